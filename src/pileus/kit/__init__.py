@@ -1,0 +1,1 @@
+"""Tools that know nothing of clouds: HTTP, flows, hosts, database, policy, programs, clocks."""
