@@ -1,0 +1,312 @@
+"""What the network service asks of a fabric, as values and a few verbs.
+
+`Topology` is everything that is wanted, whole: the controller renders it from its tables and calls `Fabric.sync`, which
+makes the fabric equal to it and may be repeated at will. On each host a `Plug` gives guests their end of a port and
+`MetadataDoors` open 169.254.169.254 in each network.
+
+    tables -> Topology -> Fabric.sync        (controller: the virtual networks)
+    wanted documents -> Plug, MetadataDoors  (host: the ends of them)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+NetworkType = Literal["geneve", "flat", "vlan"]
+Direction = Literal["ingress", "egress"]
+EtherType = Literal["IPv4", "IPv6"]
+Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
+
+METADATA_IP = "169.254.169.254"
+
+# Neutron's names of what owns a port; a fabric treats these ones differently.
+ROUTER_INTERFACE = "network:router_interface"
+ROUTER_GATEWAY = "network:router_gateway"
+FLOATING_IP = "network:floatingip"
+METADATA_PORT = "network:distributed"
+
+
+class DriverError(Exception):
+    """A fabric could not do what was asked: what it was, and why in the tool's own words."""
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what = what
+        self.why = why
+        super().__init__(f"{what}: {why}")
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer 2 network."""
+
+    id: str
+    name: str = ""
+    project: str = ""
+    mtu: int = 1442
+    external: bool = False
+    network_type: NetworkType = "geneve"
+    physical_network: str | None = None
+    segmentation_id: int | None = None
+    dns_domain: str = ""
+
+
+class HostRoute(msgspec.Struct, frozen=True):
+    """A route handed to guests by DHCP, or held by a router."""
+
+    destination: str
+    nexthop: str
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """First and last address given to ports."""
+
+    start: str
+    end: str
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of addresses on a network."""
+
+    id: str
+    network: str
+    cidr: str
+    gateway_ip: str | None = None
+    dhcp: bool = True
+    dns_servers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    ipv6_mode: Ipv6Mode | None = None
+
+
+class FixedIp(msgspec.Struct, frozen=True):
+    """An address of a port."""
+
+    subnet: str
+    address: str
+
+
+class AddressPair(msgspec.Struct, frozen=True):
+    """An address (or block) and MAC a guest may also use; without a MAC, the port's own."""
+
+    address: str
+    mac: str | None = None
+
+
+class DhcpOption(msgspec.Struct, frozen=True):
+    """An extra DHCP option of one port, by Neutron's (dnsmasq's) name or its number."""
+
+    name: str
+    value: str
+    ip_version: Literal[4, 6] = 4
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True):
+    """A place on a network. `host` is where it is bound; None lets whoever plugs it have it."""
+
+    id: str
+    network: str
+    mac: str
+    name: str = ""
+    project: str = ""
+    fixed_ips: tuple[FixedIp, ...] = ()
+    device_owner: str = ""
+    device_id: str = ""
+    admin_up: bool = True
+    port_security: bool = True
+    security_groups: tuple[str, ...] = ()
+    allowed_pairs: tuple[AddressPair, ...] = ()
+    host: str | None = None
+    dhcp_options: tuple[DhcpOption, ...] = ()
+    dns_name: str = ""
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """A router's way out: its port on the external network (owner `network:router_gateway`, in `Topology.ports`)."""
+
+    port: str
+    snat: bool = True
+
+
+class Router(msgspec.Struct, frozen=True, kw_only=True):
+    """A router; `interfaces` are ids of ports (owner `network:router_interface`) in `Topology.ports`."""
+
+    id: str
+    name: str = ""
+    project: str = ""
+    admin_up: bool = True
+    gateway: Gateway | None = None
+    interfaces: tuple[str, ...] = ()
+    routes: tuple[HostRoute, ...] = ()
+
+
+class FloatingIp(msgspec.Struct, frozen=True, kw_only=True):
+    """An external address that leads to `fixed_ip`. With `mac` it is answered where the port is, else at the gateway."""
+
+    id: str
+    address: str
+    router: str
+    fixed_ip: str
+    port: str
+    mac: str | None = None
+
+
+class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a security group lets through. Protocol is a name (tcp, udp, icmp, …), a number as text, or None for any.
+
+    For icmp, `port_min` is the type and `port_max` the code, as in the API.
+    """
+
+    id: str
+    direction: Direction
+    ethertype: EtherType = "IPv4"
+    protocol: str | None = None
+    port_min: int | None = None
+    port_max: int | None = None
+    remote_prefix: str | None = None
+    remote_group: str | None = None
+
+
+class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A named set of rules; everything not let through is dropped, answers follow requests."""
+
+    id: str
+    name: str = ""
+    project: str = ""
+    rules: tuple[SecurityRule, ...] = ()
+
+
+class Topology(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is wanted of the fabric. `gateway_hosts` may carry routers' gateways, the first by preference."""
+
+    networks: tuple[Network, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    ports: tuple[Port, ...] = ()
+    routers: tuple[Router, ...] = ()
+    floating_ips: tuple[FloatingIp, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
+    gateway_hosts: tuple[str, ...] = ()
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What a sync did, or a diff would do; `lines` tell it to people, one sentence per row."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    lines: tuple[str, ...] = ()
+
+    @property
+    def none(self) -> bool:
+        """True when the fabric was already as wanted."""
+        return not (self.inserted or self.updated or self.deleted)
+
+
+class PortState(msgspec.Struct, frozen=True):
+    """Whether traffic of a port flows, and on which host it is plugged."""
+
+    up: bool
+    host: str | None = None
+
+
+PortListener = Callable[[str, PortState], None]
+
+
+class Fabric(Protocol):
+    """The controller's side: makes virtual networks equal to a topology."""
+
+    async def start(self) -> None:
+        """The fabric answers; returns once it does, and raises DriverError if it does not in time."""
+        ...
+
+    async def stop(self) -> None:
+        """No connection or task is left; the virtual networks stay."""
+        ...
+
+    async def sync(self, wanted: Topology) -> Changes:
+        """The fabric is equal to `wanted`, in one step; what others put there is left alone."""
+        ...
+
+    async def diff(self, wanted: Topology) -> Changes:
+        """What `sync` would change; nothing is changed."""
+        ...
+
+    async def port_states(self) -> Mapping[str, PortState]:
+        """The state of every port of the last topology the fabric took, by port id."""
+        ...
+
+    def on_port_change(self, listener: PortListener) -> None:
+        """`listener` is called in the event loop with each change of a port's state from now on."""
+        ...
+
+
+class PortPlug(msgspec.Struct, frozen=True):
+    """What a host must know to plug a port; body of a wanted document."""
+
+    id: str
+    mac: str
+    mtu: int = 1442
+    name: str = ""
+
+
+class Plug(Protocol):
+    """A host's side: the ends of ports that guests hold."""
+
+    async def ensure_plugged(self, port: PortPlug) -> str:
+        """The port has a TAP on this host; returns the device's name."""
+        ...
+
+    async def ensure_unplugged(self, port_id: str) -> None:
+        """The port has no TAP on this host."""
+        ...
+
+    async def plugged(self) -> set[str]:
+        """Ids of the ports that have a TAP on this host."""
+        ...
+
+    async def open_tap(self, port_id: str) -> int:
+        """An open descriptor of the port's TAP (no vnet_hdr), for `-netdev tap,fd=N`; the caller closes it."""
+        ...
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the metadata service says to a guest."""
+
+    status: int
+    content_type: str = "text/plain; charset=utf-8"
+    body: bytes = b""
+
+
+class MetadataAnswers(Protocol):
+    """Whoever knows what a guest may know about itself."""
+
+    async def answer(
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+    ) -> Answer:
+        """The answer for the guest that has `source_ip` on the network; header names are lower case."""
+        ...
+
+
+class MetadataDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host must know to answer on 169.254.169.254 in a network; body of a wanted document.
+
+    `port` is the name of the fabric's local port, `addresses` its own with prefix, `cidrs` the blocks guests are in.
+    """
+
+    network: str
+    port: str
+    mac: str
+    mtu: int = 1442
+    addresses: tuple[str, ...] = ()
+    cidrs: tuple[str, ...] = ()
+
+
+class MetadataDoors(Protocol):
+    """A host's side: 169.254.169.254 in each network that has DHCP."""
+
+    async def ensure(self, doors: Sequence[MetadataDoor]) -> None:
+        """Exactly these networks are answered in."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing listens; ports and namespaces stay, so that a restart finds them."""
+        ...
