@@ -1,0 +1,150 @@
+"""The test command: house rules, then tests, then one line that says how it went.
+
+Each step is a program of its own whose output is shown as it comes. Every step runs even if an earlier one failed;
+the last line counts the tests of all pytest runs, and the exit code is 0 only if every step passed and tests ran.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET  # reads only what our own pytest has just written
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from pileus.main import packages
+
+ROOT = Path(__file__).resolve().parents[3]
+UNIT = "not host and not client and not scale"
+REAL = "host or client"
+NO_TESTS = 5  # pytest's exit code for "nothing was selected"
+USAGE = 2
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One program to run; `counted` names the file where pytest writes its results."""
+
+    name: str
+    argv: tuple[str, ...]
+    counted: Path | None = None
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many tests ended how."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a step went; `why` is empty if it passed."""
+
+    name: str
+    seconds: float
+    why: str
+    count: Count
+
+
+def run(what: str, rest: Sequence[str]) -> int:
+    """Run the steps `what` names (none: rules, unit and real tests); `rest` goes to pytest; return the exit code."""
+    if what in {"conformance", "browser"}:
+        print(f"There are no {what} tests yet.", file=sys.stderr)
+        return USAGE
+    if not (ROOT / "tests").is_dir():
+        print("The tests are not installed: run ./pileus test from a checkout.", file=sys.stderr)
+        return USAGE
+    if what != "unit":
+        packages.ensure(packages.TESTS, _say)
+    with tempfile.TemporaryDirectory(prefix="pileus-test-") as results:
+        return _report([_perform(step, filtered=bool(rest)) for step in _steps(what, rest, Path(results))])
+
+
+def checks() -> list[Step]:
+    """The house rules, as programs."""
+    python, bin_ = sys.executable, Path(sys.executable).parent
+    return [
+        Step("ruff", (str(bin_ / "ruff"), "check", "--quiet")),
+        Step("format", (str(bin_ / "ruff"), "format", "--check", "--quiet")),
+        Step("types", (str(bin_ / "mypy"), "--no-error-summary")),
+        Step("imports", (str(bin_ / "lint-imports"),)),
+        Step("spelling", (str(bin_ / "codespell"),)),
+        *(Step(name, (python, f"tools/check_{name}.py")) for name in ("sizes", "words", "registry")),
+        Step("generated", (python, "tools/generate.py", "--check")),
+    ]
+
+
+def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
+    unit = _pytest("unit", UNIT, ["-n", "2", *rest], results)
+    real = _pytest("real", REAL, rest, results)
+    match what:
+        case "unit":
+            return [unit]
+        case "real":
+            return [real]
+        case _:
+            return [*checks(), unit, real]
+
+
+def _pytest(name: str, selection: str, rest: Sequence[str], results: Path) -> Step:
+    counted = results / f"{name}.xml"
+    argv = (sys.executable, "-m", "pytest", "-q", "-m", selection, f"--junit-xml={counted}", *rest)
+    return Step(name, argv, counted)
+
+
+def _perform(step: Step, *, filtered: bool) -> Ended:
+    _say(f"--- {step.name}")
+    begun = time.monotonic()
+    code = subprocess.run(step.argv, cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, check=False).returncode
+    count = counted(step.counted) if step.counted and step.counted.exists() else Count()
+    return Ended(step.name, time.monotonic() - begun, _why(code, filtered=filtered), count)
+
+
+def _why(code: int, *, filtered: bool) -> str:
+    if code == 0 or (code == NO_TESTS and filtered):
+        return ""
+    return "no test was found" if code == NO_TESTS else f"exit code {code}"
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without the cloud he may be logged in to: tests bring their own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+
+
+def counted(results: Path) -> Count:
+    """How many tests ended how, by what pytest wrote."""
+    count = Count()
+    for case in ET.parse(results).getroot().iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            count += Count(failed=1)
+        elif case.find("skipped") is not None:
+            count += Count(skipped=1)
+        else:
+            count += Count(passed=1)
+    return count
+
+
+def _report(ended: Sequence[Ended]) -> int:
+    """Say how each step went and how many tests there were; return the exit code."""
+    _say("---")
+    total = Count()
+    for step in ended:
+        _say(f"{step.name:<12}{step.seconds:7.1f} s  {step.why or 'ok'}")
+        total += step.count
+    if total.passed + total.failed == 0:
+        _say("No test ran.")
+    _say(str(total))
+    return 1 if any(step.why for step in ended) or total.failed or not total.passed else 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,41 @@
+"""What all tests share: how `async def` tests run, and a clock that stands still until a test moves it."""
+
+import asyncio
+import inspect
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from pileus.kit.clock import FakeClock
+
+TURNS_TO_END = 10  # what a test has cancelled or closed may need some turns of the loop to be gone
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run `async def` tests in an event loop of their own."""
+    if not inspect.iscoroutinefunction(inspect.unwrap(pyfuncitem.obj)):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(_alone(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})), debug=False)
+    return True
+
+
+async def _alone(test: Coroutine[Any, Any, object]) -> None:
+    """The test has passed and left no task behind: one that is still at work is a bug in it or in what it tests."""
+    await test
+    me = asyncio.current_task()
+    left = asyncio.all_tasks() - {me}
+    for _ in range(TURNS_TO_END):
+        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {me}
+        if not left:
+            return
+    pytest.fail("The test left tasks behind: " + "; ".join(str(task.get_coro()) for task in left))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still until the test moves it."""
+    return FakeClock()
