@@ -1,0 +1,220 @@
+"""What a hypervisor is given, what it answers, and what it promises.
+
+A host gets one `Wanted` document per server and reports one `Seen`; between them stands a `Hypervisor` with verbs that
+each ensure a state. Abilities that not every hypervisor has are protocols of their own, found with `isinstance`.
+"""
+
+import asyncio
+import datetime as dt
+import enum
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+
+class Power(enum.StrEnum):
+    """What a server's power should be."""
+
+    ON = "on"
+    OFF = "off"
+    PAUSED = "paused"
+
+
+class PowerSeen(enum.StrEnum):
+    """What a server's power is. CRASHED: it ended though nobody, guest or owner, asked for that."""
+
+    ON = "on"
+    OFF = "off"
+    PAUSED = "paused"
+    CRASHED = "crashed"
+    ABSENT = "absent"
+
+
+class ConsoleKind(enum.StrEnum):
+    """Ways to look at a running server."""
+
+    VNC = "vnc"
+    SERIAL = "serial"
+
+
+class ImageFormat(enum.StrEnum):
+    """Formats a disk can be laid over without conversion."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+
+
+class Image(msgspec.Struct, frozen=True):
+    """What is needed to boot from an image. `size` is that of the stored file, in bytes; the image's owner verified
+    `format`, so a host never guesses it."""
+
+    id: str
+    format: ImageFormat
+    size: int = 0
+    checksum: str = ""
+
+
+class Disk(msgspec.Struct, frozen=True):
+    """A disk of the server's own. It is made at least as large as its image."""
+
+    size_gib: int
+    image: Image | None = None
+
+
+class Nic(msgspec.Struct, frozen=True):
+    """A network card, plugged into a port."""
+
+    port_id: str
+    mac: str
+    mtu: int = 1500
+    model: str = "virtio"
+
+
+class Restarts(msgspec.Struct, frozen=True):
+    """How often each was asked for since the server was made, and in `Seen` how often it was done.
+
+    Counters, because a host may miss or repeat a document. `start` counts requests to power on: a server that ended by
+    itself stays off until this grows, however long power ON is wanted.
+    """
+
+    start: int = 0
+    soft: int = 0
+    hard: int = 0
+
+
+class Consoles(msgspec.Struct, frozen=True):
+    """Which consoles the server has."""
+
+    vnc: bool = True
+    serial: bool = True
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """All a host is told about a server."""
+
+    id: str
+    name: str
+    project_id: str
+    vcpus: int
+    ram_mib: int
+    root: Disk
+    disks: tuple[Disk, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    power: Power = Power.ON
+    restarts: Restarts = Restarts()
+    consoles: Consoles = Consoles()
+    firmware: str = "bios"
+    cpu_model: str | None = None
+
+
+class ConsoleAddresses(msgspec.Struct, frozen=True):
+    """Where the consoles of a running server are on this host: paths of sockets."""
+
+    vnc: str | None = None
+    serial: str | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a host sees of a server.
+
+    `doing` is work that goes on by itself ("fetching the image", "stopping"); `failure` says why the last ensure did
+    not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended.
+    """
+
+    power: PowerSeen
+    restarts: Restarts = Restarts()
+    disks_ready: bool = False
+    doing: str | None = None
+    failure: str | None = None
+    consoles: ConsoleAddresses = ConsoleAddresses()
+    started_at: dt.datetime | None = None
+    exit_reason: str | None = None
+    pid: int | None = None
+
+
+ABSENT = Seen(PowerSeen.ABSENT)
+
+
+class DriverError(Exception):
+    """A verb could not do what it was asked: `what` in our words, `why` in the tool's."""
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what = what
+        self.why = why
+        super().__init__(f"{what}: {why}")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a host has to offer."""
+
+    hostname: str
+    cpus: int
+    ram_mib: int
+    disk_gib: int
+    disk_free_gib: int
+    arch: str
+    hypervisor: str
+    hypervisor_version: str
+    accel: str
+
+
+Changed = Callable[[str], None]
+
+
+class Hypervisor(Protocol):
+    """Runs servers on this host. Every verb ensures a state and may be repeated.
+
+    No verb waits for a guest or for a copy of an image: what takes long goes on by itself, shows in `Seen.doing`, and
+    `changed(id)` is called when it is worth looking, and ensuring, again. So too when a server ends by itself.
+    """
+
+    def on_change(self, changed: Changed) -> None:
+        """From now on `changed(id)` is called whenever a server is worth another look."""
+        ...
+
+    async def facts(self) -> Facts:
+        """What this host has."""
+        ...
+
+    async def observe(self) -> Mapping[str, Seen]:
+        """Every server that is here, in whatever state."""
+        ...
+
+    async def look(self, id: str) -> Seen:
+        """The server as it is now; power ABSENT if it is not here."""
+        ...
+
+    async def ensure(self, server: Wanted) -> None:
+        """The server is, or is becoming, as wanted; raises DriverError if it cannot."""
+        ...
+
+    async def ensure_power(self, id: str, power: Power) -> None:
+        """A server that is here has, or is getting, that power; otherwise it stays as it was last wanted."""
+        ...
+
+    async def ensure_gone(self, id: str) -> None:
+        """Nothing of the server is left on this host."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every server without touching any: they go on running."""
+        ...
+
+
+@runtime_checkable
+class ShowsConsoleLog(Protocol):
+    """Keeps what servers print on their serial console."""
+
+    async def console_log(self, id: str, lines: int | None = None) -> str:
+        """The end of the console's text; the last `lines` lines of it if given. Empty if it never ran."""
+        ...
+
+
+@runtime_checkable
+class OpensConsole(Protocol):
+    """Lets one talk to a console of a running server."""
+
+    async def open(self, id: str, kind: ConsoleKind) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the console; raises DriverError if the server does not run or has no such console."""
+        ...
