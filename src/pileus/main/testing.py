@@ -76,7 +76,7 @@ def checks() -> list[Step]:
         Step("ruff", (str(bin_ / "ruff"), "check", "--quiet")),
         Step("format", (str(bin_ / "ruff"), "format", "--check", "--quiet")),
         Step("types", (str(bin_ / "mypy"), "--no-error-summary")),
-        Step("imports", (str(bin_ / "lint-imports"),)),
+        Step("imports", (str(bin_ / "lint-imports"), "--no-logo")),
         Step("spelling", (str(bin_ / "codespell"),)),
         *(Step(name, (python, f"tools/check_{name}.py")) for name in ("sizes", "words", "registry")),
         Step("generated", (python, "tools/generate.py", "--check")),
