@@ -1,0 +1,72 @@
+"""Faults on purpose: a named place in the program where a test or a drill makes it die, fail or hang.
+
+Nothing happens unless PILEUS_FAULT is set: `NAME[@PLACE][#COUNT]:ACTION`, several separated by commas. NAME and PLACE may hold
+`*`; COUNT lets the first COUNT-1 passings go; ACTION is kill, exit, raise or sleep=SECONDS.
+"""
+
+import fnmatch
+import os
+import signal
+import time
+
+import msgspec
+
+VARIABLE = "PILEUS_FAULT"
+
+
+class FaultInjected(Exception):
+    """A failpoint was told to raise."""
+
+
+class Fault(msgspec.Struct):
+    """One fault that waits for its place to be passed."""
+
+    name: str
+    place: str
+    action: str
+    left: int
+
+    def matches(self, name: str, place: str) -> bool:
+        return fnmatch.fnmatchcase(name, self.name) and fnmatch.fnmatchcase(place, self.place)
+
+
+_armed: list[Fault] | None = None
+
+
+def arm(spec: str) -> None:
+    """From now on the faults of `spec` happen, and no others."""
+    global _armed  # noqa: PLW0603 - a fault is a property of the process, as the environment variable is
+    _armed = [_parse(part) for part in spec.split(",") if part.strip()]
+
+
+def failpoint(name: str, place: str = "") -> None:
+    """Do what PILEUS_FAULT says about this place; usually nothing."""
+    if _armed is None:
+        arm(os.environ.get(VARIABLE, ""))
+    for fault in _armed or ():
+        if fault.matches(name, place):
+            fault.left -= 1
+            if fault.left == 0:
+                _happen(fault, name, place)
+
+
+def _parse(part: str) -> Fault:
+    where, colon, action = part.strip().rpartition(":")
+    if not colon or not (action in {"kill", "exit", "raise"} or action.startswith("sleep=")):
+        raise ValueError(f"{VARIABLE}: {part!r} is not NAME[@PLACE][#COUNT]:kill|exit|raise|sleep=SECONDS")
+    where, _, count = where.partition("#")
+    name, _, place = where.partition("@")
+    return Fault(name, place or "*", action, int(count or 1))
+
+
+def _happen(fault: Fault, name: str, place: str) -> None:
+    match fault.action:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(70)
+        case "raise":
+            raise FaultInjected(f"{name} {place}".strip())
+        case sleep:
+            # The whole process hangs, as it would when the machine is paging or stopped.
+            time.sleep(float(sleep.removeprefix("sleep=")))

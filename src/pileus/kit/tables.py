@@ -1,0 +1,126 @@
+"""The kit's own tables: operations with their steps, what hosts shall have and have, and events.
+
+They belong to no service; every service's database holds them, and the services' own tables never refer to them by
+foreign key, so that history may be dropped at any time.
+"""
+
+import sqlalchemy as sa
+
+from pileus.kit.db.types import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text, metadata
+
+KIT = metadata()
+
+operations = sa.Table(
+    "operations",
+    KIT,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("id", Id, nullable=False, unique=True),
+    sa.Column("flow", Name, nullable=False),
+    sa.Column("subject", Name, nullable=False),
+    sa.Column("args", Json, nullable=False),
+    sa.Column("facts", Json, nullable=False),
+    sa.Column("step", Name, nullable=False),
+    sa.Column("shows", Name),
+    sa.Column("undoing", Boolean, nullable=False),
+    sa.Column("back_to", Name),
+    sa.Column("failure", Text),
+    sa.Column("attempts", Integer, nullable=False),
+    sa.Column("tries", Integer, nullable=False),
+    sa.Column("turn_back", Text),
+    sa.Column("generation", Integer, nullable=False),
+    sa.Column("created", Moment, nullable=False),
+    sa.Column("updated", Moment, nullable=False),
+    sa.Column("begun", Moment, nullable=False),
+    sa.Column("finished", Moment),
+    sa.Column("look_again_at", Moment, nullable=False),
+    sa.Column("waiting_why", Text),
+    sa.Column("deadline", Moment),
+    sa.Column("state", Name, nullable=False),
+    sa.Column("project_id", Id),
+    sa.Column("user_id", Id),
+    sa.Column("request_id", Name),
+)
+
+_running = operations.c.state == sa.literal_column("'running'")
+_queued = operations.c.state == sa.literal_column("'queued'")
+
+# One running operation per subject, and one that follows it, are held by the database and not by a lock.
+sa.Index("one_running_per_subject", operations.c.subject, unique=True, sqlite_where=_running, postgresql_where=_running)
+sa.Index("one_queued_per_subject", operations.c.subject, unique=True, sqlite_where=_queued, postgresql_where=_queued)
+sa.Index("operations_due", operations.c.look_again_at, sqlite_where=_running, postgresql_where=_running)
+sa.Index("operations_of_subject", operations.c.subject, operations.c.number)
+
+operation_steps = sa.Table(
+    "operation_steps",
+    KIT,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("operation", Id, nullable=False),
+    sa.Column("step", Name, nullable=False),
+    sa.Column("undoing", Boolean, nullable=False),
+    sa.Column("started", Moment, nullable=False),
+    sa.Column("finished", Moment),
+    sa.Column("result", Name),
+    sa.Column("why", Text),
+    sa.Column("host", Name),
+    sa.Index("steps_of_operation", "operation", "number"),
+)
+
+hosts = sa.Table(
+    "hosts",
+    KIT,
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("facts", Json, nullable=False),
+    sa.Column("joined", Moment, nullable=False),
+    sa.Column("last_heard", Moment, nullable=False),
+)
+
+# Counts the changes to what one host shall have. Its row is locked while a change is made, so a host that has read up to
+# some number has missed nothing below it.
+host_cursors = sa.Table(
+    "host_cursors",
+    KIT,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("cursor", BigInteger, nullable=False, autoincrement=False),
+)
+
+wanted = sa.Table(
+    "wanted",
+    KIT,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("kind", Name, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("generation", BigInteger, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("gone", Boolean, nullable=False),
+    sa.Index("wanted_since", "host", "generation"),
+    sa.Index("wanted_by_id", "kind", "id"),
+)
+
+seen = sa.Table(
+    "seen",
+    KIT,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("kind", Name, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("generation", BigInteger, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("present", Boolean, nullable=False),
+    sa.Column("failure", Text),
+    sa.Column("updated", Moment, nullable=False),
+    sa.Index("seen_by_id", "kind", "id"),
+)
+
+events = sa.Table(
+    "events",
+    KIT,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("kind", Name, nullable=False),
+    sa.Column("subject", Name, nullable=False),
+    sa.Column("project_id", Id),
+    sa.Column("user_id", Id),
+    sa.Column("request_id", Name),
+    sa.Column("payload", Json, nullable=False),
+    sa.Index("events_of_subject", "subject", "number"),
+    sa.Index("events_of_request", "request_id"),
+)
