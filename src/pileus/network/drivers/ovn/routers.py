@@ -1,0 +1,138 @@
+"""Logical_Router rows: ports, the gateway and where it runs, routes, and address translation.
+
+A gateway port is bound to hosts by Gateway_Chassis, the first by preference; SNAT happens there. A floating IP is
+translated there too, or, when its `mac` is given, on the host of the guest's port.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pileus.network.drivers.interface import FloatingIp, Port, Router, Subnet
+from pileus.network.drivers.ovn import naming
+from pileus.network.drivers.ovn.index import Index, router_ports
+from pileus.network.drivers.ovn.values import Ref, Row, Value, row
+
+_TOP_PRIORITY = 100
+
+
+def rows(index: Index, gateway_hosts: Sequence[str]) -> Iterator[Row]:
+    """Every router with its ports, routes and translations."""
+    for router in index.topology.routers:
+        present = _addressed_ports(index, router)
+        gateway = _gateway_port(router, present)
+        places = list(_gateway_places(gateway, gateway_hosts)) if gateway is not None else []
+        ports = [_port(index, port, places if port is gateway else []) for port in present]
+        routes = list(_routes(index, router, gateway))
+        translations = [*_snat(index, router, gateway), *_floating(index, router, gateway)]
+        columns: dict[str, Value] = {
+            "name": naming.router(router.id),
+            "enabled": router.admin_up,
+            "ports": tuple(port.ref for port in ports),
+            "static_routes": tuple(route.ref for route in routes),
+            "nat": tuple(translation.ref for translation in translations),
+            "options": {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"},
+        }
+        yield row("Logical_Router", router.id, columns, router_name=router.name)
+        yield from (*places, *ports, *routes, *translations)
+
+
+def _addressed_ports(index: Index, router: Router) -> list[Port]:
+    """A router's ports; those without an address are no ports to OVN."""
+    ports = (index.ports.get(port_id) for port_id in router_ports(router))
+    return [port for port in ports if port is not None and index.subnets_of(port)]
+
+
+def _gateway_port(router: Router, present: Sequence[Port]) -> Port | None:
+    wanted = router.gateway.port if router.gateway is not None else None
+    return next((port for port in present if port.id == wanted), None)
+
+
+def _gateway_places(gateway: Port, hosts: Sequence[str]) -> Iterator[Row]:
+    for rank, host in enumerate(hosts):
+        name = f"{naming.router_port(gateway.id)}_{host}"
+        yield row(
+            "Gateway_Chassis",
+            f"{gateway.id}/{host}",
+            {"name": name, "chassis_name": host, "priority": max(_TOP_PRIORITY - rank, 1)},
+        )
+
+
+def _port(index: Index, port: Port, places: Sequence[Row]) -> Row:
+    subnets = index.subnets_of(port)
+    columns: dict[str, Value] = {
+        "name": naming.router_port(port.id),
+        "mac": port.mac,
+        "networks": tuple(f"{address}/{naming.prefix_length(subnet.cidr)}" for subnet, address in subnets),
+        "gateway_chassis": tuple(place.ref for place in places),
+        "ipv6_ra_configs": _advertisement(index, port, subnets),
+        "options": {},
+    }
+    return row("Logical_Router_Port", port.id, columns)
+
+
+def _advertisement(index: Index, port: Port, subnets: Sequence[tuple[Subnet, str]]) -> dict[str, str]:
+    modes = {"slaac": "slaac", "dhcpv6-stateful": "dhcpv6_stateful", "dhcpv6-stateless": "dhcpv6_stateless"}
+    mode = next((subnet.ipv6_mode for subnet, _ in subnets if subnet.ipv6_mode is not None), None)
+    if mode is None:
+        return {}
+    network = index.networks.get(port.network)
+    mtu = {"mtu": str(network.mtu)} if network is not None else {}
+    return {"address_mode": modes[mode], "send_periodic": "true", **mtu}
+
+
+def _routes(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
+    for subnet, _ in index.subnets_of(gateway) if gateway is not None else ():
+        if gateway is not None and subnet.gateway_ip is not None:
+            everywhere = "::/0" if naming.version(subnet.cidr) == 6 else "0.0.0.0/0"
+            yield _route(router, everywhere, subnet.gateway_ip, naming.router_port(gateway.id))
+    for route in router.routes:
+        yield _route(router, route.destination, route.nexthop, None)
+
+
+def _route(router: Router, destination: str, nexthop: str, output: str | None) -> Row:
+    columns: dict[str, Value] = {
+        "ip_prefix": destination,
+        "nexthop": nexthop,
+        "output_port": (output,) if output is not None else (),
+    }
+    return row("Logical_Router_Static_Route", f"{router.id}/{destination}/{nexthop}", columns)
+
+
+def _snat(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
+    if gateway is None or router.gateway is None or not router.gateway.snat:
+        return
+    outside = next((ip.address for ip in gateway.fixed_ips if naming.version(ip.address) == 4), None)
+    if outside is None:
+        return
+    inside = {
+        subnet.cidr: subnet.id
+        for port_id in router.interfaces
+        if port_id in index.ports
+        for subnet, _ in index.subnets_of(index.ports[port_id])
+        if naming.version(subnet.cidr) == 4
+    }
+    for cidr, subnet_id in inside.items():
+        yield _nat(gateway, f"{router.id}/{subnet_id}", {"type": "snat", "external_ip": outside, "logical_ip": cidr})
+
+
+def _floating(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
+    if gateway is None:
+        return
+    for floating in index.topology.floating_ips:
+        if floating.router == router.id:
+            yield _nat(gateway, floating.id, _floating_columns(floating))
+
+
+def _floating_columns(floating: FloatingIp) -> dict[str, Value]:
+    spread = floating.mac is not None
+    return {
+        "type": "dnat_and_snat",
+        "external_ip": floating.address,
+        "logical_ip": floating.fixed_ip,
+        "logical_port": (floating.port,) if spread else (),
+        "external_mac": (floating.mac,) if floating.mac is not None else (),
+    }
+
+
+def _nat(gateway: Port, key: str, columns: dict[str, Value]) -> Row:
+    where = Ref("Logical_Router_Port", gateway.id)
+    return row("NAT", key, {"logical_port": (), "external_mac": (), **columns, "gateway_port": where})

@@ -1,0 +1,125 @@
+"""Security groups as Port_Group and ACL rows.
+
+One port group per security group holds its ports and its rules, `allow-related` so that answers pass. A last group
+holds every port with port security and drops what no rule let through. Rules that name a remote group use the address
+set OVN derives from that group's ports (`$<group>_ip4`), which follows its members by itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from pileus.network.drivers.interface import Port, SecurityGroup, SecurityRule
+from pileus.network.drivers.ovn import naming
+from pileus.network.drivers.ovn.index import Index
+from pileus.network.drivers.ovn.values import Ref, Row, Value, row
+
+DROP_GROUP = "sg_drop"
+_ALLOW = 1002
+_DROP = 1001
+
+_NAMED_PROTOCOLS = {"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp"}
+_ICMP = frozenset(("icmp", "icmpv6", "ipv6-icmp", "1", "58"))
+_NUMBERS = {
+    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "hopopt": 0, "igmp": 2, "ipip": 4, "ipv6-encap": 41,
+    "ipv6-frag": 44, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43, "ospf": 89, "pgm": 113, "rsvp": 46,
+    "udplite": 136, "vrrp": 112,
+}  # fmt: skip
+
+
+def rows(index: Index) -> Iterator[Row]:
+    """Every group with its rules, and the one that drops the rest."""
+    members: dict[str, list[Port]] = defaultdict(list)
+    guarded: list[Port] = []
+    for network in index.topology.networks:
+        for port in index.guest_ports_on(network.id):
+            if port.port_security:
+                guarded.append(port)
+                for group_id in port.security_groups:
+                    members[group_id].append(port)
+    for group in index.topology.security_groups:
+        yield from _group(index, group, members[group.id])
+    yield from _dropping(guarded)
+
+
+def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[Row]:
+    name = naming.group(group.id)
+    rules = [
+        _acl(f"{group.id}/{rule.id}", rule.direction == "egress", _ALLOW, "allow-related", match(rule, name))
+        for rule in group.rules
+        if rule.remote_group is None or rule.remote_group in index.groups
+    ]
+    yield _port_group(name, group.id, members, rules, group.name)
+    yield from rules
+
+
+def _dropping(guarded: list[Port]) -> Iterator[Row]:
+    inside, outside = f"inport == @{DROP_GROUP}", f"outport == @{DROP_GROUP}"
+    rules = [
+        _acl("drop/egress", True, _DROP, "drop", f"{inside} && ip"),
+        _acl("drop/ingress", False, _DROP, "drop", f"{outside} && ip"),
+        # A guest may always ask for its own address, whatever its groups say.
+        _acl("dhcp/4", True, _ALLOW, "allow", f"{inside} && ip4 && udp.src == 68 && udp.dst == 67"),
+        _acl("dhcp/6", True, _ALLOW, "allow", f"{inside} && ip6 && udp.src == 546 && udp.dst == 547"),
+    ]
+    yield _port_group(DROP_GROUP, "drop", guarded, rules, "")
+    yield from rules
+
+
+def _port_group(name: str, key: str, members: list[Port], rules: list[Row], group_name: str) -> Row:
+    columns: dict[str, Value] = {
+        "name": name,
+        "ports": tuple(Ref("Logical_Switch_Port", port.id) for port in members),
+        "acls": tuple(rule.ref for rule in rules),
+    }
+    return row("Port_Group", key, columns, group_name=group_name)
+
+
+def _acl(key: str, egress: bool, priority: int, action: str, condition: str) -> Row:
+    columns: dict[str, Value] = {
+        "direction": "from-lport" if egress else "to-lport",
+        "priority": priority,
+        "action": action,
+        "match": condition,
+    }
+    return row("ACL", key, columns)
+
+
+def match(rule: SecurityRule, group_name: str) -> str:
+    """A rule as an OVN expression on the ports of a group."""
+    egress = rule.direction == "egress"
+    ip = "ip6" if rule.ethertype == "IPv6" else "ip4"
+    terms = [f"{'inport' if egress else 'outport'} == @{group_name}", ip]
+    far_end = f"{ip}.{'dst' if egress else 'src'}"
+    if rule.remote_prefix is not None and naming.prefix_length(rule.remote_prefix) > 0:
+        terms.append(f"{far_end} == {rule.remote_prefix}")
+    if rule.remote_group is not None:
+        terms.append(f"{far_end} == ${naming.group(rule.remote_group)}_{ip}")
+    terms.extend(_protocol(rule))
+    return " && ".join(terms)
+
+
+def _protocol(rule: SecurityRule) -> list[str]:
+    if rule.protocol is None or rule.protocol == "any":
+        return []
+    asked = rule.protocol.lower()
+    if asked in _ICMP:
+        name = "icmp6" if rule.ethertype == "IPv6" else "icmp4"
+        terms = [name]
+        if rule.port_min is not None:
+            terms.append(f"{name}.type == {rule.port_min}")
+        if rule.port_max is not None:
+            terms.append(f"{name}.code == {rule.port_max}")
+        return terms
+    if asked not in _NAMED_PROTOCOLS:
+        return [f"ip.proto == {_NUMBERS.get(asked, asked)}"]
+    name = _NAMED_PROTOCOLS[asked]
+    return [name, *_range(name, rule.port_min, rule.port_max)]
+
+
+def _range(name: str, low: int | None, high: int | None) -> list[str]:
+    if low is None and high is None:
+        return []
+    if low == high:
+        return [f"{name}.dst == {low}"]
+    bounds = [f"{name}.dst >= {low}"] if low is not None else []
+    return bounds + ([f"{name}.dst <= {high}"] if high is not None else [])
