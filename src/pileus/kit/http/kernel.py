@@ -1,0 +1,427 @@
+"""The way of a request: one ASGI application for all services.
+
+    match -> negotiate the version -> authenticate -> load the target -> check the rule -> decode -> handle -> encode
+
+Everything on that way comes from the route's declaration; handlers hold none of it. Problems become answers in the
+service's own dialect; anything else is a 500 that names the request id and nothing of the inside.
+"""
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from pileus.kit.auth import NOBODY, Authenticator
+from pileus.kit.errors import Invalid, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthorized, UnsupportedMedia
+from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
+from pileus.kit.http.dialect import Dialect
+from pileus.kit.http.route import Api, Route
+from pileus.kit.http.router import Router
+from pileus.kit.http.send import Send, send_reply
+from pileus.kit.http.version import Version
+from pileus.kit.http.wire import Wire, converter, decoder, fields, lowered, rules
+from pileus.kit.policy import Enforcer, target_of
+
+log = logging.getLogger(__name__)
+
+_GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
+_json = msgspec.json.Encoder()
+
+
+class BadBody(Invalid):
+    """The request body is not valid JSON."""
+
+
+class BadField(Invalid):
+    """Invalid input for field/attribute {field}: {why}."""
+
+
+class NoSuchPath(NotFound):
+    """The resource could not be found."""
+
+
+class BadMethod(MethodNotAllowed):
+    """The method is not allowed for this resource."""
+
+
+class BadAction(Invalid):
+    """There is no such action: {action}."""
+
+
+class NeedsToken(Unauthorized):
+    """The request you have made requires authentication."""
+
+
+class BodyTooLarge(TooLarge):
+    """The request body is larger than {limit} bytes."""
+
+
+class WrongType(UnsupportedMedia):
+    """The content type {given} is not supported here; send {accepted}."""
+
+
+class _ServerError(Problem):
+    """Unexpected API Error. Please report request {request_id} to whoever runs this cloud."""
+
+
+class Mounted:
+    """One service below its mount point."""
+
+    def __init__(self, api: Api, app: object) -> None:
+        self.api = api
+        self.app = app
+        self.router = Router(api)
+
+
+class Kernel:
+    """Answers requests for all mounted services."""
+
+    def __init__(self, authenticator: Authenticator, enforcer: Enforcer) -> None:
+        self._authenticator = authenticator
+        self._enforcer = enforcer
+        self._mounts: dict[str, Mounted] = {}
+        self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
+
+    def mount(self, name: str, api: Api, app: object) -> None:
+        """Serve an API below /name."""
+        for route in api.routes:
+            self._enforcer.declare([route.rule] if route.rule else [])
+        self._enforcer.declare(api.rules)
+        self._mounts[name] = Mounted(api, app)
+
+    @property
+    def mounts(self) -> Mapping[str, Mounted]:
+        """What is served where."""
+        return self._mounts
+
+    async def http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request (ASGI)."""
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        given = headers.get("x-openstack-request-id", "")
+        request_id = given if _GLOBAL_ID.fullmatch(given) else f"req-{uuid.uuid4()}"
+        host = headers.get("host", "")
+        address = f"{scope['scheme']}://{host if _HOST.fullmatch(host) else 'localhost'}"
+        parts = [part for part in scope["path"].split("/") if part]
+        mounted = self._mounts.get(parts[0]) if parts else None
+        if mounted is None:
+            reply = self._outside(scope["path"].rstrip("/") or "/", address)
+            await send_reply(reply, send, receive, head=scope["method"] == "HEAD")
+            return
+        path = scope["path"]
+        call: Call[Any] = Call(
+            scope["method"],
+            path[path.index(parts[0]) + len(parts[0]) :],
+            scope["query_string"].decode("latin-1"),
+            headers,
+            request_id,
+        )
+        call.base = f"{address}/{parts[0]}"
+        call.app = mounted.app
+        call.enforcer = self._enforcer
+        reply = await self._answer(mounted, call, scope, parts[1:], receive)
+        self._mark(mounted.api, call, reply)
+        await send_reply(reply, send, receive, head=call.method == "HEAD")
+
+    def _outside(self, path: str, address: str) -> Reply:
+        answer = self.plain.get(path)
+        if answer is None:
+            body = {"error": {"code": 404, "title": "Not Found", "message": "Nothing is served at this address."}}
+            return Reply(404, _json.encode(body), {"Content-Type": "application/json"})
+        return answer(address)
+
+    def _mark(self, api: Api, call: Call[Any], reply: Reply) -> None:
+        reply.headers["X-Openstack-Request-Id"] = call.request_id
+        micro = api.microversions
+        if micro is None:
+            return
+        reply.headers["OpenStack-API-Version"] = f"{micro.service_type} {call.version}"
+        vary = "OpenStack-API-Version"
+        if micro.legacy_header:
+            reply.headers[micro.legacy_header] = str(call.version)
+            reply.headers["X-Compute-Request-Id"] = call.request_id
+            vary = f"{vary}, {micro.legacy_header}"
+        reply.headers["Vary"] = vary
+
+    async def _answer(
+        self, mounted: Mounted, call: Call[Any], scope: Mapping[str, Any], parts: list[str], receive: Receive
+    ) -> Reply:
+        dialect = mounted.api.dialect
+        try:
+            return await self._handled(mounted, call, parts, receive)
+        except Problem as problem:
+            return dialect.error(problem, call)
+        except Disconnected:
+            return dialect.error(Invalid("The client went away before its request was complete."), call)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("request failed", extra={"request_id": call.request_id, "path": scope["path"]})
+            return dialect.error(_ServerError(request_id=call.request_id), call)
+
+    async def _handled(self, mounted: Mounted, call: Call[Any], parts: list[str], receive: Receive) -> Reply:
+        api = mounted.api
+        if api.dialect.suffix and parts:
+            parts[-1] = parts[-1].removesuffix(api.dialect.suffix)
+        found = mounted.router.find(parts)
+        if api.microversions is not None:
+            call.version = api.microversions.lowest
+        if found is None:
+            await self._known(call)
+            raise NoSuchPath
+        leaf, values = found
+        variants = leaf.methods.get("GET" if call.method == "HEAD" and "HEAD" not in leaf.methods else call.method)
+        if variants is None:
+            call.reply_headers["Allow"] = leaf.allowed
+            reply = api.dialect.error(BadMethod(), call)
+            reply.headers["Allow"] = leaf.allowed
+            return reply
+        if api.microversions is not None:
+            legacy = api.microversions.legacy_header
+            call.version = api.microversions.chosen(
+                call.headers.get("openstack-api-version"), call.headers.get(legacy.lower()) if legacy else None
+            )
+        return await self._routed(api, call, variants, values, receive)
+
+    async def _known(self, call: Call[Any]) -> None:
+        """Paths that do not exist are told only to callers with a good token."""
+        token = call.headers.get("x-auth-token")
+        if not token:
+            raise NeedsToken
+        call.caller = await self._authenticator.caller(token)
+
+    async def _routed(
+        self,
+        api: Api,
+        call: Call[Any],
+        variants: Mapping[str | None, list[Route]],
+        values: tuple[str, ...],
+        receive: Receive,
+    ) -> Reply:
+        some = next(iter(variants.values()))[0]
+        if some.rule is not None:
+            await self._known(call)
+        elif call.headers.get("x-auth-token"):
+            call.caller = NOBODY
+        raw: bytes | None = None
+        action: str | None = None
+        if None not in variants:
+            raw = await self._read(api, call, receive)
+            action = _action(raw)
+        spans = variants.get(action)
+        if spans is None:
+            raise BadAction(action=action)
+        route = next((one for one in spans if one.since <= call.version <= one.until), None)
+        if route is None:
+            raise BadAction(action=action) if action else NoSuchPath()
+        return await self._run(api, call, route, values, receive, raw)
+
+    async def _run(
+        self, api: Api, call: Call[Any], route: Route, values: tuple[str, ...], receive: Receive, raw: bytes | None
+    ) -> Reply:
+        path = {
+            name: unquote(value)
+            for name, value in zip(route.params, values[len(values) - len(route.params) :], strict=True)
+        }
+        target = None
+        if route.find is not None:
+            target = await route.find(call.app, call.caller, **path)
+            if target is None:
+                raise NoSuchPath
+        if route.rule is not None and not route.late:
+            seen = own(call.caller) if target is None else target_of(target)
+            self._enforcer.require(route.rule.name, call.caller, seen)
+        wanted: dict[str, Any] = {}
+        for name, kind in route.names.items():
+            match kind:
+                case "call":
+                    wanted[name] = call
+                case "param":
+                    wanted[name] = path[name]
+                case "target":
+                    wanted[name] = target
+                case "query":
+                    wanted[name] = _query(route, call)
+                case "page":
+                    wanted[name] = call.page = api.dialect.page(call)
+                case "body":
+                    wanted[name] = await self._body(api, call, route, receive, raw, target)
+        return self._reply(api, call, route, await route.handler(**wanted))
+
+    async def _body(
+        self, api: Api, call: Call[Any], route: Route, receive: Receive, raw: bytes | None, target: object | None
+    ) -> object:
+        given = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given and given not in route.content and (route.body is Stream or route.content != ("application/json",)):
+            raise WrongType(given=given, accepted=" or ".join(route.content))
+        if route.body is Stream:
+            return Stream(receive, _length(call.headers))
+        if raw is None:
+            raw = await self._read(api, call, receive)
+        if not raw.strip() and route.optional_body:
+            return None
+        if route.body is bytes:
+            return raw
+        body = decode(route, raw, call.version)
+        self._guard(call, body, target)
+        return body
+
+    def _guard(self, call: Call[Any], body: object, target: object | None) -> None:
+        """Refuse the use of fields whose rule the caller lacks."""
+        if not isinstance(body, Wire) or not rules(type(body)):
+            return
+        seen = own(call.caller) if target is None else target_of(target)
+        for field in fields(type(body)):
+            if field.mark.rule and getattr(body, field.attribute) not in {msgspec.UNSET, _default(field.default)}:
+                self._enforcer.require(field.mark.rule, call.caller, seen)
+
+    async def _read(self, api: Api, call: Call[Any], receive: Receive) -> bytes:
+        length = _length(call.headers)
+        if length is not None and length > api.body_limit:
+            raise BodyTooLarge(limit=api.body_limit)
+        try:
+            return b"".join([chunk async for chunk in Stream(receive, length, api.body_limit)])
+        except TooLarge:
+            raise BodyTooLarge(limit=api.body_limit) from None
+
+    def _reply(self, api: Api, call: Call[Any], route: Route, result: object) -> Reply:
+        if isinstance(result, Reply):
+            result.headers = {**call.reply_headers, **result.headers}
+            return result
+        status = call.reply_status or route.status
+        key = route.reply_key if route.reply_key is not None else (None if route.action else route.key)
+        if result is None:
+            return Reply(status, b"", {**call.reply_headers})
+        if isinstance(result, list):
+            body = self._list(api.dialect, call, key, result)
+        elif isinstance(result, Wire):
+            body = self._encode(call, result)
+            if key:
+                body = b'{"%s":%s}' % (key.encode(), body)
+        else:
+            body = _json.encode({key: result} if key else result)
+        return Reply(status, body, {"Content-Type": "application/json", **call.reply_headers})
+
+    def _list(self, dialect: Dialect, call: Call[Any], key: str | None, items: list[Any]) -> bytes:
+        if items and isinstance(items[0], Wire):
+            encoded = _json.encode([lowered(item, call.version, self._granted(call, item)) for item in items])
+        else:
+            encoded = _json.encode(items)
+        return encoded if key is None else dialect.listing(key, items, encoded, call)
+
+    def _encode(self, call: Call[Any], view: Wire) -> bytes:
+        return _json.encode(lowered(view, call.version, self._granted(call, view)))
+
+    def _granted(self, call: Call[Any], view: Wire) -> frozenset[str]:
+        named = rules(type(view))
+        if not named:
+            return named
+        seen = target_of(view)
+        return frozenset(name for name in named if self._enforcer.allows(name, call.caller, seen))
+
+
+def _default(default: Any) -> Any:
+    return default if isinstance(default, (str, int, float, bool, type(None))) else msgspec.UNSET
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise BadBody("The Content-Length header is not a number.")
+    return int(text)
+
+
+def _action(raw: bytes) -> str:
+    """The key of an action's body."""
+    try:
+        body = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as bad:
+        raise BadBody from bad
+    if len(body) != 1:
+        raise BadBody("The body of an action is an object with one key, the action's name.")
+    return next(iter(body))
+
+
+def decode(route: Route, raw: bytes, at: Version) -> object:
+    """Read a request body as its route declares it; raises BadField or BadBody."""
+    try:
+        if route.key is None:
+            return (
+                decoder(route.body, at, route.on)(raw)
+                if _plain(route.body)
+                else _convert(route, msgspec.json.decode(raw), at)
+            )
+        outer = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        if route.key not in outer:
+            raise BadField(field=route.key, why="it is a required property")
+        if len(outer) > 1:
+            odd = next(name for name in outer if name != route.key)
+            raise BadField(field=odd, why="additional properties are not allowed")
+        if _plain(route.body):
+            return decoder(route.body, at, route.on)(bytes(outer[route.key]))
+        return _convert(route, msgspec.json.decode(bytes(outer[route.key])), at)
+    except msgspec.ValidationError as bad:
+        raise _explained(bad, route.key) from bad
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as bad:
+        raise BadBody(f"The request body is not valid JSON: {str(bad)[:200]}") from bad
+
+
+def _plain(body: Any) -> bool:
+    return isinstance(body, type) and issubclass(body, Wire) and body.__extras__ is None
+
+
+def _convert(route: Route, value: object, at: Version) -> object:
+    if isinstance(route.body, type) and issubclass(route.body, Wire):
+        return converter(route.body, at, route.on)(value)
+    return msgspec.convert(value, route.body, strict=False)
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
+_MISSING = re.compile(r"Object missing required field `(.*?)`")
+
+
+def _explained(bad: msgspec.ValidationError, key: str | None) -> BadField:
+    """A validation error in the words of the one who has to mend the request."""
+    why, _, path = str(bad).partition(" - at `")
+    field = path.rstrip("`").lstrip("$").lstrip(".")
+    field = ".".join(part for part in (key, field) if part) or "body"
+    unknown = _UNKNOWN.search(why)
+    if unknown:
+        return BadField(f"Additional properties are not allowed ('{unknown[1]}' was unexpected) in {field}.")
+    missing = _MISSING.search(why)
+    if missing:
+        return BadField(f"'{missing[1]}' is a required property of {field}.")
+    return BadField(field=field, why=why[:300])
+
+
+def _query(route: Route, call: Call[Any]) -> object:
+    """The query string as its route declares it."""
+    assert route.query is not None  # noqa: S101  the signature said so
+    gathered: dict[str, Any] = {}
+    lists = _list_fields(route.query, call.version)
+    for name, value in call.query:
+        if name in lists:
+            gathered.setdefault(name, []).append(value)
+        else:
+            gathered[name] = value
+    try:
+        return converter(route.query, call.version, "c")(gathered)
+    except msgspec.ValidationError as bad:
+        raise _explained(bad, None) from bad
+
+
+def _list_fields(query: type[Wire], _at: Version) -> frozenset[str]:
+    found = _LISTS.get(query)
+    if found is None:
+        found = _LISTS[query] = frozenset(field.name for field in fields(query) if "list[" in str(field.type))
+    return found
+
+
+_LISTS: dict[type[Wire], frozenset[str]] = {}

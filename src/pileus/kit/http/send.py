@@ -1,0 +1,53 @@
+"""Writing an answer to the ASGI server, whole or chunk by chunk."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pileus.kit.http.call import Receive, Reply
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+async def send_reply(reply: Reply, send: Send, receive: Receive, *, head: bool) -> None:
+    """Send an answer; for a HEAD, its head alone."""
+    body = reply.body
+    whole = isinstance(body, bytes)
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers.items()
+    ]
+    if isinstance(body, bytes) and "Content-Length" not in reply.headers and reply.status not in {204, 304}:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if head or whole:
+        await send({"type": "http.response.body", "body": body if whole and not head else b""})
+        return
+    assert not isinstance(body, bytes)  # noqa: S101  narrowed by `whole`
+    await _send_chunks(body, send, receive)
+
+
+async def _send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receive) -> None:
+    """Send chunks until they end or the client goes away.
+
+    A server may swallow what is sent to a client that left, so a watcher on `receive` is what stops the reading.
+    """
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        async for chunk in chunks:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        gone.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await gone
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,144 @@
+"""The listener: one granian worker inside this process's event loop, or uvicorn in its place.
+
+Both serve the same plain ASGI application; which one runs is a matter of configuration, and the tests run both.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from pileus.kit.http.call import Receive
+from pileus.kit.http.kernel import Kernel
+from pileus.kit.http.send import Send
+from pileus.kit.http.socket import Socket, SocketHandler
+
+Asgi = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class Tls(Protocol):
+    """Where the certificate and its key are, PEM files."""
+
+    certificate: str
+    key: str
+
+
+class Application:
+    """The whole cloud as one ASGI application: the kernel's HTTP, and WebSockets by the beginning of their path."""
+
+    def __init__(self, kernel: Kernel, sockets: Mapping[str, SocketHandler]) -> None:
+        self._kernel = kernel
+        self._sockets = sockets
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._kernel.http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
+            case "lifespan":
+                await _lifespan(receive, send)
+
+    async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        connection = Socket(scope, receive, send)
+        for beginning, handler in self._sockets.items():
+            if scope["path"].startswith(beginning):
+                await handler(connection)
+                return
+        await connection.close(1008, "nothing is served at this address")
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+class Listener(Protocol):
+    """Serves until it is told to stop."""
+
+    async def serve(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Granian:
+    """granian's embedded server; HTTP parsing runs outside the interpreter's lock."""
+
+    def __init__(self, app: Asgi, host: str, port: int, tls: Tls | None = None) -> None:
+        from pathlib import Path
+
+        from granian.constants import HTTPModes, Interfaces
+        from granian.server.embed import Server
+
+        self._server = Server(
+            app,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            log_enabled=False,
+            backlog=1024,
+            ssl_cert=Path(tls.certificate) if tls else None,
+            ssl_key=Path(tls.key) if tls else None,
+        )
+
+    async def serve(self) -> None:
+        """Serve until stopped."""
+        await self._server.serve()
+
+    def stop(self) -> None:
+        """Finish what is under way and end."""
+        self._server.stop()
+
+
+class Uvicorn:
+    """uvicorn: pure Python, the drop-in."""
+
+    def __init__(self, app: Asgi, host: str, port: int, tls: Tls | None = None) -> None:
+        import uvicorn
+
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                ssl_certfile=tls.certificate if tls else None,
+                ssl_keyfile=tls.key if tls else None,
+            )
+        )
+
+    async def serve(self) -> None:
+        """Serve until stopped."""
+        await self._server.serve()
+
+    def stop(self) -> None:
+        """Finish what is under way and end."""
+        self._server.should_exit = True
+
+
+LISTENERS: Mapping[str, Callable[..., Listener]] = {"granian": Granian, "uvicorn": Uvicorn}
+
+
+async def until_listening(host: str, port: int, deadline_s: float = 10.0) -> None:
+    """Return once a connection to the address succeeds; raises TimeoutError."""
+    async with asyncio.timeout(deadline_s):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
