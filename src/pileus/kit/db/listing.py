@@ -1,0 +1,339 @@
+"""Lists whose filters, order and place the caller chooses: filters by wire name, keyset pages from a marker row.
+
+A listing is declared once, as a module constant; each combination of filters, order and direction that is asked for
+becomes one statement, kept in a bounded cache. The key ends every order, so the order is total and pages never
+repeat or skip a row.
+"""
+
+import datetime as dt
+import typing
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kit.db.errors import UnknownFilter, UnknownMarker, UnknownSortKey
+from pileus.kit.db.statements import Query, scalar
+from pileus.kit.db.types import Moment
+
+if TYPE_CHECKING:
+    from pileus.kit.db.database import Database
+
+T = TypeVar("T")
+Columns = sa.ColumnElement[object]
+Clause = sa.ColumnElement[bool]
+Test = Callable[[Columns], Clause]
+Filter = Columns | Callable[[Test], Clause]
+Filters = Mapping[str, object]
+Sorts = Sequence[tuple[str, str]]
+
+SHAPES_KEPT = 256
+
+
+class In(msgspec.Struct, frozen=True):
+    """One of these values."""
+
+    values: Sequence[object]
+
+
+class Gt(msgspec.Struct, frozen=True):
+    """Greater than."""
+
+    value: object
+
+
+class Ge(msgspec.Struct, frozen=True):
+    """Greater or equal."""
+
+    value: object
+
+
+class Lt(msgspec.Struct, frozen=True):
+    """Less than."""
+
+    value: object
+
+
+class Le(msgspec.Struct, frozen=True):
+    """Less or equal."""
+
+    value: object
+
+
+class IsNull(msgspec.Struct, frozen=True):
+    """Without a value."""
+
+
+class Like(msgspec.Struct, frozen=True, kw_only=True):
+    """Text that begins with, ends with or contains another; capitals do not matter."""
+
+    prefix: str | None = None
+    suffix: str | None = None
+    contains: str | None = None
+
+    def pattern(self) -> str:
+        """The LIKE pattern, with `\\` as its escape."""
+        if self.contains is not None:
+            return f"%{_escaped(self.contains)}%"
+        return f"{_escaped(self.prefix or '')}%{_escaped(self.suffix or '')}"
+
+
+class Matches(msgspec.Struct, frozen=True):
+    """Text in which the regular expression is found."""
+
+    pattern: str
+
+
+class Not(msgspec.Struct, frozen=True):
+    """Everything else than the form or value given, rows without a value included."""
+
+    value: object
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _shape(form: object) -> object:
+    if isinstance(form, tuple):
+        return tuple(_shape(part) for part in form)
+    if isinstance(form, Not):
+        return (Not, _shape(form.value))
+    if isinstance(form, (In, Gt, Ge, Lt, Le, IsNull, Like, Matches)):
+        return type(form)
+    return form is None
+
+
+def _values(form: object) -> Iterable[object]:
+    """The values to bind for a form, in the order in which `_clauses` names them."""
+    if isinstance(form, tuple):
+        for part in form:
+            yield from _values(part)
+    elif isinstance(form, Not):
+        yield from _values(form.value)
+    elif isinstance(form, In):
+        yield list(form.values)
+    elif isinstance(form, Like):
+        yield form.pattern()
+    elif isinstance(form, Matches):
+        yield form.pattern
+    elif isinstance(form, (Gt, Ge, Lt, Le)):
+        yield form.value
+    elif not isinstance(form, IsNull) and form is not None:
+        yield form
+
+
+class _Names:
+    """Hands out bind names w0, w1, … in step with `_values`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def next(self) -> str:
+        self.count += 1
+        return f"w{self.count - 1}"
+
+
+def _compare(column: Columns, form: object, name: str) -> Clause:
+    """The clause for a form that is neither a tuple nor a Not."""
+    if form is None or isinstance(form, IsNull):
+        return column.is_(None)
+    if isinstance(form, In):
+        return column.in_(sa.bindparam(name, expanding=True))
+    if isinstance(form, Like):
+        return column.ilike(sa.bindparam(name, type_=sa.String()), escape="\\")
+    bind = sa.bindparam(name)
+    if isinstance(form, Matches):
+        return column.regexp_match(sa.bindparam(name, type_=sa.String()))
+    if isinstance(form, Gt):
+        return column > bind
+    if isinstance(form, Ge):
+        return column >= bind
+    if isinstance(form, Lt):
+        return column < bind
+    if isinstance(form, Le):
+        return column <= bind
+    return column == bind
+
+
+def _clauses(rule: Filter, form: object, names: _Names) -> Iterable[Clause]:
+    if isinstance(form, tuple):
+        for part in form:
+            yield from _clauses(rule, part, names)
+        return
+    if isinstance(form, Not):
+        inner = sa.and_(sa.true(), *_clauses(rule, form.value, names))
+        yield sa.func.coalesce(inner, sa.false()).is_(sa.false())
+        return
+    name = "" if form is None or isinstance(form, IsNull) else names.next()
+    if isinstance(rule, sa.ColumnElement):
+        yield _compare(rule, form, name)
+    else:
+        yield rule(lambda column: _compare(column, form, name))
+
+
+class _Level(msgspec.Struct, frozen=True):
+    """One rung of the order: an expression and which way it goes."""
+
+    expression: sa.ColumnElement[object]
+    descending: bool
+
+    def after(self, bind: sa.BindParameter[object]) -> Clause:
+        return self.expression < bind if self.descending else self.expression > bind
+
+    def ordered(self) -> sa.UnaryExpression[object]:
+        return self.expression.desc() if self.descending else self.expression.asc()
+
+
+class Listing(Generic[T]):
+    """What can be listed: where from, as what, by which filters, in which orders."""
+
+    def __init__(
+        self,
+        source: sa.Table | sa.Select[tuple[object, ...]],
+        wanted: type[T],
+        *,
+        key: Columns,
+        filters: Mapping[str, Filter] | None = None,
+        sorts: Mapping[str, Columns] | None = None,
+    ) -> None:
+        self._source = source
+        self._wanted = wanted
+        self._key = key
+        self._filters = dict(filters or {})
+        self._sorts = dict(sorts or {})
+        self._kept: OrderedDict[object, Query[object]] = OrderedDict()
+
+    def paging(
+        self, where: Filters, sort: Sorts, place: Sequence[object] | None, limit: int | None, reverse: bool
+    ) -> tuple[Query[T], dict[str, object]]:
+        """The statement for one page and its parameters; `place` holds the marker row's values, level by level."""
+        shape = ("page", self._where_shape(where), tuple(sort), place is not None, limit is not None, reverse)
+
+        def build() -> Query[T]:
+            levels = self._levels(sort, reverse)
+            select = self._select().where(*self._where(where)).order_by(*(level.ordered() for level in levels))
+            if place is not None:
+                select = select.where(_beyond(levels))
+            if limit is not None:
+                select = select.limit(sa.bindparam("page_limit", type_=sa.Integer()))
+            return Query(select, self._wanted)
+
+        parameters = self._parameters(where)
+        parameters.update({f"m{at}": value for at, value in enumerate(place or ())})
+        if limit is not None:
+            parameters["page_limit"] = limit
+        return self._keep(shape, build), parameters
+
+    def counting(self, where: Filters) -> tuple[Query[int], dict[str, object]]:
+        """The statement that counts, and its parameters."""
+
+        def build() -> Query[int]:
+            inner = self._select().where(*self._where(where)).with_only_columns(self._key, maintain_column_froms=True)
+            return scalar(sa.select(sa.func.count()).select_from(inner.subquery()), int)
+
+        return self._keep(("count", self._where_shape(where)), build), self._parameters(where)
+
+    def placing(self, sort: Sorts) -> Query[tuple[object, ...]]:
+        """The statement that reads the marker row's values, level by level."""
+
+        def build() -> Query[tuple[object, ...]]:
+            levels = self._levels(sort, reverse=False)
+            columns = [level.expression.label(f"m{at}") for at, level in enumerate(levels)]
+            select = self._select().with_only_columns(*columns, maintain_column_froms=True)
+            read_as = tuple(dt.datetime if isinstance(level.expression.type, Moment) else object for level in levels)
+            return Query(select.where(self._key == sa.bindparam("marker")), tuple[read_as])  # type: ignore[valid-type]
+
+        return self._keep(("place", tuple(sort)), build)
+
+    def _keep(self, shape: object, build: Callable[[], Query[Any]]) -> Query[Any]:
+        found = self._kept.get(shape)
+        if found is None:
+            found = self._kept[shape] = build()
+            if len(self._kept) > SHAPES_KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(shape)
+        return found
+
+    def _select(self) -> sa.Select[tuple[object, ...]]:
+        if isinstance(self._source, sa.Select):
+            return self._source
+        names = [name for name in typing.get_type_hints(self._wanted) if name in self._source.c]
+        return sa.select(*(self._source.c[name] for name in names))
+
+    def _rule(self, name: str) -> Filter:
+        try:
+            return self._filters[name]
+        except KeyError:
+            raise UnknownFilter(name=name) from None
+
+    def _where_shape(self, where: Filters) -> object:
+        return tuple((name, _shape(form)) for name, form in where.items())
+
+    def _where(self, where: Filters) -> list[Clause]:
+        names = _Names()
+        return [clause for name, form in where.items() for clause in _clauses(self._rule(name), form, names)]
+
+    def _parameters(self, where: Filters) -> dict[str, object]:
+        values = (value for form in where.values() for value in _values(form))
+        return {f"w{at}": value for at, value in enumerate(values)}
+
+    def _levels(self, sort: Sorts, reverse: bool) -> list[_Level]:
+        levels: list[_Level] = []
+        descending = False
+        for name, direction in sort:
+            column = self._sorts.get(name)
+            if column is None:
+                raise UnknownSortKey(name=name)
+            descending = direction == "desc"
+            if column is self._key:
+                break
+            if _may_be_null(column, self._key):
+                # Engines differ on where NULLs go, and nothing compares with NULL: a rung of its own settles both.
+                levels.append(_Level(sa.case((column.is_(None), 1), else_=0), descending != reverse))
+            levels.append(_Level(column, descending != reverse))
+        levels.append(_Level(self._key, descending != reverse))
+        return levels
+
+
+def _may_be_null(column: Columns, key: Columns) -> bool:
+    if not isinstance(column, sa.Column) or not isinstance(key, sa.Column):
+        return True
+    # A column of another table may come from an outer join.
+    return column.nullable is not False or column.table is not key.table
+
+
+def _beyond(levels: Sequence[_Level]) -> Clause:
+    """Rows that come after the marker's: equal on the first rungs, further on the next one."""
+    binds = [sa.bindparam(f"m{at}", type_=level.expression.type) for at, level in enumerate(levels)]
+    arms = []
+    for at, level in enumerate(levels):
+        equal = [levels[up].expression.is_not_distinct_from(binds[up]) for up in range(at)]
+        arms.append(sa.and_(*equal, level.after(binds[at])))
+    first = levels[0]
+    # Says nothing new, but lets the engine start at the marker in an index on the first rung.
+    bound = first.expression <= binds[0] if first.descending else first.expression >= binds[0]
+    return sa.and_(bound, sa.or_(*arms))
+
+
+async def page(
+    db: "Database",
+    listing: Listing[T],
+    where: Filters,
+    sort: Sorts,
+    marker: object | None,
+    limit: int | None,
+    reverse: bool,
+) -> list[T]:
+    """At most `limit` rows on the far side of the marker's row; raises UnknownMarker when there is no such row."""
+    place: Sequence[object] | None = None
+    if marker is not None:
+        place = await db.one(listing.placing(sort), marker=marker)
+        if place is None:
+            raise UnknownMarker(marker)
+    statement, parameters = listing.paging(where, sort, place, limit, reverse)
+    rows = await db.all(statement, **parameters)
+    return rows[::-1] if reverse else rows

@@ -1,0 +1,98 @@
+"""Bring a database's tables up to date: each service's numbered migrations, run by Alembic as one branch each.
+
+Whether anything is to be done is told by file names and one row per service, so Alembic (a third of a second, 39 MB)
+is imported only by the start that needs it. All that is pending runs in one transaction: all of it or nothing.
+"""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from pileus.kit.db.database import Database, sqlite_path
+from pileus.kit.db.statements import Command
+
+VERSION_FILE = re.compile(r"(\d{4})_\w+\.py")
+KIT = "kit"
+
+
+def revision(service: str, number: int) -> str:
+    """The name of a service's migration in the table of versions."""
+    return f"{service}_{number:04d}"
+
+
+def versions(directory: Path) -> list[tuple[int, Path]]:
+    """A service's migrations in order; raises ValueError where the numbers have a gap or a double."""
+    found = sorted(
+        (int(match[1]), path) for path in directory.glob("*.py") if (match := VERSION_FILE.fullmatch(path.name))
+    )
+    if [number for number, _ in found] != list(range(1, len(found) + 1)):
+        raise ValueError(f"the migrations in {directory} must be numbered 0001, 0002 … without gap or double")
+    return found
+
+
+def directory_of(place: str | Path) -> Path:
+    """The folder of migrations a package name or path stands for."""
+    if isinstance(place, Path) or "/" in place:
+        return Path(place)
+    return Path(str(resources.files(place)))
+
+
+def pending(path: Path, directories: Mapping[str, Path]) -> dict[str, int]:
+    """For each service that is behind, the number of its newest migration."""
+    newest = {service: len(versions(directory)) for service, directory in directories.items()}
+    applied = _applied(path)
+    return {service: last for service, last in newest.items() if last and revision(service, last) not in applied}
+
+
+def _applied(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(path)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return set()
+        return {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")}
+
+
+async def migrate(address: str | Path, places: Mapping[str, str | Path]) -> list[str]:
+    """Run what is pending for the services named and the kit; returns the names of the services that moved."""
+    path = sqlite_path(address)
+    directories = {service: directory_of(place) for service, place in places.items()}
+    kit = Path(__file__).parent.parent / "migrations"
+    if kit.is_dir():
+        directories.setdefault(KIT, kit)
+    behind = pending(path, directories)
+    if behind:
+        from pileus.kit.db import upgrade
+
+        await asyncio.to_thread(upgrade.upgrade, path, directories)
+    return sorted(behind)
+
+
+_ddl: dict[int, tuple[sa.MetaData, list[str]]] = {}
+
+
+async def create_all(db: Database, *metadatas: sa.MetaData) -> None:
+    """Create the tables as they are declared now, without migrations; for tests."""
+    async with db.transaction():
+        for tables in metadatas:
+            for text in _ddl_of(db, tables):
+                await db.run(Command(sa.text(text)))  # type: ignore[arg-type]
+
+
+def _ddl_of(db: Database, tables: sa.MetaData) -> list[str]:
+    known = _ddl.get(id(tables))
+    if known is None:
+        dialect = db.engine.dialect
+        texts = []
+        for table in tables.sorted_tables:
+            texts.append(str(CreateTable(table).compile(dialect=dialect)))
+            texts.extend(str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes)
+        known = _ddl[id(tables)] = (tables, texts)
+    return known[1]
