@@ -1,0 +1,23 @@
+"""The document derived from declarations."""
+
+import importlib.util
+from pathlib import Path
+
+from pileus.kit.http.openapi import document
+
+_spec = importlib.util.spec_from_file_location("things_kernel", Path(__file__).with_name("test_kernel.py"))
+assert _spec and _spec.loader
+things = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(things)
+
+
+def test_every_operation_is_in_the_document_with_its_policy() -> None:
+    found = document(things.api, mount="things", release="1")
+    assert {"get", "post"} == set(found["paths"]["/v2.1/things"])
+    shown = found["paths"]["/v2.1/things/{thing_id}"]["get"]
+    assert "things:show" == shown["x-openstack-policy"]["rule"]
+    assert ["os-lock"] == found["paths"]["/v2.1/things/{thing_id}/action"]["post"]["x-actions"]
+    body = found["paths"]["/v2.1/things"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    name = body["properties"]["thing"]["$ref"].rpartition("/")[2]
+    assert 5 == found["components"]["schemas"][name]["properties"]["name"]["maxLength"]
+    assert {"min": "2.1", "max": "2.9"} == found["x-openstack-microversions"]
