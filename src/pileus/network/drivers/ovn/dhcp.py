@@ -13,6 +13,7 @@ from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, row
 
 LEASE_S = 43200
+_NEIGHBOUR = "0.0.0.0"  # noqa: S104 - a next hop, nothing listens on it
 
 # Neutron's names and numbers of options -> OVN's; the second part says whether OVN wants the value in quotes.
 _EXTRA = {
@@ -61,7 +62,7 @@ def ref(port: Port, subnet: Subnet) -> Ref:
 def options_v4(index: Index, network: Network, subnet: Subnet) -> dict[str, str]:
     """What a guest is told on an IPv4 subnet."""
     gateway = subnet.gateway_ip
-    metadata_hop = _metadata_address(index, subnet) or "0.0.0.0"
+    metadata_hop = _metadata_address(index, subnet) or _NEIGHBOUR
     routes = [f"{METADATA_IP}/32,{metadata_hop}"]
     routes += [f"{route.destination},{route.nexthop}" for route in subnet.host_routes]
     if gateway is not None:

@@ -77,14 +77,13 @@ class OvnFabric:
         if table != "Logical_Switch_Port":
             return
         if columns is None:
-            port_id = self._port_uuids.pop(uuid, None)
-            if port_id is not None:
-                self._up.pop(port_id, None)
-                self._told.pop(port_id, None)
+            gone = self._port_uuids.pop(uuid, "")
+            self._up.pop(gone, None)
+            self._told.pop(gone, None)
             return
         port_id = _text(columns.get("name"))
         marks = columns.get("external_ids")
-        if port_id is None or not isinstance(marks, dict) or MARK not in marks or "device_owner" not in marks:
+        if port_id is None or not isinstance(marks, dict) or marks.get(MARK) != port_id:
             return
         self._port_uuids[uuid] = port_id
         self._up[port_id] = columns.get("up") == frozenset((True,))
@@ -94,23 +93,16 @@ class OvnFabric:
         if table == "Chassis":
             for port_id in [port_id for port_id, chassis in self._bound_to.items() if chassis == uuid]:
                 self._tell(port_id)
-            return
-        if columns is None:
-            port_id = self._binding_names.pop(uuid, None)
-            if port_id is not None:
-                self._bound_to.pop(port_id, None)
-                self._tell(port_id)
-            return
-        port_id = _text(columns.get("logical_port"))
-        if port_id is None:
-            return
-        self._binding_names[uuid] = port_id
-        chassis = next((atom.text for atom in columns.get("chassis", ()) if isinstance(atom, Uuid)), None)
-        if chassis is None:
-            self._bound_to.pop(port_id, None)
+        elif columns is None:
+            gone = self._binding_names.pop(uuid, "")
+            self._bound_to.pop(gone, None)
+            self._tell(gone)
         else:
+            port_id = _text(columns.get("logical_port")) or ""
+            self._binding_names[uuid] = port_id
+            chassis = next((atom.text for atom in columns.get("chassis", ()) if isinstance(atom, Uuid)), "")
             self._bound_to[port_id] = chassis
-        self._tell(port_id)
+            self._tell(port_id)
 
     def _tell(self, port_id: str) -> None:
         if port_id not in self._up:

@@ -36,7 +36,7 @@ async def within(namespace: str, do: Callable[[], Made]) -> Made:
         try:
             _enter(namespace)
             result = do()
-        except Exception as failed:
+        except Exception as failed:  # noqa: BLE001 - handed to the waiter, whatever it is
             loop.call_soon_threadsafe(settle, None, failed)
         else:
             loop.call_soon_threadsafe(settle, result, None)

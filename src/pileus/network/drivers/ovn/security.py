@@ -8,7 +8,7 @@ set OVN derives from that group's ports (`$<group>_ip4`), which follows its memb
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pileus.network.drivers.interface import Port, SecurityGroup, SecurityRule
+from pileus.network.drivers.interface import Direction, Port, SecurityGroup, SecurityRule
 from pileus.network.drivers.ovn import naming
 from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
@@ -44,7 +44,7 @@ def rows(index: Index) -> Iterator[Row]:
 def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[Row]:
     name = naming.group(group.id)
     rules = [
-        _acl(f"{group.id}/{rule.id}", rule.direction == "egress", _ALLOW, "allow-related", match(rule, name))
+        _acl(f"{group.id}/{rule.id}", rule.direction, _ALLOW, "allow-related", match(rule, name))
         for rule in group.rules
         if rule.remote_group is None or rule.remote_group in index.groups
     ]
@@ -55,11 +55,11 @@ def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[
 def _dropping(guarded: list[Port]) -> Iterator[Row]:
     inside, outside = f"inport == @{DROP_GROUP}", f"outport == @{DROP_GROUP}"
     rules = [
-        _acl("drop/egress", True, _DROP, "drop", f"{inside} && ip"),
-        _acl("drop/ingress", False, _DROP, "drop", f"{outside} && ip"),
+        _acl("drop/egress", "egress", _DROP, "drop", f"{inside} && ip"),
+        _acl("drop/ingress", "ingress", _DROP, "drop", f"{outside} && ip"),
         # A guest may always ask for its own address, whatever its groups say.
-        _acl("dhcp/4", True, _ALLOW, "allow", f"{inside} && ip4 && udp.src == 68 && udp.dst == 67"),
-        _acl("dhcp/6", True, _ALLOW, "allow", f"{inside} && ip6 && udp.src == 546 && udp.dst == 547"),
+        _acl("dhcp/4", "egress", _ALLOW, "allow", f"{inside} && ip4 && udp.src == 68 && udp.dst == 67"),
+        _acl("dhcp/6", "egress", _ALLOW, "allow", f"{inside} && ip6 && udp.src == 546 && udp.dst == 547"),
     ]
     yield _port_group(DROP_GROUP, "drop", guarded, rules, "")
     yield from rules
@@ -74,9 +74,9 @@ def _port_group(name: str, key: str, members: list[Port], rules: list[Row], grou
     return row("Port_Group", key, columns, group_name=group_name)
 
 
-def _acl(key: str, egress: bool, priority: int, action: str, condition: str) -> Row:
+def _acl(key: str, direction: Direction, priority: int, action: str, condition: str) -> Row:
     columns: dict[str, Value] = {
-        "direction": "from-lport" if egress else "to-lport",
+        "direction": "from-lport" if direction == "egress" else "to-lport",
         "priority": priority,
         "action": action,
         "match": condition,

@@ -1,0 +1,90 @@
+"""TAPs on the integration bridge: the host's ends of ports.
+
+A TAP is persistent and stays in the cloud's namespace, next to the switch; a QEMU outside is given an open descriptor of
+it. OVN finds it by `iface-id`. Nothing is remembered here: what is plugged is read from the switch and the kernel.
+"""
+
+import fcntl
+import json
+import os
+import struct
+
+from pileus.kit.run import ProgramFailed, run
+from pileus.network.drivers.interface import DriverError, PortPlug
+from pileus.network.drivers.ovn import namespace
+from pileus.network.drivers.ovn.daemons import Daemons
+from pileus.network.drivers.ovn.place import INTEGRATION_BRIDGE, Place
+
+_TUNSETIFF = 0x400454CA
+_IFF_TAP = 0x0002
+_IFF_NO_PI = 0x1000
+
+
+def device(port_id: str) -> str:
+    """Name of a port's TAP."""
+    return f"tap{port_id[:11]}"
+
+
+class OvnPlug:
+    """A `Plug` on this host's Open vSwitch."""
+
+    def __init__(self, place: Place, daemons: Daemons) -> None:
+        self._place = place
+        self._daemons = daemons
+
+    async def ensure_plugged(self, port: PortPlug) -> str:
+        """The port's TAP is up and on the integration bridge."""
+        name, space = device(port.id), self._place.namespace
+        try:
+            if (await run(["ip", "-n", space, "link", "show", name], check=False)).code != 0:
+                await run(["ip", "-n", space, "tuntap", "add", "dev", name, "mode", "tap"])
+            await run(["ip", "-n", space, "link", "set", name, "mtu", str(port.mtu), "up"])
+        except ProgramFailed as failed:
+            raise DriverError(f"plug port {port.id}", str(failed)) from failed
+        await self._daemons.vsctl(
+            "--may-exist", "add-port", INTEGRATION_BRIDGE, name,
+            "--", "set", "Interface", name, f"external_ids:iface-id={port.id}",
+            f'external_ids:attached-mac="{port.mac}"',
+        )  # fmt: skip
+        return name
+
+    async def ensure_unplugged(self, port_id: str) -> None:
+        """The port has no TAP."""
+        name, space = device(port_id), self._place.namespace
+        await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, name)
+        if (await run(["ip", "-n", space, "link", "show", name], check=False)).code == 0:
+            try:
+                await run(["ip", "-n", space, "tuntap", "del", "dev", name, "mode", "tap"])
+            except ProgramFailed as failed:
+                raise DriverError(f"unplug port {port_id}", str(failed)) from failed
+
+    async def plugged(self) -> set[str]:
+        """Ids of the ports whose TAP is there, on the switch as in the kernel."""
+        listed = await self._daemons.vsctl("--format=json", "--columns=name,external_ids", "list", "Interface")
+        links = json.loads((await run(["ip", "-json", "-n", self._place.namespace, "link", "show"])).out)
+        there = {link["ifname"] for link in links}
+        found: set[str] = set()
+        for name, (_, marks) in json.loads(listed)["data"]:
+            port_id = dict(marks).get("iface-id")
+            if port_id is not None and name == device(port_id) and name in there:
+                found.add(port_id)
+        return found
+
+    async def open_tap(self, port_id: str) -> int:
+        """An open descriptor of the port's TAP; the caller closes it."""
+        name = device(port_id)
+        try:
+            return await namespace.within(self._place.namespace, lambda: _open_tap(name))
+        except OSError as failed:
+            raise DriverError(f"open {name}", failed.strerror or str(failed)) from failed
+
+
+def _open_tap(name: str) -> int:
+    tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        # Without vnet_hdr: the userspace switch does not finish checksums, so guests must.
+        fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+    except OSError:
+        os.close(tap)
+        raise
+    return tap
