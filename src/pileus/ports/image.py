@@ -1,0 +1,74 @@
+"""What other services need of images: what one is, and whether a caller may use it.
+
+The bytes are had through `ports/image_files.py`.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from pileus.kit.auth import Caller
+
+
+class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as those who boot from it need it."""
+
+    id: str
+    name: str | None
+    status: str  # queued, saving, active, deactivated ...
+    visibility: str  # public, community, shared, private
+    owner: str | None
+    size: int | None  # bytes of the file
+    virtual_size: int | None  # bytes of the disk it describes
+    disk_format: str | None
+    container_format: str | None
+    min_disk: int = 0  # GiB
+    min_ram: int = 0  # MiB
+    checksum: str | None = None  # md5
+    hash_algorithm: str | None = None
+    hash_value: str | None = None
+    protected: bool = False
+    properties: Mapping[str, str] = {}
+    tags: tuple[str, ...] = ()
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+    @property
+    def usable(self) -> bool:
+        """Whether something can be booted from it now."""
+        return self.status == "active"
+
+
+class NewImage(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of an image before it has bytes."""
+
+    name: str
+    owner: str | None
+    disk_format: str
+    container_format: str = "bare"
+    visibility: str = "private"
+    min_disk: int = 0
+    min_ram: int = 0
+    properties: Mapping[str, str] = {}
+
+
+class Images(Protocol):
+    """What can be booted from."""
+
+    async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
+        """The image, if it exists and the caller may see it; None else. Joins the caller's transaction."""
+        ...
+
+    async def create(self, image_id: str, image: NewImage) -> ImageFacts:
+        """The image exists, waiting for its bytes; repeatable for the same id. For snapshots."""
+        ...
+
+    async def take(self, image_id: str, source: str) -> ImageFacts:
+        """The image holds the bytes of the file `source` and is active, or this raises. Repeatable."""
+        ...
+
+    async def remove(self, image_id: str) -> None:
+        """The image is gone, its bytes too; it need not have existed."""
+        ...
