@@ -1,0 +1,74 @@
+"""The launcher: it knows when its environment is current, and says what is wrong when it cannot be made."""
+
+import importlib.util
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+LAUNCHER = Path(__file__).resolve().parents[2] / "pileus"
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The launcher as a module, of a checkout with one requirement."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = SourceFileLoader("launcher", str(LAUNCHER))
+    spec = importlib.util.spec_from_loader("launcher", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "core.txt").write_text("a==1\n")
+    monkeypatch.setattr(module, "ROOT", str(tmp_path))
+    return module
+
+
+def test_environment_is_current_until_requirements_change(launcher: ModuleType, tmp_path: Path) -> None:
+    home = str(tmp_path)
+    assert not launcher.is_current(home, "core")
+    Path(launcher.stamp(home, "core")).write_bytes(launcher.fingerprint("core"))
+    assert launcher.is_current(home, "core")
+    (tmp_path / "requirements" / "core.txt").write_text("a==2\n")
+    assert not launcher.is_current(home, "core")
+
+
+def test_command_inherits_sources_and_keeps_bytecode(launcher: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    env = launcher.child_environment("/somewhere")
+    assert str(Path(launcher.ROOT) / "src") == env["PYTHONPATH"]
+    assert "PYTHONDONTWRITEBYTECODE" not in env
+
+
+def test_failed_install_says_why_and_leaves_no_stamp(
+    launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / ".venv"
+    home.mkdir()
+    monkeypatch.setattr(launcher, "make_venv", lambda home, afresh: None)
+    monkeypatch.setattr(launcher, "run", lambda argv, env: (1, ["ERROR: no such thing as a==1"]))
+    with pytest.raises(SystemExit) as ended:
+        launcher.prepare(str(home), ["core"])
+    said = capsys.readouterr()
+    assert 1 == ended.value.code
+    assert "no such thing as a==1" in said.err
+    assert "" == said.out
+    assert not launcher.is_current(str(home), "core")
+    assert (home / ".pileus-installing").exists()
+
+
+def test_interrupted_install_is_made_afresh(
+    launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / ".venv"
+    home.mkdir()
+    (home / ".pileus-installing").touch()
+    asked: list[bool] = []
+    monkeypatch.setattr(launcher, "make_venv", lambda home, afresh: asked.append(afresh))
+    monkeypatch.setattr(launcher, "run", lambda argv, env: (0, []))
+    launcher.prepare(str(home), ["core"])
+    assert [True] == asked
+    assert launcher.is_current(str(home), "core")
+    assert not (home / ".pileus-installing").exists()
