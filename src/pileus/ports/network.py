@@ -1,0 +1,76 @@
+"""What the network service promises compute: ports for servers, and what to tell about them.
+
+Every verb joins the ambient transaction, so a server's row, its ports and its allocation commit together or not at
+all. Problems are the network's own errors (no such network, no address left, quota), fit for the caller's eyes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from pileus.kit.auth import Caller
+
+
+class NicRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A network card a caller asks for: on a network (with a certain address, if given), or on an existing port."""
+
+    network_id: str | None = None
+    port_id: str | None = None
+    fixed_ip: str | None = None
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of a port, fixed or floating."""
+
+    address: str
+    version: Literal[4, 6]
+    kind: Literal["fixed", "floating"] = "fixed"
+    subnet_id: str | None = None
+
+
+class PortFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's port, as compute needs it. `made`: the port was made for the server and goes with it."""
+
+    id: str
+    network_id: str
+    network_name: str
+    mac: str
+    mtu: int
+    server_id: str
+    made: bool
+    up: bool = False
+    host: str | None = None
+    addresses: tuple[Address, ...] = ()
+    security_groups: tuple[str, ...] = ()  # names
+
+
+class Networks(Protocol):
+    """Ports for servers."""
+
+    async def make_ports(
+        self,
+        caller: Caller,
+        server_id: str,
+        server_name: str,
+        nics: Sequence[NicRequest] | Literal["auto", "none"],
+        security_groups: Sequence[str] = (),
+    ) -> tuple[PortFacts, ...]:
+        """The server has these ports, not bound yet; security groups by name or id, the project's default if none."""
+        ...
+
+    async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
+        """The server's ports are bound to the host; repeating changes nothing."""
+        ...
+
+    async def release_ports(self, server_id: str) -> None:
+        """Ports made for the server are gone, the others are free again."""
+        ...
+
+    async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
+        """The ports of many servers at once, in the order in which they were made."""
+        ...
+
+    async def server_at(self, network_id: str, address: str) -> str | None:
+        """The id of the server that has the address on the network."""
+        ...
