@@ -10,25 +10,25 @@ import msgspec
 
 
 class PortPlug(msgspec.Struct, frozen=True):
-    """A port that is to be reachable on this host, and by whom it is used."""
+    """What a host must know to plug a port."""
 
-    port_id: str
+    id: str
     mac: str
-    mtu: int
-    server_id: str = ""
+    mtu: int = 1442
+    name: str = ""
 
 
 class Plug(Protocol):
     """The host's side of ports."""
 
-    async def ensure_plugged(self, plug: PortPlug) -> None:
-        """The port's tap exists here and is part of its network."""
+    async def ensure_plugged(self, port: PortPlug) -> str:
+        """The port has a tap on this host, part of its network; returns the device's name."""
         ...
 
     async def open_tap(self, port_id: str) -> int:
-        """Return a new file descriptor of the port's tap; the caller closes it."""
+        """An open descriptor of the port's tap, for `-netdev tap,fd=N`; the caller closes it."""
         ...
 
     async def ensure_unplugged(self, port_id: str) -> None:
-        """Nothing of the port is left on this host."""
+        """The port has no tap on this host."""
         ...

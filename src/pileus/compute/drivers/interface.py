@@ -122,7 +122,7 @@ class Seen(msgspec.Struct, frozen=True):
     not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended.
     """
 
-    power: PowerSeen
+    power: PowerSeen = PowerSeen.ABSENT
     restarts: Restarts = Restarts()
     disks_ready: bool = False
     doing: str | None = None

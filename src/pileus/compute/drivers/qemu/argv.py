@@ -1,0 +1,142 @@
+"""The command line of QEMU for a server: a pure function of what is wanted.
+
+Every path is relative to the server's own directory, where the process starts: an unprivileged QEMU need not be able
+to search the directories above, and sockets keep below the 107 bytes a unix address may have. What it may not open
+itself (taps, the monitor) it is handed as descriptors.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from pileus.compute.drivers.interface import Disk, Nic, Wanted
+
+Accel = Literal["kvm", "tcg"]
+
+BINARY = "qemu-system-x86_64"
+CONSOLE_LOG = "console.log"
+VNC_SOCKET = "vnc.sock"
+
+# Slots are fixed so that a guest finds its cards where it left them; the first card at 3 gives the usual `ens3`.
+VIDEO_SLOT = 2
+NICS_SLOT = 3
+DISKS_SLOT = 11
+RNG_SLOT = 29
+BALLOON_SLOT = 30
+MAX_NICS = DISKS_SLOT - NICS_SLOT
+MAX_DISKS = RNG_SLOT - DISKS_SLOT
+
+NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
+
+# Userspace Open vSwitch does not complete checksums: with offload on, ping works and TCP does not.
+NO_OFFLOAD = "".join(
+    f",{feature}=off"
+    for feature in (
+        "csum", "gso", "host_tso4", "host_tso6", "host_ecn", "host_ufo",
+        "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
+    )
+)  # fmt: skip
+
+
+class Descriptors(msgspec.Struct, frozen=True):
+    """Numbers of the open files QEMU inherits: listening sockets, and a tap for each port."""
+
+    monitor: int
+    serial: int | None
+    taps: Mapping[str, int]
+
+
+def argv(server: Wanted, accel: Accel, fds: Descriptors) -> list[str]:
+    """The whole command line."""
+    return [
+        BINARY,
+        *_machine(server, accel),
+        *_monitor(fds.monitor),
+        *_serial(fds.serial),
+        *_video(server),
+        *(word for at, nic in enumerate(server.nics) for word in _nic(at, nic, fds.taps[nic.port_id])),
+        *(word for at, disk in enumerate((server.root, *server.disks)) for word in _disk(at, disk)),
+        *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
+        *("-device", f"virtio-balloon-pci,free-page-reporting=on,addr={BALLOON_SLOT:#x}"),
+        *("-msg", "timestamp=on"),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+    ]
+
+
+def disk_file(at: int) -> str:
+    """The name of a server's disk in its directory."""
+    return f"disk{at}.qcow2"
+
+
+def base_file(at: int) -> str:
+    """The name under which the image below a disk is linked into the directory."""
+    return f"base{at}"
+
+
+def _machine(server: Wanted, accel: Accel) -> list[str]:
+    # A bigger translation buffer than 64 MiB gains small guests nothing, and the default is a quarter of the RAM.
+    how = "kvm" if accel == "kvm" else "tcg,thread=multi,tb-size=64"
+    cpu = server.cpu_model or ("host" if accel == "kvm" else "max")
+    smbios = (
+        # cloud-init knows an OpenStack guest by this product name.
+        "type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,version=Pileus,family=Virtual Machine"
+        f",serial={server.id},uuid={server.id}"
+    )
+    return [
+        *("-name", f"guest=server-{server.id},debug-threads=on", "-uuid", server.id),
+        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *("-machine", "pc,usb=off,dump-guest-core=off", "-accel", how, "-cpu", cpu),
+        *("-smp", f"cpus={server.vcpus},sockets={server.vcpus},cores=1,threads=1", "-m", f"{server.ram_mib}M"),
+        *("-rtc", "base=utc,driftfix=slew", "-boot", "strict=on", "-smbios", smbios),
+        # A guest that powers off leaves QEMU there, stopped, so that the reason is still known when nobody watched.
+        *("-action", "reboot=reset,shutdown=pause,panic=none"),
+    ]
+
+
+def _monitor(fd: int) -> list[str]:
+    return ["-chardev", f"socket,id=monitor,fd={fd},server=on,wait=off", "-mon", "chardev=monitor,mode=control"]
+
+
+def _serial(fd: int | None) -> list[str]:
+    where = f"socket,id=serial0,fd={fd},server=on,wait=off" if fd is not None else "null,id=serial0"
+    return [
+        *("-chardev", f"{where},logfile={CONSOLE_LOG},logappend=on"),
+        *("-device", "isa-serial,chardev=serial0"),
+    ]
+
+
+def _video(server: Wanted) -> list[str]:
+    if not server.consoles.vnc:
+        return []
+    return ["-device", f"VGA,id=video0,vgamem_mb=8,addr={VIDEO_SLOT:#x}", "-vnc", f"unix:{VNC_SOCKET}"]
+
+
+def _nic(at: int, nic: Nic, fd: int) -> list[str]:
+    device = f"{NIC_DEVICES[nic.model]},id=nic{at},netdev=net{at},mac={nic.mac},addr={NICS_SLOT + at:#x},romfile="
+    if nic.model == "virtio":
+        device += f",host_mtu={nic.mtu}{NO_OFFLOAD}"
+    return ["-netdev", f"tap,id=net{at},fd={fd},vhost=off", "-device", device]
+
+
+def _disk(at: int, disk: Disk) -> list[str]:
+    words: list[str] = []
+    base = None
+    if disk.image is not None:
+        base = base_file(at)
+        words += _blockdev(driver="file", node_name=f"{base}-file", filename=base, read_only=True)
+        if disk.image.format == "qcow2":
+            # No file an image may name in its header is ever opened.
+            words += _blockdev(driver="qcow2", node_name=base, file=f"{base}-file", backing=None, read_only=True)
+        else:
+            words += _blockdev(driver="raw", node_name=base, file=f"{base}-file", read_only=True)
+    name = f"disk{at}"
+    words += _blockdev(driver="file", node_name=f"{name}-file", filename=disk_file(at), discard="unmap")
+    words += _blockdev(driver="qcow2", node_name=name, file=f"{name}-file", backing=base, discard="unmap")
+    words += ["-device", f"virtio-blk-pci,id={name},drive={name},addr={DISKS_SLOT + at:#x},bootindex={at + 1}"]
+    return words
+
+
+def _blockdev(**options: str | bool | None) -> list[str]:
+    return ["-blockdev", json.dumps({key.replace("_", "-"): value for key, value in options.items()})]

@@ -1,0 +1,136 @@
+"""Disks of servers: an overlay of their own above an image all servers share.
+
+    fetch image -> cache/images/<id> -> link into the server's directory -> overlay above the link
+
+An image is fetched once however many servers wait for it, and appears under its name only when whole. The link keeps
+it there for its servers when the cache drops it. Formats are always said, never guessed: a guest writes its own disk.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from pileus.compute.drivers.interface import Disk, DriverError, Image, Wanted
+from pileus.compute.drivers.qemu.argv import base_file, disk_file
+from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
+from pileus.kit.run import ProgramFailed, run
+from pileus.ports.image_files import ImageFiles
+
+GIB = 2**30
+QEMU_IMG_S = 300.0
+
+
+class ImageCache:
+    """Copies of images on this host."""
+
+    def __init__(self, path: Path, images: ImageFiles) -> None:
+        self._path = path
+        self._images = images
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def ready(self, image: Image, then: Callable[[], None]) -> Path | None:
+        """The image's file; or None, and it is being fetched, and `then` is called when that ended.
+
+        Raises what the last fetch failed with, once; to ask again is to try again.
+        """
+        file = self._path / image.id
+        if file.exists():
+            return file
+        task = self._fetches.get(image.id)
+        if task is None:
+            task = self._fetches[image.id] = asyncio.create_task(self._fetch(image.id, file), name=f"fetch {image.id}")
+        elif task.done():
+            del self._fetches[image.id]
+            failed = task.exception()
+            if failed is not None:
+                raise DriverError(f"Image {image.id} cannot be fetched", str(failed) or type(failed).__name__)
+            return file
+        task.add_done_callback(lambda _: then())
+        return None
+
+    async def close(self) -> None:
+        """No fetch goes on."""
+        tasks = [task for task in self._fetches.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _fetch(self, id: str, file: Path) -> None:
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = file.with_name(f".{id}.part")
+        part.unlink(missing_ok=True)
+        try:
+            await self._images.fetch(id, part)
+            await asyncio.to_thread(_settle, part, file)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _settle(part: Path, file: Path) -> None:
+    """The whole file has its name, on the disk too."""
+    # Readable by every server's user; only who may search a directory with a link to it can reach it.
+    part.chmod(0o444)
+    with part.open("rb") as whole:
+        os.fsync(whole.fileno())
+    part.rename(file)
+    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+class Disks:
+    """Makes the disks of servers."""
+
+    def __init__(self, cache: ImageCache) -> None:
+        self._cache = cache
+
+    async def ensure(self, server: Wanted, home: Home, then: Callable[[], None]) -> bool:
+        """Whether every disk is there; if not, an image is on its way and `then` is called when to ask again."""
+        ready = True
+        for at, disk in enumerate((server.root, *server.disks)):
+            ready = await self._ensure_one(at, disk, home, then) and ready
+        return ready
+
+    async def _ensure_one(self, at: int, disk: Disk, home: Home, then: Callable[[], None]) -> bool:
+        file = home.guest / disk_file(at)
+        if file.exists():
+            return True
+        base = home.guest / base_file(at)
+        if disk.image is not None and not base.exists():
+            cached = self._cache.ready(disk.image, then)
+            if cached is None:
+                return False
+            os.link(cached, base)
+        jail = Jail(home.uid)
+        size = disk.size_gib * GIB
+        below: list[str] = []
+        if disk.image is not None:
+            size = max(size, await _virtual_size(jail, base, disk.image.format))
+            below = ["-b", base.name, "-F", disk.image.format]
+        part = f"{file.name}.part"
+        await _qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
+        (home.guest / part).rename(file)
+        return True
+
+
+class _Measured(msgspec.Struct, rename="kebab"):
+    virtual_size: int
+
+
+async def _virtual_size(jail: Jail, file: Path, format: str) -> int:
+    out = await _qemu_img(jail, file.parent, "info", "--output=json", "-f", format, file.name)
+    return msgspec.json.decode(out, type=_Measured).virtual_size
+
+
+async def _qemu_img(jail: Jail, cwd: Path, *words: str) -> str:
+    try:
+        done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=QEMU_IMG_S)
+    except ProgramFailed as failed:
+        raise DriverError(f"qemu-img {words[0]} failed", failed.why) from failed
+    return done.out

@@ -1,0 +1,113 @@
+"""Where a server lives on its host, and what is remembered of it there.
+
+    servers/<id>/            root's: wanted.json, run.json, qemu.log, the sockets of monitor and serial console
+    servers/<id>/guest/      the server's own user's: disks, console.log, vnc.sock
+
+Nothing under guest/ is trusted: a guest that broke out of QEMU owns those files. So they are opened without following
+links, and what decides about processes is written where only we write.
+"""
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pileus.compute.drivers.interface import Restarts, Wanted
+
+# systemd's table of users leaves 1879048192..2147483647 to nobody; a server's user is found there by its id.
+FIRST_UID = 1_879_048_192
+UIDS = 2**27
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a server last ended, other than as its owner asked."""
+
+    reason: str
+    crashed: bool
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What must be known of a server after we were restarted.
+
+    `ran`: power on was once fulfilled, so a server that is off has ended by itself. `stop_by`: the guest was asked to
+    power off, and is made to at that moment (seconds since the epoch).
+    """
+
+    done: Restarts = Restarts()
+    ran: bool = False
+    pid: int | None = None
+    born: int | None = None
+    boot_id: str = ""
+    started_at: dt.datetime | None = None
+    stop_by: float | None = None
+    ended: Ended | None = None
+    disks_ready: bool = False
+
+
+class Home:
+    """One server's directory."""
+
+    def __init__(self, servers: Path, id: str) -> None:
+        self.id = id
+        self.path = servers / id
+        self.guest = self.path / "guest"
+        self.monitor = self.path / "monitor.sock"
+        self.serial = self.path / "serial.sock"
+        self.log = self.path / "qemu.log"
+        self.uid = uid_of(id) if os.geteuid() == 0 else None
+
+    def ensure(self) -> None:
+        """The directories are there, the inner one the server's user's."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.guest.mkdir(mode=0o700, exist_ok=True)
+        if self.uid is not None:
+            os.chown(self.guest, self.uid, self.uid, follow_symlinks=False)
+
+    def remove(self) -> None:
+        """Nothing is left; last of all the directory, so that a half removed server is still listed."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
+
+    def wanted(self) -> Wanted | None:
+        """What was last wanted, if anything ever was."""
+        return _read(self.path / "wanted.json", Wanted)
+
+    def keep_wanted(self, server: Wanted) -> None:
+        """Remember what is wanted."""
+        _write(self.path / "wanted.json", server)
+
+    def run(self) -> Run:
+        """What is remembered."""
+        return _read(self.path / "run.json", Run) or Run()
+
+    def keep_run(self, run: Run) -> None:
+        """Remember this instead."""
+        _write(self.path / "run.json", run)
+
+
+def uid_of(id: str) -> int:
+    """The user that runs a server, told from its id alone."""
+    return FIRST_UID + int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big") % UIDS
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, value: msgspec.Struct) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(msgspec.json.encode(value))
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)

@@ -1,0 +1,72 @@
+"""What to do next with a server: a pure function of what is wanted, what is remembered and what runs.
+
+The plan is made again after each act, so it holds no order of its own: whatever was interrupted, the next look says
+what is missing.
+"""
+
+import enum
+
+from pileus.compute.drivers.interface import Power, Wanted
+from pileus.compute.drivers.qemu.home import Run
+
+GUEST_OFF = "shutdown"
+
+
+class Act(enum.Enum):
+    """One thing to do."""
+
+    REST = "nothing; what is asked is done"
+    WAIT = "nothing yet; the guest was asked to power off"
+    START = "start QEMU"
+    ASK = "ask the guest to power off"
+    FORGET = "the guest did not listen, and nobody wants it to any more"
+    KILL = "end QEMU"
+    BURY = "the guest powered off; end what is left of QEMU and note why"
+    PAUSE = "stop the processors"
+    RESUME = "let the processors go on"
+
+
+def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
+    """`status` is QEMU's word for its state, or None if no process runs."""
+    if status is None:
+        return _at_rest(wanted, run)
+    if status == GUEST_OFF:
+        return Act.BURY
+    if wanted.power is Power.OFF:
+        return _stop(run, status, now)
+    if wanted.restarts.hard > run.done.hard:
+        return Act.KILL
+    if wanted.restarts.soft > run.done.soft:
+        return _stop(run, status, now)
+    if run.stop_by is not None:
+        return Act.WAIT if now < run.stop_by else Act.FORGET
+    return _processors(wanted, run, status)
+
+
+def _processors(wanted: Wanted, run: Run, status: str) -> Act:
+    if wanted.power is Power.PAUSED and status == "running":
+        return Act.PAUSE
+    # A guest stopped by a full disk ("io-error") would only stop again; a start asked for anew tries it once.
+    again = status == "io-error" and wanted.restarts.start > run.done.start
+    if wanted.power is Power.ON and (status == "paused" or again):
+        return Act.RESUME
+    return Act.REST
+
+
+def _stop(run: Run, status: str, now: float) -> Act:
+    if status != "running":
+        return Act.KILL  # A guest that stands still hears no button.
+    if run.stop_by is None:
+        return Act.ASK
+    return Act.WAIT if now < run.stop_by else Act.KILL
+
+
+def _at_rest(wanted: Wanted, run: Run) -> Act:
+    if wanted.power is Power.OFF:
+        return Act.REST
+    asked_anew = (
+        wanted.restarts.start > run.done.start
+        or wanted.restarts.soft > run.done.soft
+        or wanted.restarts.hard > run.done.hard
+    )
+    return Act.START if asked_anew or not run.ran or run.stop_by is not None else Act.REST

@@ -1,0 +1,374 @@
+"""One server on this host: brings it from whatever is there to what is wanted, one act at a time.
+
+    disks -> ports -> QEMU -> power        and back: QEMU -> ports -> directory
+
+Nothing here is needed to continue: process, monitor and timer are found or made again from the directory.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from pileus.compute.drivers.interface import (
+    ABSENT,
+    ConsoleAddresses,
+    DriverError,
+    Power,
+    PowerSeen,
+    Seen,
+    Wanted,
+)
+from pileus.compute.drivers.qemu import process as processes
+from pileus.compute.drivers.qemu.accel import Acceleration
+from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
+from pileus.compute.drivers.qemu.cgroup import Groups
+from pileus.compute.drivers.qemu.console import tail, trim
+from pileus.compute.drivers.qemu.disks import Disks
+from pileus.compute.drivers.qemu.home import Ended, Home, Run
+from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
+from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.plan import GUEST_OFF, Act, next_act
+from pileus.ports.plug import Plug, PortPlug
+
+END_S = 5.0
+MOST_ACTS = 8  # A hard reboot of a paused server takes the most: kill, start, pause, rest.
+PRESS_AGAIN_S = 10.0
+UNWATCHED = "QEMU ended while nobody watched"
+POWERS = {"paused": PowerSeen.PAUSED, "io-error": PowerSeen.PAUSED, GUEST_OFF: PowerSeen.OFF}
+FAILURES = {"io-error": "The server stands still: its disk cannot be written, the host's may be full."}
+CRASHED = ("guest-panicked", "internal-error")
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What servers are made with, the same for all of a host."""
+
+    disks: Disks
+    plug: Plug
+    accel: Acceleration
+    groups: Groups
+    changed: Callable[[str], None]
+    stop_s: float
+    resume_after_reboot: bool
+
+
+class Server:
+    """One server's process, monitor and timer."""
+
+    def __init__(self, home: Home, means: Means) -> None:
+        self._home = home
+        self._means = means
+        self._process: processes.Process | None = None
+        self._monitor: Monitor | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._fetching = False
+        self._searched = False
+        self._pressed = 0.0
+        self._working = asyncio.Lock()
+        self._connecting = asyncio.Lock()
+
+    async def ensure(self, wanted: Wanted) -> None:
+        """The server is, or is becoming, as wanted."""
+        async with self._working:
+            self._home.ensure()
+            if self._home.wanted() != wanted:
+                self._home.keep_wanted(wanted)
+            self._fetching = not await self._means.disks.ensure(wanted, self._home, self._tell)
+            if self._fetching:
+                return
+            acts: list[Act] = []
+            while len(acts) < MOST_ACTS:
+                acts.append(next_act(wanted, self._home.run(), await self._status(), time.time()))
+                if not await self._do(acts[-1], wanted):
+                    return
+            raise DriverError("The server does not settle", ", ".join(act.name for act in acts).lower())
+
+    async def ensure_power(self, power: Power) -> None:
+        """The server is as it was last wanted, but for its power."""
+        wanted = self._home.wanted()
+        if wanted is None:
+            raise DriverError("The server is not here", self._home.id)
+        asked = wanted.restarts
+        if power is Power.ON:
+            asked = msgspec.structs.replace(asked, start=self._home.run().done.start + 1)
+        await self.ensure(msgspec.structs.replace(wanted, power=power, restarts=asked))
+
+    async def remove(self) -> None:
+        """Nothing of the server is left."""
+        async with self._working:
+            self._attend()
+            await self._end(signal.SIGKILL)
+            await self.let_go()
+            wanted = self._home.wanted()
+            for nic in wanted.nics if wanted is not None else ():
+                await self._means.plug.ensure_unplugged(nic.port_id)
+            self._means.groups.remove(self._home.id)
+            await asyncio.to_thread(self._home.remove)
+
+    async def look(self) -> Seen:
+        """The server as it is now."""
+        if not self._home.path.exists():
+            return ABSENT
+        failure = None
+        try:
+            status = await self._status()
+        except DriverError as failed:
+            status, failure = "running", str(failed)
+        run = self._home.run()
+        seen = Seen(
+            power=self._power(run, status),
+            restarts=run.done,
+            disks_ready=run.disks_ready,
+            doing=self._doing(run),
+            failure=failure or FAILURES.get(status or ""),
+            started_at=run.started_at,
+            exit_reason=run.ended.reason if run.ended is not None else None,
+        )
+        if status is None or self._process is None:
+            return seen
+        await trim(self._home.guest / CONSOLE_LOG)
+        return msgspec.structs.replace(seen, pid=self._process.pid, consoles=self._consoles())
+
+    async def let_go(self) -> None:
+        """Watch no longer; QEMU goes on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._monitor is not None:
+            await self._monitor.close()
+            self._monitor = None
+        if self._process is not None:
+            self._process.let_go()
+            self._process = None
+            self._searched = False
+
+    # Looking.
+
+    def _tell(self) -> None:
+        self._means.changed(self._home.id)
+
+    def _attend(self) -> None:
+        """The process is known if there is one, and its end has been noted if it ended."""
+        if not self._searched:
+            self._searched = True
+            run = self._home.run()
+            found = processes.find(run.pid, run.born, self._home.guest) if self._home.guest.exists() else None
+            if found is not None:
+                self._watch(found)
+                if run.pid != found.pid:
+                    self._home.keep_run(msgspec.structs.replace(run, ran=True, pid=found.pid, born=found.born))
+            elif run.pid is not None:
+                self._note_end(UNWATCHED)
+        if self._process is not None and self._process.ended.is_set():
+            if self._process.expected:
+                self._forget_process()
+            else:
+                self._note_end(self._process.cause or UNWATCHED)
+
+    def _watch(self, process: processes.Process) -> None:
+        self._process = process
+        process.watch(self._tell)
+
+    def _note_end(self, cause: str) -> None:
+        """QEMU ended by itself: remember that, and why."""
+        run = self._home.run()
+        if run.boot_id not in ("", processes.boot_id()):
+            ended = Ended("the host was restarted", crashed=False)
+            run = msgspec.structs.replace(run, ran=not self._means.resume_after_reboot)
+        else:
+            ended = Ended(f"{cause}{self._last_words()}", crashed=True)
+        self._forget_process()
+        self._home.keep_run(msgspec.structs.replace(run, pid=None, born=None, ended=run.ended or ended))
+
+    def _forget_process(self) -> None:
+        if self._process is not None:
+            self._process.let_go()
+            self._process = None
+
+    def _last_words(self) -> str:
+        words = tail(self._home.log, 1).strip()
+        return f"; QEMU's last words: {words}" if words else ""
+
+    async def _status(self) -> str | None:
+        self._attend()
+        if self._process is None:
+            if self._monitor is not None:
+                await self._monitor.close()
+                self._monitor = None
+            return None
+        try:
+            return await (await self._connected()).status()
+        except DriverError:
+            # It may have ended under our question, which the kernel tells a moment later.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.ended.wait(), 0.2)
+            self._attend()
+            if self._gone():
+                return None
+            raise
+
+    def _gone(self) -> bool:
+        return self._process is None
+
+    async def _connected(self) -> Monitor:
+        async with self._connecting:
+            if self._monitor is not None and self._monitor.lost:
+                await self._monitor.close()
+                self._monitor = None
+            if self._monitor is None:
+                self._monitor = await Monitor.connect(self._home.monitor, lambda _: self._tell())
+            return self._monitor
+
+    def _power(self, run: Run, status: str | None) -> PowerSeen:
+        if status is None:
+            return PowerSeen.CRASHED if run.ended is not None and run.ended.crashed else PowerSeen.OFF
+        return PowerSeen.CRASHED if status in CRASHED else POWERS.get(status, PowerSeen.ON)
+
+    def _doing(self, run: Run) -> str | None:
+        if self._fetching:
+            return "fetching the image"
+        return "waiting for the guest to power off" if run.stop_by is not None and run.pid is not None else None
+
+    def _consoles(self) -> ConsoleAddresses:
+        vnc, serial = self._home.guest / VNC_SOCKET, self._home.serial
+        return ConsoleAddresses(
+            vnc=str(vnc) if vnc.is_socket() else None, serial=str(serial) if serial.is_socket() else None
+        )
+
+    # Acting.
+
+    async def _do(self, act: Act, wanted: Wanted) -> bool:
+        """The act is done; whether to look for more."""
+        match act:
+            case Act.REST:
+                self._rest(wanted)
+            case Act.WAIT:
+                await self._wait()
+            case Act.START:
+                await self._start(wanted)
+            case Act.ASK | Act.FORGET:
+                self._remember(stop_by=time.time() + self._means.stop_s if act is Act.ASK else None)
+            case Act.KILL:
+                await self._end(signal.SIGTERM)
+            case Act.BURY:
+                await self._bury()
+            case Act.PAUSE | Act.RESUME:
+                await self._pause(wanted, on=act is Act.PAUSE)
+        return act not in (Act.REST, Act.WAIT)
+
+    async def _bury(self) -> None:
+        asked = self._home.run().stop_by is not None
+        self._remember(ended=None if asked else Ended("the guest powered off", crashed=False))
+        await self._end(signal.SIGTERM)
+
+    async def _pause(self, wanted: Wanted, *, on: bool) -> None:
+        await (await self._connected()).execute("stop" if on else "cont")
+        if not on:
+            self._remember(done=msgspec.structs.replace(self._home.run().done, start=wanted.restarts.start))
+
+    def _remember(self, **changes: object) -> None:
+        self._home.keep_run(msgspec.structs.replace(self._home.run(), **changes))
+
+    def _rest(self, wanted: Wanted) -> None:
+        run = self._home.run()
+        settled = msgspec.structs.replace(run, done=wanted.restarts, disks_ready=True)
+        if wanted.power is Power.OFF:
+            settled = msgspec.structs.replace(settled, ran=False, stop_by=None, ended=None)
+        if settled != run:
+            self._home.keep_run(settled)
+
+    async def _wait(self) -> None:
+        """The guest hears its power button again and again: a guest that still boots does not listen."""
+        now = time.time()
+        if now - self._pressed > PRESS_AGAIN_S - 1:
+            self._pressed = now
+            await (await self._connected()).execute("system_powerdown")
+        stop_by = self._home.run().stop_by or now
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(0.0, min(stop_by - now, PRESS_AGAIN_S)), self._tell)
+
+    async def _start(self, wanted: Wanted) -> None:
+        for nic in wanted.nics:
+            await self._means.plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
+        accel = await self._means.accel.choose()
+        with contextlib.ExitStack() as ours:
+            fds = await self._descriptors(wanted, ours)
+            words = Jail(self._home.uid).around(argv(wanted, accel, fds), _groups(accel))
+            numbers = [fds.monitor, *([fds.serial] if fds.serial is not None else []), *fds.taps.values()]
+            before = self._home.run()
+            process = processes.start(words, self._home.guest, numbers, self._home.log)
+        self._home.keep_run(
+            Run(
+                done=wanted.restarts,
+                ran=True,
+                pid=process.pid,
+                born=process.born,
+                boot_id=processes.boot_id(),
+                started_at=dt.datetime.now(dt.UTC),
+                disks_ready=True,
+            )
+        )
+        self._pressed = 0.0
+        self._watch(process)
+        self._means.groups.place(self._home.id, process.pid, wanted.vcpus)
+        await self._await_greeting(before)
+
+    async def _await_greeting(self, before: Run) -> None:
+        """QEMU answers; or it ended at once, is as good as never started, and this raises its last words."""
+        process = self._process
+        if self._monitor is not None:
+            await self._monitor.close()
+            self._monitor = None
+        try:
+            await self._connected()
+        except DriverError:
+            if process is None:
+                raise
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.ended.wait(), 1)
+            if not process.ended.is_set():
+                raise
+            self._forget_process()
+            self._home.keep_run(msgspec.structs.replace(before, pid=None, born=None, disks_ready=True))
+            raise DriverError("QEMU did not start", tail(self._home.log, 3).strip() or "it said nothing") from None
+
+    async def _descriptors(self, wanted: Wanted, ours: contextlib.ExitStack) -> Descriptors:
+        """Open what QEMU is to inherit; our copies are closed with `ours`."""
+        monitor = ours.enter_context(processes.listen(self._home.monitor)).fileno()
+        serial = None
+        if wanted.consoles.serial:
+            serial = ours.enter_context(processes.listen(self._home.serial)).fileno()
+        else:
+            self._home.serial.unlink(missing_ok=True)
+        taps = {}
+        for nic in wanted.nics:
+            taps[nic.port_id] = await self._means.plug.open_tap(nic.port_id)
+            ours.callback(os.close, taps[nic.port_id])
+        return Descriptors(monitor, serial, taps)
+
+    async def _end(self, first: signal.Signals) -> None:
+        """QEMU is gone: asked first, which lets it put its disks in order, killed if it does not go."""
+        process = self._process
+        if process is None:
+            return
+        process.expected = True
+        for word in (first, signal.SIGKILL):
+            process.send(word)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.ended.wait(), END_S)
+                break
+        else:
+            raise DriverError("QEMU does not end", f"process {process.pid} ignores SIGKILL, its disk may hang")
+        self._forget_process()
+        if self._home.path.exists():
+            self._remember(pid=None, born=None)
+
+
+def _groups(accel: Accel) -> tuple[int, ...]:
+    return kvm_groups() if accel == "kvm" else ()
