@@ -6,13 +6,14 @@ foreign key, so that history may be dropped at any time.
 
 import sqlalchemy as sa
 
-from pileus.kit.db.types import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text, metadata
+from pileus.kit import db
+from pileus.kit.db import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text
 
-KIT = metadata()
+metadata = db.metadata()
 
 operations = sa.Table(
     "operations",
-    KIT,
+    metadata,
     sa.Column("number", BigInteger, primary_key=True),
     sa.Column("id", Id, nullable=False, unique=True),
     sa.Column("flow", Name, nullable=False),
@@ -52,7 +53,7 @@ sa.Index("operations_of_subject", operations.c.subject, operations.c.number)
 
 operation_steps = sa.Table(
     "operation_steps",
-    KIT,
+    metadata,
     sa.Column("number", BigInteger, primary_key=True),
     sa.Column("operation", Id, nullable=False),
     sa.Column("step", Name, nullable=False),
@@ -67,7 +68,7 @@ operation_steps = sa.Table(
 
 hosts = sa.Table(
     "hosts",
-    KIT,
+    metadata,
     sa.Column("name", Name, primary_key=True),
     sa.Column("facts", Json, nullable=False),
     sa.Column("joined", Moment, nullable=False),
@@ -78,14 +79,14 @@ hosts = sa.Table(
 # some number has missed nothing below it.
 host_cursors = sa.Table(
     "host_cursors",
-    KIT,
+    metadata,
     sa.Column("host", Name, primary_key=True),
     sa.Column("cursor", BigInteger, nullable=False, autoincrement=False),
 )
 
 wanted = sa.Table(
     "wanted",
-    KIT,
+    metadata,
     sa.Column("host", Name, primary_key=True),
     sa.Column("kind", Name, primary_key=True),
     sa.Column("id", Id, primary_key=True),
@@ -98,7 +99,7 @@ wanted = sa.Table(
 
 seen = sa.Table(
     "seen",
-    KIT,
+    metadata,
     sa.Column("host", Name, primary_key=True),
     sa.Column("kind", Name, primary_key=True),
     sa.Column("id", Id, primary_key=True),
@@ -112,7 +113,7 @@ seen = sa.Table(
 
 events = sa.Table(
     "events",
-    KIT,
+    metadata,
     sa.Column("number", BigInteger, primary_key=True),
     sa.Column("at", Moment, nullable=False),
     sa.Column("kind", Name, nullable=False),

@@ -60,7 +60,13 @@ def turned_back(flow: Flow, op: Operation, fail: Fail, now: dt.datetime) -> Oper
         op, undoing=True, back_to=back_to, failure=why, facts={**op.facts, **fail.facts},
         deadline=now + dt.timedelta(seconds=flow.undo_deadline_s),
     )  # fmt: skip
-    return _at(turned, flow[op.step], now)
+    return _back(flow, turned, flow.steps.index(flow[op.step]), now)
+
+
+def resumed(flow: Flow, op: Operation, now: dt.datetime) -> Operation:
+    """A stuck operation tries again what it was stuck in."""
+    deadline = now + dt.timedelta(seconds=flow.undo_deadline_s) if op.undoing else None
+    return replace(_at(op, flow[op.step], now), state=State.RUNNING, finished=None, deadline=deadline)
 
 
 def lost(op: Operation, now: dt.datetime) -> Operation:
@@ -76,14 +82,29 @@ def _next(flow: Flow, op: Operation, now: dt.datetime) -> Operation:
 
 
 def _previous(flow: Flow, op: Operation, now: dt.datetime) -> Operation:
-    if op.step == op.back_to and op.turn_back is None:
-        deadline = None if flow.deadline_s is None else now + dt.timedelta(seconds=flow.deadline_s)
-        again = replace(op, undoing=False, back_to=None, failure=None, tries=op.tries + 1, deadline=deadline)
-        return _at(again, flow[op.step], now)
-    at = flow.steps.index(flow[op.step])
-    if at == 0:
-        return _ended(op, State.FAILED, now)
-    return _at(op, flow.steps[at - 1], now)
+    if _goes_forth_at(op, flow[op.step]):
+        return _forth(flow, op, flow[op.step], now)
+    return _back(flow, op, flow.steps.index(flow[op.step]) - 1, now)
+
+
+def _back(flow: Flow, op: Operation, at: int, now: dt.datetime) -> Operation:
+    """The nearest step from `at` downwards that has something to undo, or the end of the way back."""
+    for step in reversed(flow.steps[: at + 1]):
+        if step.undo is not None:
+            return _at(op, step, now)
+        if _goes_forth_at(op, step):
+            return _forth(flow, op, step, now)
+    return _ended(op, State.FAILED, now)
+
+
+def _goes_forth_at(op: Operation, step: Step) -> bool:
+    return step.name == op.back_to and op.turn_back is None
+
+
+def _forth(flow: Flow, op: Operation, step: Step, now: dt.datetime) -> Operation:
+    deadline = None if flow.deadline_s is None else now + dt.timedelta(seconds=flow.deadline_s)
+    again = replace(op, undoing=False, back_to=None, failure=None, tries=op.tries + 1, deadline=deadline)
+    return _at(again, step, now)
 
 
 def _at(op: Operation, step: Step, now: dt.datetime) -> Operation:

@@ -84,8 +84,3 @@ class Flow(msgspec.Struct, frozen=True):
         if at is None:
             raise KeyError(f"flow {self.name} has no step {name!r}")
         return self.steps[at]
-
-
-async def nothing_to_undo(app: object, op: Operation) -> Outcome:
-    """Stand in for the undo of a step that leaves nothing behind."""
-    return Done()

@@ -24,7 +24,8 @@ MASK = "***"
 MOST_SECRETS = 10_000
 SHORTEST_SECRET = 6  # masking shorter ones would riddle every line
 _SECRET_KEY = re.compile(
-    r"pass(word|phrase|wd)?$|secret|token(?!_id)|api_?key|private_?key|credential|admin_?pass|user_?data$|^authorization$", re.I
+    r"pass(word|phrase|wd)?$|secret|token(?!_id)|api_?key|private_?key|credential|admin_?pass|user_?data$|^authorization$",
+    re.I,
 )
 
 
@@ -53,7 +54,9 @@ class Secrets:
             return text
         if self._pattern is None:
             # The longest first, so that a secret that contains another is masked whole.
-            self._pattern = re.compile("|".join(re.escape(value) for value in sorted(self._values, key=len, reverse=True)))
+            self._pattern = re.compile(
+                "|".join(re.escape(value) for value in sorted(self._values, key=len, reverse=True))
+            )
         return self._pattern.sub(MASK, text)
 
 
@@ -94,7 +97,7 @@ class Log:
     def error(self, event: str, /, **fields: object) -> None:
         self._write(logging.ERROR, event, fields)
 
-    def exception(self, event: str, error: BaseException, /, **fields: object) -> None:
+    def broke(self, event: str, error: BaseException, /, **fields: object) -> None:
         """Write an error with its traceback."""
         self._write(logging.ERROR, event, fields, error)
 
