@@ -24,7 +24,7 @@ from pileus.kit.http.route import Api, Route
 from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
 from pileus.kit.http.version import Version
-from pileus.kit.http.wire import Wire, converter, decoder, fields, lowered, rules
+from pileus.kit.http.wire import Wire, converter, converter_of, decoder, fields, lowered, rules
 from pileus.kit.policy import Enforcer, target_of
 
 log = logging.getLogger(__name__)
@@ -380,7 +380,7 @@ def _plain(body: Any) -> bool:
 def _convert(route: Route, value: object, at: Version) -> object:
     if isinstance(route.body, type) and issubclass(route.body, Wire):
         return converter(route.body, at, route.on)(value)
-    return msgspec.convert(value, route.body, strict=False)
+    return converter_of(route.body, at, route.on)(value)
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")

@@ -226,6 +226,16 @@ def converter(wire: type[Wire], at: Version, on: str) -> Callable[[Any], Any]:
 
 
 @cache
+def converter_of(hint: Any, at: Version, on: str) -> Callable[[Any], Any]:
+    """How to read plain dictionaries as a type in which wires stand at any depth."""
+    kind = _projected(hint, at, on, None)
+    lift = _walk(hint, lambda wire: _lifter(wire, at, on))
+    if lift is None:
+        return lambda value: msgspec.convert(value, kind, strict=False)
+    return lambda value: lift(msgspec.convert(value, kind, strict=False))
+
+
+@cache
 def _lifter(wire: type[Wire], at: Version, on: str) -> Callable[[Any], Any]:
     """How to make the wire from its projection; attributes the version lacks take their defaults."""
     _, kept = projection(wire, at, on)
