@@ -1,17 +1,18 @@
 """The database: statements compiled once, transactions of the current task, lists, migrations.
 
-    SERVER_FETCH = query(select(SERVERS).where(SERVERS.c.id == bindparam("id")), Server)
-    SERVER_CREATE = command(insert(SERVERS))
-    SERVER_MOVE = command(update(SERVERS).where(SERVERS.c.id == bindparam("id")))
+SERVER_FETCH = query(select(SERVERS).where(SERVERS.c.id == bindparam("id")), Server)
+SERVER_CREATE = command(insert(SERVERS))
+SERVER_MOVE = command(update(SERVERS).where(SERVERS.c.id == bindparam("id")))
 
-    async with db.transaction():
-        await db.run(SERVER_CREATE, id=id, name=name, created_at=clock.now())
-        db.on_commit(wake)
-    server = await db.one(SERVER_FETCH, id=id)
+async with db.transaction():
+    await db.run(SERVER_CREATE, id=id, name=name, created_at=clock.now())
+    db.on_commit(wake)
+server = await db.one(SERVER_FETCH, id=id)
 """
 
 from pileus.kit.db.database import Database
 from pileus.kit.db.errors import (
+    BrokenMigration,
     CheckViolation,
     DatabaseBusy,
     DatabaseFull,
@@ -30,6 +31,7 @@ from pileus.kit.db.types import BigInteger, Boolean, Float, Id, Integer, Json, M
 __all__ = [
     "BigInteger",
     "Boolean",
+    "BrokenMigration",
     "CheckViolation",
     "Command",
     "Database",

@@ -50,3 +50,7 @@ class UnknownFilter(Invalid):
 
 class UnknownSortKey(Invalid):
     """{name} is not something to sort by."""
+
+
+class BrokenMigration(Problem):
+    """The database cannot be brought up to date: {why}."""

@@ -27,6 +27,7 @@ Clause = sa.ColumnElement[bool]
 Test = Callable[[Columns], Clause]
 Filter = Columns | Callable[[Test], Clause]
 Filters = Mapping[str, object]
+Rows = sa.Select[*tuple[Any, ...]]
 Sorts = Sequence[tuple[str, str]]
 
 SHAPES_KEPT = 256
@@ -144,7 +145,7 @@ def _compare(column: Columns, form: object, name: str) -> Clause:
         return column.in_(sa.bindparam(name, expanding=True))
     if isinstance(form, Like):
         return column.ilike(sa.bindparam(name, type_=sa.String()), escape="\\")
-    bind = sa.bindparam(name)
+    bind: sa.BindParameter[Any] = sa.bindparam(name)
     if isinstance(form, Matches):
         return column.regexp_match(sa.bindparam(name, type_=sa.String()))
     if isinstance(form, Gt):
@@ -192,7 +193,7 @@ class Listing(Generic[T]):
 
     def __init__(
         self,
-        source: sa.Table | sa.Select[tuple[object, ...]],
+        source: sa.Table | Rows,
         wanted: type[T],
         *,
         key: Columns,
@@ -258,7 +259,7 @@ class Listing(Generic[T]):
             self._kept.move_to_end(shape)
         return found
 
-    def _select(self) -> sa.Select[tuple[object, ...]]:
+    def _select(self) -> Rows:
         if isinstance(self._source, sa.Select):
             return self._source
         names = [name for name in typing.get_type_hints(self._wanted) if name in self._source.c]

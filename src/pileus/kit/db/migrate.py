@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from pileus.kit.db.database import Database, sqlite_path
+from pileus.kit.db.errors import BrokenMigration
 from pileus.kit.db.statements import Command
 
 VERSION_FILE = re.compile(r"(\d{4})_\w+\.py")
@@ -45,9 +46,13 @@ def directory_of(place: str | Path) -> Path:
 
 
 def pending(path: Path, directories: Mapping[str, Path]) -> dict[str, int]:
-    """For each service that is behind, the number of its newest migration."""
+    """For each service that is behind, the number of its newest migration; raises BrokenMigration if it is ahead."""
     newest = {service: len(versions(directory)) for service, directory in directories.items()}
     applied = _applied(path)
+    for name in applied:
+        service, _, number = name.rpartition("_")
+        if service in newest and int(number) > newest[service]:
+            raise BrokenMigration(why=f"its {service} tables are of version {number}, newer than this program")
     return {service: last for service, last in newest.items() if last and revision(service, last) not in applied}
 
 
@@ -83,7 +88,7 @@ async def create_all(db: Database, *metadatas: sa.MetaData) -> None:
     async with db.transaction():
         for tables in metadatas:
             for text in _ddl_of(db, tables):
-                await db.run(Command(sa.text(text)))  # type: ignore[arg-type]
+                await db.run(Command(sa.text(text)))
 
 
 def _ddl_of(db: Database, tables: sa.MetaData) -> list[str]:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def _dialect() -> Dialect:
-    return sqlite_dialect.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call, no-any-return]
+    return sqlite_dialect.dialect(paramstyle="qmark")
 
 
 def _matches(pattern: str, value: object) -> bool:
@@ -141,6 +141,7 @@ class SqliteEngine:
     def __init__(self, path: Path, *, durable: bool) -> None:
         self.dialect = _dialect()
         self.commits = 0
+        self.busy_ms = BUSY_MS
         self._durable = durable
         self._writer = _connect(path, durable=durable, read_only=False)
         self._reader = _connect(path, durable=durable, read_only=True)
@@ -276,7 +277,7 @@ class SqliteEngine:
         self._batch = _Batch()
 
     def _begin_patiently(self) -> None:
-        self._writer.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        self._writer.execute(f"PRAGMA busy_timeout={self.busy_ms}")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         finally:
@@ -304,9 +305,9 @@ class SqliteEngine:
         failed: Exception | None = None
         try:
             if self._durable:
-                await self._in_thread(self._write_commit)
+                await self._in_thread(self.write_commit)
             else:
-                self._write_commit()
+                self.write_commit()
         except sqlite3.Error as error:
             ours = translated(error)
             failed = ours if isinstance(ours, DatabaseUnavailable) else DatabaseUnavailable(why=str(error))
@@ -314,7 +315,8 @@ class SqliteEngine:
             self._abandon()
         batch.settle(failed)
 
-    def _write_commit(self) -> None:
+    def write_commit(self) -> None:
+        """Make the batch durable; runs in a thread."""
         self._writer.execute("COMMIT")
         self.commits += 1
 
@@ -324,14 +326,16 @@ class SqliteEngine:
 
     # What a unit reports when it ends
 
-    async def _released(self, hooks: Sequence[Hook]) -> None:
+    async def released(self, hooks: Sequence[Hook]) -> None:
+        """Pass the turn on and return when the batch is durable."""
         assert self._batch is not None
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._batch.members.append((done, hooks))
         self._turn_over()
         await done
 
-    def _undone(self) -> None:
+    def undone(self) -> None:
+        """Pass the turn on after a rollback."""
         batch = self._batch
         if batch is not None and not self._writer.in_transaction:
             # Some errors (full disk, I/O) undo the whole of BEGIN: those who had ended before are undone with it.
@@ -375,7 +379,7 @@ class SqliteUnit:
         except sqlite3.Error as failed:
             await self.rollback()
             raise translated(failed) from failed
-        await self._engine._released(hooks)
+        await self._engine.released(hooks)
 
     async def rollback(self) -> None:
         """Undo this transaction alone."""
@@ -384,4 +388,4 @@ class SqliteUnit:
                 self._connection.execute("ROLLBACK TO unit")
                 self._connection.execute("RELEASE unit")
         finally:
-            self._engine._undone()
+            self._engine.undone()

@@ -20,7 +20,7 @@ from pileus.kit.db.decode import Row, row_decoder
 from pileus.kit.db.types import Encode
 
 T = TypeVar("T")
-Expression = sa.Select[tuple[object, ...]] | sa.CompoundSelect[tuple[object, ...]] | UpdateBase
+Expression = sa.SelectBase | UpdateBase | sa.TextClause
 Params = Mapping[str, object]
 
 
@@ -68,9 +68,7 @@ def _one_text_for_any_length(text: str, expanding: Iterable[str]) -> str:
 
 
 def _fills(compiled: SQLCompiler) -> dict[str, Callable[[], object]]:
-    fills: dict[str, Callable[[], object]] = {
-        name: (lambda value=bind.value: value) for name, bind in compiled.binds.items() if not bind.required
-    }
+    fills = {name: _always(bind.value) for name, bind in compiled.binds.items() if not bind.required}
     for column in compiled.insert_prefetch or ():
         fills[column.key] = _made_by(column.default)
     for column in compiled.update_prefetch or ():
@@ -78,9 +76,13 @@ def _fills(compiled: SQLCompiler) -> dict[str, Callable[[], object]]:
     return fills
 
 
+def _always(value: object) -> Callable[[], object]:
+    return lambda: value
+
+
 def _made_by(default: object) -> Callable[[], object]:
     if isinstance(default, ScalarElementColumnDefault):
-        return lambda: default.arg
+        return _always(default.arg)
     if isinstance(default, CallableColumnDefault):
         return lambda: default.arg(None)  # type: ignore[arg-type]
     raise TypeError(f"a column default must be a value or a function, not {default!r}")
@@ -100,9 +102,9 @@ def _json_list(values: Sequence[object]) -> str:
 
 def _is_open(expression: Expression) -> bool:
     if isinstance(expression, sa.Insert):
-        return not expression._values and not expression._multi_values and expression.select is None
+        return not (expression._values or expression._multi_values or expression.select is not None)  # noqa: SLF001
     if isinstance(expression, sa.Update):
-        return not expression._values
+        return not expression._values  # noqa: SLF001 - no public way to ask
     return False
 
 
@@ -129,9 +131,7 @@ class Command:
     def _columns_set(self, params: Params) -> list[str]:
         table = self.expression.table  # type: ignore[union-attr]
         bound = {
-            element.key
-            for element in sa.sql.visitors.iterate(self.expression)
-            if isinstance(element, sa.BindParameter)
+            element.key for element in sa.sql.visitors.iterate(self.expression) if isinstance(element, sa.BindParameter)
         }
         return [column.key for column in table.c if column.key in params and column.key not in bound]
 
@@ -162,7 +162,7 @@ class Query(Command, Generic[T]):
 
     def _prepare(self, dialect: Dialect, params: Params) -> Prepared:
         compiled = self._compile(dialect, self._columns_set(params) if self.open else None)
-        columns = [(entry.keyname, entry.type) for entry in compiled._result_columns]
+        columns = [(entry.keyname, entry.type) for entry in compiled._result_columns]  # noqa: SLF001 - as above
         self._decoders[dialect.name] = row_decoder(columns, self.wanted)  # type: ignore[assignment]
         return Prepared(compiled, dialect, ())
 
@@ -188,6 +188,4 @@ def upsert(table: sa.Table, key: Sequence[str], update: Sequence[str] = ()) -> s
     insert = postgresql.insert(table)
     if not update:
         return insert.on_conflict_do_nothing(index_elements=key)
-    return insert.on_conflict_do_update(
-        index_elements=key, set_={name: insert.excluded[name] for name in update}
-    )
+    return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in update})
