@@ -176,6 +176,9 @@ def _alternative(words: str) -> str:
 def _condition(words: str) -> str:
     if words == "own-project":
         return "project_id:%(project_id)s"
+    set_for_caller = re.fullmatch(r"not\((\w+:None)\)", words)
+    if set_for_caller:
+        return f"not {set_for_caller[1]}"
     unset = re.fullmatch(r"not\((.*) unset\)", words)
     if unset:
         return f"not None:%({unset[1]})s"
@@ -287,6 +290,8 @@ def _compare(kind: str, match: str) -> Check:
         attribute = _CALLER.get(kind)
         if attribute is None:
             return _never
+        if match == "None":
+            return lambda caller, _target: attribute(caller) is None
         return lambda caller, target: _equal(attribute(caller), read(target))
     return lambda _caller, target: literal == read(target)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from pileus.kit.auth import Caller
-from pileus.kit.errors import Conflict, Unauthorized
+from pileus.kit.errors import Conflict, NotFound, Unauthorized
 from pileus.kit.http import Api, Call, F, Faults, Kernel, Microversions, Page, Query, Reply, Stream, Version, Wire
 from pileus.kit.policy import ADMIN, PROJECT_MEMBER, PROJECT_READER, Enforcer, Rule
 
@@ -56,7 +56,13 @@ class Things(msgspec.Struct):
     rows: dict[str, Thing]
 
 
-async def thing_find(app: Things, caller: Caller, thing_id: str) -> Thing | None:
+class ThingGone(NotFound):
+    """Thing {thing} is gone."""
+
+
+async def thing_find(app: Things, caller: Caller, thing_id: str) -> Thing | ThingGone | None:
+    if thing_id == "gone":
+        return ThingGone(thing=thing_id)
     thing = app.rows.get(thing_id)
     return thing if thing and (caller.admin or thing.project_id == caller.project_id) else None
 
@@ -168,6 +174,12 @@ def test_strangers_get_401_and_other_projects_404() -> None:
     assert 401 == ask("GET", "/things/v2.1/things/t1", None)[0]
     assert 401 == ask("GET", "/things/v2.1/things/t1", "nonsense")[0]
     assert 404 == ask("GET", "/things/v2.1/things/t1", "bob")[0]
+
+
+def test_what_is_missing_is_told_only_to_those_the_rule_lets_in() -> None:
+    status, body, _ = ask("GET", "/things/v2.1/things/gone", "root")
+    assert (404, "Thing gone is gone.") == (status, body["itemNotFound"]["message"])
+    assert 403 == ask("GET", "/things/v2.1/things/gone", "alice")[0]
 
 
 def test_a_reader_cannot_write() -> None:

@@ -233,6 +233,11 @@ class Kernel:
             target = await route.find(call.app, call.caller, **path)
             if target is None:
                 raise NoSuchPath
+            if isinstance(target, Problem):
+                # What is missing is told only to those who might see it, were it there.
+                if route.rule is not None:
+                    self._enforcer.require(route.rule.name, call.caller, {})
+                raise target
         if route.rule is not None and not route.late:
             seen = own(call.caller) if target is None else target_of(target)
             self._enforcer.require(route.rule.name, call.caller, seen)
