@@ -1,12 +1,17 @@
 """What can be configured of the whole cloud; each service adds its own table."""
 
+import ipaddress
+import json
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from pileus.kit.config import Configured, load
-from pileus.main.state import State
+from pileus.kit.errors import Conflict
+from pileus.main.state import State, write_whole
 
 Service = Literal["identity", "image", "placement", "compute", "network"]
 SERVICES: tuple[Service, ...] = ("identity", "image", "placement", "compute", "network")
@@ -50,3 +55,57 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def settings_of(state: State, given: dict[str, object], file: Path | None = None) -> Configured[Settings]:
     """The options of the cloud in a state directory."""
     return load(Settings, file or state / "config.toml", given)
+
+
+def remember(state: State, settings: Settings, given: dict[str, object]) -> Settings:
+    """What the command line gave, and what had to be chosen, stands in config.toml for every later command."""
+    if settings.network == "ovn" and not settings.external.cidr:
+        chosen = msgspec.structs.replace(settings.external, cidr=free_block())
+        settings = msgspec.structs.replace(settings, external=chosen)
+        given = {**given, "external.cidr": chosen.cidr}
+    elif settings.network == "fake" and not settings.external.cidr:
+        settings = msgspec.structs.replace(
+            settings, external=msgspec.structs.replace(settings.external, cidr=BLOCKS[0])
+        )
+        given = {**given, "external.cidr": BLOCKS[0]}
+    file = state / "config.toml"
+    table = tomllib.loads(file.read_text()) if file.exists() else {}
+    for dotted, value in given.items():
+        *path, last = dotted.split(".")
+        inner = table
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    if given:
+        write_whole(file, _toml(table))
+    return settings
+
+
+def _toml(table: Mapping[str, object]) -> str:
+    """TOML of scalars, lists and tables of them."""
+    plain = [f"{key} = {json.dumps(value)}\n" for key, value in table.items() if not isinstance(value, dict)]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            plain += [f"\n[{key}]\n", _toml(value)]
+    return "".join(plain)
+
+
+BLOCKS = tuple(f"172.{second}.4.0/24" for second in (24, 25, 26, 27, 28, 29, 30))
+
+
+class NoFreeBlock(Conflict):
+    """All of {blocks} are in use on this machine; choose the external network's with `cidr` in [external]."""
+
+
+def free_block() -> str:
+    """The first block for an external network that no route of this machine touches."""
+    taken = []
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        fields = line.split()
+        address, mask = (int.from_bytes(bytes.fromhex(fields[at])[::-1], "big") for at in (1, 7))
+        if mask:
+            taken.append(ipaddress.ip_network((address, mask.bit_count())))
+    for block in BLOCKS:
+        if not any(ipaddress.ip_network(block).overlaps(other) for other in taken):
+            return block
+    raise NoFreeBlock(blocks=", ".join(BLOCKS))

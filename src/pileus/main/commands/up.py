@@ -1,0 +1,114 @@
+"""`pileus up`: the cloud runs and every API answers; the first time, it is made.
+
+options -> packages -> guest image -> start -> furnish -> (demo)
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from pileus.kit.errors import Problem
+from pileus.main.client import Client
+from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
+from pileus.main.credentials import ensure_credentials
+from pileus.main.launch import start
+from pileus.main.settings import Settings, remember, settings_of
+from pileus.main.state import State
+
+CLEAR = "\r\x1b[K"
+
+
+class NeedsRoot(Problem):
+    """QEMU and OVN with real networks need root; run `sudo ./pileus up`, or try the fakes without:
+    pileus up --compute fake --network fake"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_state(parser)
+    add_settings(parser)
+    parser.add_argument("--demo", action="store_true", help="make a server with a floating IP and wait for its answer")
+    parser.add_argument("--foreground", action="store_true", help="do not return; log to the terminal")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Bring the cloud up."""
+    began = time.monotonic()
+    state = state_of(args)
+    given = given_settings(args)
+    settings = settings_of(state, given, args.config).options
+    real = settings.compute == "qemu" or settings.network == "ovn"
+    if real and os.geteuid() != 0:
+        raise NeedsRoot
+    if real:
+        _packages()
+    state.create()
+    settings = remember(state, settings, given)
+    ensure_credentials(state, settings)
+    image = _guest(state) if settings.compute == "qemu" else None
+    if args.foreground:
+        from pileus.main.serve import serve
+
+        return serve(state, settings_of(state, {}, args.config).options, foreground=True)
+    pid = state.pid()
+    if pid is None:
+        _say("starting")
+        pid = start(state, settings, args.config)
+    admin = _client(state, settings, "admin")
+    _furnish(state, settings, admin, image)
+    print(f"The cloud runs at {settings.url} (process {pid}, up in {time.monotonic() - began:.1f} s).")
+    print(f"  state        {state.path}")
+    print(f'  credentials  eval "$(./pileus env admin{_state_option(args)})"   or {state / "clouds.yaml"}')
+    if args.demo:
+        _demo(state, settings, args)
+    return 0
+
+
+def _packages() -> None:
+    from pileus.main import packages
+
+    packages.ensure(packages.CLOUD)
+
+
+def _guest(state: State) -> Path | None:
+    import asyncio
+
+    from pileus.guest import ensure
+
+    guest = asyncio.run(ensure(state / "cache" / "guest", _say))
+    return guest.image
+
+
+def _furnish(state: State, settings: Settings, admin: Client, image: Path | None) -> None:
+    from pileus.main.seed import furnish
+
+    furnish(state, settings, admin, image, _say)
+
+
+def _client(state: State, settings: Settings, user: str) -> Client:
+    return Client(f"{settings.url}/identity/v3", user, state.credentials().passwords[user], user)
+
+
+def _demo(state: State, settings: Settings, args: argparse.Namespace) -> None:
+    from pileus.main.demo import CONSOLE_LINES, demonstrate
+
+    shown = demonstrate(state, settings, _client(state, settings, "demo"), _say)
+    address = shown["address"]
+    print(f"\nThe server '{shown['server']['name']}' answers at {address}. The end of its console:\n")
+    for line in shown["console"].splitlines()[-CONSOLE_LINES:]:
+        print(f"    {line}")
+    print("\nTry next:")
+    print(f"    ssh -i {shown['key']} -o StrictHostKeyChecking=no pileus@{address}")
+    print(f"    curl http://{address}/")
+    print(f'    eval "$(./pileus env demo{_state_option(args)})"; openstack server list')
+
+
+def _state_option(args: argparse.Namespace) -> str:
+    return f" --state {args.state}" if args.state else ""
+
+
+def _say(line: str) -> None:
+    """Tell what is being done, a line each."""
+    print(f"  {line} ...", file=sys.stderr, flush=True)

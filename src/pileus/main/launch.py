@@ -1,0 +1,86 @@
+"""Starting and stopping the process that is the cloud, from the command line."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pileus.kit.errors import Problem
+from pileus.main.settings import Settings
+from pileus.main.state import State
+
+START_DEADLINE_S = 60.0
+STOP_DEADLINE_S = 30.0
+
+
+class DidNotStart(Problem):
+    """The cloud did not start: {why}. The end of {log}:
+
+    {tail}"""
+
+
+class DidNotStop(Problem):
+    """Process {pid} did not stop in {seconds:g} s; `kill -9 {pid}` is safe, nothing acknowledged gets lost."""
+
+
+def start(state: State, settings: Settings, config: Path | None = None) -> int:
+    """Start the cloud in a session of its own; return its process id once every API answers."""
+    # What the process prints before its log is open, or when it dies, goes to a file of its own, anew at every start.
+    with (state / "log" / "start.log").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pileus.main.serve", str(state.path), *([str(config)] if config else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+    end = time.monotonic() + START_DEADLINE_S
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise DidNotStart(why=f"it ended with code {process.returncode}", log=state.log, tail=_tail(state))
+        if answers(settings):
+            return process.pid
+        time.sleep(0.03)
+    raise DidNotStart(why=f"no answer in {START_DEADLINE_S:g} s", log=state.log, tail=_tail(state))
+
+
+def answers(settings: Settings) -> bool:
+    """Whether the APIs answer."""
+    host, port = settings.address
+    connection = http.client.HTTPConnection(host if host != "0.0.0.0" else "127.0.0.1", port, timeout=5)  # noqa: S104
+    try:
+        connection.request("GET", "/healthcheck")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def stop(state: State) -> bool:
+    """Stop the cloud's process; servers and networks go on. False if none ran."""
+    pid = state.pid()
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + STOP_DEADLINE_S
+    while time.monotonic() < end:
+        if state.pid() is None:
+            return True
+        time.sleep(0.05)
+    raise DidNotStop(pid=pid, seconds=STOP_DEADLINE_S)
+
+
+def _tail(state: State) -> str:
+    lines: list[str] = []
+    for name in ("start.log", "pileus.log"):
+        try:
+            lines += (state / "log" / name).read_text(errors="replace").splitlines()[-15:]
+        except FileNotFoundError:
+            continue
+    return "\n    ".join(lines) or "(nothing was logged)"
