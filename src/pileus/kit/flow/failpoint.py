@@ -4,10 +4,12 @@ Nothing happens unless PILEUS_FAULT is set: `NAME[@PLACE][#COUNT]:ACTION`, sever
 `*`; COUNT lets the first COUNT-1 passings go; ACTION is kill, exit, raise or sleep=SECONDS.
 """
 
+import contextlib
 import fnmatch
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -31,6 +33,7 @@ class Fault(msgspec.Struct):
 
 
 _armed: list[Fault] | None = None
+_watcher: Callable[[str, str], None] | None = None
 
 
 def arm(spec: str) -> None:
@@ -41,6 +44,8 @@ def arm(spec: str) -> None:
 
 def failpoint(name: str, place: str = "") -> None:
     """Do what PILEUS_FAULT says about this place; usually nothing."""
+    if _watcher is not None:
+        _watcher(name, place)
     if _armed is None:
         arm(os.environ.get(VARIABLE, ""))
     for fault in _armed or ():
@@ -48,6 +53,17 @@ def failpoint(name: str, place: str = "") -> None:
             fault.left -= 1
             if fault.left == 0:
                 _happen(fault, name, place)
+
+
+@contextlib.contextmanager
+def watched(watcher: Callable[[str, str], None]) -> Iterator[None]:
+    """Inside, every failpoint passed is told to the watcher, which may raise."""
+    global _watcher  # noqa: PLW0603 - as above
+    before, _watcher = _watcher, watcher
+    try:
+        yield
+    finally:
+        _watcher = before
 
 
 def _parse(part: str) -> Fault:
