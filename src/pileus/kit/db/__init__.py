@@ -23,7 +23,8 @@ from pileus.kit.db.errors import (
     UnknownMarker,
     UnknownSortKey,
 )
-from pileus.kit.db.listing import Ge, Gt, In, IsNull, Le, Like, Listing, Lt, Matches, Not
+from pileus.kit.db.filters import Ge, Gt, In, IsNull, Le, Like, Lt, Matches, Not
+from pileus.kit.db.listing import Listing
 from pileus.kit.db.migrate import create_all, migrate
 from pileus.kit.db.statements import Command, Query, command, query, scalar, upsert
 from pileus.kit.db.types import BigInteger, Boolean, Float, Id, Integer, Json, Moment, Name, Text, metadata

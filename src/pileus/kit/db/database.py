@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pileus.kit.db.engine import Engine, Hook, Unit
-from pileus.kit.db.listing import Filters, Listing, Sorts, page
+from pileus.kit.db.filters import Filters
+from pileus.kit.db.listing import Listing, Sorts, page
 from pileus.kit.db.sqlite import MEMORY, SqliteEngine
 from pileus.kit.db.statements import Command, Query
 
@@ -142,7 +143,7 @@ class Database:
         reverse: bool = False,
     ) -> list[T]:
         """At most `limit` rows after the marker's row (before it when `reverse`), in the order of the listing."""
-        return await page(self, listing, where or {}, sort, marker, limit, reverse)
+        return await page(self, listing, where or {}, sort, marker=marker, limit=limit, reverse=reverse)
 
     async def count(self, listing: Listing[T], *, where: Filters | None = None) -> int:
         """How many rows the filters let through."""

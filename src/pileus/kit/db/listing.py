@@ -6,15 +6,18 @@ repeat or skip a row.
 """
 
 import datetime as dt
+import itertools
 import typing
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
+from pileus.kit.db import filters as forms
 from pileus.kit.db.errors import UnknownFilter, UnknownMarker, UnknownSortKey
+from pileus.kit.db.filters import Clause, Column, Filters, Rule
 from pileus.kit.db.statements import Query, scalar
 from pileus.kit.db.types import Moment
 
@@ -22,157 +25,10 @@ if TYPE_CHECKING:
     from pileus.kit.db.database import Database
 
 T = TypeVar("T")
-Columns = sa.ColumnElement[object]
-Clause = sa.ColumnElement[bool]
-Test = Callable[[Columns], Clause]
-Filter = Columns | Callable[[Test], Clause]
-Filters = Mapping[str, object]
-Rows = sa.Select[*tuple[Any, ...]]
+Selected = sa.Select[*tuple[Any, ...]]
 Sorts = Sequence[tuple[str, str]]
 
 SHAPES_KEPT = 256
-
-
-class In(msgspec.Struct, frozen=True):
-    """One of these values."""
-
-    values: Sequence[object]
-
-
-class Gt(msgspec.Struct, frozen=True):
-    """Greater than."""
-
-    value: object
-
-
-class Ge(msgspec.Struct, frozen=True):
-    """Greater or equal."""
-
-    value: object
-
-
-class Lt(msgspec.Struct, frozen=True):
-    """Less than."""
-
-    value: object
-
-
-class Le(msgspec.Struct, frozen=True):
-    """Less or equal."""
-
-    value: object
-
-
-class IsNull(msgspec.Struct, frozen=True):
-    """Without a value."""
-
-
-class Like(msgspec.Struct, frozen=True, kw_only=True):
-    """Text that begins with, ends with or contains another; capitals do not matter."""
-
-    prefix: str | None = None
-    suffix: str | None = None
-    contains: str | None = None
-
-    def pattern(self) -> str:
-        """The LIKE pattern, with `\\` as its escape."""
-        if self.contains is not None:
-            return f"%{_escaped(self.contains)}%"
-        return f"{_escaped(self.prefix or '')}%{_escaped(self.suffix or '')}"
-
-
-class Matches(msgspec.Struct, frozen=True):
-    """Text in which the regular expression is found."""
-
-    pattern: str
-
-
-class Not(msgspec.Struct, frozen=True):
-    """Everything else than the form or value given, rows without a value included."""
-
-    value: object
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _shape(form: object) -> object:
-    if isinstance(form, tuple):
-        return tuple(_shape(part) for part in form)
-    if isinstance(form, Not):
-        return (Not, _shape(form.value))
-    if isinstance(form, (In, Gt, Ge, Lt, Le, IsNull, Like, Matches)):
-        return type(form)
-    return form is None
-
-
-def _values(form: object) -> Iterable[object]:
-    """The values to bind for a form, in the order in which `_clauses` names them."""
-    if isinstance(form, tuple):
-        for part in form:
-            yield from _values(part)
-    elif isinstance(form, Not):
-        yield from _values(form.value)
-    elif isinstance(form, In):
-        yield list(form.values)
-    elif isinstance(form, Like):
-        yield form.pattern()
-    elif isinstance(form, Matches):
-        yield form.pattern
-    elif isinstance(form, (Gt, Ge, Lt, Le)):
-        yield form.value
-    elif not isinstance(form, IsNull) and form is not None:
-        yield form
-
-
-class _Names:
-    """Hands out bind names w0, w1, … in step with `_values`."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def next(self) -> str:
-        self.count += 1
-        return f"w{self.count - 1}"
-
-
-def _compare(column: Columns, form: object, name: str) -> Clause:
-    """The clause for a form that is neither a tuple nor a Not."""
-    if form is None or isinstance(form, IsNull):
-        return column.is_(None)
-    if isinstance(form, In):
-        return column.in_(sa.bindparam(name, expanding=True))
-    if isinstance(form, Like):
-        return column.ilike(sa.bindparam(name, type_=sa.String()), escape="\\")
-    bind: sa.BindParameter[Any] = sa.bindparam(name)
-    if isinstance(form, Matches):
-        return column.regexp_match(sa.bindparam(name, type_=sa.String()))
-    if isinstance(form, Gt):
-        return column > bind
-    if isinstance(form, Ge):
-        return column >= bind
-    if isinstance(form, Lt):
-        return column < bind
-    if isinstance(form, Le):
-        return column <= bind
-    return column == bind
-
-
-def _clauses(rule: Filter, form: object, names: _Names) -> Iterable[Clause]:
-    if isinstance(form, tuple):
-        for part in form:
-            yield from _clauses(rule, part, names)
-        return
-    if isinstance(form, Not):
-        inner = sa.and_(sa.true(), *_clauses(rule, form.value, names))
-        yield sa.func.coalesce(inner, sa.false()).is_(sa.false())
-        return
-    name = "" if form is None or isinstance(form, IsNull) else names.next()
-    if isinstance(rule, sa.ColumnElement):
-        yield _compare(rule, form, name)
-    else:
-        yield rule(lambda column: _compare(column, form, name))
 
 
 class _Level(msgspec.Struct, frozen=True):
@@ -193,12 +49,12 @@ class Listing(Generic[T]):
 
     def __init__(
         self,
-        source: sa.Table | Rows,
+        source: sa.Table | Selected,
         wanted: type[T],
         *,
-        key: Columns,
-        filters: Mapping[str, Filter] | None = None,
-        sorts: Mapping[str, Columns] | None = None,
+        key: Column,
+        filters: Mapping[str, Rule] | None = None,
+        sorts: Mapping[str, Column] | None = None,
     ) -> None:
         self._source = source
         self._wanted = wanted
@@ -208,13 +64,13 @@ class Listing(Generic[T]):
         self._kept: OrderedDict[object, Query[object]] = OrderedDict()
 
     def paging(
-        self, where: Filters, sort: Sorts, place: Sequence[object] | None, limit: int | None, reverse: bool
+        self, where: Filters, sort: Sorts, place: Sequence[object] | None, limit: int | None, *, reverse: bool
     ) -> tuple[Query[T], dict[str, object]]:
         """The statement for one page and its parameters; `place` holds the marker row's values, level by level."""
         shape = ("page", self._where_shape(where), tuple(sort), place is not None, limit is not None, reverse)
 
         def build() -> Query[T]:
-            levels = self._levels(sort, reverse)
+            levels = self._levels(sort, reverse=reverse)
             select = self._select().where(*self._where(where)).order_by(*(level.ordered() for level in levels))
             if place is not None:
                 select = select.where(_beyond(levels))
@@ -259,30 +115,30 @@ class Listing(Generic[T]):
             self._kept.move_to_end(shape)
         return found
 
-    def _select(self) -> Rows:
+    def _select(self) -> Selected:
         if isinstance(self._source, sa.Select):
             return self._source
         names = [name for name in typing.get_type_hints(self._wanted) if name in self._source.c]
         return sa.select(*(self._source.c[name] for name in names))
 
-    def _rule(self, name: str) -> Filter:
+    def _rule(self, name: str) -> Rule:
         try:
             return self._filters[name]
         except KeyError:
             raise UnknownFilter(name=name) from None
 
     def _where_shape(self, where: Filters) -> object:
-        return tuple((name, _shape(form)) for name, form in where.items())
+        return tuple((name, forms.shape(asked)) for name, asked in where.items())
 
     def _where(self, where: Filters) -> list[Clause]:
-        names = _Names()
-        return [clause for name, form in where.items() for clause in _clauses(self._rule(name), form, names)]
+        names = (f"w{at}" for at in itertools.count())
+        return [clause for name, asked in where.items() for clause in forms.clauses(self._rule(name), asked, names)]
 
     def _parameters(self, where: Filters) -> dict[str, object]:
-        values = (value for form in where.values() for value in _values(form))
+        values = (value for asked in where.values() for value in forms.values(asked))
         return {f"w{at}": value for at, value in enumerate(values)}
 
-    def _levels(self, sort: Sorts, reverse: bool) -> list[_Level]:
+    def _levels(self, sort: Sorts, *, reverse: bool) -> list[_Level]:
         levels: list[_Level] = []
         descending = False
         for name, direction in sort:
@@ -300,7 +156,7 @@ class Listing(Generic[T]):
         return levels
 
 
-def _may_be_null(column: Columns, key: Columns) -> bool:
+def _may_be_null(column: Column, key: Column) -> bool:
     if not isinstance(column, sa.Column) or not isinstance(key, sa.Column):
         return True
     # A column of another table may come from an outer join.
@@ -308,7 +164,7 @@ def _may_be_null(column: Columns, key: Columns) -> bool:
 
 
 def _beyond(levels: Sequence[_Level]) -> Clause:
-    """Rows that come after the marker's: equal on the first rungs, further on the next one."""
+    """Selected that come after the marker's: equal on the first rungs, further on the next one."""
     binds = [sa.bindparam(f"m{at}", type_=level.expression.type) for at, level in enumerate(levels)]
     arms = []
     for at, level in enumerate(levels):
@@ -325,6 +181,7 @@ async def page(
     listing: Listing[T],
     where: Filters,
     sort: Sorts,
+    *,
     marker: object | None,
     limit: int | None,
     reverse: bool,
@@ -335,6 +192,6 @@ async def page(
         place = await db.one(listing.placing(sort), marker=marker)
         if place is None:
             raise UnknownMarker(marker)
-    statement, parameters = listing.paging(where, sort, place, limit, reverse)
+    statement, parameters = listing.paging(where, sort, place, limit, reverse=reverse)
     rows = await db.all(statement, **parameters)
     return rows[::-1] if reverse else rows

@@ -161,7 +161,7 @@ class SqliteEngine:
     @classmethod
     def open_memory(cls) -> "SqliteEngine":
         """Open a database that nothing else can see and that is gone when it is closed or the process ends."""
-        shm = Path("/dev/shm")
+        shm = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
         with tempfile.TemporaryDirectory(prefix="pileus-db-", dir=shm if shm.is_dir() else None) as folder:
             engine = cls(Path(folder) / "db", durable=False)
             # Both connections must hold the write-ahead log open before its name goes away with the folder.

@@ -29,12 +29,12 @@ class Prepared:
 
     __slots__ = ("_encoders", "_fills", "_known", "_names", "text")
 
-    def __init__(self, compiled: SQLCompiler, dialect: Dialect, names: Iterable[str]) -> None:
+    def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
         expanding = {key for key, bind in compiled.binds.items() if bind.expanding}
         self.text = _one_text_for_any_length(compiled.string, expanding)
         self._names = tuple(compiled.positiontup or ())
         self._fills = _fills(compiled)
-        self._known = frozenset(self._names) | frozenset(names)
+        self._known = frozenset(self._names)
         self._encoders = tuple(
             (at, encode)
             for at, name in enumerate(self._names)
@@ -125,8 +125,7 @@ class Command:
         return found
 
     def _prepare(self, dialect: Dialect, params: Params) -> Prepared:
-        compiled = self._compile(dialect, self._columns_set(params) if self.open else None)
-        return Prepared(compiled, dialect, ())
+        return Prepared(self._compile(dialect, params), dialect)
 
     def _columns_set(self, params: Params) -> list[str]:
         table = self.expression.table  # type: ignore[union-attr]
@@ -135,7 +134,8 @@ class Command:
         }
         return [column.key for column in table.c if column.key in params and column.key not in bound]
 
-    def _compile(self, dialect: Dialect, columns: list[str] | None) -> SQLCompiler:
+    def _compile(self, dialect: Dialect, params: Params) -> SQLCompiler:
+        columns = self._columns_set(params) if self.open else None
         compiled = self.expression.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, SQLCompiler)
         return compiled
@@ -161,10 +161,10 @@ class Query(Command, Generic[T]):
         return self._decoders[dialect.name]
 
     def _prepare(self, dialect: Dialect, params: Params) -> Prepared:
-        compiled = self._compile(dialect, self._columns_set(params) if self.open else None)
+        compiled = self._compile(dialect, params)
         columns = [(entry.keyname, entry.type) for entry in compiled._result_columns]  # noqa: SLF001 - as above
         self._decoders[dialect.name] = row_decoder(columns, self.wanted)  # type: ignore[assignment]
-        return Prepared(compiled, dialect, ())
+        return Prepared(compiled, dialect)
 
 
 def query(expression: Expression, wanted: type[T]) -> Query[T]:

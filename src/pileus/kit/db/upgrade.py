@@ -58,7 +58,7 @@ def upgrade(path: Path, directories: Mapping[str, Path]) -> None:
 
     def steps(applied: Iterable[str], _context: MigrationContext) -> Any:
         # A service that is left out today keeps its tables and its version; Alembic would not know the name.
-        known = tuple(name for name in applied if name in ours)
+        known: Any = tuple(name for name in applied if name in ours)
         return script._upgrade_revs("heads", known)  # noqa: SLF001 - Alembic's own commands go this way too
 
     with _connected(path) as connection:
