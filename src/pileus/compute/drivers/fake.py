@@ -1,0 +1,232 @@
+"""Servers that are only pretended, by the thousand, and fail when told to.
+
+It keeps every promise of `interface`, in memory: for tries without a hypervisor, for tests, and for drills. Delays,
+failures, lost power and what guests print are scripted by whoever holds it.
+"""
+
+import asyncio
+import socket
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.compute.drivers.interface import (
+    ABSENT,
+    Changed,
+    ConsoleAddresses,
+    ConsoleKind,
+    DriverError,
+    Facts,
+    Power,
+    PowerSeen,
+    Restarts,
+    Seen,
+    Wanted,
+)
+from pileus.kit.clock import Clock, SystemClock
+
+POWERS = {Power.ON: PowerSeen.ON, Power.PAUSED: PowerSeen.PAUSED}
+RUNNING = (PowerSeen.ON, PowerSeen.PAUSED)
+RFB = b"RFB 003.008\n"
+
+
+class Pretence(msgspec.Struct):
+    """What a pretended server remembers."""
+
+    wanted: Wanted
+    seen: Seen
+    ran: bool = False
+    log: str = ""
+
+
+class Fake:
+    """Hypervisor, ShowsConsoleLog and OpensConsole, of servers that do not exist."""
+
+    def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._facts = facts or Facts(
+            hostname="fake", cpus=1024, ram_mib=4 * 2**20, disk_gib=10**6, disk_free_gib=10**6,
+            arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none",
+        )  # fmt: skip
+        self._servers: dict[str, Pretence] = {}
+        self._failures: defaultdict[str, list[str]] = defaultdict(list)
+        self._delays: dict[str, float] = {}
+        self._deaf: set[str] = set()
+        self._changed: Changed = lambda id: None
+        self._pids = iter(range(100_000, 2**31))
+        self._consoles: set[asyncio.Task[None]] = set()
+
+    # The script.
+
+    def fail_next(self, verb: str, why: str, times: int = 1) -> None:
+        """The next calls of `verb` (ensure, ensure_power, ensure_gone, observe, open) raise DriverError."""
+        self._failures[verb] += [why] * times
+
+    def delay(self, verb: str, seconds: float) -> None:
+        """From now on `verb` takes that long."""
+        self._delays[verb] = seconds
+
+    def deafen(self, id: str) -> None:
+        """The guest ignores its power button: a stop or soft reboot waits until `run_out_of_patience`."""
+        self._deaf.add(id)
+
+    def run_out_of_patience(self, id: str) -> None:
+        """The time the guest had to power off has passed."""
+        self._deaf.discard(id)
+        self._changed(id)
+
+    def lose_power(self, id: str, why: str = "killed by signal 9 (SIGKILL)") -> None:
+        """The server ends though nobody asked for that."""
+        self._end(id, PowerSeen.CRASHED, why)
+
+    def guest_powers_off(self, id: str) -> None:
+        """The guest ends itself."""
+        self._end(id, PowerSeen.OFF, "the guest powered off")
+
+    def print(self, id: str, text: str) -> None:
+        """The guest prints on its serial console."""
+        self._servers[id].log += text
+
+    # Hypervisor.
+
+    def on_change(self, changed: Changed) -> None:
+        self._changed = changed
+
+    async def facts(self) -> Facts:
+        return self._facts
+
+    async def observe(self) -> Mapping[str, Seen]:
+        await self._obey("observe")
+        return {id: pretence.seen for id, pretence in self._servers.items()}
+
+    async def look(self, id: str) -> Seen:
+        pretence = self._servers.get(id)
+        return pretence.seen if pretence is not None else ABSENT
+
+    async def ensure(self, server: Wanted) -> None:
+        await self._obey("ensure")
+        pretence = self._servers.get(server.id)
+        if pretence is None:
+            pretence = self._servers[server.id] = Pretence(server, Seen(PowerSeen.OFF, disks_ready=True))
+        pretence.wanted = server
+        self._settle(pretence)
+
+    async def ensure_power(self, id: str, power: Power) -> None:
+        await self._obey("ensure_power")
+        pretence = self._servers.get(id)
+        if pretence is None:
+            raise DriverError("The server is not here", id)
+        asked = pretence.wanted.restarts
+        if power is Power.ON:
+            asked = msgspec.structs.replace(asked, start=pretence.seen.restarts.start + 1)
+        pretence.wanted = msgspec.structs.replace(pretence.wanted, power=power, restarts=asked)
+        self._settle(pretence)
+
+    async def ensure_gone(self, id: str) -> None:
+        await self._obey("ensure_gone")
+        self._servers.pop(id, None)
+        self._deaf.discard(id)
+
+    async def close(self) -> None:
+        for task in self._consoles:
+            task.cancel()
+        await asyncio.gather(*self._consoles, return_exceptions=True)
+
+    # Consoles.
+
+    async def console_log(self, id: str, lines: int | None = None) -> str:
+        pretence = self._servers.get(id)
+        text = pretence.log if pretence is not None else ""
+        if lines is None:
+            return text
+        return "".join(text.splitlines(keepends=True)[-lines:]) if lines > 0 else ""
+
+    async def open(self, id: str, kind: ConsoleKind) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A serial console that echoes, or the first words of a VNC server."""
+        await self._obey("open")
+        pretence = self._servers.get(id)
+        if pretence is None or pretence.seen.power not in RUNNING:
+            raise DriverError(f"The {kind} console cannot be opened", "the server does not run")
+        ours, theirs = socket.socketpair()
+        talk = asyncio.create_task(_talk(ours, RFB if kind is ConsoleKind.VNC else b""))
+        self._consoles.add(talk)
+        talk.add_done_callback(self._consoles.discard)
+        return await asyncio.open_unix_connection(sock=theirs)
+
+    # Pretending.
+
+    async def _obey(self, verb: str) -> None:
+        if self._delays.get(verb):
+            await asyncio.sleep(self._delays[verb])
+        if self._failures[verb]:
+            raise DriverError(f"The fake was told to fail {verb}", self._failures[verb].pop(0))
+
+    def _settle(self, pretence: Pretence) -> None:
+        wanted, seen = pretence.wanted, pretence.seen
+        runs = seen.power in RUNNING
+        done, asked = seen.restarts, wanted.restarts
+        if runs and wanted.power is not Power.OFF and (asked.hard > done.hard):
+            self._start(pretence)
+        elif runs and (wanted.power is Power.OFF or asked.soft > done.soft):
+            if wanted.id in self._deaf:
+                pretence.seen = msgspec.structs.replace(seen, doing="waiting for the guest to power off")
+            elif wanted.power is Power.OFF:
+                self._stop(pretence)
+            else:
+                self._start(pretence)
+        elif runs:
+            pretence.seen = msgspec.structs.replace(seen, power=POWERS[wanted.power], restarts=asked, doing=None)
+        elif wanted.power is Power.OFF:
+            self._stop(pretence)
+        elif not pretence.ran or _grew(done, asked):
+            self._start(pretence)
+
+    def _start(self, pretence: Pretence) -> None:
+        wanted = pretence.wanted
+        pretence.ran = True
+        pretence.log += f"{wanted.name} login: "
+        room = f"/fake/{wanted.id}"
+        pretence.seen = Seen(
+            power=POWERS[wanted.power],
+            restarts=wanted.restarts,
+            disks_ready=True,
+            consoles=ConsoleAddresses(
+                vnc=f"{room}/vnc" if wanted.consoles.vnc else None,
+                serial=f"{room}/serial" if wanted.consoles.serial else None,
+            ),
+            started_at=self._clock.now(),
+            pid=next(self._pids),
+        )
+
+    def _stop(self, pretence: Pretence) -> None:
+        pretence.ran = False
+        pretence.seen = Seen(
+            PowerSeen.OFF,
+            restarts=pretence.wanted.restarts,
+            disks_ready=True,
+            started_at=pretence.seen.started_at,
+        )
+
+    def _end(self, id: str, power: PowerSeen, why: str) -> None:
+        pretence = self._servers[id]
+        if pretence.seen.power in RUNNING:
+            pretence.seen = msgspec.structs.replace(
+                pretence.seen, power=power, exit_reason=why, pid=None, doing=None, consoles=ConsoleAddresses()
+            )
+            self._changed(id)
+
+
+def _grew(done: Restarts, asked: Restarts) -> bool:
+    return asked.start > done.start or asked.soft > done.soft or asked.hard > done.hard
+
+
+async def _talk(end: socket.socket, greeting: bytes) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=end)
+    try:
+        writer.write(greeting)
+        while text := await reader.read(4096):
+            writer.write(text)
+            await writer.drain()
+    finally:
+        writer.close()

@@ -1,0 +1,67 @@
+"""The fake hypervisor keeps the promises of a real one, and does what its script says."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.compute.drivers.contract import HypervisorContract, Watcher, a_server, has
+
+from pileus.compute.drivers.fake import Fake
+from pileus.compute.drivers.interface import DriverError, Power, PowerSeen, Wanted
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.hypervisor = Fake()
+
+    def wanted(self) -> Wanted:
+        return a_server()
+
+    async def guest_powers_off(self, id: str) -> None:
+        self.hypervisor.guest_powers_off(id)
+
+    async def lose_power(self, id: str) -> None:
+        self.hypervisor.lose_power(id)
+
+    async def guest_prints(self, id: str) -> str:
+        self.hypervisor.print(id, "hello\n")
+        return "hello"
+
+
+class TestFake(HypervisorContract):
+    @contextlib.asynccontextmanager
+    async def world(self, tmp_path: Path) -> AsyncIterator[FakeWorld]:
+        world = FakeWorld()
+        yield world
+        await world.hypervisor.close()
+
+
+async def test_fails_as_often_as_told_in_the_words_told() -> None:
+    fake, server = Fake(), a_server()
+    fake.fail_next("ensure", "disk full", times=2)
+    for _ in range(2):
+        with pytest.raises(DriverError, match="disk full"):
+            await fake.ensure(server)
+    await fake.ensure(server)
+    assert (await fake.look(server.id)).power is PowerSeen.ON
+
+
+async def test_a_deaf_guest_stops_when_patience_runs_out() -> None:
+    fake, server = Fake(), a_server()
+    watcher = Watcher(fake)
+    await watcher.make(server, has(PowerSeen.ON))
+    fake.deafen(server.id)
+    off = msgspec.structs.replace(server, power=Power.OFF)
+    waiting = await watcher.make(off, lambda seen: seen.doing is not None)
+    assert waiting.power is PowerSeen.ON
+    fake.run_out_of_patience(server.id)
+    await watcher.until(server.id, has(PowerSeen.OFF))
+
+
+async def test_holds_thousands() -> None:
+    fake = Fake()
+    for _ in range(3000):
+        await fake.ensure(a_server())
+    assert 3000 == len(await fake.observe())
