@@ -43,7 +43,7 @@ async def make(tree: Path, release: str) -> bytes:
     busybox = tree / "bin" / "busybox"
     names = (await run([str(busybox), "--list"])).out.split()
     wanted = (OURS / "etc" / "modules").read_text().split()
-    parts = [*_skeleton(), *_programs(tree, names), *_own(), *modules.entries(tree, release, wanted)]
+    parts = [*_skeleton(), *_programs(tree, names), *own_files(), *modules.entries(tree, release, wanted)]
     return gzip.compress(cpio.archive(parts), COMPRESSION, mtime=0)
 
 
@@ -78,7 +78,8 @@ def _library(tree: Path, name: str) -> Path:
     raise FileNotFoundError(name)
 
 
-def _own() -> Iterator[cpio.Entry]:
+def own_files() -> Iterator[cpio.Entry]:
+    """Our scripts and settings, with the rights they need."""
     for path in sorted(OURS.rglob("*")):
         inside = path.relative_to(OURS).as_posix()
         if path.is_dir():
