@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,7 @@ DAEMONS = (SERVER, SWITCH, NORTHD, CONTROLLER)
 
 _LOG_BYTES = 4 << 20
 _GONE_S = 5.0
+_PATIENCE_MS = 4000
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,7 @@ class Daemons:
         self._place = place
         self._settings = settings
         self._one_at_a_time = asyncio.Lock()
+        self._patient = True  # An earlier process may have left it so.
 
     async def ensure_running(self) -> tuple[str, ...]:
         """All daemons run on whole databases; returns the names of those that had to be started."""
@@ -72,28 +75,32 @@ class Daemons:
             try:
                 await self._ensure_databases()
                 for daemon in DAEMONS:
-                    if self.pid(daemon) is None:
+                    if not self._in_place(daemon):
+                        await self._end_strays(daemon)
+                        if daemon == CONTROLLER:
+                            await self._write_patience(0 if SWITCH in started else _PATIENCE_MS)
                         await self._start(daemon)
                         started.append(daemon)
                     if daemon == SERVER and (SERVER in started or self.pid(SWITCH) is None):
                         await self._write_settings()
             except (ProgramFailed, RpcFailed) as failed:
                 raise DriverError("start OVN", str(failed)) from failed
+            if self._patient and not started:
+                await self._write_patience(0)
             await self._trim_logs()
             if started:
                 log.info("OVN daemons started", extra={"daemons": started})
             return tuple(started)
 
-    async def keep_running(self, pause_s: float = 30.0) -> None:
-        """Never returns: repairs a daemon the moment it ends, and looks at everything every `pause_s` seconds."""
+    async def keep_running(self, repair: Callable[[], Awaitable[object]], pause_s: float = 30.0) -> None:
+        """Never returns: calls `repair` the moment a daemon ends, and every `pause_s` seconds."""
         while True:
+            await self._until_one_ends(pause_s)
             try:
-                await self.ensure_running()
+                await repair()
             except DriverError as failed:
                 log.warning("OVN cannot be repaired", extra={"why": failed.why})
                 await asyncio.sleep(1)  # A pause, not a wait for anything: what fails now may work in a second.
-                continue
-            await self._until_one_ends(pause_s)
 
     async def stop(self) -> None:
         """No daemon runs and the namespace is gone."""
@@ -101,6 +108,8 @@ class Daemons:
             for daemon in reversed(DAEMONS):
                 await self._end(daemon)
             if namespace.exists(self._place.namespace):
+                for daemon in DAEMONS:
+                    await self._end_strays(daemon)
                 await run(["ip", "netns", "delete", self._place.namespace])
 
     def states(self) -> tuple[DaemonState, ...]:
@@ -111,7 +120,7 @@ class Daemons:
         """The daemon's process, if it lives."""
         try:
             pid = int(self._place.pidfile(daemon).read_text())
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            name = _name(pid)
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
@@ -223,27 +232,43 @@ class Daemons:
             # One host needs all of the southbound database anyway; choosing costs more than it saves.
             "external_ids:ovn-monitor-all=true",
             "external_ids:ovn-openflow-probe-interval=0",
-            # A new ovn-controller leaves the old flows in place until it has computed its own.
-            "external_ids:ovn-ofctrl-wait-before-clear=4000",
             "other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1",
             *bridges,
             wait=False,
         )  # fmt: skip
 
+    def _in_place(self, daemon: str) -> bool:
+        """Whether the daemon lives, in the namespace that bears our name now."""
+        pid = self.pid(daemon)
+        try:
+            return pid is not None and namespace.is_of(self._place.namespace, pid)
+        except OSError:
+            return False
+
+    async def _write_patience(self, milliseconds: int) -> None:
+        """How long ovn-controller leaves the flows it finds in the switch, while it computes its own.
+
+        Long when it alone is new, so that traffic goes on; else none, since a new switch has no flows and each
+        connection would wait for nothing.
+        """
+        await self.vsctl(
+            "set", "Open_vSwitch", ".", f"external_ids:ovn-ofctrl-wait-before-clear={milliseconds}", wait=False
+        )
+        self._patient = milliseconds > 0
+
     async def _end(self, daemon: str) -> None:
         pid = self.pid(daemon)
-        if pid is None:
-            return
-        with contextlib.suppress(RpcFailed):
-            await self.control(daemon, "exit")
-        with contextlib.suppress(ProcessLookupError):
-            watch = os.pidfd_open(pid)
-            try:
-                if not await _ended(watch, _GONE_S):
-                    signal.pidfd_send_signal(watch, signal.SIGKILL)
-                    await _ended(watch, _GONE_S)
-            finally:
-                os.close(watch)
+        if pid is not None:
+            with contextlib.suppress(RpcFailed):
+                await self.control(daemon, "exit")
+            await _end_process(pid, _GONE_S)
+
+    async def _end_strays(self, daemon: str) -> None:
+        """None of that name is left in the namespace, or known by our pid file: a folder or a namespace was deleted."""
+        found = (await run(["ip", "netns", "pids", self._place.namespace])).out.split()
+        known = self.pid(daemon)
+        for pid in {int(text) for text in found if _name(int(text)) == daemon} | ({known} if known else set()):
+            await _end_process(pid, 0)
 
     async def _until_one_ends(self, pause_s: float) -> None:
         watches: list[int] = []
@@ -281,8 +306,23 @@ def _quiet_ipv6() -> None:
             setting.write_text("1")
 
 
-async def _ended(watch: int, deadline_s: float) -> bool:
-    return await _any_ended([watch], deadline_s)
+def _name(pid: int) -> str | None:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
+async def _end_process(pid: int, grace_s: float) -> None:
+    """The process is gone, by force after `grace_s` seconds."""
+    with contextlib.suppress(ProcessLookupError):
+        watch = os.pidfd_open(pid)
+        try:
+            if not (grace_s and await _any_ended([watch], grace_s)):
+                signal.pidfd_send_signal(watch, signal.SIGKILL)
+                await _any_ended([watch], _GONE_S)
+        finally:
+            os.close(watch)
 
 
 async def _any_ended(watches: list[int], deadline_s: float) -> bool:

@@ -44,7 +44,9 @@ def rows(index: Index) -> Iterator[Row]:
             if not subnet.dhcp:
                 continue
             if naming.version(subnet.cidr) == 4:
-                yield row("DHCP_Options", subnet.id, {"cidr": subnet.cidr, "options": options_v4(index, network, subnet)})
+                yield row(
+                    "DHCP_Options", subnet.id, {"cidr": subnet.cidr, "options": options_v4(index, network, subnet)}
+                )
             elif subnet.ipv6_mode in ("dhcpv6-stateful", "dhcpv6-stateless"):
                 yield row("DHCP_Options", subnet.id, {"cidr": subnet.cidr, "options": _options_v6(subnet)})
         for port in index.guest_ports_on(network.id):

@@ -62,9 +62,7 @@ async def _ensure_pair(place: Place) -> None:
         return
     if outer:  # Its other end went with a namespace that is no more.
         await run(["ip", "link", "delete", place.link])
-    await run(
-        ["ip", "link", "add", place.link, "type", "veth", "peer", "name", _INNER, "netns", place.namespace]
-    )
+    await run(["ip", "link", "add", place.link, "type", "veth", "peer", "name", _INNER, "netns", place.namespace])
 
 
 async def _refuse_overlap(place: Place, link: ExternalLink) -> None:
@@ -74,7 +72,8 @@ async def _refuse_overlap(place: Place, link: ExternalLink) -> None:
             taken = ipaddress.ip_interface(f"{address['local']}/{address['prefixlen']}").network
             if device["ifname"] != place.link and taken.overlaps(wanted):
                 raise DriverError(
-                    "link the external network", f"{link.address} overlaps {taken} of {device['ifname']}; choose another"
+                    "link the external network",
+                    f"{link.address} overlaps {taken} of {device['ifname']}; choose another",
                 )
 
 

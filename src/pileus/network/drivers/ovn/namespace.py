@@ -50,6 +50,11 @@ def exists(namespace: str) -> bool:
     return (NAMESPACES / namespace).exists()
 
 
+def is_of(namespace: str, pid: int) -> bool:
+    """Whether a process lives in the namespace that bears this name now; raises OSError if either is gone."""
+    return os.path.samestat(os.stat(NAMESPACES / namespace), os.stat(f"/proc/{pid}/ns/net"))
+
+
 def named(prefix: str) -> list[str]:
     """Names of namespaces that begin so."""
     if not NAMESPACES.is_dir():

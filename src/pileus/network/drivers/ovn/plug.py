@@ -54,7 +54,8 @@ class OvnPlug:
         await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, name)
         if (await run(["ip", "-n", space, "link", "show", name], check=False)).code == 0:
             try:
-                await run(["ip", "-n", space, "tuntap", "del", "dev", name, "mode", "tap"])
+                # Not `tuntap del`: that one is refused while a QEMU still holds the TAP.
+                await run(["ip", "-n", space, "link", "delete", name])
             except ProgramFailed as failed:
                 raise DriverError(f"unplug port {port_id}", str(failed)) from failed
 

@@ -103,5 +103,3 @@ def _wire_atom(atom: Atom) -> Json:
             return ["named-uuid", name]
         case _:
             return atom
-
-

@@ -1,0 +1,157 @@
+"""A fabric and a host's plugs that exist in memory only: `pileus up --network fake`, and tests.
+
+It keeps the promises of interface.py: syncing twice changes nothing, ports come up when they are plugged and exist. It
+can be told to fail next time, and to be slow.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from pileus.network.drivers.interface import (
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    Changes,
+    DriverError,
+    MetadataDoor,
+    PortListener,
+    PortPlug,
+    PortState,
+    Topology,
+)
+
+_ROUTERS = frozenset((ROUTER_GATEWAY, ROUTER_INTERFACE))
+_PARTS = ("networks", "subnets", "ports", "routers", "floating_ips", "security_groups")
+
+
+class FakeFabric:
+    """A `Fabric` in memory. Plugs of hosts are given to `FakePlug` with it, as the real ones share a switch."""
+
+    def __init__(self) -> None:
+        self.topology = Topology()
+        self.syncs = 0
+        self.delay_s = 0.0
+        self._plugged: dict[str, str] = {}
+        self._told: dict[str, PortState] = {}
+        self._listeners: list[PortListener] = []
+        self._failures: list[str] = []
+
+    async def start(self) -> None:
+        """It always answers."""
+
+    async def stop(self) -> None:
+        """There is nothing to let go of."""
+
+    def fail_next(self, why: str) -> None:
+        """The next sync fails with these words."""
+        self._failures.append(why)
+
+    async def sync(self, wanted: Topology) -> Changes:
+        """The topology is `wanted`."""
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        if self._failures:
+            raise DriverError("sync networks", self._failures.pop(0))
+        changes = await self.diff(wanted)
+        self.topology = wanted
+        self.syncs += 1
+        self._tell()
+        return changes
+
+    async def diff(self, wanted: Topology) -> Changes:
+        """What `sync` would change."""
+        before, after = dict(_things(self.topology)), dict(_things(wanted))
+        new = sorted(after.keys() - before.keys())
+        gone = sorted(before.keys() - after.keys())
+        changed = sorted(key for key in after.keys() & before.keys() if after[key] != before[key])
+        lines = [
+            f"{verb} {part} {id}"
+            for verb, keys in (("add", new), ("change", changed), ("remove", gone))
+            for part, id in keys
+        ]
+        return Changes(len(new), len(changed), len(gone), tuple(lines))
+
+    async def port_states(self) -> Mapping[str, PortState]:
+        """The state of every port of the topology."""
+        return self._states()
+
+    def on_port_change(self, listener: PortListener) -> None:
+        """`listener` is called with each change from now on."""
+        self._listeners.append(listener)
+
+    def plug(self, port_id: str, host: str | None) -> None:
+        """A host holds the port, or with None, nobody does."""
+        if host is None:
+            self._plugged.pop(port_id, None)
+        else:
+            self._plugged[port_id] = host
+        self._tell()
+
+    def _states(self) -> dict[str, PortState]:
+        return {
+            port.id: PortState(port.device_owner in _ROUTERS or port.id in self._plugged, self._plugged.get(port.id))
+            for port in self.topology.ports
+        }
+
+    def _tell(self) -> None:
+        now = self._states()
+        changed = {
+            port_id: state for port_id, state in now.items() if self._told.get(port_id, PortState(False)) != state
+        }
+        self._told = now
+        for port_id, state in changed.items():
+            for listener in self._listeners:
+                asyncio.get_running_loop().call_soon(listener, port_id, state)
+
+
+class FakePlug:
+    """A `Plug` in memory: the TAP of a port is one end of /dev/null."""
+
+    def __init__(self, fabric: FakeFabric, host: str) -> None:
+        self._fabric = fabric
+        self._host = host
+        self._ports: dict[str, PortPlug] = {}
+
+    async def ensure_plugged(self, port: PortPlug) -> str:
+        """The port is plugged."""
+        self._ports[port.id] = port
+        self._fabric.plug(port.id, self._host)
+        return f"tap{port.id[:11]}"
+
+    async def ensure_unplugged(self, port_id: str) -> None:
+        """The port is not plugged."""
+        if self._ports.pop(port_id, None) is not None:
+            self._fabric.plug(port_id, None)
+
+    async def plugged(self) -> set[str]:
+        """Ids of plugged ports."""
+        return set(self._ports)
+
+    async def open_tap(self, port_id: str) -> int:
+        """An open descriptor; the caller closes it."""
+        if port_id not in self._ports:
+            raise DriverError(f"open the TAP of {port_id}", "the port is not plugged")
+        return os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+
+
+class FakeMetadataDoors:
+    """`MetadataDoors` that remember which they are."""
+
+    def __init__(self) -> None:
+        self.open: tuple[MetadataDoor, ...] = ()
+
+    async def ensure(self, doors: Sequence[MetadataDoor]) -> None:
+        """Exactly these are open."""
+        self.open = tuple(doors)
+
+    async def close(self) -> None:
+        """None is open."""
+        self.open = ()
+
+
+def _things(topology: Topology) -> Iterator[tuple[tuple[str, str], msgspec.Struct]]:
+    for part in _PARTS:
+        for thing in getattr(topology, part):
+            yield (part.rstrip("s"), thing.id), thing

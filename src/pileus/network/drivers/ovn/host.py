@@ -1,0 +1,72 @@
+"""A host's OVN as one thing to start and stop: daemons, the link to the machine, TAPs, metadata.
+
+`start` may be repeated and finds what an earlier process left; `close` leaves everything running for the next one;
+`remove` takes all of it away. The controller's `OvnFabric` connects to `socket`.
+"""
+
+import asyncio
+from pathlib import Path
+
+from pileus.kit.run import ProgramFailed
+from pileus.network.drivers.interface import DriverError, MetadataAnswers
+from pileus.network.drivers.ovn import namespace
+from pileus.network.drivers.ovn.daemons import Daemons, DaemonState, Settings
+from pileus.network.drivers.ovn.link import ExternalLink, ensure_link, remove_link
+from pileus.network.drivers.ovn.metadata import OvnMetadataDoors, remove_namespace
+from pileus.network.drivers.ovn.place import Place
+from pileus.network.drivers.ovn.plug import OvnPlug
+
+
+class OvnHost:
+    """This machine's OVN for the cloud with the given state directory."""
+
+    def __init__(
+        self, state: Path, settings: Settings, answers: MetadataAnswers, link: ExternalLink | None = None
+    ) -> None:
+        self.place = Place(state)
+        self._link = link
+        self._daemons = Daemons(self.place, settings)
+        self.plug = OvnPlug(self.place, self._daemons)
+        self.doors = OvnMetadataDoors(self.place, self._daemons, answers)
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def socket(self) -> Path:
+        """Where the northbound and southbound databases answer."""
+        return self.place.socket
+
+    async def start(self) -> None:
+        """Everything runs, and is repaired from now on whenever it does not."""
+        await self.repair()
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._daemons.keep_running(self.repair), name="ovn daemons")
+
+    async def repair(self) -> tuple[str, ...]:
+        """Everything runs; returns the names of daemons that had to be started."""
+        started = await self._daemons.ensure_running()
+        if self._link is not None:
+            await ensure_link(self.place, self._daemons, self._link)
+        return started
+
+    async def close(self) -> None:
+        """This process has let go; the network goes on."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        await self.doors.close()
+
+    async def remove(self) -> None:
+        """Nothing of this cloud's network is left on the machine but its databases."""
+        await self.close()
+        try:
+            await remove_link(self.place)
+            await self._daemons.stop()
+            for space in namespace.named(self.place.metadata_prefix):
+                await remove_namespace(space)
+        except ProgramFailed as failed:
+            raise DriverError("remove OVN", str(failed)) from failed
+
+    def daemons(self) -> tuple[DaemonState, ...]:
+        """Each daemon with its memory and CPU time."""
+        return self._daemons.states()

@@ -1,0 +1,274 @@
+"""Errors of the network service, with Neutron's names; the docstring is the message."""
+
+from pileus.kit.errors import Conflict, Invalid, NotFound
+from pileus.kit.errors import OverQuota as Quota
+
+
+class NetworkNotFound(NotFound):
+    """Network {id} could not be found."""
+
+
+class SubnetNotFound(NotFound):
+    """Subnet {id} could not be found."""
+
+
+class PortNotFound(NotFound):
+    """Port {id} could not be found."""
+
+
+class RouterNotFound(NotFound):
+    """Router {id} could not be found."""
+
+
+class FloatingIPNotFound(NotFound):
+    """Floating IP {id} could not be found"""
+
+
+class SecurityGroupNotFound(NotFound):
+    """Security group {id} does not exist"""
+
+
+class SecurityGroupRuleNotFound(NotFound):
+    """Security group rule {id} does not exist"""
+
+
+class ExtensionNotFound(NotFound):
+    """Extension with alias {id} does not exist"""
+
+
+class AgentNotFound(NotFound):
+    """Agent {id} could not be found."""
+
+
+class TagNotFound(NotFound):
+    """Tag {tag} could not be found."""
+
+
+class ProjectQuotaNotFound(NotFound):
+    """Quota for project {id} could not be found."""
+
+
+class OverQuota(Quota):
+    """Quota exceeded for resources: ['{resource}']. The limit of project {project} is {limit}, {used} are used and {asked} more were asked for."""
+
+
+class InvalidInput(Invalid):
+    """Invalid input for operation: {why}."""
+
+
+class BadRequest(Invalid):
+    """Bad {resource} request: {why}."""
+
+
+class InvalidQuotaValue(Conflict):
+    """Change would make usage less than 0 for the following resources: ['{resource}']."""
+
+
+class NetworkInUse(Conflict):
+    """Unable to complete operation on network {id}. There are one or more ports still in use on the network, id for these ports is: {ports}."""
+
+
+class SubnetInUse(Conflict):
+    """Unable to complete operation on subnet {id}: One or more ports have an IP allocation from this subnet: {ports}."""
+
+
+class PortInUse(Conflict):
+    """Unable to complete operation on port {id}. Port already has an attached device {device}."""
+
+
+class ServicePortInUse(Conflict):
+    """Port {id} cannot be deleted directly via the port API: {why}."""
+
+
+class MacAddressInUse(Conflict):
+    """Unable to complete operation for network {network}. The mac address {mac} is in use."""
+
+
+class UnsupportedPortDeviceOwner(Conflict):
+    """Operation {operation} is not supported for device_owner {owner} on port {id}."""
+
+
+class IpAddressAlreadyAllocated(Conflict):
+    """IP address {address} already allocated in subnet {subnet}"""
+
+
+class IpAddressGenerationFailure(Conflict):
+    """No more IP addresses available on network {network}."""
+
+
+class InvalidIpForNetwork(Invalid):
+    """IP address {address} is not a valid IP for any of the subnets on the specified network."""
+
+
+class InvalidIpForSubnet(Invalid):
+    """IP address {address} is not a valid IP for the specified subnet."""
+
+
+class OverlappingAllocationPools(Conflict):
+    """Found overlapping allocation pools: {one} {other} for subnet {cidr}."""
+
+
+class OutOfBoundsAllocationPool(Invalid):
+    """The allocation pool {pool} spans beyond the subnet cidr {cidr}."""
+
+
+class InvalidAllocationPool(Invalid):
+    """The allocation pool {pool} is not valid."""
+
+
+class GatewayConflictWithAllocationPools(Conflict):
+    """Gateway ip {address} conflicts with allocation pool {pool}."""
+
+
+class GatewayIpInUse(Conflict):
+    """Current gateway ip {address} already in use by port {port}. Unable to update."""
+
+
+class ExternalNetworkInUse(Invalid):
+    """External network {id} cannot be updated to be made non-external, since it has existing gateway ports."""
+
+
+class InvalidSharedSetting(Conflict):
+    """Unable to reconfigure sharing settings for network {id}. Multiple projects are using it."""
+
+
+class NetworkTypeInUse(Conflict):
+    """The segment {segment} is already in use on the {network_type} network."""
+
+
+class RouterInUse(Conflict):
+    """Router {id} {why}"""
+
+
+class RouterInterfaceNotFound(NotFound):
+    """Router {id} does not have an interface with id {port}"""
+
+
+class RouterInterfaceNotFoundForSubnet(NotFound):
+    """Router {id} has no interface on subnet {subnet}"""
+
+
+class RouterInterfaceInUseByFloatingIP(Conflict):
+    """Router interface for subnet {subnet} on router {id} cannot be deleted, as it is required by one or more floating IPs."""
+
+
+class RouterInterfaceInUseByRoute(Conflict):
+    """Router interface for subnet {subnet} on router {id} cannot be deleted, as it is required by one or more routes."""
+
+
+class RouterExternalGatewayInUseByFloatingIp(Conflict):
+    """Gateway cannot be updated for router {id}, since a gateway to external network {network} is required by one or more floating IPs."""
+
+
+class InvalidRoutes(Invalid):
+    """Invalid format for routes: {routes}, {why}"""
+
+
+class ExternalGatewayForFloatingIPNotFound(NotFound):
+    """External network {network} is not reachable from subnet {subnet}. Therefore, cannot associate Port {port} with a Floating IP."""
+
+
+class FloatingIPPortAlreadyAssociated(Conflict):
+    """Cannot associate floating IP {address} ({id}) with port {port} using fixed IP {fixed}, as that fixed IP already has a floating IP on external network {network}."""
+
+
+class ExternalIpAddressExhausted(Invalid):
+    """Unable to find any IP address on external network {network}."""
+
+
+class SecurityGroupInUse(Conflict):
+    """Security Group {id} in use."""
+
+
+class SecurityGroupCannotRemoveDefault(Conflict):
+    """Insufficient rights for removing default security group."""
+
+
+class SecurityGroupCannotUpdateDefault(Conflict):
+    """Updating default security group not allowed."""
+
+
+class SecurityGroupDefaultAlreadyExists(Conflict):
+    """Default security group already exists."""
+
+
+class SecurityGroupRuleExists(Conflict):
+    """Security group rule already exists. Rule id is {id}."""
+
+
+class SecurityGroupRulesNotSingleTenant(Invalid):
+    """Multiple tenant_ids in bulk security group rule create not allowed"""
+
+
+class SecurityGroupNotSingleGroupRules(Invalid):
+    """Only allowed to update rules for one security profile at a time"""
+
+
+class SecurityGroupInvalidPortRange(Invalid):
+    """For TCP/UDP protocols, port_range_min must be <= port_range_max"""
+
+
+class SecurityGroupInvalidPortValue(Invalid):
+    """Invalid value for port {port}"""
+
+
+class SecurityGroupInvalidIcmpValue(Invalid):
+    """Invalid value for ICMP {field} ({attr}) {value}. It must be 0 to 255."""
+
+
+class SecurityGroupMissingIcmpType(Invalid):
+    """ICMP code (port-range-max) {value} is provided but ICMP type (port-range-min) is missing."""
+
+
+class SecurityGroupProtocolRequiredWithPorts(Invalid):
+    """Must also specify protocol if port range is given."""
+
+
+class SecurityGroupRuleInvalidProtocol(Invalid):
+    """Security group rule protocol {protocol} not supported. Only protocol values {values} and integer representations [0 to 255] are supported."""
+
+
+class SecurityGroupRuleParameterConflict(Invalid):
+    """Conflicting value ethertype {ethertype} for CIDR {cidr}"""
+
+
+class SecurityGroupEthertypeConflictWithProtocol(Invalid):
+    """Invalid ethertype {ethertype} for protocol {protocol}."""
+
+
+class SecurityGroupRemoteGroupAndRemoteIpPrefix(Invalid):
+    """Only remote_ip_prefix or remote_group_id may be provided."""
+
+
+class PortSecurityAndIPRequiredForSecurityGroups(Invalid):
+    """Port security must be enabled and port must have an IP address in order to use security groups."""
+
+
+class PortSecurityPortHasSecurityGroup(Conflict):
+    """Port has security group associated. Cannot disable port security or IP address until security group is removed."""
+
+
+class AddressPairAndPortSecurityRequired(Conflict):
+    """Port Security must be enabled in order to have allowed address pairs on a port."""
+
+
+class AddressPairMatchesPortFixedIPAndMac(Invalid):
+    """Port's Fixed IP and Mac Address match an address pair entry."""
+
+
+class DuplicateAddressPairInRequest(Invalid):
+    """Request contains duplicate address pair: mac_address {mac} ip_address {address}."""
+
+
+class DeviceIDNotOwnedByTenant(Conflict):
+    """The following device_id {device} is not owned by your tenant or matches another tenants router."""
+
+
+class RevisionNumberConstraintFailed(Conflict):
+    """Constrained to {wanted}, but current revision is {revision}."""
+
+    status = 412
+
+
+class PortRefused(Invalid):
+    """A port for the server cannot be had: {why}."""

@@ -1,0 +1,191 @@
+"""SQL tables of the network service.
+
+What Neutron calls standard attributes (name, description, tags, times, revision) are columns of every resource. An
+address is a row whose place, counted from the start of its block, is unique in the subnet: two requests can never get
+the same one, whatever they read before.
+"""
+
+import sqlalchemy as sa
+
+from pileus.kit import db
+from pileus.kit.db import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text
+
+metadata = db.metadata()
+
+
+def _standard() -> list[sa.Column[object]]:
+    """The columns all resources begin with."""
+    return [
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("project_id", Id, nullable=False),
+        sa.Column("name", Name, nullable=False),
+        sa.Column("description", Name, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("revision", Integer, nullable=False),
+        sa.Column("created_at", Moment, nullable=False),
+        sa.Column("updated_at", Moment, nullable=False),
+    ]
+
+
+networks = sa.Table(
+    "networks",
+    metadata,
+    *_standard(),
+    sa.Column("admin_up", Boolean, nullable=False),
+    sa.Column("shared", Boolean, nullable=False),
+    sa.Column("external", Boolean, nullable=False),
+    sa.Column("is_default", Boolean, nullable=False),
+    sa.Column("port_security", Boolean, nullable=False),
+    sa.Column("mtu", Integer, nullable=False),
+    sa.Column("dns_domain", Name, nullable=False),
+    sa.Column("network_type", Name, nullable=False),
+    # Empty rather than NULL, so that the index below compares it.
+    sa.Column("physical_network", Name, nullable=False),
+    sa.Column("segmentation_id", Integer),
+    sa.Index("one_segment", "network_type", "physical_network", "segmentation_id", unique=True),
+    sa.Index("networks_of_project", "project_id"),
+)
+
+subnets = sa.Table(
+    "subnets",
+    metadata,
+    *_standard(),
+    sa.Column("network_id", Id, sa.ForeignKey("networks.id"), nullable=False),
+    sa.Column("ip_version", Integer, nullable=False),
+    sa.Column("cidr", Name, nullable=False),
+    sa.Column("gateway_ip", Name),
+    sa.Column("dhcp", Boolean, nullable=False),
+    sa.Column("dns_servers", Json, nullable=False),
+    sa.Column("host_routes", Json, nullable=False),
+    sa.Column("pools", Json, nullable=False),
+    sa.Column("service_types", Json, nullable=False),
+    sa.Column("ipv6_ra_mode", Name),
+    sa.Column("ipv6_address_mode", Name),
+    sa.Column("dns_publish", Boolean, nullable=False),
+    sa.Index("subnets_of_network", "network_id"),
+    sa.Index("subnets_of_project", "project_id"),
+)
+
+ports = sa.Table(
+    "ports",
+    metadata,
+    *_standard(),
+    sa.Column("number", BigInteger, nullable=False),  # the order in which a device's ports were made
+    sa.Column("network_id", Id, sa.ForeignKey("networks.id"), nullable=False),
+    sa.Column("mac", Name, nullable=False),
+    sa.Column("admin_up", Boolean, nullable=False),
+    sa.Column("up", Boolean, nullable=False),  # what the fabric says
+    sa.Column("device_id", Name, nullable=False),
+    sa.Column("device_owner", Name, nullable=False),
+    sa.Column("host", Name, nullable=False),
+    sa.Column("vnic_type", Name, nullable=False),
+    sa.Column("profile", Json, nullable=False),
+    sa.Column("port_security", Boolean, nullable=False),
+    sa.Column("allowed_pairs", Json, nullable=False),
+    sa.Column("dhcp_options", Json, nullable=False),
+    sa.Column("dns_name", Name, nullable=False),
+    sa.Column("made", Boolean, nullable=False),  # made for its server, and goes with it
+    sa.Index("one_mac", "network_id", "mac", unique=True),
+    sa.Index("ports_of_project", "project_id"),
+    sa.Index("ports_of_device", "device_id", "number"),
+)
+
+addresses = sa.Table(
+    "addresses",
+    metadata,
+    sa.Column("subnet_id", Id, sa.ForeignKey("subnets.id"), primary_key=True),
+    sa.Column("place", BigInteger, primary_key=True, autoincrement=False),  # from the start of the subnet's block
+    sa.Column("address", Name, nullable=False),
+    sa.Column("network_id", Id, nullable=False),
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("rank", Integer, nullable=False),  # the order on the port
+    sa.Index("addresses_of_port", "port_id", "rank"),
+    sa.Index("who_has", "network_id", "address"),
+)
+
+routers = sa.Table(
+    "routers",
+    metadata,
+    *_standard(),
+    sa.Column("admin_up", Boolean, nullable=False),
+    sa.Column("gateway_port_id", Id, sa.ForeignKey("ports.id")),
+    sa.Column("gateway_network_id", Id),
+    sa.Column("snat", Boolean, nullable=False),
+    sa.Column("routes", Json, nullable=False),
+    sa.Index("routers_of_project", "project_id"),
+    sa.Index("routers_out", "gateway_network_id"),
+)
+
+router_interfaces = sa.Table(
+    "router_interfaces",
+    metadata,
+    sa.Column("router_id", Id, sa.ForeignKey("routers.id"), primary_key=True),
+    sa.Column("subnet_id", Id, sa.ForeignKey("subnets.id"), primary_key=True),
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id", ondelete="CASCADE"), nullable=False),
+    sa.Index("interfaces_on_subnet", "subnet_id"),
+    sa.Index("interfaces_of_port", "port_id"),
+)
+
+floating_ips = sa.Table(
+    "floating_ips",
+    metadata,
+    *_standard(),
+    sa.Column("network_id", Id, sa.ForeignKey("networks.id"), nullable=False),
+    sa.Column(
+        "outer_port_id", Id, sa.ForeignKey("ports.id"), nullable=False
+    ),  # holds the address on the external network
+    sa.Column("address", Name, nullable=False),
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id")),
+    sa.Column("fixed_ip", Name),
+    sa.Column("router_id", Id, sa.ForeignKey("routers.id")),
+    sa.Column("dns_name", Name, nullable=False),
+    sa.Column("dns_domain", Name, nullable=False),
+    sa.Index("one_floating_ip", "network_id", "port_id", "fixed_ip", unique=True),
+    sa.Index("floating_ips_of_project", "project_id"),
+    sa.Index("floating_ips_of_port", "port_id"),
+    sa.Index("floating_ips_of_router", "router_id"),
+)
+
+security_groups = sa.Table(
+    "security_groups",
+    metadata,
+    *_standard(),
+    sa.Column("stateful", Boolean, nullable=False),
+    # The project, in its default group only: a project has one.
+    sa.Column("default_for", Id, unique=True),
+    sa.Index("security_groups_of_project", "project_id"),
+)
+
+security_rules = sa.Table(
+    "security_rules",
+    metadata,
+    *_standard(),
+    sa.Column("group_id", Id, sa.ForeignKey("security_groups.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("direction", Name, nullable=False),
+    sa.Column("ethertype", Name, nullable=False),
+    sa.Column("protocol", Name),
+    sa.Column("port_min", Integer),
+    sa.Column("port_max", Integer),
+    sa.Column("remote_prefix", Name),
+    sa.Column("remote_group", Id, sa.ForeignKey("security_groups.id")),
+    sa.Column("says", Text, nullable=False),  # all of the above in one text: the same rule is not there twice
+    sa.Index("one_such_rule", "group_id", "says", unique=True),
+    sa.Index("rules_of_project", "project_id"),
+    sa.Index("rules_on_remote_group", "remote_group"),
+)
+
+port_groups = sa.Table(
+    "port_groups",
+    metadata,
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("group_id", Id, sa.ForeignKey("security_groups.id"), primary_key=True),
+    sa.Index("ports_of_group", "group_id"),
+)
+
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("project_id", Id, primary_key=True),
+    sa.Column("resource", Name, primary_key=True),
+    sa.Column("limit", Integer, nullable=False),
+)
