@@ -44,7 +44,7 @@ class OvnFabric:
     async def sync(self, wanted: Topology) -> Changes:
         """The northbound database holds exactly `wanted` and what others put there."""
         async with self._one_at_a_time:
-            await self._north.wait_ready()
+            await self._north.catch_up()
             found = self._difference(wanted)
             if found.operations:
                 await self._north.transact(found.operations)
@@ -53,7 +53,7 @@ class OvnFabric:
 
     async def diff(self, wanted: Topology) -> Changes:
         """What `sync` would change."""
-        await self._north.wait_ready()
+        await self._north.catch_up()
         return self._difference(wanted).changes
 
     async def port_states(self) -> Mapping[str, PortState]:

@@ -50,6 +50,15 @@ class Ovsdb:
         except TimeoutError:
             raise DriverError(f"database {self._database}", f"no answer within {deadline_s:g} s") from None
 
+    async def catch_up(self) -> None:
+        """The copy holds what anybody had committed before this was called: the server sends changes before answers."""
+        await self.wait_ready()
+        try:
+            if self._connection is not None:
+                await self._connection.call("echo", [])
+        except RpcFailed as failed:
+            raise DriverError(f"database {self._database}", str(failed)) from failed
+
     async def stop(self) -> None:
         """No connection and no task is left."""
         if self._task is not None:

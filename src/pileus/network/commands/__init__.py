@@ -1,0 +1,1 @@
+"""What one can ask of the network service: checks, decides and writes, in one transaction."""

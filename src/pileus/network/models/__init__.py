@@ -1,0 +1,1 @@
+"""Values of the network service and rules about them; no I/O."""

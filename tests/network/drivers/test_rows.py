@@ -1,0 +1,154 @@
+"""What a topology looks like in OVN's northbound database."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.network.builders import ANN, BOB, GATEWAY, OPEN, RED, RED_SUBNET, SHUT, a_rule, a_topology
+
+from pileus.network.drivers.interface import METADATA_PORT, AddressPair, DhcpOption, FixedIp, Port, Subnet
+from pileus.network.drivers.ovn import dhcp
+from pileus.network.drivers.ovn.rows import TABLES, render
+from pileus.network.drivers.ovn.security import match
+from pileus.network.drivers.ovn.values import Ref
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _plain(value):
+    if isinstance(value, Ref):
+        return f"-> {value.table} {value.key}"
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _rendered(topology) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for row in render(topology):
+        columns = {name: _plain(value) for name, value in row.columns.items()}
+        found.setdefault(row.table, {})[row.key] = columns
+    return found
+
+
+def _with_ann(**claims):
+    topology = a_topology()
+    ports = tuple(msgspec.structs.replace(port, **claims) if port.id == ANN else port for port in topology.ports)
+    return msgspec.structs.replace(topology, ports=ports)
+
+
+def test_whole_topology_is_as_reviewed() -> None:
+    text = json.dumps(_rendered(a_topology()), indent=1, sort_keys=True) + "\n"
+    golden = GOLDEN / "topology.json"
+    if not golden.exists():
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+        pytest.fail("there was no golden file; review the one just written")
+    assert golden.read_text() == text
+
+
+def test_every_column_written_is_also_read() -> None:
+    for row in render(a_topology()):
+        assert set(row.columns) <= set(TABLES[row.table])
+
+
+def test_rows_do_not_depend_on_the_order_of_the_topology() -> None:
+    topology = a_topology()
+    backwards = msgspec.structs.replace(topology, ports=topology.ports[::-1], networks=topology.networks[::-1])
+    assert {row.ref for row in render(topology)} == {row.ref for row in render(backwards)}
+
+
+def test_allowed_pairs_widen_what_a_guest_may_send() -> None:
+    pairs = (AddressPair("10.1.0.100"), AddressPair("10.1.0.0/28", "fa:16:3e:00:00:99"))
+    port = _rendered(_with_ann(allowed_pairs=pairs))["Logical_Switch_Port"][ANN]
+    assert ["fa:16:3e:00:00:01 10.1.0.10 10.1.0.100", "fa:16:3e:00:00:99 10.1.0.0/28"] == port["port_security"]
+
+
+def test_port_without_security_takes_everything_and_is_in_no_group() -> None:
+    rendered = _rendered(_with_ann(port_security=False))
+    port = rendered["Logical_Switch_Port"][ANN]
+    assert [] == port["port_security"]
+    assert "unknown" in port["addresses"]
+    assert [f"-> Logical_Switch_Port {BOB}"] == rendered["Port_Group"][OPEN]["ports"]
+    assert [f"-> Logical_Switch_Port {BOB}"] == rendered["Port_Group"]["drop"]["ports"]
+
+
+def test_port_with_options_of_its_own_has_a_row_of_its_own() -> None:
+    options = (DhcpOption("mtu", "1300"), DhcpOption("bootfile-name", "boot.ipxe"), DhcpOption("unheard-of", "1"))
+    rendered = _rendered(_with_ann(dhcp_options=options))
+    own = rendered["DHCP_Options"][f"{RED_SUBNET}/{ANN}"]["options"]
+    assert ("1300", '"boot.ipxe"') == (own["mtu"], own["bootfile_name"])
+    assert [f"-> DHCP_Options {RED_SUBNET}/{ANN}"] == rendered["Logical_Switch_Port"][ANN]["dhcpv4_options"]
+    assert "1442" == rendered["DHCP_Options"][RED_SUBNET]["options"]["mtu"]
+
+
+def test_metadata_port_of_the_topology_is_used_as_next_hop_and_door() -> None:
+    own = Port(
+        id="m", network=RED, mac="fa:16:3e:00:00:33", fixed_ips=(FixedIp(RED_SUBNET, "10.1.0.2"),),
+        device_owner=METADATA_PORT,
+    )  # fmt: skip
+    topology = a_topology(ports=(*a_topology().ports, own))
+    rendered = _rendered(topology)
+    assert "169.254.169.254/32,10.1.0.2" in rendered["DHCP_Options"][RED_SUBNET]["options"]["classless_static_route"]
+    assert "m" == rendered["Logical_Switch_Port"][f"metadata/{RED}"]["name"]
+    door = next(door for door in dhcp.doors(topology) if door.network == RED)
+    assert ("m", "fa:16:3e:00:00:33", ("10.1.0.2/24",)) == (door.port, door.mac, door.addresses)
+
+
+def test_router_without_gateway_port_translates_nothing() -> None:
+    topology = a_topology(ports=tuple(port for port in a_topology().ports if port.id != GATEWAY))
+    rendered = _rendered(topology)
+    assert "NAT" not in rendered
+    assert "Gateway_Chassis" not in rendered
+
+
+def test_no_snat_keeps_floating_ips() -> None:
+    router = a_topology().routers[0]
+    gateway = msgspec.structs.replace(router.gateway, snat=False)
+    rendered = _rendered(a_topology(routers=(msgspec.structs.replace(router, gateway=gateway),)))
+    assert ["dnat_and_snat"] == [nat["type"] for nat in rendered["NAT"].values()]
+
+
+def test_ipv6_subnet_is_advertised_by_its_router() -> None:
+    topology = a_topology()
+    v6 = Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_mode="slaac")
+    ports = tuple(
+        msgspec.structs.replace(port, fixed_ips=(*port.fixed_ips, FixedIp("s6", "fd00:1::1")))
+        if "router_interface" in port.device_owner and port.network == RED
+        else port
+        for port in topology.ports
+    )
+    rendered = _rendered(a_topology(subnets=(*topology.subnets, v6), ports=ports))
+    leg = next(port for port in rendered["Logical_Router_Port"].values() if "fd00:1::1/64" in port["networks"])
+    assert "slaac" == leg["ipv6_ra_configs"]["address_mode"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({}, "outport == @g && ip4"),
+        ({"direction": "egress", "ethertype": "IPv6"}, "inport == @g && ip6"),
+        ({"protocol": "tcp", "port_min": 22, "port_max": 22}, "outport == @g && ip4 && tcp && tcp.dst == 22"),
+        (
+            {"protocol": "17", "port_min": 1, "port_max": 9},
+            "outport == @g && ip4 && udp && udp.dst >= 1 && udp.dst <= 9",
+        ),
+        ({"protocol": "icmp", "port_min": 8, "port_max": 0}, "outport == @g && ip4 && icmp4 && icmp4.type == 8 && icmp4.code == 0"),
+        ({"protocol": "icmpv6", "ethertype": "IPv6"}, "outport == @g && ip6 && icmp6"),
+        ({"protocol": "vrrp"}, "outport == @g && ip4 && ip.proto == 112"),
+        ({"remote_prefix": "10.0.0.0/8"}, "outport == @g && ip4 && ip4.src == 10.0.0.0/8"),
+        ({"remote_prefix": "0.0.0.0/0"}, "outport == @g && ip4"),
+        ({"direction": "egress", "remote_group": "a-b"}, "inport == @g && ip4 && ip4.dst == $sg_a_b_ip4"),
+    ],
+)  # fmt: skip
+def test_rule_is_an_expression(claims, expected) -> None:
+    assert expected == match(a_rule(1, **claims), "g")
+
+
+def test_rule_that_names_a_missing_group_lets_nothing_through() -> None:
+    topology = a_topology()
+    shut = next(group for group in topology.security_groups if group.id == SHUT)
+    rules = (*shut.rules, a_rule(9, remote_group="gone"))
+    rendered = _rendered(a_topology(security_groups=(msgspec.structs.replace(shut, rules=rules),)))
+    assert f"{SHUT}/rule-9" not in rendered["ACL"]
