@@ -85,7 +85,11 @@ RESIZE = Flow(
     "server.resize",
     (
         Step("claim room", claim_room, undo=release_room),
-        Step("stop here", lambda world, op: world.set_power("here", False), lambda world, op: world.set_power("here", True)),
+        Step(
+            "stop here",
+            lambda world, op: world.set_power("here", False),
+            lambda world, op: world.set_power("here", True),
+        ),
         Step("move disks", copy_disk, undo=drop_copy),
         Step("move ports", lambda world, op: world.bind("there"), lambda world, op: world.bind("here")),
         Step("start there", start_there, undo=lambda world, op: world.set_power("there", False)),

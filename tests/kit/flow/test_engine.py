@@ -163,7 +163,9 @@ async def test_a_problem_is_a_failure_in_its_own_words(kit):
 async def test_a_final_step_is_never_undone_but_tried_until_it_is_done(kit):
     async with kit() as k:
         flow = Flow("delete", (step("one"), step("gone", final=True)), deadline_s=10)
-        app = Diary(gone=[Fail("busy"), RuntimeError("bug"), Wait(100, "host is away"), Fail("busy"), Fail("busy"), Done()])
+        app = Diary(
+            gone=[Fail("busy"), RuntimeError("bug"), Wait(100, "host is away"), Fail("busy"), Fail("busy"), Done()]
+        )
         k.engine.add(flow, app)
         op = await k.engine.begin("delete", "server:1")
         await settle(k.engine, k.clock)
@@ -213,7 +215,9 @@ async def test_a_flow_past_its_deadline_is_undone(kit):
         k.engine.add(Flow("three", THREE.steps, deadline_s=20), app)
         op = await k.engine.begin("three", "server:1")
         await settle(k.engine, k.clock)
-        assert (await k.engine.get(op.id)).state is State.FAILED and "nobody answers" in (await k.engine.get(op.id)).failure
+        assert (await k.engine.get(op.id)).state is State.FAILED and "nobody answers" in (
+            await k.engine.get(op.id)
+        ).failure
 
 
 async def test_also_and_ended_are_in_the_transaction_of_the_progress(kit):
@@ -299,7 +303,9 @@ async def test_open_many_gives_what_lists_need(kit):
         await k.engine.begin("one", "server:1")
         await k.engine.begin("one", "server:2")
         found = await k.engine.open_many(["server:1", "server:2", "server:3"])
-        assert {subject: op.shows for subject, op in found.items()} == dict.fromkeys(["server:1", "server:2"], "scheduling")
+        assert {subject: op.shows for subject, op in found.items()} == dict.fromkeys(
+            ["server:1", "server:2"], "scheduling"
+        )
 
 
 async def test_a_flow_this_release_does_not_know_is_stuck_and_not_guessed(kit):

@@ -124,13 +124,9 @@ class Book:
         """The id of the operation that runs on the subject."""
         return await self._db.one(RUNNING_OF_SUBJECT, subject=subject)
 
-    async def running_ids(self) -> list[str]:
-        """The ids of all running operations, oldest first."""
-        return await self._db.all(RUNNING_IDS)
-
-    async def due(self, now: dt.datetime) -> list[str]:
-        """The ids of the running operations that are to be looked at by now."""
-        return await self._db.all(DUE_IDS, now=now)
+    async def due(self, now: dt.datetime | None = None) -> list[str]:
+        """The ids of the running operations that are to be looked at by `now`; of all without it."""
+        return await self._db.all(RUNNING_IDS) if now is None else await self._db.all(DUE_IDS, now=now)
 
     async def earliest(self) -> dt.datetime | None:
         """When the next running operation is to be looked at."""
@@ -148,11 +144,6 @@ class Book:
         """The operations of a subject with their steps, newest first."""
         found = await self._db.all(OF_SUBJECT, subject=subject, limit=limit, before=before)
         return await self._with_steps(found)
-
-    async def past(self, id: str) -> Past | None:
-        """One operation with its steps."""
-        op = await self.get(id)
-        return None if op is None else (await self._with_steps([op]))[0]
 
     async def commit(self, before: Operation, after: Operation) -> None:
         """The row is as `after`, its steps are told, and what was queued behind it runs if it has ended."""

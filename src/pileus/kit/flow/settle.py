@@ -18,6 +18,10 @@ class TakesTurns(Protocol):
 
     async def turn(self) -> bool: ...
 
+    def next_due(self) -> float | None:
+        """When, on the monotonic clock, it will have something to do of itself."""
+        ...
+
 
 class NeverQuiet(AssertionError):
     """The flows do not come to rest."""
@@ -27,7 +31,7 @@ async def settle(engine: Engine, clock: FakeClock, *others: TakesTurns, until_s:
     """All operations have ended, or `until_s` seconds have passed on the clock; raises NeverQuiet when neither comes."""
     end = None if until_s is None else clock.now() + dt.timedelta(seconds=until_s)
     for _ in range(MOST_TURNS):
-        moved = [await worker.turn() for worker in (engine, *others)]
+        moved = [await engine.turn(), *[await other.turn() for other in others]]
         if any(moved):
             continue
         due = await engine.next_look()
@@ -35,6 +39,8 @@ async def settle(engine: Engine, clock: FakeClock, *others: TakesTurns, until_s:
             if end is not None and clock.now() < end:
                 clock.move((end - clock.now()).total_seconds())
             return
-        clock.move(max(0.0, (due - clock.now()).total_seconds()))
-    waiting = [await engine.get(id) for id in await engine.book.running_ids()]
+        pauses = [(due - clock.now()).total_seconds()]
+        pauses += [at - clock.monotonic() for other in others if (at := other.next_due()) is not None]
+        clock.move(max(0.0, min(pauses)))
+    waiting = [await engine.get(id) for id in await engine.book.due()]
     raise NeverQuiet("; ".join(f"{op.flow} of {op.subject} at {op.step}: {op.waiting_why}" for op in waiting))

@@ -75,6 +75,10 @@ class Reconcilers:
                 moved = moved or self.last[standing.name].summary is not None
         return moved
 
+    def next_due(self) -> float | None:
+        """When, on the monotonic clock, one of them has its time; None before the first turn."""
+        return min(self._due.values(), default=None)
+
     async def _has_woken(self, standing: Standing) -> bool:
         if standing.wake_topic is None:
             return False

@@ -1,4 +1,4 @@
-"""The controller's side: say what a host shall have, read what it has, know which hosts are up.
+"""The controller's side: say what a host shall have, read what it has (and which are up: `registry`).
 
     want -> (agent ensures, reports) -> seen          unwant -> (agent confirms absence) -> both rows vanish
 
@@ -15,34 +15,20 @@ import sqlalchemy as sa
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database, command, query, scalar, upsert
-from pileus.kit.errors import NotFound
 from pileus.kit.hosts.exchange import Batch, Body, Document, Report
+from pileus.kit.hosts.registry import Registry
 from pileus.kit.observe.log import log_of
-from pileus.kit.tables import host_cursors, hosts, seen, wanted
+from pileus.kit.tables import host_cursors, seen, wanted
 
 log = log_of(__name__)
 
 WANTED = "wanted"  # topic: a host for which documents changed
 SEEN = "seen"  # topic: a kind of thing that was reported
-HOST = "host"  # topic: a host that registered or changed its facts
 
-UP_FOR = dt.timedelta(seconds=15)
-HEARTBEAT = dt.timedelta(seconds=4)  # hearing more often than this is not written down
+# A cursor of 0 asks for everything, so a host that has read that nothing was ever wanted must have a higher one.
+FIRST_CURSOR = 1
 
 OnSeen = Callable[[str, str], None]
-
-
-class Host(msgspec.Struct, frozen=True):
-    """A machine that runs things, as it described itself."""
-
-    name: str
-    facts: Body
-    joined: dt.datetime
-    last_heard: dt.datetime
-
-    def up(self, now: dt.datetime) -> bool:
-        """Whether it was heard lately."""
-        return now - self.last_heard <= UP_FOR
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -69,10 +55,6 @@ class Seen(msgspec.Struct, frozen=True):
     updated: dt.datetime
 
 
-class NoSuchHost(NotFound):
-    """Host {name} could not be found."""
-
-
 def _this(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(
         table.c.host == sa.bindparam("of_host"),
@@ -88,16 +70,6 @@ def _matching(table: sa.Table) -> sa.Select[tuple[object, ...]]:
         sa.or_(host == "", table.c.host == host), sa.or_(kind == "", table.c.kind == kind)
     ).order_by(table.c.host, table.c.kind, table.c.id)  # fmt: skip
 
-
-HOST_SAID = command(upsert(hosts, ["name"], ["facts", "last_heard"]))
-HOST_HEARD = command(
-    sa.update(hosts)
-    .where(hosts.c.name == sa.bindparam("of_name"), hosts.c.last_heard < sa.bindparam("unless_since"))
-    .values(last_heard=sa.bindparam("now"))
-)
-HOST_GET = query(sa.select(*hosts.c).where(hosts.c.name == sa.bindparam("name")), Host)
-HOST_LIST = query(sa.select(*hosts.c).order_by(hosts.c.name), Host)
-HOST_FORGET = command(sa.delete(hosts).where(hosts.c.name == sa.bindparam("of_name")))
 
 CURSOR_FIRST = command(upsert(host_cursors, ["host"]))
 CURSOR_NEXT = scalar(
@@ -126,13 +98,11 @@ SEEN_LIST = query(_matching(seen), Seen)
 SEEN_FORGET = command(sa.delete(seen).where(_this(seen)))
 
 
-class Hosts:
-    """What hosts shall have and have. Every method joins the ambient transaction."""
+class Hosts(Registry):
+    """The hosts, what they shall have and what they have. Every method joins the ambient transaction."""
 
     def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
-        self._db = db
-        self._bus = bus
-        self._clock = clock
+        super().__init__(db, bus, clock)
         self._on_seen: list[OnSeen] = []
 
     # What is wanted.
@@ -156,7 +126,7 @@ class Hosts:
                 await self._change(host, kind, id, was.body if was is not None else {}, gone=True)
 
     async def _change(self, host: str, kind: str, id: str, body: Body, *, gone: bool) -> int:
-        await self._db.run(CURSOR_FIRST, host=host, cursor=0)
+        await self._db.run(CURSOR_FIRST, host=host, cursor=FIRST_CURSOR)
         generation = await self._db.one(CURSOR_NEXT, of_host=host)
         assert generation is not None
         await self._db.run(WANT, host=host, kind=kind, id=id, generation=generation, body=body, gone=gone)
@@ -195,47 +165,11 @@ class Hosts:
         """Call back with kind and id after each report that changed something is committed."""
         self._on_seen.append(callback)
 
-    # Hosts.
-
-    async def list(self) -> "list[Host]":
-        """All hosts that ever registered, by name."""
-        return await self._db.all(HOST_LIST)
-
-    async def get(self, name: str) -> Host:
-        """The host of this name; raises NoSuchHost."""
-        found = await self._db.one(HOST_GET, name=name)
-        if found is None:
-            raise NoSuchHost(name=name)
-        return found
-
-    async def is_up(self, name: str) -> bool:
-        """Whether the host is known and was heard lately."""
-        found = await self._db.one(HOST_GET, name=name)
-        return found is not None and found.up(self._clock.now())
-
-    async def forget(self, name: str) -> None:
-        """The host is known no more; what was wanted of it stays until it is unwanted."""
-        await self._db.run(HOST_FORGET, of_name=name)
-
     # What an exchange brings from hosts.
-
-    async def register(self, name: str, facts: Body) -> None:
-        """The host is known and was heard now."""
-        now = self._clock.now()
-        async with self._db.transaction():
-            await self._db.run(HOST_SAID, name=name, facts=facts, joined=now, last_heard=now)
-            self._db.on_commit(lambda: self._bus.wake(HOST, name))
-
-    async def heard(self, name: str) -> None:
-        """The host was heard now."""
-        now = self._clock.now()
-        known = await self._db.one(HOST_GET, name=name)
-        if known is not None and now - known.last_heard >= HEARTBEAT:
-            await self._db.run(HOST_HEARD, of_name=name, unless_since=now - HEARTBEAT / 2, now=now)
 
     async def batch(self, host: str, after: int) -> Batch:
         """What changed for the host after the cursor; everything when that is 0 or from another life of the database."""
-        cursor = await self._db.one(CURSOR, of_host=host) or 0
+        cursor = await self._db.one(CURSOR, of_host=host) or FIRST_CURSOR
         whole = after == 0 or after > cursor
         documents = await self._db.all(SINCE, of_host=host, after=0 if whole else after)
         # A change committed between the two readings is in the documents; the cursor then says so too.

@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """The kit's tables exist."""
     op.create_table(
         "events",
         sa.Column("number", db.BigInteger(), nullable=False),
