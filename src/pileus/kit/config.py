@@ -105,5 +105,7 @@ def _explained(bad: msgspec.ValidationError, file: Path | None) -> BadConfig:
                 line = f":{number}"
                 break
     if "unknown field" in why:
-        return BadConfig(file=file or "options", line=line, why=f"there is no option '{'.'.join(p for p in (name, word) if p)}'")
+        return BadConfig(
+            file=file or "options", line=line, why=f"there is no option '{'.'.join(p for p in (name, word) if p)}'"
+        )
     return BadConfig(file=file or "options", line=line, why=f"option '{name}': {why}")

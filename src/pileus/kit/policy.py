@@ -254,7 +254,8 @@ def _atom(token: str, find: Callable[[str], Check]) -> Check:
         case "role":
             return _role(match)
         case "rule":
-            return lambda caller, target: find(match)(caller, target)
+            # Looked up when it is used: rules may refer to rules that come later.
+            return lambda caller, target: find(match)(caller, target)  # noqa: PLW0108
         case "field":
             return _field(match)
         case "http" | "https":

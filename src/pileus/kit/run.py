@@ -5,6 +5,7 @@ Long-lived daemons are started with `spawn`, in a session of their own, so that 
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -64,14 +65,14 @@ async def run(
     except asyncio.CancelledError:
         _kill_session(process.pid)
         raise
-    finished = Finished(tuple(argv), process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
+    finished = Finished(
+        tuple(argv), process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+    )
     if check and finished.code != 0:
         raise ProgramFailed(argv, finished.err or finished.out or f"exit code {finished.code}")
     return finished
 
 
 def _kill_session(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

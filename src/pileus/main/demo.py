@@ -131,7 +131,7 @@ def _server(user: Client, network: str, group: str) -> Json:
         "networks": [{"uuid": network}],
         "security_groups": [{"name": group}],
     }
-    return user.post("compute", "/servers", {"server": about})["server"]
+    return dict(user.post("compute", "/servers", {"server": about})["server"])
 
 
 def _active(user: Client, id: str, say: Say) -> Json:

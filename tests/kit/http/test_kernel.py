@@ -255,3 +255,12 @@ def test_uploads_stream_and_refuse_other_types() -> None:
 
 def test_a_body_over_the_limit_is_413() -> None:
     assert 413 == ask("POST", "/things/v2.1/things", "alice", b" " * (2 << 20))[0]
+
+
+def test_a_project_in_the_path_must_be_the_token_s() -> None:
+    assert 200 == ask("GET", "/things/v2.1/p1/things/t1")[0]
+    assert 400 == ask("GET", "/things/v2.1/p2/things/t1")[0]
+
+
+def test_an_encoded_slash_stays_in_its_segment() -> None:
+    assert 404 == ask("GET", "/things/v2.1/things/t1%2Faction")[0]

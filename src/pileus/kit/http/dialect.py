@@ -70,34 +70,21 @@ class Dialect:
 
     def page(self, call: Call[Any]) -> Page:
         """Read limit, marker and sort from the query."""
-        page = Page()
-        keys: list[str] = []
-        directions: list[str] = []
-        for name, value in call.query:
-            match name:
-                case "limit":
-                    page.limit = self.limit(value)
-                case "marker":
-                    page.marker = value
-                case "sort_key":
-                    keys.append(value)
-                case "sort_dir":
-                    directions.append(value)
-                case "sort":
-                    page.sort = _sort(value)
-                case "page_reverse":
-                    page.reverse = value.lower() in {"true", "1", "yes"}
-        if keys:
-            last = self.default_direction
-            for at, key in enumerate(keys):
-                last = directions[at] if at < len(directions) else last
-                page.sort.append((key, last))
-        elif directions and not page.sort:
-            page.sort = [(self.default_key, directions[0])]
+        given = dict(call.query)
+        keys = [value for name, value in call.query if name == "sort_key"]
+        ways = [value for name, value in call.query if name == "sort_dir"]
+        page = Page(
+            limit=self.limit(given["limit"]) if "limit" in given else None,
+            marker=given.get("marker"),
+            sort=_sort(given["sort"]) if "sort" in given else [],
+            reverse=given.get("page_reverse", "").lower() in {"true", "1", "yes"},
+        )
+        if ways and not keys and not page.sort:
+            keys = [self.default_key]
+        for at, key in enumerate(keys):
+            page.sort.append((key, ways[min(at, len(ways) - 1)] if ways else self.default_direction))
         if any(way not in {"asc", "desc"} for _, way in page.sort):
-            raise BadPaging(
-                "Unknown sort direction, must be one of: asc, desc.",
-            )
+            raise BadPaging("Unknown sort direction, must be one of: asc, desc.")
         return page
 
     default_key = "created_at"

@@ -7,16 +7,15 @@ service's own dialect; anything else is a 500 that names the request id and noth
 """
 
 import asyncio
-import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
-from pileus.kit.auth import NOBODY, Authenticator
+from pileus.kit.auth import Authenticator
 from pileus.kit.errors import Invalid, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthorized, UnsupportedMedia
 from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
 from pileus.kit.http.dialect import Dialect
@@ -25,9 +24,10 @@ from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
 from pileus.kit.http.version import Version
 from pileus.kit.http.wire import Wire, converter, converter_of, decoder, fields, lowered, rules
+from pileus.kit.observe.log import log_of, within_request
 from pileus.kit.policy import Enforcer, target_of
 
-log = logging.getLogger(__name__)
+log = log_of(__name__)
 
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
@@ -48,6 +48,10 @@ class NoSuchPath(NotFound):
 
 class BadMethod(MethodNotAllowed):
     """The method is not allowed for this resource."""
+
+
+class WrongProject(Invalid):
+    """Malformed request URL: URL's project_id '{given}' doesn't match the token's project."""
 
 
 class BadAction(Invalid):
@@ -107,7 +111,9 @@ class Kernel:
         request_id = given if _GLOBAL_ID.fullmatch(given) else f"req-{uuid.uuid4()}"
         host = headers.get("host", "")
         address = f"{scope['scheme']}://{host if _HOST.fullmatch(host) else 'localhost'}"
-        parts = [part for part in scope["path"].split("/") if part]
+        # Split before decoding: a name may hold an encoded slash.
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        parts = [unquote(part) for part in raw_path.decode("latin-1").partition("?")[0].split("/") if part]
         mounted = self._mounts.get(parts[0]) if parts else None
         if mounted is None:
             reply = self._outside(scope["path"].rstrip("/") or "/", address)
@@ -124,7 +130,8 @@ class Kernel:
         call.base = f"{address}/{parts[0]}"
         call.app = mounted.app
         call.enforcer = self._enforcer
-        reply = await self._answer(mounted, call, scope, parts[1:], receive)
+        with within_request(request_id):
+            reply = await self._answer(mounted, call, scope, parts[1:], receive)
         self._mark(mounted.api, call, reply)
         await send_reply(reply, send, receive, head=call.method == "HEAD")
 
@@ -160,8 +167,8 @@ class Kernel:
             return dialect.error(Invalid("The client went away before its request was complete."), call)
         except asyncio.CancelledError:
             raise
-        except Exception:
-            log.exception("request failed", extra={"request_id": call.request_id, "path": scope["path"]})
+        except Exception as bug:
+            log.broke("request failed", bug, method=call.method, path=scope["path"])
             return dialect.error(_ServerError(request_id=call.request_id), call)
 
     async def _handled(self, mounted: Mounted, call: Call[Any], parts: list[str], receive: Receive) -> Reply:
@@ -206,8 +213,6 @@ class Kernel:
         some = next(iter(variants.values()))[0]
         if some.rule is not None:
             await self._known(call)
-        elif call.headers.get("x-auth-token"):
-            call.caller = NOBODY
         raw: bytes | None = None
         action: str | None = None
         if None not in variants:
@@ -224,39 +229,34 @@ class Kernel:
     async def _run(
         self, api: Api, call: Call[Any], route: Route, values: tuple[str, ...], receive: Receive, raw: bytes | None
     ) -> Reply:
-        path = {
-            name: unquote(value)
-            for name, value in zip(route.params, values[len(values) - len(route.params) :], strict=True)
-        }
+        own_values = values[len(values) - len(route.params) :]
+        if len(own_values) < len(values) and values[0] != call.caller.project_id:
+            raise WrongProject(given=values[0])
+        path = dict(zip(route.params, own_values, strict=True))
+        if "page" in route.names.values():
+            call.page = api.dialect.page(call)
+        target = await self._target(call, route, path)
+        wanted: dict[str, Any] = {}
+        for name, kind in route.names.items():
+            if kind == "body":
+                wanted[name] = await self._body(api, call, route, receive, raw, target)
+            elif kind == "target":
+                wanted[name] = target
+            else:
+                wanted[name] = _argument(kind, name, path, route, call)
+        return self._reply(api, call, route, await route.handler(**wanted))
+
+    async def _target(self, call: Call[Any], route: Route, path: Mapping[str, str]) -> object | None:
+        """What the route is about, loaded and allowed to the caller."""
         target = None
         if route.find is not None:
             target = await route.find(call.app, call.caller, **path)
             if target is None:
                 raise NoSuchPath
-            if isinstance(target, Problem):
-                # What is missing is told only to those who might see it, were it there.
-                if route.rule is not None:
-                    self._enforcer.require(route.rule.name, call.caller, {})
-                raise target
         if route.rule is not None and not route.late:
             seen = own(call.caller) if target is None else target_of(target)
             self._enforcer.require(route.rule.name, call.caller, seen)
-        wanted: dict[str, Any] = {}
-        for name, kind in route.names.items():
-            match kind:
-                case "call":
-                    wanted[name] = call
-                case "param":
-                    wanted[name] = path[name]
-                case "target":
-                    wanted[name] = target
-                case "query":
-                    wanted[name] = _query(route, call)
-                case "page":
-                    wanted[name] = call.page = api.dialect.page(call)
-                case "body":
-                    wanted[name] = await self._body(api, call, route, receive, raw, target)
-        return self._reply(api, call, route, await route.handler(**wanted))
+        return target
 
     async def _body(
         self, api: Api, call: Call[Any], route: Route, receive: Receive, raw: bytes | None, target: object | None
@@ -281,9 +281,8 @@ class Kernel:
         if not isinstance(body, Wire) or not rules(type(body)):
             return
         seen = own(call.caller) if target is None else target_of(target)
-        for field in fields(type(body)):
-            if field.mark.rule and getattr(body, field.attribute) not in {msgspec.UNSET, _default(field.default)}:
-                self._enforcer.require(field.mark.rule, call.caller, seen)
+        for rule in _used(body):
+            self._enforcer.require(rule, call.caller, seen)
 
     async def _read(self, api: Api, call: Call[Any], receive: Receive) -> bytes:
         length = _length(call.headers)
@@ -330,8 +329,24 @@ class Kernel:
         return frozenset(name for name in named if self._enforcer.allows(name, call.caller, seen))
 
 
-def _default(default: Any) -> Any:
-    return default if isinstance(default, (str, int, float, bool, type(None))) else msgspec.UNSET
+def _argument(kind: str, name: str, path: Mapping[str, str], route: Route, call: Call[Any]) -> object:
+    """What a handler asks for of the request's line and headers."""
+    if kind == "call":
+        return call
+    if kind == "param":
+        return path[name]
+    return call.page if kind == "page" else _query(route, call)
+
+
+def _used(body: Wire) -> Iterator[str]:
+    """The rules of the fields that a request does set, inner ones included."""
+    for field in fields(type(body)):
+        value = getattr(body, field.attribute)
+        if field.mark.rule and value is not msgspec.UNSET and value != field.default:
+            yield field.mark.rule
+        for inner in value if isinstance(value, list) else (value,):
+            if isinstance(inner, Wire):
+                yield from _used(inner)
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
@@ -408,7 +423,7 @@ def _explained(bad: msgspec.ValidationError, key: str | None) -> BadField:
 
 def _query(route: Route, call: Call[Any]) -> object:
     """The query string as its route declares it."""
-    assert route.query is not None  # noqa: S101  the signature said so
+    assert route.query is not None
     gathered: dict[str, Any] = {}
     lists = _list_fields(route.query, call.version)
     for name, value in call.query:

@@ -116,9 +116,9 @@ class Api:
         """Declare an operation on the handler below; see Route for what may be said."""
 
         def declare(handler: Handler) -> Handler:
-            found = _signature(handler, path, rest.get("find") is not None)
-            span = {"since": version(since), "until": version(until)}
-            self.routes.append(Route(method, path, handler, rule, **span, **found, **rest))
+            found = _signature(handler, path, finds=rest.get("find") is not None)
+            said = {**found, **rest, "since": version(since), "until": version(until)}
+            self.routes.append(Route(method, path, handler, rule, **said))
             return handler
 
         return declare
@@ -128,34 +128,48 @@ class WrongDeclaration(TypeError):
     """A handler's signature does not fit its path."""
 
 
-def _signature(handler: Handler, path: str, finds: bool) -> dict[str, Any]:
+def _signature(handler: Handler, path: str, *, finds: bool) -> dict[str, Any]:
     """What the annotations of a handler ask for."""
     hints = typing.get_type_hints(handler, include_extras=True)
     in_path = tuple(part[1:-1] for part in path.split("/") if part.startswith("{"))
     names: dict[str, str] = {}
     found: dict[str, Any] = {"names": names}
     for name in inspect.signature(handler).parameters:
-        hint = hints.get(name)
-        bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        options = [part for part in get_args(bare) if part is not type(None)]
-        if type(None) in get_args(bare) and len(options) == 1:
-            found["optional_body"] = True
-            bare = options[0]
-        if get_origin(bare) is Call or bare is Call:
-            names[name] = "call"
-        elif bare is Page:
-            names[name] = "page"
-        elif name in in_path:
-            names[name] = "param"
-        elif isinstance(bare, type) and issubclass(bare, Query):
-            names[name], found["query"] = "query", bare
-        elif name == "body":
-            names[name], found["body"] = "body", bare
-        elif finds and "target" not in found:
-            names[name], found["target"] = "target", name
-        else:
+        bare, optional = _bare(hints.get(name))
+        kind = _kind(name, bare, in_path)
+        if kind is None and finds and "target" not in found:
+            kind = "target"
+        if kind is None:
             raise WrongDeclaration(f"{handler.__module__}.{handler.__name__}: what is '{name}'?")
-    if "body" not in found:
-        found.pop("optional_body", None)
+        names[name] = kind
+        if kind in {"query", "body"}:
+            found[kind] = bare
+        elif kind == "target":
+            found[kind] = name
+        if kind == "body":
+            found["optional_body"] = optional
     found["params"] = in_path
     return found
+
+
+def _bare(hint: Any) -> tuple[Any, bool]:
+    """A type without its annotations, and whether None is one of its values."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    options = [part for part in get_args(hint) if part is not type(None)]
+    if type(None) in get_args(hint) and len(options) == 1:
+        return options[0], True
+    return hint, False
+
+
+def _kind(name: str, bare: Any, in_path: tuple[str, ...]) -> str | None:
+    """What a parameter of a handler stands for; None when its name and type do not tell."""
+    if get_origin(bare) is Call or bare is Call:
+        return "call"
+    if bare is Page:
+        return "page"
+    if name in in_path:
+        return "param"
+    if isinstance(bare, type) and issubclass(bare, Query):
+        return "query"
+    return "body" if name == "body" else None

@@ -23,7 +23,7 @@ async def send_reply(reply: Reply, send: Send, receive: Receive, *, head: bool) 
     if head or whole:
         await send({"type": "http.response.body", "body": body if whole and not head else b""})
         return
-    assert not isinstance(body, bytes)  # noqa: S101  narrowed by `whole`
+    assert not isinstance(body, bytes)
     await _send_chunks(body, send, receive)
 
 

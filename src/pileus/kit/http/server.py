@@ -38,6 +38,8 @@ class Application:
                 await self._websocket(scope, receive, send)
             case "lifespan":
                 await _lifespan(receive, send)
+            case kind:
+                raise ValueError(f"an ASGI server is not expected to ask for '{kind}'")
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -91,7 +93,7 @@ class Granian:
 
     def stop(self) -> None:
         """Finish what is under way and end."""
-        self._server.stop()
+        self._server.stop()  # type: ignore[no-untyped-call]
 
 
 class Uvicorn:
@@ -102,7 +104,7 @@ class Uvicorn:
 
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]
+                app,
                 host=host,
                 port=port,
                 log_config=None,

@@ -63,12 +63,15 @@ class Wire(msgspec.Struct, kw_only=True):
     @classmethod
     def decode(cls, raw: bytes, at: Version = FOREVER, on: str = "c") -> Self:
         """Read a body as it is at one version; raises msgspec.ValidationError."""
-        return cls.convert(msgspec.json.decode(raw), at, on) if cls.__extras__ else decoder(cls, at, on)(raw)
+        read = converter(cls, at, on) if cls.__extras__ else None
+        found: Self = read(msgspec.json.decode(raw)) if read else decoder(cls, at, on)(raw)
+        return found
 
     @classmethod
     def convert(cls, plain: Any, at: Version = FOREVER, on: str = "c") -> Self:
         """Read a body from plain dictionaries and lists."""
-        return converter(cls, at, on)(plain)
+        found: Self = converter(cls, at, on)(plain)
+        return found
 
     def encode(self, at: Version = FOREVER, granted: Granted = NOTHING_GRANTED) -> bytes:
         """Write what is read of it at one version by somebody with these rules."""
@@ -92,7 +95,7 @@ def fields(wire: type[Wire]) -> tuple[Field, ...]:
             others = tuple(meta for meta in hint.__metadata__ if not isinstance(meta, F))
             mark = marks[0] if marks else mark
             inner = get_args(hint)[0]
-            hint = Annotated.__class_getitem__((inner, *others)) if others else inner  # type: ignore[attr-defined]
+            hint = Annotated.__class_getitem__((inner, *others)) if others else inner
         default: Any = msgspec.NODEFAULT
         if info.default is not msgspec.NODEFAULT:
             default = info.default
@@ -191,7 +194,7 @@ def _projected(hint: Any, at: Version, on: str, granted: Granted | None) -> Any:
     if origin in {Union, types.UnionType}:
         return Union[args]  # noqa: UP007
     if origin is Annotated:
-        return Annotated.__class_getitem__((args[0], *hint.__metadata__))  # type: ignore[attr-defined]
+        return Annotated.__class_getitem__((args[0], *hint.__metadata__))
     return origin[args]
 
 
