@@ -87,9 +87,11 @@ class QemuWorld:
 
     async def type(self, id: str, text: bytes) -> None:
         await self.guest_prints(id)
-        _, writer = await self.hypervisor.open(id, ConsoleKind.SERIAL)
-        writer.write(text)
-        await writer.drain()
+        reader, writer = await self.hypervisor.open(id, ConsoleKind.SERIAL)
+        async with asyncio.timeout(SETTLE_S):
+            writer.write(text)
+            # Who leaves before the echo takes along what QEMU has not read yet.
+            await reader.readexactly(len(text))
         writer.close()
         await writer.wait_closed()
 

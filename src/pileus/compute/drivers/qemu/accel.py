@@ -7,6 +7,7 @@ once under a deadline; the verdict holds until kernel or QEMU change.
 import asyncio
 import os
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -39,10 +40,24 @@ class Verdict(msgspec.Struct, frozen=True):
     why: str
 
 
+async def version() -> str:
+    """QEMU's own version number."""
+    words = (await run([BINARY, "--version"])).out.split()
+    return words[words.index("version") + 1]
+
+
 class Acceleration:
     """Chooses between KVM and QEMU's own translation, once."""
 
-    def __init__(self, remembered: Path, probe: ProbeGuest | None, device: Path = KVM) -> None:
+    def __init__(
+        self,
+        remembered: Path,
+        probe: ProbeGuest | None,
+        device: Path = KVM,
+        *,
+        version: Callable[[], Awaitable[str]] = version,
+    ) -> None:
+        self._version = version
         self._remembered = remembered
         self._probe = probe
         self._device = device
@@ -66,7 +81,7 @@ class Acceleration:
         return "unproven" if self._probe is not None and self._device.exists() else "tcg"
 
     async def _judge(self) -> Verdict:
-        kernel, qemu = os.uname().release, await version()
+        kernel, qemu = os.uname().release, await self._version()
         remembered = self._recall()
         if remembered is not None and (remembered.kernel, remembered.qemu) == (kernel, qemu):
             return remembered
@@ -87,12 +102,6 @@ class Acceleration:
             return msgspec.json.decode(self._remembered.read_bytes(), type=Verdict)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
-
-
-async def version() -> str:
-    """QEMU's own version number."""
-    words = (await run([BINARY, "--version"])).out.split()
-    return words[words.index("version") + 1]
 
 
 async def _try_kvm(guest: ProbeGuest) -> str | None:
