@@ -69,6 +69,8 @@ class Engine(Operations):
 
     async def turn(self) -> bool:
         """Look once at all that is due or woken, and return whether anything moved. For tests, instead of `start`."""
+        if self._dispatcher is not None:
+            raise RuntimeError("an engine that was started takes no turns")
         if self._woken is None:
             self._woken = self._bus.subscribe(OPERATION, SUBJECT)
             ids = set(await self.book.due())
@@ -107,7 +109,7 @@ class Engine(Operations):
     async def _named(self, woken: frozenset[WakeUp]) -> set[str]:
         ids = {wake_up.id for wake_up in woken if wake_up.topic == OPERATION}
         for wake_up in woken:
-            if wake_up.topic == SUBJECT and (id := await self.book.running(wake_up.id)) is not None:
+            if wake_up.topic == SUBJECT and wake_up.id and (id := await self.book.running(wake_up.id)) is not None:
                 ids.add(id)
         return ids
 
