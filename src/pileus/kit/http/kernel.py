@@ -167,7 +167,7 @@ class Kernel:
             return dialect.error(Invalid("The client went away before its request was complete."), call)
         except asyncio.CancelledError:
             raise
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
             log.broke("request failed", bug, method=call.method, path=scope["path"])
             return dialect.error(_ServerError(request_id=call.request_id), call)
 
@@ -253,6 +253,11 @@ class Kernel:
             target = await route.find(call.app, call.caller, **path)
             if target is None:
                 raise NoSuchPath
+            if isinstance(target, Problem):
+                # What is missing is told only to those who might see it, were it there.
+                if route.rule is not None:
+                    self._enforcer.require(route.rule.name, call.caller, {})
+                raise target
         if route.rule is not None and not route.late:
             seen = own(call.caller) if target is None else target_of(target)
             self._enforcer.require(route.rule.name, call.caller, seen)
