@@ -142,7 +142,8 @@ class World:
     async def apply(self, topology: Topology) -> None:
         """The topology stands and its doors are open."""
         await self.fabric.sync(topology)
-        await self.host.doors.ensure(dhcp.doors(topology))
+        for door in dhcp.doors(topology):
+            await self.host.doors.ensure(door)
 
     async def arrive(self, port: Port) -> Guest:
         """A guest on the port, once traffic flows."""

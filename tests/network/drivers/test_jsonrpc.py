@@ -35,7 +35,7 @@ def test_values_survive_the_wire() -> None:
 
 
 async def test_appctl_says_which_daemon_does_not_answer(tmp_path: Path) -> None:
-    with pytest.raises(RpcFailed, match="gone.ctl"):
+    with pytest.raises(RpcFailed, match=r"gone\.ctl"):
         await appctl(tmp_path / "gone.ctl", "version")
 
 

@@ -6,7 +6,7 @@ can be told to fail next time, and to be slow.
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -140,15 +140,22 @@ class FakeMetadataDoors:
     """`MetadataDoors` that remember which they are."""
 
     def __init__(self) -> None:
-        self.open: tuple[MetadataDoor, ...] = ()
+        self.doors: dict[str, MetadataDoor] = {}
 
-    async def ensure(self, doors: Sequence[MetadataDoor]) -> None:
-        """Exactly these are open."""
-        self.open = tuple(doors)
+    async def ensure(self, door: MetadataDoor) -> None:
+        """The door is there."""
+        self.doors[door.network] = door
+
+    async def ensure_gone(self, network_id: str) -> None:
+        """The door is not there."""
+        self.doors.pop(network_id, None)
+
+    async def there(self) -> set[str]:
+        """Ids of the networks that have a door."""
+        return set(self.doors)
 
     async def close(self) -> None:
-        """None is open."""
-        self.open = ()
+        """Nothing listens anyway."""
 
 
 def _things(topology: Topology) -> Iterator[tuple[tuple[str, str], msgspec.Struct]]:

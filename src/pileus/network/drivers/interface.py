@@ -8,7 +8,7 @@ makes the fabric equal to it and may be repeated at will. On each host a `Plug` 
     wanted documents -> Plug, MetadataDoors  (host: the ends of them)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 import msgspec
@@ -303,8 +303,16 @@ class MetadataDoor(msgspec.Struct, frozen=True, kw_only=True):
 class MetadataDoors(Protocol):
     """A host's side: 169.254.169.254 in each network that has DHCP."""
 
-    async def ensure(self, doors: Sequence[MetadataDoor]) -> None:
-        """Exactly these networks are answered in."""
+    async def ensure(self, door: MetadataDoor) -> None:
+        """Guests of the network are answered."""
+        ...
+
+    async def ensure_gone(self, network_id: str) -> None:
+        """Nobody answers in the network, and nothing of the door is left."""
+        ...
+
+    async def there(self) -> set[str]:
+        """Ids of the networks that have a door on this host, answered or not."""
         ...
 
     async def close(self) -> None:

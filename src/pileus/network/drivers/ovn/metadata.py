@@ -7,7 +7,6 @@ with the same addresses do not meet. The sockets are served by this process's ev
 import json
 import logging
 import socket
-from collections.abc import Sequence
 
 from pileus.kit.run import ProgramFailed, run
 from pileus.network.drivers.interface import METADATA_IP, DriverError, MetadataAnswers, MetadataDoor
@@ -36,28 +35,35 @@ class OvnMetadataDoors:
         self._answers = answers
         self._open: dict[str, tuple[MetadataDoor, MetadataServer]] = {}
 
-    async def ensure(self, doors: Sequence[MetadataDoor]) -> None:
-        """Exactly these networks are answered in."""
+    async def ensure(self, door: MetadataDoor) -> None:
+        """Guests of the network are answered."""
+        opened = self._open.get(door.network)
         try:
-            whole = await self._whole()
-            for door in doors:
-                opened = self._open.get(door.network)
-                if opened is None or opened[0] != door or device(door.network) not in whole:
-                    await self._ensure_one(door)
-            wanted = {door.network for door in doors}
-            for network_id in self._there() - wanted:
-                await self._remove(network_id)
+            if opened is None or opened[0] != door or device(door.network) not in await self._whole():
+                await self._make(door)
         except (ProgramFailed, OSError) as failed:
-            raise DriverError("open metadata doors", str(failed)) from failed
+            raise DriverError(f"answer for metadata in network {door.network}", str(failed)) from failed
+
+    async def ensure_gone(self, network_id: str) -> None:
+        """Nobody answers in the network, and its namespace is gone."""
+        await self._shut(network_id)
+        await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, device(network_id))
+        space = self._place.metadata_namespace(network_id)
+        try:
+            if namespace.exists(space):
+                await remove_namespace(space)
+        except ProgramFailed as failed:
+            raise DriverError(f"close metadata in network {network_id}", str(failed)) from failed
+
+    async def there(self) -> set[str]:
+        """Ids of the networks that have a namespace for metadata."""
+        prefix = self._place.metadata_prefix
+        return {name.removeprefix(prefix) for name in namespace.named(prefix)}
 
     async def close(self) -> None:
         """Nothing listens; namespaces and veths stay."""
         for network_id in list(self._open):
             await self._shut(network_id)
-
-    def _there(self) -> set[str]:
-        prefix = self._place.metadata_prefix
-        return {name.removeprefix(prefix) for name in namespace.named(prefix)}
 
     async def _whole(self) -> set[str]:
         """Devices that are in the kernel and on the switch."""
@@ -65,7 +71,7 @@ class OvnMetadataDoors:
         on_switch = (await self._daemons.vsctl("list-ports", INTEGRATION_BRIDGE)).split()
         return {link["ifname"] for link in links} & set(on_switch)
 
-    async def _ensure_one(self, door: MetadataDoor) -> None:
+    async def _make(self, door: MetadataDoor) -> None:
         await self._shut(door.network)
         space, outside = self._place.metadata_namespace(door.network), device(door.network)
         if not namespace.exists(space):
@@ -101,11 +107,6 @@ class OvnMetadataDoors:
         opened = self._open.pop(network_id, None)
         if opened is not None:
             await opened[1].close()
-
-    async def _remove(self, network_id: str) -> None:
-        await self._shut(network_id)
-        await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, device(network_id))
-        await remove_namespace(self._place.metadata_namespace(network_id))
 
 
 async def remove_namespace(space: str) -> None:

@@ -7,6 +7,7 @@ it. OVN finds it by `iface-id`. Nothing is remembered here: what is plugged is r
 import fcntl
 import json
 import os
+import socket
 import struct
 
 from pileus.kit.run import ProgramFailed, run
@@ -81,6 +82,7 @@ class OvnPlug:
 
 
 def _open_tap(name: str) -> int:
+    socket.if_nametoindex(name)  # TUNSETIFF would make a missing device, one that nobody has plugged.
     tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         # Without vnet_hdr: the userspace switch does not finish checksums, so guests must.
