@@ -4,6 +4,7 @@ Groups weigh servers against each other by their processors and keep a server th
 our own group, so whoever limits us limits them. All of it is best effort: a host without it runs servers as well.
 """
 
+import contextlib
 from pathlib import Path
 
 from pileus.kit.observe.log import log_of
@@ -45,6 +46,9 @@ class Groups:
                 continue
             except OSError as failed:
                 log.warning("a control group stays", server=id, why=str(failed))
+            with contextlib.suppress(OSError):
+                # Ours to remove with the last server; not while others, or another cloud's, are in it.
+                (home / self._name).rmdir()
 
 
 def _limit(group: Path, vcpus: int) -> None:

@@ -43,6 +43,8 @@ class ImageCache:
         task = self._fetches.get(image.id)
         if task is None:
             task = self._fetches[image.id] = asyncio.create_task(self._fetch(image.id, file), name=f"fetch {image.id}")
+            # Told to whoever asks next; if nobody does any more, asyncio need not complain of it.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
         elif task.done():
             del self._fetches[image.id]
             failed = task.exception()

@@ -39,6 +39,7 @@ from pileus.ports.plug import Plug, PortPlug
 END_S = 5.0
 MOST_ACTS = 8  # A hard reboot of a paused server takes the most: kill, start, pause, rest.
 PRESS_AGAIN_S = 10.0
+BY_GUEST = "the guest powered off"
 UNWATCHED = "QEMU ended while nobody watched"
 POWERS = {"paused": PowerSeen.PAUSED, "io-error": PowerSeen.PAUSED, GUEST_OFF: PowerSeen.OFF}
 FAILURES = {"io-error": "The server stands still: its disk cannot be written, the host's may be full."}
@@ -127,7 +128,7 @@ class Server:
             doing=self._doing(run),
             failure=failure or FAILURES.get(status or ""),
             started_at=run.started_at,
-            exit_reason=run.ended.reason if run.ended is not None else None,
+            exit_reason=_exit_reason(run, status),
         )
         if status is None or self._process is None:
             return seen
@@ -262,7 +263,7 @@ class Server:
 
     async def _bury(self) -> None:
         asked = self._home.run().stop_by is not None
-        self._remember(ended=None if asked else Ended("the guest powered off", crashed=False))
+        self._remember(ended=None if asked else Ended(BY_GUEST, crashed=False))
         await self._end(signal.SIGTERM)
 
     async def _pause(self, wanted: Wanted, *, on: bool) -> None:
@@ -368,6 +369,12 @@ class Server:
         self._forget_process()
         if self._home.path.exists():
             self._remember(pid=None, born=None)
+
+
+def _exit_reason(run: Run, status: str | None) -> str | None:
+    if run.ended is not None:
+        return run.ended.reason
+    return BY_GUEST if status == GUEST_OFF and run.stop_by is None else None
 
 
 def _groups(accel: Accel) -> tuple[int, ...]:
