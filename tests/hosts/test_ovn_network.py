@@ -1,14 +1,20 @@
 """The real OVN carries what a topology asks for: guests get addresses, talk across routers, and are guarded."""
 
 import asyncio
+import os
+import signal
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.hosts.ovn_world import machine_gets, machine_reaches, until, world
+from tests.hosts.ovn_world import World, machine_gets, machine_reaches, until, world
 from tests.network.builders import ANN, BLUE, BOB, FLOATING, OPEN, RED, ROUTER, SHUT, a_rule, a_topology
 
-from pileus.network.drivers.interface import FloatingIp, PortState
+from pileus.kit.run import run
+from pileus.network.drivers.interface import DriverError, FloatingIp, PortState
+from pileus.network.drivers.ovn.link import free_address
+from pileus.network.drivers.ovn.place import Place
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
 
@@ -150,8 +156,6 @@ async def test_second_sync_changes_nothing_and_foreign_rows_stay(tmp_path: Path)
         first = await w.fabric.sync(wanted)
         assert first.inserted > 20
         nbctl = ["ovn-nbctl", f"--db=unix:{w.host.socket}"]
-        from pileus.kit.run import run
-
         await run([*nbctl, "ls-add", "somebody-elses"])
         await run([*nbctl, "--wait=hv", "sync"])
 
@@ -198,9 +202,6 @@ async def test_killed_daemon_is_replaced_and_traffic_flows_again(tmp_path: Path,
         await until(lambda: ann.reaches(f"{OUTSIDE}.1"))
         before = {state.name: state.pid for state in w.host.daemons()}
 
-        import os
-        import signal
-
         os.kill(before[daemon], signal.SIGKILL)
 
         async def replaced() -> bool:
@@ -231,6 +232,60 @@ async def test_deleted_databases_are_made_again(tmp_path: Path) -> None:
         assert {ANN} == await w.host.plug.plugged()
 
 
+async def test_everything_comes_back_after_the_machine_restarted(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        wanted = a_topology(OUTSIDE)
+        await w.apply(wanted)
+        ann = await w.arrive(_port(wanted, ANN))
+        await w.fabric.stop()
+        await w.host.close()
+        await ann.leave()
+        for state in w.host.daemons():
+            os.kill(state.pid, signal.SIGKILL)
+        await run(["ip", "netns", "delete", w.host.place.namespace])
+
+        w._open()
+        await w.start()
+        await w.apply(wanted)
+        ann = await w.arrive(_port(wanted, ANN))
+
+        await ann.lease()
+        await until(lambda: ann.reaches(f"{OUTSIDE}.1"))
+        assert await ann.gets("http://169.254.169.254/") is not None
+
+
+async def test_controller_killed_at_once_leaves_the_daemons_running(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, pathlib
+from tests.hosts.ovn_world import World
+async def main():
+    await World(pathlib.Path({str(tmp_path)!r}), {OUTSIDE!r}, "host-a").start()
+    print("up", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    controller = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    assert b"up\n" == await controller.stdout.readline()
+    before = World(tmp_path, OUTSIDE, "host-a").host.daemons()
+    controller.kill()
+    await controller.wait()
+    async with world(tmp_path) as w:
+        assert [state.pid for state in before] == [state.pid for state in w.host.daemons()]
+        assert None not in [state.pid for state in before]
+
+
+async def test_second_cloud_takes_the_next_free_block(tmp_path: Path) -> None:
+    async with world(tmp_path, "172.24.4"):
+        assert "172.24.4.1/24" == await free_address(Place(tmp_path))
+        assert "172.24.5.1/24" == await free_address(Place(tmp_path / "other"))
+        with pytest.raises(DriverError, match="overlaps"):
+            async with world(tmp_path / "other", "172.24.4"):
+                pass
+
+
 async def test_two_clouds_stand_side_by_side_below_long_paths(tmp_path: Path) -> None:
     deep = tmp_path / ("a-very-long-name-of-a-folder-" * 4)
     deep.mkdir()
@@ -250,8 +305,6 @@ async def test_two_clouds_stand_side_by_side_below_long_paths(tmp_path: Path) ->
 
 
 async def test_nothing_is_left_after_removal(tmp_path: Path) -> None:
-    from pileus.kit.run import run
-
     async with world(tmp_path) as w:
         await w.apply(a_topology(OUTSIDE))
         digest = w.host.place.digest

@@ -22,10 +22,24 @@ _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 class ExternalLink(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine's address on the external network, with prefix, and whether its guests may go out through it."""
+    """The machine's address on the external network, with prefix, and whether its guests may go out through it.
+
+    `mtu` is that of guests behind routers, so that the machine itself, and not a TAP, refuses what is too long for them.
+    """
 
     address: str = "172.24.4.1/24"
     masquerade: bool = True
+    mtu: int = 1442
+
+
+async def free_address(place: Place) -> str:
+    """An address for the link that nothing else on the machine overlaps: a second cloud takes the next block."""
+    taken = await _taken(place)
+    for third in range(4, 256):
+        address = f"172.24.{third}.1/24"
+        if not any(block.overlaps(ipaddress.IPv4Interface(address).network) for block in taken.values()):
+            return address
+    raise DriverError("link the external network", "every block of 172.24.4.0 to 172.24.255.0 is taken")
 
 
 async def ensure_link(place: Place, daemons: Daemons, link: ExternalLink) -> None:
@@ -34,8 +48,8 @@ async def ensure_link(place: Place, daemons: Daemons, link: ExternalLink) -> Non
         await _refuse_overlap(place, link)
         await _ensure_pair(place)
         await run(["ip", "address", "replace", link.address, "dev", place.link])
-        await run(["ip", "link", "set", place.link, "up"])
-        await run(["ip", "-n", place.namespace, "link", "set", _INNER, "up"])
+        await run(["ip", "link", "set", place.link, "mtu", str(link.mtu), "up"])
+        await run(["ip", "-n", place.namespace, "link", "set", _INNER, "mtu", str(link.mtu), "up"])
         await run(["ethtool", "-K", place.link, "tx", "off"])
         await run(["nsenter", f"--net={namespace.NAMESPACES / place.namespace}", "ethtool", "-K", _INNER, "tx", "off"])
         await daemons.vsctl("--may-exist", "add-port", EXTERNAL_BRIDGE, _INNER)
@@ -65,23 +79,31 @@ async def _ensure_pair(place: Place) -> None:
     await run(["ip", "link", "add", place.link, "type", "veth", "peer", "name", _INNER, "netns", place.namespace])
 
 
+async def _taken(place: Place) -> dict[str, ipaddress.IPv4Network]:
+    """Blocks the machine's other devices are in, by device."""
+    devices = json.loads((await run(["ip", "-json", "-4", "address", "show"])).out)
+    return {
+        device["ifname"]: ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}").network
+        for device in devices
+        for address in device.get("addr_info", ())
+        if device["ifname"] != place.link
+    }
+
+
 async def _refuse_overlap(place: Place, link: ExternalLink) -> None:
-    wanted = ipaddress.ip_interface(link.address).network
-    for device in json.loads((await run(["ip", "-json", "-4", "address", "show"])).out):
-        for address in device.get("addr_info", ()):
-            taken = ipaddress.ip_interface(f"{address['local']}/{address['prefixlen']}").network
-            if device["ifname"] != place.link and taken.overlaps(wanted):
-                raise DriverError(
-                    "link the external network",
-                    f"{link.address} overlaps {taken} of {device['ifname']}; choose another",
-                )
+    wanted = ipaddress.IPv4Interface(link.address).network
+    for device, taken in (await _taken(place)).items():
+        if taken.overlaps(wanted):
+            raise DriverError(
+                "link the external network", f"{link.address} overlaps {taken} of {device}; choose another"
+            )
 
 
 async def _ensure_masquerade(place: Place, link: ExternalLink) -> None:
     table = place.nft_table
     rules = [f"table ip {table}", f"delete table ip {table}"]
     if link.masquerade:
-        guests = ipaddress.ip_interface(link.address).network
+        guests = ipaddress.IPv4Interface(link.address).network
         rules += [
             f"table ip {table} {{",
             "  chain out { type nat hook postrouting priority srcnat;",
