@@ -1,12 +1,15 @@
 """KVM is believed only when it was seen to work."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu.accel import Acceleration, ProbeGuest, Verdict, version
+from pileus.kit.run import ProgramFailed
 
 GUEST = ProbeGuest(Path("/no/kernel"))
 
@@ -40,6 +43,19 @@ async def test_a_guest_that_does_not_boot_proves_nothing_and_that_is_remembered(
     assert "tcg" == await Acceleration(file, GUEST, Path("/dev/null")).choose()
     verdict = msgspec.json.decode(file.read_bytes(), type=Verdict)
     assert ("tcg", await version()) == (verdict.accel, verdict.qemu)
+
+
+async def test_a_trial_that_fails_is_told_of_once_and_tried_again(tmp_path: Path) -> None:
+    async def missing() -> str:
+        raise ProgramFailed(["qemu-system-x86_64"], "cannot start: No such file or directory")
+
+    accel, ended = Acceleration(tmp_path / "accel.json", None, tmp_path / "none", version=missing), asyncio.Event()
+    for _ in range(2):
+        ended.clear()
+        assert accel.ready(ended.set) is None
+        await ended.wait()
+        with pytest.raises(DriverError, match="No such file"):
+            accel.ready(ended.set)
 
 
 async def _version() -> str:

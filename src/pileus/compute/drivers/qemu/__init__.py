@@ -132,6 +132,7 @@ class Qemu:
     async def close(self) -> None:
         """Let go of every server; they go on running."""
         await self._cache.close()
+        await self._accel.close()
         await asyncio.gather(*(server.let_go() for server in self._servers.values()))
         self._servers.clear()
 

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu.argv import BINARY, Accel
 from pileus.kit.observe.log import log_of
 from pileus.kit.run import ProgramFailed, run
 
 log = log_of(__name__)
 
-DEADLINE_S = 20.0
+# Where KVM works a kernel comes this far in a second; where it does not, the first server waits this long, once.
+DEADLINE_S = 10.0
 KVM = Path("/dev/kvm")
 # It is given no program to run: the kernel's last words, when all its own work is done.
 PROOF = "Kernel panic - not syncing: VFS"
@@ -63,6 +65,29 @@ class Acceleration:
         self._device = device
         self._verdict: Verdict | None = None
         self._asking = asyncio.Lock()
+        self._trial: asyncio.Task[Accel] | None = None
+
+    def ready(self, then: Callable[[], None]) -> Accel | None:
+        """What servers are to run on; or None, and it is being found out, and `then` is called when that ended.
+
+        Raises what that failed with, once; to ask again is to try again.
+        """
+        if self._verdict is not None:
+            return self._verdict.accel
+        if self._trial is not None and self._trial.done():
+            failed, self._trial = self._trial.exception(), None
+            if failed is not None:
+                raise DriverError("What servers can run on cannot be found out", str(failed))
+        if self._trial is None:
+            self._trial = asyncio.create_task(self.choose(), name="try kvm")
+        self._trial.add_done_callback(lambda done: None if done.cancelled() else then())
+        return None
+
+    async def close(self) -> None:
+        """No trial goes on."""
+        if self._trial is not None:
+            self._trial.cancel()
+            await asyncio.gather(self._trial, return_exceptions=True)
 
     async def choose(self) -> Accel:
         """What servers are to run on; the first call may take the deadline."""

@@ -67,7 +67,7 @@ class Server:
         self._process: processes.Process | None = None
         self._monitor: Monitor | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._fetching = False
+        self._waiting_for: str | None = None
         self._searched = False
         self._pressed = 0.0
         self._working = asyncio.Lock()
@@ -79,8 +79,9 @@ class Server:
             self._home.ensure()
             if self._home.wanted() != wanted:
                 self._home.keep_wanted(wanted)
-            self._fetching = not await self._means.disks.ensure(wanted, self._home, self._tell)
-            if self._fetching:
+            self._waiting_for = None
+            self._waiting_for = await self._still_missing(wanted)
+            if self._waiting_for is not None:
                 return
             acts: list[Act] = []
             while len(acts) < MOST_ACTS:
@@ -230,8 +231,8 @@ class Server:
         return PowerSeen.CRASHED if status in CRASHED else POWERS.get(status, PowerSeen.ON)
 
     def _doing(self, run: Run) -> str | None:
-        if self._fetching:
-            return "fetching the image"
+        if self._waiting_for is not None:
+            return self._waiting_for
         return "waiting for the guest to power off" if run.stop_by is not None and run.pid is not None else None
 
     def _consoles(self) -> ConsoleAddresses:
@@ -241,6 +242,17 @@ class Server:
         )
 
     # Acting.
+
+    async def _still_missing(self, wanted: Wanted) -> str | None:
+        """What must come by itself before we can act; we are told when it has."""
+        # Begun first, for it takes its time while the image is fetched.
+        accel = None if wanted.power is Power.OFF else self._means.accel.ready(self._tell)
+        if not await self._means.disks.ensure(wanted, self._home, self._tell):
+            return "fetching the image"
+        self._attend()
+        if accel is None and wanted.power is not Power.OFF and self._process is None:
+            return "trying whether KVM works"
+        return None
 
     async def _do(self, act: Act, wanted: Wanted) -> bool:
         """The act is done; whether to look for more."""
