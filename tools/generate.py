@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import house
+import reference
 
 sys.path.insert(0, str(house.ROOT / "src"))
 
 Generator = Callable[[], Mapping[Path, str]]
-GENERATORS: tuple[Generator, ...] = ()
+GENERATORS: tuple[Generator, ...] = (reference.pages,)
 
 
 def main() -> int:
