@@ -112,11 +112,15 @@ class Guest:
 
 
 class Who:
-    """Metadata answers that repeat the question."""
+    """Metadata answers that repeat the question, and remember who asked."""
+
+    def __init__(self) -> None:
+        self.asked: set[tuple[str, str]] = set()
 
     async def answer(
         self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
     ) -> Answer:
+        self.asked.add((network_id, source_ip))
         return Answer(200, body=f"{network_id} {source_ip} {method} {path} {headers.get('host')}".encode())
 
 
@@ -128,11 +132,12 @@ class World:
         self.outside = outside
         self.host_name = host_name
         self.guests: list[Guest] = []
+        self.who = Who()
         self._open()
 
     def _open(self) -> None:
         link = ExternalLink(address=f"{self.outside}.1/24")
-        self.host = OvnHost(self.state, Settings(host=self.host_name), Who(), link)
+        self.host = OvnHost(self.state, Settings(host=self.host_name), self.who, link)
         self.fabric = OvnFabric(self.host.socket, self.host.socket)
 
     async def start(self) -> None:
@@ -156,13 +161,6 @@ class World:
 
         await until(up)
         return guest
-
-    async def restart(self) -> None:
-        """The controller dies and another takes over."""
-        await self.fabric.stop()
-        await self.host.close()
-        self._open()
-        await self.start()
 
     async def remove(self) -> None:
         for guest in self.guests:

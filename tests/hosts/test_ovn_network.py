@@ -1,6 +1,7 @@
 """The real OVN carries what a topology asks for: guests get addresses, talk across routers, and are guarded."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -9,10 +10,35 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.hosts.ovn_world import World, machine_gets, machine_reaches, until, world
-from tests.network.builders import ANN, BLUE, BOB, FLOATING, OPEN, RED, ROUTER, SHUT, a_rule, a_topology
+from tests.network.builders import (
+    ANN,
+    BLUE,
+    BLUE_SUBNET,
+    BOB,
+    FLOATING,
+    OPEN,
+    RED,
+    RED_LEG,
+    RED_SUBNET,
+    ROUTER,
+    SHUT,
+    a_rule,
+    a_topology,
+)
 
 from pileus.kit.run import run
-from pileus.network.drivers.interface import DriverError, FloatingIp, PortState
+from pileus.network.drivers.interface import (
+    AddressPair,
+    DhcpOption,
+    DriverError,
+    FixedIp,
+    FloatingIp,
+    HostRoute,
+    Network,
+    PortState,
+    Subnet,
+    Topology,
+)
 from pileus.network.drivers.ovn.link import free_address
 from pileus.network.drivers.ovn.place import Place
 
@@ -215,6 +241,82 @@ async def test_killed_daemon_is_replaced_and_traffic_flows_again(tmp_path: Path,
         assert 1 == (await w.fabric.sync(extra)).updated
 
 
+async def test_traffic_goes_on_while_ovn_controller_is_replaced(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        wanted = a_topology(OUTSIDE)
+        await w.apply(wanted)
+        ann = await w.arrive(_port(wanted, ANN))
+        await ann.lease()
+        await until(lambda: ann.reaches(f"{OUTSIDE}.1"))
+        pinging = asyncio.create_task(ann.do("busybox", "ping", "-i", "0.1", "-c", "70", f"{OUTSIDE}.1"))
+
+        os.kill(next(state.pid for state in w.host.daemons() if state.name == "ovn-controller"), signal.SIGKILL)
+
+        said = (await pinging).out
+        lost = 70 - int(said.partition(" packets received")[0].rpartition(" ")[2])
+        assert lost <= 3, said.splitlines()[-2:]
+
+
+async def test_ovn_understands_every_kind_of_row(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.apply(_everything())
+
+        await run(["ovn-nbctl", f"--db=unix:{w.host.socket}", "--wait=hv", "sync"])
+
+        for daemon in ("ovn-northd", "ovn-controller"):
+            bad = [
+                line for line in w.host.place.log(daemon).read_text().splitlines() if "WARN" in line or "ERR" in line
+            ]
+            assert not [line for line in bad if "vif_plug" not in line]
+
+
+def _everything() -> Topology:
+    """A topology with IPv6, every protocol in rules, options of a port's own, a VLAN and static routes."""
+    six = (
+        Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_mode="slaac"),
+        Subnet(
+            id="s7", network=BLUE, cidr="fd00:2::/64", gateway_ip="fd00:2::1", ipv6_mode="dhcpv6-stateful",
+            dns_servers=("fd00::53",),
+        ),
+    )  # fmt: skip
+    protocols = (None, "tcp", "udp", "sctp", "icmp", "vrrp", "47", "esp", "ah")
+    rules = tuple(
+        a_rule(number, protocol=protocol, direction=direction, ethertype=ethertype, remote_group=group)
+        for number, (protocol, direction, ethertype, group) in enumerate(
+            itertools.product(protocols, ("ingress", "egress"), ("IPv4", "IPv6"), (None, SHUT))
+        )
+    )
+    more = (
+        a_rule(900, protocol="icmp", port_min=8, port_max=0, remote_prefix="10.0.0.0/8"),
+        a_rule(901, protocol="icmpv6", ethertype="IPv6", port_min=128, remote_prefix="fd00::/8"),
+        a_rule(902, protocol="udp", port_min=10, port_max=20),
+    )
+    told = ("mtu:1300", "router:10.1.0.1", "dns-server:9.9.9.9,8.8.8.8", "ntp-server:1.1.1.1", "lease-time:60",
+            "domain-name:a.b", "domain-search:a.b,c.d", "hostname:ann", "tftp-server:boot", "bootfile-name:x/y",
+            "server-ip-address:1.2.3.4", "path-prefix:/x", "wpad:http://x", "broadcast:10.1.0.255", "arp-timeout:5",
+            "classless-static-route:10.0.0.0/8,10.1.0.1", "netmask:255.255.255.0")  # fmt: skip
+    options = tuple(DhcpOption(*text.split(":", 1)) for text in told)
+    topology = _with_port(
+        a_topology(OUTSIDE), ANN, dhcp_options=options, allowed_pairs=(AddressPair("10.1.0.0/28"),),
+        fixed_ips=(FixedIp(RED_SUBNET, "10.1.0.10"), FixedIp("s6", "fd00:1::10")),
+    )  # fmt: skip
+    leg = next(port for port in topology.ports if port.id == RED_LEG)
+    topology = _with_port(topology, RED_LEG, fixed_ips=(*leg.fixed_ips, FixedIp("s6", "fd00:1::1")))
+    topology = _with_port(topology, BOB, fixed_ips=(FixedIp(BLUE_SUBNET, "10.2.0.10"), FixedIp("s7", "fd00:2::10")))
+    tagged = Network(id="vlan", network_type="vlan", physical_network="external", segmentation_id=7)
+    routed = msgspec.structs.replace(topology.routers[0], routes=(HostRoute("10.8.0.0/16", "10.1.0.99"),))
+    return msgspec.structs.replace(
+        topology,
+        networks=(*topology.networks, tagged),
+        subnets=(*topology.subnets, *six),
+        routers=(routed,),
+        security_groups=tuple(
+            msgspec.structs.replace(group, rules=(*rules, *more)) if group.id == OPEN else group
+            for group in topology.security_groups
+        ),
+    )
+
+
 async def test_deleted_databases_are_made_again(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         wanted = a_topology(OUTSIDE)
@@ -230,6 +332,23 @@ async def test_deleted_databases_are_made_again(tmp_path: Path) -> None:
         await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 30)
         assert (await w.fabric.sync(wanted)).none
         assert {ANN} == await w.host.plug.plugged()
+
+
+async def test_lost_switch_database_does_not_unplug_guests(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        wanted = a_topology(OUTSIDE)
+        await w.apply(wanted)
+        ann = await w.arrive(_port(wanted, ANN))
+        await ann.lease()
+        await w.host.close()
+        w.host.place.database("conf").unlink()
+        os.kill(next(state.pid for state in w.host.daemons() if state.name == "ovsdb-server"), signal.SIGKILL)
+
+        await w.host.start()
+        await w.apply(wanted)
+
+        assert {ANN} == await w.host.plug.plugged()
+        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 30)
 
 
 async def test_everything_comes_back_after_the_machine_restarted(tmp_path: Path) -> None:

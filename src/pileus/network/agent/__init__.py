@@ -1,1 +1,1 @@
-"""What runs on each host for the network service: plugs ports and opens doors for metadata."""
+"""What runs on each host for the network service: opens doors for metadata."""

@@ -13,6 +13,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from pileus.ports.plug import Plug as TapPlug
+from pileus.ports.plug import PortPlug as PortPlug
+
 NetworkType = Literal["geneve", "flat", "vlan"]
 Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
@@ -239,32 +242,11 @@ class Fabric(Protocol):
         ...
 
 
-class PortPlug(msgspec.Struct, frozen=True):
-    """What a host must know to plug a port; body of a wanted document."""
-
-    id: str
-    mac: str
-    mtu: int = 1442
-    name: str = ""
-
-
-class Plug(Protocol):
-    """A host's side: the ends of ports that guests hold."""
-
-    async def ensure_plugged(self, port: PortPlug) -> str:
-        """The port has a TAP on this host; returns the device's name."""
-        ...
-
-    async def ensure_unplugged(self, port_id: str) -> None:
-        """The port has no TAP on this host."""
-        ...
+class Plug(TapPlug, Protocol):
+    """A host's side: the ends of ports that guests hold; what ports/plug.py promises hypervisors, and a look around."""
 
     async def plugged(self) -> set[str]:
         """Ids of the ports that have a TAP on this host."""
-        ...
-
-    async def open_tap(self, port_id: str) -> int:
-        """An open descriptor of the port's TAP (no vnet_hdr), for `-netdev tap,fd=N`; the caller closes it."""
         ...
 
 

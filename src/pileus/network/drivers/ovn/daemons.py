@@ -70,9 +70,9 @@ class Daemons:
         """All daemons run on whole databases; returns the names of those that had to be started."""
         async with self._one_at_a_time:
             self._make_folders()
-            await self._ensure_namespace()
             started: list[str] = []
             try:
+                await self._ensure_namespace()
                 await self._ensure_databases()
                 for daemon in DAEMONS:
                     if not self._in_place(daemon):
@@ -83,7 +83,7 @@ class Daemons:
                         started.append(daemon)
                     if daemon == SERVER and (SERVER in started or self.pid(SWITCH) is None):
                         await self._write_settings()
-            except (ProgramFailed, RpcFailed) as failed:
+            except (ProgramFailed, OSError) as failed:
                 raise DriverError("start OVN", str(failed)) from failed
             if self._patient and not started:
                 await self._write_patience(0)
@@ -142,7 +142,7 @@ class Daemons:
             raise DriverError("configure Open vSwitch", failed.why) from failed
 
     def _make_folders(self) -> None:
-        for folder in (self._place.run, self._place.logs):
+        for folder in (self._place.run, self._place.root / "log"):
             folder.mkdir(parents=True, exist_ok=True)
         self._place.root.chmod(0o700)
 
@@ -151,7 +151,12 @@ class Daemons:
         folders = {
             f"{kind}_{what}DIR": str(path)
             for kind in ("OVS", "OVN")
-            for what, path in (("RUN", place.run), ("LOG", place.logs), ("DB", place.root), ("SYSCONF", place.root))
+            for what, path in (
+                ("RUN", place.run),
+                ("LOG", place.root / "log"),
+                ("DB", place.root),
+                ("SYSCONF", place.root),
+            )
         }
         # Each thread would otherwise take an arena of its own.
         return {**folders, "MALLOC_ARENA_MAX": "1"}

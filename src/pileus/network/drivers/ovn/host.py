@@ -46,6 +46,8 @@ class OvnHost:
         started = await self._daemons.ensure_running()
         if self._link is not None:
             await ensure_link(self.place, self._daemons, self._link)
+        if started:
+            await self.plug.restore()
         return started
 
     async def close(self) -> None:
@@ -62,7 +64,7 @@ class OvnHost:
         try:
             await remove_link(self.place)
             await self._daemons.stop()
-            for space in namespace.named(self.place.metadata_prefix):
+            for space in namespace.named(self.place.metadata_namespace()):
                 await remove_namespace(space)
         except ProgramFailed as failed:
             raise DriverError("remove OVN", str(failed)) from failed

@@ -57,7 +57,7 @@ class OvnMetadataDoors:
 
     async def there(self) -> set[str]:
         """Ids of the networks that have a namespace for metadata."""
-        prefix = self._place.metadata_prefix
+        prefix = self._place.metadata_namespace()
         return {name.removeprefix(prefix) for name in namespace.named(prefix)}
 
     async def close(self) -> None:

@@ -34,11 +34,6 @@ class Place(msgspec.Struct, frozen=True):
         return self.root / "run"
 
     @property
-    def logs(self) -> Path:
-        """The daemons' logs."""
-        return self.root / "log"
-
-    @property
     def socket(self) -> Path:
         """Where the database server listens; it serves all three databases."""
         return self.run / "db.sock"
@@ -72,13 +67,8 @@ class Place(msgspec.Struct, frozen=True):
 
     def log(self, daemon: str) -> Path:
         """A daemon's log."""
-        return self.logs / f"{daemon}.log"
+        return self.root / "log" / f"{daemon}.log"
 
-    def metadata_namespace(self, network_id: str) -> str:
-        """The namespace in which a network's metadata is served."""
+    def metadata_namespace(self, network_id: str = "") -> str:
+        """The namespace in which a network's metadata is served; without an id, what all of them begin with."""
         return f"plm-{self.digest}-{network_id}"
-
-    @property
-    def metadata_prefix(self) -> str:
-        """What the names of all metadata namespaces of this cloud begin with."""
-        return f"plm-{self.digest}-"

@@ -40,13 +40,11 @@ class OvnPlug:
             if (await run(["ip", "-n", space, "link", "show", name], check=False)).code != 0:
                 await run(["ip", "-n", space, "tuntap", "add", "dev", name, "mode", "tap"])
             await run(["ip", "-n", space, "link", "set", name, "mtu", str(port.mtu), "up"])
+            # The kernel remembers whose it is, for the day the switch's database is lost.
+            await run(["ip", "-n", space, "link", "set", name, "alias", f"{port.id} {port.mac}"])
         except ProgramFailed as failed:
             raise DriverError(f"plug port {port.id}", str(failed)) from failed
-        await self._daemons.vsctl(
-            "--may-exist", "add-port", INTEGRATION_BRIDGE, name,
-            "--", "set", "Interface", name, f"external_ids:iface-id={port.id}",
-            f'external_ids:attached-mac="{port.mac}"',
-        )  # fmt: skip
+        await self._switch(name, port.id, port.mac)
         return name
 
     async def ensure_unplugged(self, port_id: str) -> None:
@@ -60,11 +58,33 @@ class OvnPlug:
             except ProgramFailed as failed:
                 raise DriverError(f"unplug port {port_id}", str(failed)) from failed
 
+    async def restore(self) -> set[str]:
+        """Every TAP is on the switch again, by what the kernel remembers; returns the ids of those that were not."""
+        plugged = await self.plugged()
+        restored: set[str] = set()
+        for link in await self._links():
+            port_id, _, mac = link.get("ifalias", "").partition(" ")
+            if mac and link["ifname"] == device(port_id) and port_id not in plugged:
+                await self._switch(link["ifname"], port_id, mac)
+                restored.add(port_id)
+        return restored
+
+    async def _switch(self, name: str, port_id: str, mac: str) -> None:
+        await self._daemons.vsctl(
+            "--may-exist", "add-port", INTEGRATION_BRIDGE, name,
+            "--", "set", "Interface", name, f"external_ids:iface-id={port_id}", f'external_ids:attached-mac="{mac}"',
+        )  # fmt: skip
+
+    async def _links(self) -> list[dict[str, str]]:
+        links: list[dict[str, str]] = json.loads(
+            (await run(["ip", "-json", "-n", self._place.namespace, "link", "show"])).out
+        )
+        return links
+
     async def plugged(self) -> set[str]:
         """Ids of the ports whose TAP is there, on the switch as in the kernel."""
         listed = await self._daemons.vsctl("--format=json", "--columns=name,external_ids", "list", "Interface")
-        links = json.loads((await run(["ip", "-json", "-n", self._place.namespace, "link", "show"])).out)
-        there = {link["ifname"] for link in links}
+        there = {link["ifname"] for link in await self._links()}
         found: set[str] = set()
         for name, (_, marks) in json.loads(listed)["data"]:
             port_id = dict(marks).get("iface-id")
