@@ -15,6 +15,7 @@ from tests.hosts.boot_sector import GREETING, boot_sector
 
 from pileus.compute.drivers.interface import ConsoleKind, Disk, Image, ImageFormat, Nic, Wanted
 from pileus.compute.drivers.qemu import Qemu
+from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import PortPlug
 
 TUNSETIFF = 0x400454CA
@@ -58,9 +59,10 @@ class LooseTaps:
 class QemuWorld:
     """A hypervisor and what a test does to its guests."""
 
-    def __init__(self, state: Path, *, stop_s: float = 20.0) -> None:
+    def __init__(self, state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None) -> None:
         self.state = state
-        self.images = Sectors()
+        self.sectors = Sectors()
+        self.images = images or self.sectors
         self.plug = LooseTaps()
         self.stop_s = stop_s
         self.hypervisor = self.begin_anew()
@@ -111,9 +113,11 @@ class QemuWorld:
 
 
 @contextlib.asynccontextmanager
-async def qemu_world(state: Path, *, stop_s: float = 20.0) -> AsyncIterator[QemuWorld]:
+async def qemu_world(
+    state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None
+) -> AsyncIterator[QemuWorld]:
     """A world that ends with the block, and with it every QEMU in it."""
-    world = QemuWorld(state, stop_s=stop_s)
+    world = QemuWorld(state, stop_s=stop_s, images=images)
     try:
         yield world
     finally:

@@ -241,7 +241,7 @@ async def test_many_servers_fetch_an_image_once(tmp_path: Path) -> None:
             await world.hypervisor.ensure(server)
         for server in servers:
             await watcher.make(server, lambda seen: seen.disks_ready)
-        assert 1 == len(world.images.fetched)
+        assert 1 == len(world.sectors.fetched)
 
 
 async def test_an_image_that_cannot_be_fetched_is_told_of_and_tried_again(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ async def test_an_image_that_cannot_be_fetched_is_told_of_and_tried_again(tmp_pa
         server, watcher = world.wanted(BROKEN), Watcher(world.hypervisor)
         with pytest.raises(DriverError, match="the store is on fire"):
             await watcher.make(server, has(PowerSeen.ON))
-        world.images.broken = False
+        world.sectors.broken = False
         await watcher.make(server, has(PowerSeen.ON))
 
 

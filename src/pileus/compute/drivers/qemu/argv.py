@@ -15,6 +15,7 @@ from pileus.compute.drivers.interface import Disk, Nic, Wanted
 
 Accel = Literal["kvm", "tcg"]
 
+SMALL_MIB = 512
 BINARY = "qemu-system-x86_64"
 CONSOLE_LOG = "console.log"
 VNC_SOCKET = "vnc.sock"
@@ -76,8 +77,9 @@ def base_file(at: int) -> str:
 
 
 def _machine(server: Wanted, accel: Accel) -> list[str]:
-    # A bigger translation buffer than 64 MiB gains small guests nothing, and the default is a quarter of the RAM.
-    how = "kvm" if accel == "kvm" else "tcg,thread=multi,tb-size=64"
+    # Measured with a guest of 128 MiB: 16 MiB of translated code boot it a fifth slower, more than 32 no faster, and
+    # QEMU's own choice would cost as much memory again as the guest has.
+    how = "kvm" if accel == "kvm" else f"tcg,thread=multi,tb-size={32 if server.ram_mib <= SMALL_MIB else 64}"
     cpu = server.cpu_model or ("host" if accel == "kvm" else "max")
     smbios = (
         # cloud-init knows an OpenStack guest by this product name.
