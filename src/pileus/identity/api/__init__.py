@@ -1,0 +1,1 @@
+"""Identity's public API, version 3: one module per resource."""

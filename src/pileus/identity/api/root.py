@@ -1,0 +1,111 @@
+"""The API object, what its modules share, and the version documents."""
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from pileus.identity.app import Identity
+from pileus.identity.models import Extra
+from pileus.kit.db import Like, Listing
+from pileus.kit.http import Api, Call, Query, Reply, Titles, Wire
+
+T = TypeVar("T")
+PAGE = 1000  # what a list without a limit holds at most; `links.next` tells of the rest
+
+api = Api("identity", Titles(), prefixes=("/v3",))
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+ShortId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Password = Annotated[str, msgspec.Meta(max_length=4096)]
+Description = Annotated[str, msgspec.Meta(max_length=65535)]
+Links = dict[str, str]
+
+ADMIN_OR_SYSTEM_READER = "admin or system reader"
+
+
+def link(call: Call[Any], path: str) -> Links:
+    """The `links` of a resource."""
+    return {"self": call.url(f"/v3/{path}")}
+
+
+def extras(given: Extra, view: type[Wire]) -> Extra:
+    """What a client keeps beside the named fields, without anything that would pass for one of them."""
+    return {name: value for name, value in given.items() if name not in view.__struct_fields__}
+
+
+def given_of(body: Wire, view: type[Wire]) -> dict[str, Any]:
+    """What an update names, its extras cleaned."""
+    given = body.given()
+    return {**given, "extra": extras(given.get("extra") or {}, view)}
+
+
+def default_domain(call: Call[Identity]) -> str:
+    """The domain of what is made without naming one: that of the caller's scope."""
+    caller = call.caller
+    return caller.domain_id or caller.project_domain_id or call.app.config.default_domain
+
+
+_INEXACT = {
+    "contains": lambda text: Like(contains=text),
+    "icontains": lambda text: Like(contains=text),
+    "startswith": lambda text: Like(prefix=text),
+    "istartswith": lambda text: Like(prefix=text),
+    "endswith": lambda text: Like(suffix=text),
+    "iendswith": lambda text: Like(suffix=text),
+}
+
+
+def asked(call: Call[Any], query: Query, *inexact: str) -> dict[str, object]:
+    """The filters of a list: those the query names, and the `name__contains` kind for the fields named here."""
+    where: dict[str, object] = dict(query.given())
+    for key, text in call.query:
+        field, _, how = key.rpartition("__")
+        if field in inexact and how in _INEXACT:
+            form = _INEXACT[how](text)
+            where[field] = (where[field], form) if field in where else form
+    return where
+
+
+def within_domain(call: Call[Any], where: dict[str, object]) -> dict[str, object]:
+    """The filters, narrowed to the caller's domain when the caller acts in one."""
+    domain_id = call.caller.domain_id
+    if domain_id is not None:
+        asked_for = where.get("domain_id", domain_id)
+        where["domain_id"] = domain_id if asked_for == domain_id else (domain_id, asked_for)
+    return where
+
+
+def require_list(call: Call[Any], rule: str, *names: str) -> None:
+    """Let through who may list: the target's domain is the one the caller acts in."""
+    domain_id = call.caller.domain_id
+    call.require(rule, {} if domain_id is None else dict.fromkeys(names, domain_id))
+
+
+async def listed(call: Call[Identity], listing: Listing[T], where: dict[str, object]) -> list[T]:
+    """One page of a list."""
+    page = call.page
+    page.limit = page.limit or PAGE
+    return await call.app.db.page(listing, where=where, sort=page.sort, marker=page.marker, limit=page.limit)
+
+
+def _version(base: str) -> dict[str, Any]:
+    return {
+        "id": "v3.14",
+        "status": "stable",
+        "updated": "2020-04-07T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{base}/v3/"}],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
+    }
+
+
+@api.get("//", None, status=300)
+async def versions(call: Call[Identity]) -> Reply:
+    """List the versions of the API."""
+    body = msgspec.json.encode({"versions": {"values": [_version(call.base)]}})
+    return Reply(300, body, {"Content-Type": "application/json", "Location": f"{call.base}/v3/"})
+
+
+@api.get("//v3", None, key="version")
+async def version(call: Call[Identity]) -> dict[str, Any]:
+    """Show the version of the API."""
+    return _version(call.base)

@@ -1,0 +1,239 @@
+"""Tokens: logging in, validating, revoking."""
+
+import datetime as dt
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pileus.identity.api.root import Password, api
+from pileus.identity.app import Identity
+from pileus.identity.commands.catalog import catalog_list
+from pileus.identity.commands.tokens import Login, Named, ScopeAsked, log_in, revoke_token, subject_get
+from pileus.identity.errors import BadScope
+from pileus.identity.models import Project, ScopeKind, ValidToken
+from pileus.kit.http import Call, F, Wire
+from pileus.kit.policy import Rule
+from pileus.ports.identity import CatalogEntry
+
+SUBJECT = "x-subject-token"
+
+
+class Loose(Wire):
+    """A part of a login; what it does not know it passes over, as methods carry parts of their own."""
+
+    __loose__: ClassVar[bool] = True
+
+
+class DomainNamed(Loose):
+    id: str | None = None
+    name: str | None = None
+
+
+class UserNamed(Loose):
+    id: str | None = None
+    name: str | None = None
+    domain: DomainNamed | None = None
+    password: Password | None = None
+
+
+class PasswordMethod(Loose):
+    user: UserNamed
+
+
+class TokenMethod(Loose):
+    id: str
+
+
+class Proof(Loose):
+    methods: list[str]
+    password: PasswordMethod | None = None
+    token: TokenMethod | None = None
+
+
+class ProjectNamed(Loose):
+    id: str | None = None
+    name: str | None = None
+    domain: DomainNamed | None = None
+
+
+class SystemNamed(Loose):
+    all: bool = False
+
+
+class ScopeNamed(Loose):
+    project: ProjectNamed | None = None
+    domain: DomainNamed | None = None
+    system: SystemNamed | None = None
+    trust: Annotated[dict[str, Any] | None, F("OS-TRUST:trust")] = None
+
+
+class Auth(Loose):
+    identity: Proof
+    scope: ScopeNamed | Literal["unscoped"] | None = None
+
+
+class Labelled(Wire):
+    id: str
+    name: str
+
+
+class Placed(Wire):
+    id: str
+    name: str
+    domain: Labelled
+
+
+class UserShown(Wire):
+    id: str
+    name: str
+    domain: Labelled
+    password_expires_at: str | None
+
+
+class TokenView(Wire):
+    methods: list[str]
+    user: UserShown
+    audit_ids: list[str]
+    expires_at: str
+    issued_at: str
+    project: Placed | UnsetType = UNSET
+    is_domain: bool | UnsetType = UNSET
+    domain: Labelled | UnsetType = UNSET
+    system: dict[str, bool] | UnsetType = UNSET
+    roles: list[Labelled] | UnsetType = UNSET
+    catalog: list[CatalogEntry] | UnsetType = UNSET
+
+
+def moment(at: dt.datetime) -> str:
+    """A moment as identity writes it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _labelled(domain: Project) -> Labelled:
+    return Labelled(id=domain.id, name=domain.name)
+
+
+async def view(call: Call[Identity], token: ValidToken) -> TokenView:
+    """A token as everybody may read it who holds it."""
+    user, payload, scope = token.user, token.payload, token.payload.scope
+    expires = user.password_expires_at
+    shown = TokenView(
+        methods=payload.methods.names(),
+        user=UserShown(
+            id=user.id,
+            name=user.name,
+            domain=_labelled(token.user_domain),
+            password_expires_at=moment(expires) if expires else None,
+        ),
+        audit_ids=list(payload.audit_ids),
+        expires_at=moment(payload.expires_at),
+        issued_at=moment(payload.issued_at),
+    )
+    if scope.kind is ScopeKind.NONE:
+        return shown
+    if token.project is not None and token.domain is not None:
+        shown.project = Placed(id=token.project.id, name=token.project.name, domain=_labelled(token.domain))
+        shown.is_domain = token.project.is_domain
+    elif token.domain is not None:
+        shown.domain = _labelled(token.domain)
+    else:
+        shown.system = {"all": True}
+    shown.roles = [Labelled(id=role.id, name=role.name) for role in token.roles]
+    if not any(name == "nocatalog" for name, _ in call.query):
+        shown.catalog = await catalog_list(call.app, token.project.id if token.project else None, user.id)
+    return shown
+
+
+def _named(wire: DomainNamed | ProjectNamed | UserNamed | None) -> Named | None:
+    if wire is None:
+        return None
+    domain = getattr(wire, "domain", None)
+    return Named(wire.id, wire.name, Named(domain.id, domain.name) if domain else None)
+
+
+def _scope(scope: ScopeNamed | str | None) -> ScopeAsked | None:
+    if scope is None:
+        return None
+    if isinstance(scope, str):
+        return ScopeAsked()
+    if scope.trust is not None:
+        raise BadScope(why="Trusts are not offered.")
+    parts = [part for part in (scope.project, scope.domain, scope.system) if part is not None]
+    if len(parts) != 1 or (scope.system is not None and not scope.system.all):
+        raise BadScope(why="The scope must be exactly one of: project, domain, system with all set to true.")
+    for part in (scope.project, scope.domain):
+        if part is not None and part.id is None and part.name is None:
+            raise BadScope(why="A project or domain to act in must be named by id or by name.")
+    if scope.project is not None and scope.project.id is None and scope.project.domain is None:
+        raise BadScope(why="A project named by name needs its domain.")
+    return ScopeAsked(_named(scope.project), _named(scope.domain), scope.system is not None)
+
+
+def _login(auth: Auth) -> Login:
+    proof = auth.identity
+    if not proof.methods:
+        raise BadScope(why="The list of methods is empty.")
+    if "password" in proof.methods and (proof.password is None or proof.password.user.password is None):
+        raise BadScope(why="The method password needs a user with a password.")
+    if "token" in proof.methods and proof.token is None:
+        raise BadScope(why="The method token needs a token.")
+    user = proof.password.user if proof.password else None
+    if user is not None and user.id is None and (user.name is None or user.domain is None):
+        raise BadScope(why="A user must be named by id, or by name and domain.")
+    return Login(
+        methods=tuple(dict.fromkeys(proof.methods)),
+        user=_named(user),
+        password=user.password if user else None,
+        token=proof.token.id if proof.token else None,
+        scope=_scope(auth.scope),
+    )
+
+
+@api.post("/auth/tokens", None, key="auth", reply_key="token")
+async def create(call: Call[Identity], body: Auth) -> TokenView:
+    """Log in: issue a token."""
+    token, found = await log_in(call.app, _login(body))
+    call.reply_headers["X-Subject-Token"] = token
+    call.reply_headers["Vary"] = "X-Auth-Token"
+    return await view(call, found)
+
+
+async def _subject(call: Call[Identity], rule: str) -> ValidToken:
+    """The token the request is about, if the caller may see it."""
+    found = await subject_get(call.app, call.headers.get(SUBJECT))
+    call.require(rule, {"target.token.user_id": found.user.id})
+    return found
+
+
+@api.get(
+    "/auth/tokens",
+    Rule("identity:validate_token", "admin or system reader or service or user=target.token.user_id"),
+    key="token",
+    late=True,
+)
+async def show(call: Call[Identity]) -> TokenView:
+    """Validate a token and show what it stands for."""
+    found = await _subject(call, "identity:validate_token")
+    call.reply_headers["X-Subject-Token"] = call.headers[SUBJECT]
+    call.reply_headers["Vary"] = "X-Auth-Token"
+    return await view(call, found)
+
+
+@api.route(
+    "HEAD",
+    "/auth/tokens",
+    Rule("identity:check_token", "admin or system reader or user=target.token.user_id"),
+    late=True,
+)
+async def check(call: Call[Identity]) -> None:
+    """Check that a token is valid."""
+    await _subject(call, "identity:check_token")
+
+
+@api.delete(
+    "/auth/tokens", Rule("identity:revoke_token", "admin or user=target.token.user_id"), late=True
+)
+async def delete(call: Call[Identity]) -> None:
+    """Revoke a token."""
+    await revoke_token(call.app, await _subject(call, "identity:revoke_token"))

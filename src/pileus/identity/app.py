@@ -1,0 +1,49 @@
+"""Identity's collaborators, and what it asks of those that hold secrets."""
+
+from typing import Protocol
+
+import msgspec
+
+from pileus.identity.config import Config
+from pileus.identity.models import Memory
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+
+
+class Seal(Protocol):
+    """Makes bytes into tokens that nobody else can make or read."""
+
+    def seal(self, payload: bytes) -> str:
+        """A token that holds the payload."""
+        ...
+
+    def open(self, token: str) -> bytes | None:
+        """The payload of a token; None when it is none of ours."""
+        ...
+
+
+class Passwords(Protocol):
+    """Stores passwords so that they can be checked and not read."""
+
+    async def hashed(self, password: str) -> str:
+        """What to store for a password."""
+        ...
+
+    async def matches(self, user_id: str, stored: str | None, password: str) -> bool:
+        """Whether it is the password; takes as long when nothing is stored, or when there is no such user."""
+        ...
+
+    def forget(self, user_id: str) -> None:
+        """Check the user's next password anew, whatever is remembered."""
+        ...
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Everything identity works with; made once."""
+
+    db: Database
+    clock: Clock
+    config: Config
+    seal: Seal
+    passwords: Passwords
+    memory: Memory

@@ -1,0 +1,1 @@
+"""Everything one can ask of identity: decisions and what they write."""

@@ -1,0 +1,258 @@
+"""Tokens: logging in, telling who a token stands for, revoking.
+
+Whatever is wrong with a login, the answer is the same and takes as long: nobody learns from it which users exist.
+"""
+
+import datetime as dt
+
+import msgspec
+
+from pileus.identity.app import Identity
+from pileus.identity.commands.scopes import roles_in
+from pileus.identity.errors import NotAuthenticated, NoSubjectToken, TokenNotFound, UnknownMethod, WrongPassword
+from pileus.identity.models import (
+    Method,
+    Payload,
+    Project,
+    Role,
+    Scope,
+    ScopeKind,
+    User,
+    ValidToken,
+    new_audit_id,
+    read_payload,
+)
+from pileus.identity.models.entities import SYSTEM
+from pileus.identity.store import changing
+from pileus.identity.store.projects import domain_by_name, domain_find, project_by_name, project_find
+from pileus.identity.store.revocations import revocation_add, revocation_is
+from pileus.identity.store.users import user_by_name, user_change, user_find
+from pileus.kit.auth import Caller
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A thing named by id, or by name and, where names repeat, the domain it is in."""
+
+    id: str | None = None
+    name: str | None = None
+    domain: "Named | None" = None
+
+
+class ScopeAsked(msgspec.Struct, frozen=True):
+    """The scope a login asks for; nothing of it set means: explicitly none."""
+
+    project: Named | None = None
+    domain: Named | None = None
+    system: bool = False
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """How somebody says who they are, and where they want to act; without a scope, in their default project."""
+
+    methods: tuple[str, ...]
+    user: Named | None = None
+    password: str | None = None
+    token: str | None = None
+    scope: ScopeAsked | None = None
+
+
+async def token_find(app: Identity, token: str) -> ValidToken | None:
+    """What a token stands for; None when it is unknown, expired, revoked, or stands for nothing any more."""
+    now = app.clock.now()
+    known = app.memory.token(token, now)
+    if known is not None:
+        return known
+    generation = app.memory.generation
+    packed = app.seal.open(token)
+    payload = read_payload(packed) if packed is not None else None
+    if payload is None or payload.expires_at <= now or await revocation_is(app, payload.audit_ids[0]):
+        return None
+    found = await _stands_for(app, token, payload)
+    if found is not None:
+        app.memory.keep_token(token, found, generation)
+    return found
+
+
+async def subject_get(app: Identity, token: str | None) -> ValidToken:
+    """What the token a request is about stands for; raises NotFound."""
+    if not token:
+        raise NoSubjectToken
+    found = await token_find(app, token)
+    if found is None:
+        raise TokenNotFound
+    return found
+
+
+async def log_in(app: Identity, login: Login) -> tuple[str, ValidToken]:
+    """A new token for who can prove who they are; raises Unauthorized."""
+    user, parent = await _proven(app, login)
+    now = app.clock.now()
+    expires = now.replace(microsecond=0) + dt.timedelta(seconds=app.config.token_lifetime_s)
+    payload = Payload(
+        user_id=user.id,
+        methods=_methods(login) | (parent.methods if parent else Method(0)),
+        scope=Scope(),
+        issued_at=now,
+        expires_at=parent.expires_at if parent else expires,
+        audit_ids=(new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
+    )
+    for scope in await _scopes_to_try(app, login, user):
+        generation = app.memory.generation
+        scoped = msgspec.structs.replace(payload, scope=scope)
+        token = app.seal.seal(scoped.packed())
+        found = await _stands_for(app, token, scoped)
+        if found is not None:
+            app.memory.keep_token(token, found, generation)
+            return token, found
+    raise NotAuthenticated
+
+
+async def revoke_token(app: Identity, subject: ValidToken) -> None:
+    """The token is void at once; others of the same login are not."""
+    audit_id, expires_at = subject.payload.audit_ids[0], subject.payload.expires_at
+    async with app.db.transaction():
+        await revocation_add(app, audit_id, expires_at)
+        app.db.on_commit(lambda: app.memory.revoked(audit_id, expires_at, app.clock.now()))
+
+
+async def change_own_password(app: Identity, user_id: str, original: str, password: str) -> None:
+    """The user has the new password, and every token issued so far is void."""
+    user = await user_find(app, user_id)
+    if not await app.passwords.matches(user_id, user.password_hash if user else None, original):
+        raise WrongPassword
+    if user is None or not user.enabled:
+        raise NotAuthenticated
+    stored = await app.passwords.hashed(password)
+    async with changing(app):
+        await user_change(app, user_id, password_hash=stored, tokens_after=app.clock.now())
+        app.db.on_commit(lambda: app.passwords.forget(user_id))
+
+
+# -- who ----------------------------------------------------------------------------------------------------------------
+
+
+def _methods(login: Login) -> Method:
+    found = Method(0)
+    for name in login.methods:
+        found |= Method.PASSWORD if name == "password" else Method.TOKEN
+    return found
+
+
+async def _proven(app: Identity, login: Login) -> tuple[User, Payload | None]:
+    """The user all methods agree on, and the token they came with."""
+    users: list[User] = []
+    parent: Payload | None = None
+    for method in login.methods:
+        match method:
+            case "password":
+                users.append(await _by_password(app, login))
+            case "token":
+                held = await token_find(app, login.token) if login.token else None
+                if held is None:
+                    raise NotAuthenticated
+                users.append(held.user)
+                parent = held.payload
+            case _:
+                raise UnknownMethod
+    if not users or any(user.id != users[0].id for user in users):
+        raise NotAuthenticated
+    return users[0], parent
+
+
+async def _by_password(app: Identity, login: Login) -> User:
+    user = await _user_named(app, login.user) if login.user else None
+    right = await app.passwords.matches(user.id if user else "", user.password_hash if user else None, login.password or "")
+    if not right or user is None:
+        raise NotAuthenticated
+    if user.password_expires_at is not None and user.password_expires_at <= app.clock.now():
+        raise NotAuthenticated
+    return user
+
+
+async def _user_named(app: Identity, named: Named) -> User | None:
+    if named.id is not None:
+        return await user_find(app, named.id)
+    domain = await _domain_named(app, named.domain)
+    return await user_by_name(app, named.name, domain.id) if domain and named.name else None
+
+
+async def _domain_named(app: Identity, named: Named | None) -> Project | None:
+    if named is None:
+        return None
+    if named.id is not None:
+        return await domain_find(app, named.id)
+    return await domain_by_name(app, named.name) if named.name else None
+
+
+# -- where --------------------------------------------------------------------------------------------------------------
+
+
+async def _scopes_to_try(app: Identity, login: Login, user: User) -> list[Scope]:
+    """The scope asked for; without one the default project, or none where the user has no role there."""
+    asked = login.scope
+    if asked is None:
+        default = [Scope(ScopeKind.PROJECT, user.default_project_id)] if user.default_project_id else []
+        return [*default, Scope()]
+    if asked.system:
+        return [Scope(ScopeKind.SYSTEM, SYSTEM)]
+    if asked.domain is not None:
+        domain = await _domain_named(app, asked.domain)
+        return [Scope(ScopeKind.DOMAIN, domain.id)] if domain else []
+    if asked.project is None:
+        return [Scope()]
+    project_id = asked.project.id
+    if project_id is None:
+        owner = await _domain_named(app, asked.project.domain)
+        project = await project_by_name(app, asked.project.name, owner.id) if owner and asked.project.name else None
+        project_id = project.id if project else None
+    return [Scope(ScopeKind.PROJECT, project_id)] if project_id else []
+
+
+async def _stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
+    user = await user_find(app, payload.user_id)
+    if user is None or not user.enabled or (user.tokens_after is not None and payload.issued_at < user.tokens_after):
+        return None
+    user_domain = await domain_find(app, user.domain_id)
+    if user_domain is None or not user_domain.enabled:
+        return None
+    scope, project, domain = payload.scope, None, None
+    match scope.kind:
+        case ScopeKind.PROJECT:
+            project = await project_find(app, scope.id)
+            domain = await domain_find(app, project.domain_id or project.id) if project else None
+            if project is None or not project.enabled or domain is None or not domain.enabled:
+                return None
+        case ScopeKind.DOMAIN:
+            domain = await domain_find(app, scope.id)
+            if domain is None or not domain.enabled:
+                return None
+        case ScopeKind.NONE | ScopeKind.SYSTEM:
+            pass
+    roles = await roles_in(app, user.id, scope, project)
+    if scope.kind is not ScopeKind.NONE and not roles:
+        return None
+    return ValidToken(
+        payload=payload,
+        caller=_caller(token, payload, user, project, roles),
+        user=user,
+        user_domain=user_domain,
+        project=project,
+        domain=domain,
+        roles=roles,
+    )
+
+
+def _caller(token: str, payload: Payload, user: User, project: Project | None, roles: tuple[Role, ...]) -> Caller:
+    return Caller(
+        user_id=user.id,
+        user_name=user.name,
+        user_domain_id=user.domain_id,
+        project_id=project.id if project else None,
+        project_name=project.name if project else None,
+        project_domain_id=(project.domain_id or project.id) if project else None,
+        domain_id=payload.scope.id if payload.scope.kind is ScopeKind.DOMAIN else None,
+        system=payload.scope.kind is ScopeKind.SYSTEM,
+        roles=frozenset(role.name.lower() for role in roles),
+        token=token,
+    )

@@ -1,0 +1,103 @@
+"""What identity refuses, in the words its clients know."""
+
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Unauthorized
+
+
+class NotAuthenticated(Unauthorized):
+    """The request you have made requires authentication."""
+
+
+class UnknownMethod(Unauthorized):
+    """Attempted to authenticate with an unsupported method."""
+
+
+class WrongPassword(Unauthorized):
+    """The original password is not right; the password stays as it was."""
+
+
+class TokenNotFound(NotFound):
+    """Failed to validate token."""
+
+
+class NoSubjectToken(NotFound):
+    """No token in the request; name it in the X-Subject-Token header."""
+
+
+class Missing(NotFound):
+    """Could not find {kind}: {id}."""
+
+
+class AssignmentNotFound(NotFound):
+    """Could not find role assignment with role: {role}, user or group: {actor}, project, domain, or system: {scope}."""
+
+
+class ImplicationNotFound(NotFound):
+    """The role {prior} does not imply the role {implied}."""
+
+
+class NotMember(NotFound):
+    """User {user} is not found in group {group}."""
+
+
+class TagNotFound(NotFound):
+    """Could not find project tag: {tag}."""
+
+
+class Duplicate(Conflict):
+    """Conflict occurred attempting to store {kind} - Duplicate entry found with {what}."""
+
+
+class DomainEnabled(Denied):
+    """Cannot delete a domain that is enabled, please disable it first."""
+
+
+class DefaultDomain(Denied):
+    """The default domain cannot be deleted, as this cloud keeps its own users there."""
+
+
+class NotLeaf(Denied):
+    """Cannot delete the project {project} since it is not a leaf in the hierarchy; delete the projects below it first."""
+
+
+class RegionInUse(Denied):
+    """Unable to delete region {region} because it or its child regions have associated endpoints."""
+
+
+class ParentDisabled(Denied):
+    """Cannot enable or create project {project}: its parent {parent} is disabled."""
+
+
+class Immutable(Denied):
+    """The {kind} {id} is immutable; set its option immutable to false first."""
+
+
+class ImpliesItself(Conflict):
+    """Implied role {implied} may not be given to {prior}: a role would come to imply itself."""
+
+
+class RoleOfOtherDomain(Denied):
+    """Role {role} belongs to a domain; only the roles it implies have effect there, and only in its own domain."""
+
+
+class ReferenceMissing(Invalid):
+    """There is no {kind} {id}, which {field} names."""
+
+
+class NotAllowedToChange(Invalid):
+    """{field} cannot be changed once the {kind} is made."""
+
+
+class BadScope(Invalid):
+    """{why}"""
+
+
+class DepthExceeded(Denied):
+    """Projects may be nested {limit} deep below their domain, and {project} is at that depth."""
+
+
+class SubtreeEnabled(Denied):
+    """Cannot disable project {project} since there are enabled projects below it."""
+
+
+class BadTag(Invalid):
+    """A tag has 1 to 255 characters, none of them a comma or a slash: {tag}."""

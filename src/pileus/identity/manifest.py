@@ -1,0 +1,56 @@
+"""What main mounts of identity."""
+
+from pathlib import Path
+
+from pileus.identity.api import auth, domains, grants, groups, projects, regions, roles, services, tokens, users
+from pileus.identity.api.root import api
+from pileus.identity.app import Identity
+from pileus.identity.commands.bootstrap import Account, ServiceEntry, bootstrap, make_demo
+from pileus.identity.config import Config
+from pileus.identity.drivers.fernet import FernetSeal, KeyRepository
+from pileus.identity.drivers.passwords import Argon2Passwords
+from pileus.identity.models import Memory
+from pileus.identity.port import IdentityPort
+from pileus.identity.tables import metadata
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+
+NAME = "identity"
+MOUNT = "identity"
+API = api
+METADATA = metadata
+MIGRATIONS = "pileus.identity.migrations"
+FLOWS = ()
+CATALOG = ("identity", "keystone", "Identity", "/v3")
+RESOURCES = (auth, domains, grants, groups, projects, regions, roles, services, tokens, users)
+
+__all__ = [
+    "API",
+    "CATALOG",
+    "FLOWS",
+    "METADATA",
+    "MIGRATIONS",
+    "MOUNT",
+    "NAME",
+    "RESOURCES",
+    "Account",
+    "Config",
+    "IdentityPort",
+    "ServiceEntry",
+    "bootstrap",
+    "build",
+    "make_demo",
+]
+
+
+def build(*, db: Database, clock: Clock, state: Path, config: Config | None = None) -> Identity:
+    """Identity over an open database; its token keys are in `state`/keys/fernet, made when there are none."""
+    config = config or Config()
+    return Identity(
+        db=db,
+        clock=clock,
+        config=config,
+        seal=FernetSeal(KeyRepository(state / "keys" / "fernet", config.fernet_keys)),
+        passwords=Argon2Passwords(clock, config.password_memory_s),
+        memory=Memory(config.remembered_tokens),
+    )

@@ -1,0 +1,39 @@
+"""The values of identity and its pure rules."""
+
+from pileus.identity.models.entities import (
+    Assignment,
+    Endpoint,
+    Extra,
+    Group,
+    Project,
+    Region,
+    Role,
+    Service,
+    User,
+    new_id,
+)
+from pileus.identity.models.memory import Memory
+from pileus.identity.models.roles import RoleGraph
+from pileus.identity.models.tokens import Method, Payload, Scope, ScopeKind, ValidToken, new_audit_id, read_payload
+
+__all__ = [
+    "Assignment",
+    "Endpoint",
+    "Extra",
+    "Group",
+    "Memory",
+    "Method",
+    "Payload",
+    "Project",
+    "Region",
+    "Role",
+    "RoleGraph",
+    "Scope",
+    "ScopeKind",
+    "Service",
+    "User",
+    "ValidToken",
+    "new_audit_id",
+    "new_id",
+    "read_payload",
+]

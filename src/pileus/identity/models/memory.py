@@ -1,0 +1,66 @@
+"""What one process remembers of the database between requests; all of it may be lost at any moment.
+
+Every change to identity's rows ends a generation. What was read in one generation is used in that one only, so whoever
+reads takes the number *before* reading and gives it back with what was found.
+"""
+
+import datetime as dt
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+from pileus.identity.models.tokens import ValidToken
+
+T = TypeVar("T")
+
+
+class Memory:
+    """Valid tokens, and facts read whole (roles, catalog), of the present generation."""
+
+    def __init__(self, tokens_kept: int) -> None:
+        self.generation = 0
+        self._tokens_kept = tokens_kept
+        self._tokens: OrderedDict[str, ValidToken] = OrderedDict()
+        self._facts: dict[str, object] = {}
+        self._revoked: dict[str, dt.datetime] = {}
+
+    def changed(self) -> None:
+        """End the generation: nothing read before is used again."""
+        self.generation += 1
+        self._tokens.clear()
+        self._facts.clear()
+
+    def token(self, token: str, now: dt.datetime) -> ValidToken | None:
+        """What is remembered of a token, if it is still valid."""
+        found = self._tokens.get(token)
+        if found is None:
+            return None
+        if found.payload.expires_at <= now or found.payload.audit_ids[0] in self._revoked:
+            del self._tokens[token]
+            return None
+        self._tokens.move_to_end(token)
+        return found
+
+    def keep_token(self, token: str, found: ValidToken, generation: int) -> None:
+        """Remember a valid token that was read in this generation."""
+        if generation != self.generation:
+            return
+        self._tokens[token] = found
+        if len(self._tokens) > self._tokens_kept:
+            self._tokens.popitem(last=False)
+
+    def revoked(self, audit_id: str, expires_at: dt.datetime, now: dt.datetime) -> None:
+        """Forget one token, also if it is being read at this moment."""
+        for audit in [audit for audit, until in self._revoked.items() if until <= now]:
+            del self._revoked[audit]
+        self._revoked[audit_id] = expires_at
+
+    async def fact(self, name: str, read: Callable[[], Awaitable[T]]) -> T:
+        """The fact of that name, read once in a generation."""
+        found = self._facts.get(name)
+        if found is None:
+            generation = self.generation
+            found = await read()
+            if generation == self.generation:
+                self._facts[name] = found
+        return cast("T", found)

@@ -1,0 +1,56 @@
+"""What identity promises the other services and the HTTP kernel, kept."""
+
+from collections.abc import Sequence
+
+from pileus.identity.app import Identity
+from pileus.identity.commands.catalog import catalog_list
+from pileus.identity.commands.tokens import token_find
+from pileus.identity.errors import NotAuthenticated
+from pileus.identity.store.projects import project_find
+from pileus.identity.store.users import user_find
+from pileus.kit.auth import Caller
+from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
+
+
+class IdentityPort:
+    """Authenticator and Directory in one."""
+
+    def __init__(self, app: Identity) -> None:
+        self._app = app
+
+    async def caller(self, token: str) -> Caller:
+        """The caller the token stands for; raises Unauthorized when it is unknown, expired or revoked."""
+        found = await token_find(self._app, token)
+        if found is None:
+            raise NotAuthenticated
+        return found.caller
+
+    async def project(self, project_id: str) -> ProjectRef | None:
+        """The project with this id."""
+        found = await project_find(self._app, project_id)
+        if found is None or found.domain_id is None:
+            return None
+        return ProjectRef(found.id, found.name, found.domain_id, found.enabled)
+
+    async def project_name(self, project_id: str) -> str | None:
+        """The name of the project with this id."""
+        found = await project_find(self._app, project_id)
+        return found.name if found else None
+
+    async def user(self, user_id: str) -> UserRef | None:
+        """The user with this id."""
+        found = await user_find(self._app, user_id)
+        return UserRef(found.id, found.name, found.domain_id, found.enabled) if found else None
+
+    async def catalog(self, project_id: str | None = None) -> Sequence[CatalogEntry]:
+        """The services and their endpoints, as somebody in this project reaches them."""
+        return await catalog_list(self._app, project_id)
+
+    async def endpoint(self, service_type: str, interface: str = "public", region: str | None = None) -> str | None:
+        """The address of a service."""
+        for entry in await catalog_list(self._app, None):
+            if entry.type == service_type:
+                for endpoint in entry.endpoints:
+                    if endpoint.interface == interface and region in {None, endpoint.region_id}:
+                        return endpoint.url
+        return None

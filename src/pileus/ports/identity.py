@@ -1,0 +1,69 @@
+"""What identity promises the other services: who calls, which projects there are, and where services are reached."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from pileus.kit.auth import Authenticator as Authenticator
+
+
+class ProjectRef(msgspec.Struct, frozen=True):
+    """A project as other services know it."""
+
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool = True
+
+
+class UserRef(msgspec.Struct, frozen=True):
+    """A user as other services know them."""
+
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool = True
+
+
+class CatalogEndpoint(msgspec.Struct, frozen=True):
+    """Where a service is reached; `region` repeats `region_id`, as old clients read it."""
+
+    id: str
+    interface: str
+    region_id: str | None
+    region: str | None
+    url: str
+
+
+class CatalogEntry(msgspec.Struct, frozen=True):
+    """A service and its endpoints."""
+
+    id: str
+    type: str
+    name: str
+    endpoints: Sequence[CatalogEndpoint]
+
+
+class Directory(Protocol):
+    """Looks up projects and users, and where services are."""
+
+    async def project(self, project_id: str) -> ProjectRef | None:
+        """The project with this id."""
+        ...
+
+    async def project_name(self, project_id: str) -> str | None:
+        """The name of the project with this id."""
+        ...
+
+    async def user(self, user_id: str) -> UserRef | None:
+        """The user with this id."""
+        ...
+
+    async def catalog(self, project_id: str | None = None) -> Sequence[CatalogEntry]:
+        """The services and their endpoints, as somebody in this project reaches them."""
+        ...
+
+    async def endpoint(self, service_type: str, interface: str = "public", region: str | None = None) -> str | None:
+        """The address of a service."""
+        ...
