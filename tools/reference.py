@@ -5,6 +5,7 @@ A service without a manifest has no page. One whose manifest does not import kee
 
 import importlib
 import importlib.util
+import re
 import sys
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pileus.kit.http.route import Api, Route
     from pileus.kit.http.wire import Wire
 
+SHORT = 60
+ALTERNATIVES = re.compile(r" or (?![^\[]*\])")
 Version = tuple[int, int]
 SERVICES = ("identity", "image", "placement", "compute", "network")
 PLACE = Path("docs/reference")
@@ -68,6 +71,9 @@ def page(service: str, api: "Api") -> str:
             "These guard single fields, or are asked while an operation is decided.",
             _lines(("Rule", "Who"), others),
         ]
+    long_rules = _long_rules(api)
+    if long_rules:
+        parts += ["## Long rules", "Any one of the alternatives is enough.", long_rules]
     changes = list(_history(api))
     if changes:
         parts += ["## Microversions", "What appears and disappears, and where.", "\n".join(changes)]
@@ -116,7 +122,17 @@ def _table(routes: "Iterable[Route]") -> str:
 
 
 def _who(phrase: str) -> str:
-    return phrase.replace("|", "\\|").replace("[", "\\[")
+    return f"`{phrase}`" if len(phrase) <= SHORT else "[long](#long-rules)"
+
+
+def _long_rules(api: "Api") -> str:
+    """Those whose default is too long for a table, an alternative a line."""
+    rules = {rule.name: rule.default for rule in (*api.rules, *(route.rule for route in api.routes if route.rule))}
+    return "\n".join(
+        f"- `{name}`:\n" + "\n".join(f"  - `{alternative}`" for alternative in ALTERNATIVES.split(phrase))
+        for name, phrase in sorted(rules.items())
+        if len(phrase) > SHORT
+    )
 
 
 def _span(route: "Route") -> str:
