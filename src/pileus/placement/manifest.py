@@ -12,12 +12,13 @@ NAME = "placement"
 MOUNT = "placement"
 API = api
 METADATA = PLACEMENT
+MIGRATIONS = "pileus.placement.migrations"
 FLOWS = ()
 CATALOG = ("placement", "placement", "OpenStack Placement Service", "")
 RESOURCES = (root, names, providers, inventories, labels, allocations, usages, candidates)
 
 
-def build(db: Database, clock: Clock) -> PlacementApp:
+def build(*, db: Database, clock: Clock) -> PlacementApp:
     """Placement, ready to be asked."""
     return PlacementApp(db=db, clock=clock)
 
