@@ -1,5 +1,7 @@
 """Topologies for tests: two networks behind a router with a way out, a few guests."""
 
+import msgspec
+
 from pileus.network.drivers.interface import (
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
@@ -107,3 +109,14 @@ def a_topology(outside: str = "172.24.4", **claims: object) -> Topology:
         "gateway_hosts": (HOST,),
     }
     return Topology(**{**parts, **claims})  # type: ignore[arg-type]
+
+
+def port_of(topology: Topology, port_id: str) -> Port:
+    """A port of the topology."""
+    return next(port for port in topology.ports if port.id == port_id)
+
+
+def with_port(topology: Topology, port_id: str, **claims: object) -> Topology:
+    """The topology, but for what is claimed of one port."""
+    ports = tuple(msgspec.structs.replace(port, **claims) if port.id == port_id else port for port in topology.ports)
+    return msgspec.structs.replace(topology, ports=ports)
