@@ -8,6 +8,7 @@ it there for its servers when the cache drops it. Formats are always said, never
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +116,10 @@ class Disks:
         if disk.image is not None:
             size = max(size, await _virtual_size(jail, base, disk.image.format))
             below = ["-b", base.name, "-F", disk.image.format]
-        part = f"{file.name}.part"
+        # A name of its own: the qemu-img of a controller that was killed may still hold, and lock, the one before.
+        for left in home.guest.glob(f"{file.name}.*.part"):
+            left.unlink()
+        part = f"{file.name}.{secrets.token_hex(4)}.part"
         await _qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
         (home.guest / part).rename(file)
         return True

@@ -1,7 +1,7 @@
 """QEMU processes: start one that outlives us, find it again, see it end, end it.
 
-A process is known by its pid and the moment it was born, and it is ours only while its working directory is the
-server's own; a pid alone may have passed to a stranger. Ends are seen through pidfds, without polling.
+A process is known by its pid and the moment it was born, for a pid alone may have passed to a stranger; one that was
+never written down, by its working directory and the id it was called with. Ends are seen through pidfds, not by polling.
 """
 
 import asyncio
@@ -97,13 +97,13 @@ def start(argv: Sequence[str], cwd: Path, fds: Sequence[int], log: Path) -> Proc
     return Process(child.pid, _birth(child.pid) or 0, child)
 
 
-def find(pid: int | None, born: int | None, cwd: Path) -> Process | None:
-    """The process remembered, if it still runs; else any that runs in the server's directory."""
-    # The latter is for a controller that died between starting QEMU and writing down that it did.
-    if pid is not None and _birth(pid) == born and _runs_in(pid, cwd):
+def find(id: str, pid: int | None, born: int | None, cwd: Path) -> Process | None:
+    """The process remembered, if it still runs or is about to end; else any QEMU of that server in its directory."""
+    if pid is not None and _birth(pid) == born:
         return _adopt(pid)
+    # For a controller that died between starting QEMU and writing down that it did.
     for entry in os.listdir("/proc"):
-        if entry.isdigit() and _runs_in(int(entry), cwd):
+        if entry.isdigit() and _is_server(int(entry), id, cwd):
             return _adopt(int(entry))
     return None
 
@@ -116,22 +116,28 @@ def _adopt(pid: int) -> Process | None:
         return None
 
 
-def _runs_in(pid: int, cwd: Path) -> bool:
+def _is_server(pid: int, id: str, cwd: Path) -> bool:
     try:
-        # Compared as files, for the state directory may be reached through links.
-        return os.path.samefile(f"/proc/{pid}/cwd", cwd)
+        # Compared as files, for the state directory may be reached through links. Where it is, the kernel tells; what
+        # it was called with parts QEMU from a qemu-img that works on the server's disk.
+        if not os.path.samefile(f"/proc/{pid}/cwd", cwd):
+            return False
+        return id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
 
 
 def _birth(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot; None if it is gone or a zombie."""
+    """When the process began, in clock ticks since boot; None if there is none.
+
+    Zombies count: while threads of theirs are still ending, the disk is still locked, and only a pidfd tells when the
+    last is gone.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    state, *rest = stat[stat.rindex(")") + 2 :].split()
-    return None if state in "ZX" else int(rest[18])
+    return int(stat[stat.rindex(")") + 2 :].split()[19])
 
 
 def _size(path: Path) -> int:

@@ -104,6 +104,8 @@ class Server:
         """Nothing of the server is left."""
         async with self._working:
             self._attend()
+            if self._home.path.exists():
+                self._remember(ran=False)  # Half removed and then wanted again, it is to start.
             await self._end(signal.SIGKILL)
             await self.let_go()
             wanted = self._home.wanted()
@@ -158,7 +160,7 @@ class Server:
         if not self._searched:
             self._searched = True
             run = self._home.run()
-            found = processes.find(run.pid, run.born, self._home.guest) if self._home.guest.exists() else None
+            found = processes.find(self._home.id, run.pid, run.born, self._home.guest)
             if found is not None:
                 self._watch(found)
                 if run.pid != found.pid:
@@ -348,6 +350,8 @@ class Server:
             if not process.ended.is_set():
                 raise
             self._forget_process()
+            # Its disk may be locked by a QEMU that we did not see when we looked for one.
+            self._searched = False
             self._home.keep_run(msgspec.structs.replace(before, pid=None, born=None, disks_ready=True))
             raise DriverError("QEMU did not start", tail(self._home.log, 3).strip() or "it said nothing") from None
 
