@@ -182,6 +182,9 @@ def _condition(words: str) -> str:
     unset = re.fullmatch(r"not\((.*) unset\)", words)
     if unset:
         return f"not None:%({unset[1]})s"
+    missing = re.fullmatch(r"(.*) unset", words)
+    if missing:
+        return f"None:%({missing[1]})s"
     left, _, right = words.partition("=")
     if left in _SUBJECTS:
         return f"{_SUBJECTS[left]}:%({right})s"
