@@ -35,6 +35,11 @@ while [ $# -ge 2 ]; do
 done
 """
 
+# A block for each process that runs tests at the same time, and one more for a second cloud.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+OUTSIDE = f"172.31.{100 + 2 * _WORKER}"
+OTHER_OUTSIDE = f"172.31.{101 + 2 * _WORKER}"
+
 
 async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 15) -> None:
     """Waits for a state, looking again and again; fails the test after `deadline_s`."""
@@ -170,7 +175,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(state: Path, outside: str = "172.31.254", host_name: str = "host-a") -> AsyncIterator[World]:
+async def world(state: Path, outside: str = OUTSIDE, host_name: str = "host-a") -> AsyncIterator[World]:
     """A running world, removed afterwards."""
     made = World(state, outside, host_name)
     try:

@@ -11,5 +11,5 @@ pytestmark = [pytest.mark.host]
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
 async def test_ovn_keeps_the_promise(promise, tmp_path: Path) -> None:
-    async with world(tmp_path, "172.31.252") as w:
+    async with world(tmp_path) as w:
         await promise(w.fabric, w.host.plug, until)

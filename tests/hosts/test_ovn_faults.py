@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.hosts.ovn_world import World, machine_gets, machine_reaches, until, world
+from tests.hosts.ovn_world import OTHER_OUTSIDE, OUTSIDE, machine_gets, machine_reaches, until, world
 from tests.network.builders import (
     ANN,
     BOB,
@@ -24,8 +24,6 @@ from pileus.network.drivers.ovn.link import free_address
 from pileus.network.drivers.ovn.place import Place
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
-
-OUTSIDE = "172.31.254"
 
 
 async def test_traffic_flows_while_the_controller_is_away_and_another_adopts(tmp_path: Path) -> None:
@@ -148,7 +146,7 @@ async def test_everything_comes_back_after_the_machine_restarted(tmp_path: Path)
 async def test_controller_killed_at_once_leaves_the_daemons_running(tmp_path: Path) -> None:
     code = f"""
 import asyncio, pathlib
-from tests.hosts.ovn_world import World
+from tests.hosts.ovn_world import OUTSIDE, OTHER_OUTSIDE, World
 async def main():
     await World(pathlib.Path({str(tmp_path)!r}), {OUTSIDE!r}, "host-a").start()
     print("up", flush=True)
@@ -156,43 +154,46 @@ async def main():
 asyncio.run(main())
 """
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    controller = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, env=env, stdout=asyncio.subprocess.PIPE
-    )
-    assert b"up\n" == await controller.stdout.readline()
-    before = World(tmp_path, OUTSIDE, "host-a").host.daemons()
-    controller.kill()
-    await controller.wait()
     async with world(tmp_path) as w:
-        assert [state.pid for state in before] == [state.pid for state in w.host.daemons()]
-        assert None not in [state.pid for state in before]
+        await w.remove()
+        controller = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, env=env, stdout=asyncio.subprocess.PIPE
+        )
+        assert b"up\n" == await controller.stdout.readline()
+        before = [state.pid for state in w.host.daemons()]
+        assert None not in before
+        controller.kill()
+        await controller.wait()
+
+        await w.start()
+
+        assert before == [state.pid for state in w.host.daemons()]
 
 
-async def test_second_cloud_takes_the_next_free_block(tmp_path: Path) -> None:
-    async with world(tmp_path, "172.24.4"):
-        assert "172.24.4.1/24" == await free_address(Place(tmp_path))
-        assert "172.24.5.1/24" == await free_address(Place(tmp_path / "other"))
+async def test_second_cloud_takes_another_block(tmp_path: Path) -> None:
+    async with world(tmp_path):
+        assert f"{OUTSIDE}.1/24" != await free_address(Place(tmp_path / "other"), f"{OUTSIDE}.1/24")
+        assert f"{OUTSIDE}.1/24" == await free_address(Place(tmp_path), f"{OUTSIDE}.1/24"), "its own block is free"
         with pytest.raises(DriverError, match="overlaps"):
-            async with world(tmp_path / "other", "172.24.4"):
+            async with world(tmp_path / "other"):
                 pass
 
 
 async def test_two_clouds_stand_side_by_side_below_long_paths(tmp_path: Path) -> None:
     deep = tmp_path / ("a-very-long-name-of-a-folder-" * 4)
     deep.mkdir()
-    other_outside = "172.31.253"
-    async with world(deep) as one, world(tmp_path / "two", other_outside) as two:
-        for w, outside in ((one, OUTSIDE), (two, other_outside)):
+    async with world(deep) as one, world(tmp_path / "two", OTHER_OUTSIDE) as two:
+        for w, outside in ((one, OUTSIDE), (two, OTHER_OUTSIDE)):
             wanted = a_topology(outside)
             await w.apply(wanted)
             ann = await w.arrive(port_of(wanted, ANN))
             await ann.lease()
             await ann.serve(f"I am Ann of {outside}.")
-        for outside in (OUTSIDE, other_outside):
+        for outside in (OUTSIDE, OTHER_OUTSIDE):
             await until(lambda outside=outside: machine_reaches(f"{outside}.50"))
             assert f"I am Ann of {outside}." == await machine_gets(f"http://{outside}.50/")
         await one.remove()
-        assert f"I am Ann of {other_outside}." == await machine_gets(f"http://{other_outside}.50/")
+        assert f"I am Ann of {OTHER_OUTSIDE}." == await machine_gets(f"http://{OTHER_OUTSIDE}.50/")
 
 
 async def test_nothing_is_left_after_removal(tmp_path: Path) -> None:

@@ -7,15 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.hosts.ovn_world import machine_gets, machine_reaches, until, world
+from tests.hosts.ovn_world import OUTSIDE, machine_gets, machine_reaches, until, world
 from tests.network.builders import ANN, RED, a_topology
 
 from pileus import guest
 from pileus.network.drivers.interface import PortPlug
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(180)]
-
-OUTSIDE = "172.31.251"
 
 
 @contextlib.asynccontextmanager

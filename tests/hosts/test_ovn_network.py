@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.hosts.ovn_world import machine_gets, machine_reaches, until, world
+from tests.hosts.ovn_world import OUTSIDE, machine_gets, machine_reaches, until, world
 from tests.network.builders import (
     ANN,
     BLUE,
@@ -39,8 +39,6 @@ from pileus.network.drivers.interface import (
 )
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
-
-OUTSIDE = "172.31.254"
 
 
 async def test_guest_is_given_address_names_routes_and_metadata(tmp_path: Path) -> None:

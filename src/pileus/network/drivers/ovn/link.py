@@ -32,11 +32,10 @@ class ExternalLink(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = 1442
 
 
-async def free_address(place: Place) -> str:
-    """An address for the link that nothing else on the machine overlaps: a second cloud takes the next block."""
+async def free_address(place: Place, preferred: str = "172.24.4.1/24") -> str:
+    """The preferred address for the link, or the next that nothing on the machine overlaps: for a second cloud."""
     taken = await _taken(place)
-    for third in range(4, 256):
-        address = f"172.24.{third}.1/24"
+    for address in (preferred, *(f"172.24.{third}.1/24" for third in range(4, 256))):
         if not any(block.overlaps(ipaddress.IPv4Interface(address).network) for block in taken.values()):
             return address
     raise DriverError("link the external network", "every block of 172.24.4.0 to 172.24.255.0 is taken")
