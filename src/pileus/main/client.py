@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,8 @@ class Unreachable(Problem):
 class Client:
     """One user in one project, with a token and the catalog."""
 
-    def __init__(self, auth_url: str, user: str, password: str, project: str) -> None:
+    def __init__(self, auth_url: str, user: str, password: str, project: str, authority: str = "") -> None:
+        self._authority = authority
         self.project_id = ""
         self._token = ""
         self._endpoints: dict[str, str] = {}
@@ -82,7 +84,7 @@ class Client:
 
     def _send(self, method: str, url: str, body: Any, headers: dict[str, str]) -> tuple[bytes, Mapping[str, str]]:
         parts = urlsplit(url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        connection = connect(parts.hostname or "", parts.port, self._authority if parts.scheme == "https" else None)
         if body is not None and "Content-Type" not in headers:
             headers = {**headers, "Content-Type": "application/json"}
         try:
@@ -96,6 +98,14 @@ class Client:
         if answer.status >= 400:
             raise ApiProblem(method=method, url=url, status=answer.status, text=data.decode(errors="replace")[:500])
         return data, {name.lower(): value for name, value in answer.getheaders()}
+
+
+def connect(host: str, port: int | None, authority: str | None, timeout_s: float = 60.0) -> http.client.HTTPConnection:
+    """A connection, by TLS unless `authority` is None; empty means the authorities of the system."""
+    if authority is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
+    context = ssl.create_default_context(cafile=authority or None)
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
 
 
 def until(what: Callable[[], Any], deadline_s: float, every_s: float = 0.5) -> Iterator[Any]:

@@ -6,6 +6,7 @@ import shlex
 import yaml
 
 from pileus.kit.errors import NotFound
+from pileus.main.certificates import authority_of
 from pileus.main.settings import Settings
 from pileus.main.state import Credentials, State, write_whole
 
@@ -25,6 +26,7 @@ def ensure_credentials(state: State, settings: Settings) -> Credentials:
             credentials.passwords[user] = secrets.token_urlsafe(18)
         credentials.region = settings.region
         state.keep(credentials)
+    authority = authority_of(state, settings)
     clouds = {
         "clouds": {
             f"pileus-{user}": {
@@ -38,6 +40,7 @@ def ensure_credentials(state: State, settings: Settings) -> Credentials:
                 },
                 "region_name": settings.region,
                 "identity_api_version": 3,
+                **({"cacert": authority} if authority else {}),
             }
             for user in USERS
         }
@@ -61,4 +64,7 @@ def exports(state: State, settings: Settings, user: str) -> str:
         "OS_REGION_NAME": settings.region,
         "OS_IDENTITY_API_VERSION": "3",
     }
+    authority = authority_of(state, settings)
+    if authority:
+        values["OS_CACERT"] = authority
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -52,7 +53,16 @@ def start(state: State, settings: Settings, config: Path | None = None) -> int:
 def answers(settings: Settings) -> bool:
     """Whether the APIs answer."""
     host, port = settings.address
-    connection = http.client.HTTPConnection(host if host != "0.0.0.0" else "127.0.0.1", port, timeout=5)  # noqa: S104
+    local = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  compared, not bound
+    connection: http.client.HTTPConnection
+    if settings.encrypted:
+        # Asked only whether it answers, so whoever it is will do.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(local, port, timeout=5, context=context)
+    else:
+        connection = http.client.HTTPConnection(local, port, timeout=5)
     try:
         connection.request("GET", "/healthcheck")
         return connection.getresponse().status == 200

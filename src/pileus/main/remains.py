@@ -16,6 +16,6 @@ async def remove_network(state: State, settings: Settings) -> None:
     """No daemon, namespace, link or rule of this cloud's network is left."""
     if settings.network != "ovn":
         return
-    from pileus.main.host import ovn_host
+    from pileus.main.machine import ovn_host
 
     await ovn_host(state, settings, None).remove()

@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: Literal["granian", "uvicorn"] = "granian"
     host_name: str = ""  # this machine's name as a host; its own when empty
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tls_certificate: str = ""  # PEM files of the operator's own; ours are made when both are empty and it is needed
+    tls_key: str = ""
     external: ExternalNetwork = ExternalNetwork()
 
     @property
@@ -49,7 +51,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def url(self) -> str:
         """What clients reach the cloud by, without a slash at the end."""
-        return (self.public_url or f"http://{self.listen}").rstrip("/")
+        return (self.public_url or f"{'https' if self.encrypted else 'http'}://{self.listen}").rstrip("/")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the APIs answer by TLS: always where others can hear."""
+        host, _ = self.address
+        try:
+            return bool(self.tls_certificate) or not ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host != "localhost"
 
 
 def settings_of(state: State, given: dict[str, object], file: Path | None = None) -> Configured[Settings]:

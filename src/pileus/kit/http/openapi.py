@@ -39,7 +39,8 @@ def document(api: Api, *, mount: str, release: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": f"Pileus {api.service}", "version": release},
-        "servers": [{"url": f"/{mount}"}],
+        # Paths are those below the service's endpoint, as everywhere in OpenStack, where the catalog says what stands before.
+        "x-openstack-mount": f"/{mount}",
         "paths": paths,
         "components": {
             "schemas": components,

@@ -20,6 +20,7 @@ from pileus.kit.http.version import ALWAYS, FOREVER, Version, version
 
 Granted = frozenset[str]
 NOTHING_GRANTED: Granted = frozenset()
+_NAMED = {"c": "", "u": "_update", "r": "_reply"}
 
 
 class F(NamedTuple):
@@ -170,8 +171,9 @@ def _projection(
             specs.append((field.attribute, kind))
         else:
             specs.append((field.attribute, kind, field.default))
+    # Names tell projections apart in documents: one wire may be there as a request, as an update and as a reply.
     plain = msgspec.defstruct(
-        wire.__name__,
+        f"{wire.__name__}{_NAMED[on]}{interval or ''}",
         specs,
         rename={field.attribute: field.name for field in kept},
         forbid_unknown_fields=wire.__extras__ is None and not wire.__loose__,

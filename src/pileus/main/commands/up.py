@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from pileus.kit.errors import Problem
+from pileus.main.certificates import authority_of
 from pileus.main.client import Client
 from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
 from pileus.main.credentials import ensure_credentials
@@ -88,7 +89,8 @@ def _furnish(state: State, settings: Settings, admin: Client, image: Path | None
 
 
 def _client(state: State, settings: Settings, user: str) -> Client:
-    return Client(f"{settings.url}/identity/v3", user, state.credentials().passwords[user], user)
+    password = state.credentials().passwords[user]
+    return Client(f"{settings.url}/identity/v3", user, password, user, authority_of(state, settings))
 
 
 def _demo(state: State, settings: Settings, args: argparse.Namespace) -> None:

@@ -1,0 +1,317 @@
+"""Wiring: configuration to collaborators, collaborators to services, services to one another.
+
+Nobody else knows every part. A service that is left out of the configuration is not even imported; what needs it is
+then left out too, or says so.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import yaml
+
+from pileus import __version__
+from pileus.identity import manifest as identity
+from pileus.identity.app import Identity
+from pileus.kit.bus import LocalBus
+from pileus.kit.clock import SystemClock
+from pileus.kit.db import Database
+from pileus.kit.db.migrate import migrate
+from pileus.kit.errors import Invalid
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.standing import Reconcilers, Standing
+from pileus.kit.hosts.agent import Agent
+from pileus.kit.hosts.control import Hosts
+from pileus.kit.hosts.local import LocalExchange
+from pileus.kit.http import Kernel, Reply
+from pileus.kit.http.openapi import document
+from pileus.kit.http.server import Application
+from pileus.kit.http.socket import Socket, SocketHandler
+from pileus.kit.observe.events import Events
+from pileus.kit.observe.log import log_of
+from pileus.kit.policy import Enforcer, PolicyError
+from pileus.main import machine
+from pileus.main.settings import Settings
+from pileus.main.state import State
+from pileus.ports.metadata import Answer, MetadataAnswers
+
+log = log_of(__name__)
+
+FORGET_EVERY_S = 3600.0
+LONGEST_PAUSE_S = 30.0
+JSON = {"Content-Type": "application/json"}
+
+
+class BadPolicy(Invalid):
+    """{file}: {why}. The cloud does not start with a policy it cannot understand."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service stands on."""
+
+    state: State
+    settings: Settings
+    db: Database
+    clock: SystemClock
+    bus: LocalBus
+    engine: Engine
+    hosts: Hosts
+    events: Events
+    kernel: Kernel
+
+
+class Cloud:
+    """All parts of one cloud, wired."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        application: Application,
+        reconcilers: Reconcilers,
+        agent: Agent | None,
+        parts: machine.NetworkParts | None,
+    ) -> None:
+        self.frame = frame
+        self.application = application
+        self._reconcilers = reconcilers
+        self._agent = agent
+        self._parts = parts
+
+    async def start(self) -> None:
+        """Everything that goes on by itself goes on."""
+        pause_s = 1.0
+        while self._parts is not None:
+            try:
+                await self._parts.start()
+                break
+            except Exception as failed:  # noqa: BLE001  the APIs answer meanwhile, and the log says what is wrong
+                log.broke("the network does not start", failed, again_in_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        await self._reconcilers.start()
+        await self.frame.engine.start()
+        if self._agent is not None:
+            await self._agent.start()
+        log.info("the host is at work")
+
+    async def stop(self) -> None:
+        """Nothing goes on any more in this process; servers and networks are left as they are."""
+        if self._agent is not None:
+            await self._agent.stop()
+        await self.frame.engine.stop()
+        await self._reconcilers.stop()
+        if self._parts is not None:
+            await self._parts.close()
+        await self.frame.db.close()
+
+
+class _Answers:
+    """Metadata answers of compute, which is built after the network that asks for them."""
+
+    def __init__(self) -> None:
+        self.of: MetadataAnswers | None = None
+
+    async def answer(
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+    ) -> Answer:
+        if self.of is None:
+            return Answer(503)
+        return await self.of.answer(network_id, source_ip, method, path, headers)
+
+
+async def assemble(state: State, settings: Settings) -> Cloud:
+    """The cloud in a state directory, ready to be started; its database is up to date."""
+    manifests = _manifests(settings)
+    await migrate(state.database, {name: module.MIGRATIONS for name, module in manifests.items()})
+    db = await Database.open(state.database)
+    clock, bus = SystemClock(), LocalBus()
+    people = identity.build(db=db, clock=clock, state=state.path)
+    directory = identity.IdentityPort(people)
+    enforcer = Enforcer()
+    frame = Frame(
+        state=state,
+        settings=settings,
+        db=db,
+        clock=clock,
+        bus=bus,
+        engine=Engine(db, bus, clock),
+        hosts=Hosts(db, bus, clock),
+        events=Events(db, bus, clock),
+        kernel=Kernel(directory, enforcer),
+    )
+    frame.hosts.on_seen(lambda kind, id: frame.engine.wake_subject(f"{kind}:{id}"))
+    _mount(frame, identity, people)
+    await _bootstrap(frame, people, manifests)
+    cloud = await _services(frame, manifests, directory)
+    _read_policy(state, enforcer)
+    _plain_pages(frame, manifests)
+    return cloud
+
+
+def _manifests(settings: Settings) -> dict[str, Any]:
+    """The manifest of each service that is wanted."""
+    from importlib import import_module
+
+    return {name: import_module(f"pileus.{name}.manifest") for name in settings.services}
+
+
+def _mount(frame: Frame, manifest: ModuleType, app: object) -> None:
+    frame.kernel.mount(manifest.MOUNT, manifest.API, app)
+    for flow in manifest.FLOWS:
+        frame.engine.add(flow, app)
+
+
+async def _bootstrap(frame: Frame, people: Identity, manifests: Mapping[str, Any]) -> None:
+    """The first users can log in, and the catalog tells where the services are."""
+    entries = []
+    for manifest in manifests.values():
+        kind, name, description, path = manifest.CATALOG
+        entries.append(identity.ServiceEntry.at(kind, name, description, f"/{manifest.MOUNT}{path}"))
+    passwords = frame.state.credentials().passwords
+    settings = frame.settings
+    await identity.bootstrap(
+        people, admin_password=passwords["admin"], public_url=settings.url, region=settings.region, services=entries
+    )
+    await identity.make_demo(people, passwords["demo"])
+
+
+async def _services(frame: Frame, manifests: Mapping[str, Any], directory: identity.IdentityPort) -> Cloud:
+    """Every other service, mounted; and this machine as a host of theirs."""
+    wired = _Wired(frame, manifests, directory)
+    standing: list[Standing] = [Standing("forget old events", FORGET_EVERY_S, wired.forget)]
+    sockets: dict[str, SocketHandler] = {}
+    if "placement" in manifests:
+        wired.placement()
+    if "image" in manifests:
+        standing += wired.image()
+    if "network" in manifests:
+        standing += wired.network()
+    if "compute" in manifests:
+        standing += wired.compute()
+        sockets["/console/websocket"] = wired.console
+    reconcilers = Reconcilers(standing, frame.bus, frame.clock)
+    agent = await wired.agent()
+    return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired.parts)
+
+
+class _Wired:
+    """Services on their way to being wired; each verb adds one, in the order in which they need one another."""
+
+    def __init__(self, frame: Frame, manifests: Mapping[str, Any], directory: identity.IdentityPort) -> None:
+        self._frame = frame
+        self._manifests = manifests
+        self._directory = directory
+        self._answers = _Answers()
+        self._ports: dict[str, Any] = {}
+        self._compute: Any = None
+        self._consoles: machine.LocalConsoles | None = None
+        self.parts: machine.NetworkParts | None = None
+
+    async def forget(self) -> str | None:
+        """Events beyond what is kept are gone."""
+        await self._frame.events.forget_old()
+        return None
+
+    def placement(self) -> None:
+        """Placement is mounted."""
+        manifest = self._manifests["placement"]
+        app = manifest.build(db=self._frame.db, clock=self._frame.clock)
+        self._ports["placement"] = manifest.port(app)
+        _mount(self._frame, manifest, app)
+
+    def image(self) -> list[Standing]:
+        """Images are mounted."""
+        frame, manifest = self._frame, self._manifests["image"]
+        app = manifest.build(db=frame.db, clock=frame.clock, state=frame.state.path)
+        self._ports["image"] = manifest.port(app)
+        _mount(frame, manifest, app)
+        return list(manifest.standing(app))
+
+    def network(self) -> list[Standing]:
+        """Networks are mounted, over the drivers of this machine."""
+        frame, manifest = self._frame, self._manifests["network"]
+        self.parts = machine.network_parts(frame.state, frame.settings, self._answers)
+        app = manifest.build(
+            db=frame.db,
+            clock=frame.clock,
+            bus=frame.bus,
+            hosts=frame.hosts,
+            events=frame.events,
+            fabric=self.parts.fabric,
+        )
+        self._ports["network"] = manifest.port(app)
+        _mount(frame, manifest, app)
+        return list(manifest.standing(app))
+
+    def compute(self) -> list[Standing]:
+        """Servers are mounted; metadata is answered from them."""
+        frame, manifest = self._frame, self._manifests["compute"]
+        self._consoles = machine.LocalConsoles(machine.host_name(frame.settings))
+        app = manifest.build(
+            db=frame.db,
+            clock=frame.clock,
+            bus=frame.bus,
+            engine=frame.engine,
+            hosts=frame.hosts,
+            events=frame.events,
+            placement=self._ports["placement"],
+            images=self._ports["image"],
+            networks=self._ports["network"],
+            identity=self._directory,
+            consoles=self._consoles,
+        )
+        self._compute = app
+        self._answers.of = manifest.metadata_answers(app)
+        _mount(frame, manifest, app)
+        return list(manifest.standing(app))
+
+    async def console(self, socket: Socket) -> None:
+        """A browser talks to a server's console."""
+        await self._manifests["compute"].console_socket(self._compute, socket)
+
+    async def agent(self) -> Agent | None:
+        """The agent of this machine, if there is anything to do for it."""
+        if self.parts is None or self._consoles is None:
+            return None
+        frame = self._frame
+        runs = machine.hypervisor(frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock)
+        self._consoles.of = runs
+        exchange = LocalExchange(frame.hosts, frame.bus)
+        return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts.doors, frame.clock)
+
+
+def _read_policy(state: State, enforcer: Enforcer) -> None:
+    """An operator's policy.yaml takes the place of the defaults it names."""
+    file = state / "policy.yaml"
+    if not file.exists():
+        return
+    try:
+        strings = msgspec.convert(yaml.safe_load(file.read_text()) or {}, dict[str, str])
+        enforcer.override(strings)
+    except (yaml.YAMLError, msgspec.ValidationError, PolicyError) as bad:
+        raise BadPolicy(file=file, why=bad) from bad
+
+
+def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:
+    """What is served outside the services: the list of them, health, OpenAPI documents, console pages."""
+    plain = frame.kernel.plain
+    encode = msgspec.json.encode
+
+    def root(address: str) -> Reply:
+        services = {
+            manifest.CATALOG[0]: f"{address}/{manifest.MOUNT}{manifest.CATALOG[3]}" for manifest in manifests.values()
+        }
+        return Reply(200, encode({"pileus": __version__, "services": services}), dict(JSON))
+
+    plain["/"] = root
+    plain["/healthcheck"] = lambda _: Reply(200, b"OK\n", {"Content-Type": "text/plain"})
+    for name, manifest in manifests.items():
+        plain[f"/openapi/{name.replace('_', '-')}.json"] = lambda _, manifest=manifest: Reply(  # type: ignore[misc]
+            200, encode(document(manifest.API, mount=manifest.MOUNT, release=__version__)), dict(JSON)
+        )
+    if "compute" in manifests:
+        from pileus.dashboard.consoles import pages
+
+        plain.update(pages())

@@ -1,0 +1,137 @@
+"""This machine as a host of the cloud: what runs servers here, what plugs them in, and the agent that does as wanted."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.compute.agent import KIND, ServerHandler
+from pileus.compute.drivers.interface import ConsoleKind, DriverError, Hypervisor, OpensConsole, ShowsConsoleLog
+from pileus.kit.clock import Clock
+from pileus.kit.errors import Unavailable
+from pileus.kit.hosts.agent import Agent
+from pileus.kit.hosts.exchange import Exchange
+from pileus.main.settings import Settings
+from pileus.main.state import State
+from pileus.network.agent.metadata import METADATA, MetadataHandler
+from pileus.network.drivers.fake import FakeFabric, FakeMetadataDoors, FakePlug
+from pileus.network.drivers.interface import Fabric, MetadataDoors
+from pileus.network.drivers.ovn.host import OvnHost
+from pileus.ports.consoles import ConsoleName
+from pileus.ports.image_files import ImageFiles
+from pileus.ports.metadata import MetadataAnswers
+from pileus.ports.plug import Plug
+
+
+class NoConsole(Unavailable):
+    """Host {host} cannot show consoles now."""
+
+
+def host_name(settings: Settings) -> str:
+    """The name this machine has as a host."""
+    return settings.host_name or socket.gethostname()
+
+
+class NetworkParts(msgspec.Struct, frozen=True):
+    """The network's drivers on this machine."""
+
+    fabric: Fabric
+    plug: Plug
+    doors: MetadataDoors
+    ovn: OvnHost | None = None
+
+    async def start(self) -> None:
+        """Daemons run and the fabric answers."""
+        if self.ovn is not None:
+            await self.ovn.start()
+        await self.fabric.start()
+
+    async def close(self) -> None:
+        """This process has let go of the network; the network goes on."""
+        await self.fabric.stop()
+        if self.ovn is not None:
+            await self.ovn.close()
+
+
+def network_parts(state: State, settings: Settings, answers: MetadataAnswers) -> NetworkParts:
+    """The network drivers the configuration asks for."""
+    if settings.network == "fake":
+        pretended = FakeFabric()
+        return NetworkParts(pretended, FakePlug(pretended, host_name(settings)), FakeMetadataDoors())
+    from pileus.network.drivers.ovn.fabric import OvnFabric
+
+    host = ovn_host(state, settings, answers)
+    return NetworkParts(OvnFabric(host.socket, host.socket, (host_name(settings),)), host.plug, host.doors, host)
+
+
+def ovn_host(state: State, settings: Settings, answers: MetadataAnswers | None) -> OvnHost:
+    """OVN on this machine; without answers it can only be taken away."""
+    from pileus.network.drivers.ovn.daemons import Settings as OvnSettings
+    from pileus.network.drivers.ovn.link import ExternalLink
+
+    block = ipaddress.ip_network(settings.external.cidr)
+    link = ExternalLink(address=f"{block[1]}/{block.prefixlen}", masquerade=settings.external.masquerade)
+    about = OvnSettings(host=host_name(settings), physical_network=settings.external.physical_network)
+    return OvnHost(state.path, about, answers or _Silent(), link)
+
+
+class _Silent:
+    """Answers nobody: for taking a network away."""
+
+    async def answer(
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+    ) -> object:
+        raise RuntimeError("no guest is answered while the network is taken away")
+
+
+def hypervisor(state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock) -> Hypervisor:
+    """What runs servers on this machine."""
+    if settings.compute == "fake":
+        from pileus.compute.drivers.fake import Fake
+
+        return Fake(clock=clock)
+    from pileus.compute.drivers.qemu import Qemu
+
+    return Qemu(state.path, images, plug)
+
+
+class LocalConsoles:
+    """Consoles of the servers on this machine; keeps pileus.ports.consoles.Consoles."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self.of: Hypervisor | None = None
+
+    async def log(self, host: str, server_id: str, lines: int | None) -> str:
+        """The end of what the server printed."""
+        runs = self._at(host)
+        if not isinstance(runs, ShowsConsoleLog):
+            raise NoConsole(host=host)
+        return await runs.console_log(server_id, lines)
+
+    async def open(
+        self, host: str, server_id: str, kind: ConsoleName
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the server's console."""
+        runs = self._at(host)
+        if not isinstance(runs, OpensConsole):
+            raise NoConsole(host=host)
+        try:
+            return await runs.open(server_id, ConsoleKind(kind))
+        except DriverError as failed:
+            raise Unavailable(str(failed)) from failed
+
+    def _at(self, host: str) -> Hypervisor:
+        if host != self._host or self.of is None:
+            raise NoConsole(host=host)
+        return self.of
+
+
+async def agent(name: str, exchange: Exchange, runs: Hypervisor, doors: MetadataDoors, clock: Clock) -> Agent:
+    """The agent of this machine; it starts with `start`."""
+    servers = ServerHandler(runs)
+    made = Agent(exchange, name, {KIND: servers, METADATA: MetadataHandler(doors)}, clock, await servers.facts())
+    servers.wake(made.look_again)
+    return made
