@@ -34,6 +34,7 @@ from pileus.network.drivers.interface import (
     Network,
     PortPlug,
     PortState,
+    SecurityRule,
     Subnet,
     Topology,
 )
@@ -201,15 +202,7 @@ async def test_ovn_understands_every_kind_of_row(tmp_path: Path) -> None:
             assert not [line for line in bad if "vif_plug" not in line]
 
 
-def _everything() -> Topology:
-    """A topology with IPv6, every protocol in rules, options of a port's own, a VLAN and static routes."""
-    six = (
-        Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_mode="slaac"),
-        Subnet(
-            id="s7", network=BLUE, cidr="fd00:2::/64", gateway_ip="fd00:2::1", ipv6_mode="dhcpv6-stateful",
-            dns_servers=("fd00::53",),
-        ),
-    )  # fmt: skip
+def _every_rule() -> tuple[SecurityRule, ...]:
     protocols = (None, "tcp", "udp", "sctp", "icmp", "vrrp", "47", "esp", "ah")
     rules = tuple(
         a_rule(number, protocol=protocol, direction=direction, ethertype=ethertype, remote_group=group)
@@ -222,6 +215,18 @@ def _everything() -> Topology:
         a_rule(901, protocol="icmpv6", ethertype="IPv6", port_min=128, remote_prefix="fd00::/8"),
         a_rule(902, protocol="udp", port_min=10, port_max=20),
     )
+    return (*rules, *more)
+
+
+def _everything() -> Topology:
+    """A topology with IPv6, every protocol in rules, options of a port's own, a VLAN and static routes."""
+    six = (
+        Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_mode="slaac"),
+        Subnet(
+            id="s7", network=BLUE, cidr="fd00:2::/64", gateway_ip="fd00:2::1", ipv6_mode="dhcpv6-stateful",
+            dns_servers=("fd00::53",),
+        ),
+    )  # fmt: skip
     told = ("mtu:1300", "router:10.1.0.1", "dns-server:9.9.9.9,8.8.8.8", "ntp-server:1.1.1.1", "lease-time:60",
             "domain-name:a.b", "domain-search:a.b,c.d", "hostname:ann", "tftp-server:boot", "bootfile-name:x/y",
             "server-ip-address:1.2.3.4", "path-prefix:/x", "wpad:http://x", "broadcast:10.1.0.255", "arp-timeout:5",
@@ -242,7 +247,7 @@ def _everything() -> Topology:
         subnets=(*topology.subnets, *six),
         routers=(routed,),
         security_groups=tuple(
-            msgspec.structs.replace(group, rules=(*rules, *more)) if group.id == OPEN else group
+            msgspec.structs.replace(group, rules=_every_rule()) if group.id == OPEN else group
             for group in topology.security_groups
         ),
     )
