@@ -4,7 +4,7 @@ It is Debian's cloud kernel and busybox with a few scripts (`rootfs/`), in a dis
 packages -> tree -> initrd -> disk image; `ensure` gives the finished files, `build` also writes the image somewhere.
 """
 
-from pileus.guest.build import CannotBuildGuest, Guest, build, ensure, make
+from pileus.guest.build import CannotBuildGuest, Guest, build, cached, ensure, make
 from pileus.guest.disk import KERNEL_ARGS
 
-__all__ = ["KERNEL_ARGS", "CannotBuildGuest", "Guest", "build", "ensure", "make"]
+__all__ = ["KERNEL_ARGS", "CannotBuildGuest", "Guest", "build", "cached", "ensure", "make"]

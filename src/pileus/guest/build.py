@@ -37,8 +37,13 @@ class Guest(msgspec.Struct, frozen=True):
 
 async def ensure(cache: Path, say: Say) -> Guest:
     """The newest guest in the cache, made first if there is none; asks no network when there is one."""
-    made = _made(cache, "*")
+    made = cached(cache)
     return made if made is not None else await make(cache, say)
+
+
+def cached(cache: Path) -> Guest | None:
+    """The newest guest in the cache, if there is one."""
+    return _made(cache, "*")
 
 
 async def make(cache: Path, say: Say, *, anew: bool = False) -> Guest:

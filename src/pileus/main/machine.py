@@ -14,7 +14,7 @@ from pileus.kit.errors import Unavailable
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.exchange import Exchange
 from pileus.main.settings import Settings
-from pileus.main.state import State
+from pileus.main.state import State, guest_cache
 from pileus.network.agent.metadata import METADATA, MetadataHandler
 from pileus.network.drivers.fake import FakeFabric, FakeMetadataDoors, FakePlug
 from pileus.network.drivers.interface import Fabric, MetadataDoors
@@ -93,8 +93,12 @@ def hypervisor(state: State, settings: Settings, images: ImageFiles, plug: Plug,
 
         return Fake(clock=clock)
     from pileus.compute.drivers.qemu import Qemu
+    from pileus.compute.drivers.qemu.accel import ProbeGuest
+    from pileus.guest import cached
 
-    return Qemu(state.path, images, plug)
+    guest = cached(guest_cache())
+    probe = ProbeGuest(guest.kernel, guest.initrd) if guest is not None else None
+    return Qemu(state.path, images, plug, probe=probe)
 
 
 class LocalConsoles:

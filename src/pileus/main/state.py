@@ -119,6 +119,13 @@ def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
         os.close(directory)
 
 
+def guest_cache(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where this machine keeps the built-in guest: made once, for all its clouds."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/pileus/guest")
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pileus" / "guest"
+
+
 def default_state(environment: Mapping[str, str] = os.environ) -> Path:
     """Where a cloud lives unless told otherwise: /var/lib/pileus for root, else the user's data directory."""
     if environment.get("PILEUS_STATE"):

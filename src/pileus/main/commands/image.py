@@ -4,14 +4,13 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from pileus.main.commands.options import add_state, state_of
+from pileus.main.state import guest_cache
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser("build", help="make the guest image, unless it is there already")
-    add_state(build)
     build.add_argument("--output", type=Path, default=None, metavar="FILE", help="also write the disk image here")
     build.add_argument("--force", action="store_true", help="make it anew even if it is there")
 
@@ -20,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the image and say where it is."""
     from pileus.guest import build, make
 
-    cache = guest_cache(state_of(args).path)
+    cache = guest_cache()
     if args.output is None:
         guest = asyncio.run(make(cache, print, anew=args.force))
         print(f"image:  {guest.image}")
@@ -30,8 +29,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"kernel: {guest.kernel} ({guest.version})")
     print(f"initrd: {guest.initrd}")
     return 0
-
-
-def guest_cache(state: Path) -> Path:
-    """Where a cloud keeps its guests."""
-    return state / "cache" / "guest"

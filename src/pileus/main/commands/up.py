@@ -16,7 +16,7 @@ from pileus.main.commands.options import add_settings, add_state, given_settings
 from pileus.main.credentials import ensure_credentials
 from pileus.main.launch import start
 from pileus.main.settings import Settings, remember, settings_of
-from pileus.main.state import State
+from pileus.main.state import State, guest_cache
 
 CLEAR = "\r\x1b[K"
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     state.create()
     settings = remember(state, settings, given)
     ensure_credentials(state, settings)
-    image = _guest(state) if settings.compute == "qemu" else None
+    image = _guest() if settings.compute == "qemu" else None
     if args.foreground:
         from pileus.main.serve import serve
 
@@ -73,12 +73,12 @@ def _packages() -> None:
     packages.ensure(packages.CLOUD)
 
 
-def _guest(state: State) -> Path | None:
+def _guest() -> Path | None:
     import asyncio
 
     from pileus.guest import ensure
 
-    guest = asyncio.run(ensure(state / "cache" / "guest", _say))
+    guest = asyncio.run(ensure(guest_cache(), _say))
     return guest.image
 
 
