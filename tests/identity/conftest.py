@@ -105,7 +105,13 @@ class Cloud:
         return await self.ask("POST", f"/v3/auth/tokens{query}", {"auth": auth}, None)
 
     async def login(
-        self, user: str, password: str = PASSWORD, *, project: str | None = None, scope: Any = None, domain: str = "default"
+        self,
+        user: str,
+        password: str = PASSWORD,
+        *,
+        project: str | None = None,
+        scope: Any = None,
+        domain: str = "default",
     ) -> str:
         """A token for a user named by name."""
         if project is not None:

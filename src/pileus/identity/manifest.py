@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from pileus.identity.api import auth, domains, grants, groups, projects, regions, roles, services, tokens, users
+from pileus.identity.api import (
+    assignments,
+    auth,
+    domains,
+    grants,
+    groups,
+    projects,
+    regions,
+    roles,
+    services,
+    tokens,
+    users,
+)
 from pileus.identity.api.root import api
 from pileus.identity.app import Identity
 from pileus.identity.commands.bootstrap import Account, ServiceEntry, bootstrap, make_demo
@@ -22,7 +34,7 @@ METADATA = metadata
 MIGRATIONS = "pileus.identity.migrations"
 FLOWS = ()
 CATALOG = ("identity", "keystone", "Identity", "/v3")
-RESOURCES = (auth, domains, grants, groups, projects, regions, roles, services, tokens, users)
+RESOURCES = (assignments, auth, domains, grants, groups, projects, regions, roles, services, tokens, users)
 
 __all__ = [
     "API",

@@ -5,7 +5,8 @@ The names carry the service's, as other services have users and services of thei
 
 import sqlalchemy as sa
 
-from pileus.kit.db import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text, metadata as new_metadata
+from pileus.kit.db import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text
+from pileus.kit.db import metadata as new_metadata
 
 metadata = new_metadata()
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from pileus.identity.api.domains import DomainView, view as domain_view
-from pileus.identity.api.projects import ProjectView, view as project_view
+from pileus.identity.api.domains import DomainView
+from pileus.identity.api.domains import view as domain_view
+from pileus.identity.api.projects import ProjectView
+from pileus.identity.api.projects import view as project_view
 from pileus.identity.api.root import api
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list

@@ -35,20 +35,10 @@ def _list_phrase() -> str:
 def _check_phrase() -> str:
     arms = []
     for first, second in PLACES:
-        with_role = sorted([first, second, "target.role.domain_id"], key=PLACE_ORDER.index)
+        with_role = sorted([first, second, "target.role.domain_id"])
         arms.append(f"reader[{' & '.join(f'domain={name}' for name in with_role)}]")
         arms.append(f"reader[domain={first} & domain={second} & target.role.domain_id unset]")
     return " or ".join(["admin", "system reader", *arms])
-
-
-# In the order in which the table of rules names them.
-PLACE_ORDER = (
-    "target.group.domain_id",
-    "target.project.domain_id",
-    "target.domain.id",
-    "target.role.domain_id",
-    "target.user.domain_id",
-)
 
 
 def _write_phrase() -> str:
@@ -115,7 +105,11 @@ async def _find(app: Identity, path: dict[str, str], *, inherited: bool) -> Gran
         if thing is None:
             return Missing(kind=kind, id=thing_id)
         found[kind] = thing
-    actor, scope, role = found.get("user") or found["group"], found.get("project") or found.get("domain"), found.get("role")
+    actor, scope, role = (
+        found.get("user") or found["group"],
+        found.get("project") or found.get("domain"),
+        found.get("role"),
+    )
     assert isinstance(actor, User | Group)
     assert scope is None or isinstance(scope, Project)
     assert role is None or isinstance(role, Role)
@@ -175,7 +169,10 @@ def _declare() -> None:
             below = f"/OS-INHERIT{path}"
             if scope.startswith("domains"):
                 api.get(f"{below}/inherited_to_projects", lists, key="roles", find=inherited_find)(index)
-            for one, find in ((f"{path}/{{role_id}}", grant_find), (f"{below}/{{role_id}}/inherited_to_projects", inherited_find)):
+            for one, find in (
+                (f"{path}/{{role_id}}", grant_find),
+                (f"{below}/{{role_id}}/inherited_to_projects", inherited_find),
+            ):
                 api.get(one, checks, find=find, status=204)(check)
                 api.put(one, gives, find=find, status=204)(give)
                 api.delete(one, takes, find=find)(take)
@@ -183,8 +180,12 @@ def _declare() -> None:
         path = f"/system/{kind}s/{{{kind}_id}}/roles"
         named = f"system_grant{{}}_for_{kind}"
         one = f"{path}/{{role_id}}"
-        api.get(path, Rule(f"identity:list_{named.format('s')}", ADMIN_OR_SYSTEM_READER), key="roles", find=grant_find)(index)
-        api.get(one, Rule(f"identity:check_{named.format('')}", ADMIN_OR_SYSTEM_READER), find=grant_find, status=204)(check)
+        api.get(path, Rule(f"identity:list_{named.format('s')}", ADMIN_OR_SYSTEM_READER), key="roles", find=grant_find)(
+            index
+        )
+        api.get(one, Rule(f"identity:check_{named.format('')}", ADMIN_OR_SYSTEM_READER), find=grant_find, status=204)(
+            check
+        )
         api.put(one, Rule(f"identity:create_{named.format('')}", ADMIN), find=grant_find, status=204)(give)
         api.delete(one, Rule(f"identity:revoke_{named.format('')}", ADMIN), find=grant_find)(take)
 

@@ -21,7 +21,8 @@ from pileus.identity.api.root import (
     require_list,
     within_domain,
 )
-from pileus.identity.api.users import UserQuery, UserView, view as user_view
+from pileus.identity.api.users import UserQuery, UserView
+from pileus.identity.api.users import view as user_view
 from pileus.identity.app import Identity
 from pileus.identity.commands.users import (
     add_member,
@@ -197,9 +198,7 @@ async def member_remove(call: Call[Identity], member: Membership) -> None:
 
 @api.get(
     "/users/{user_id}/groups",
-    Rule(
-        "identity:list_groups_for_user", "admin or system reader or reader[domain=target.user.domain_id] or self"
-    ),
+    Rule("identity:list_groups_for_user", "admin or system reader or reader[domain=target.user.domain_id] or self"),
     key="groups",
     find=find.user,
 )

@@ -202,9 +202,7 @@ async def _implied_by(call: Call[Identity], role: Role) -> list[dict[str, Any]]:
     return [_short(call, graph.roles[implied]) for implied in graph.implied.get(role.id, ())]
 
 
-@api.get(
-    "/roles/{prior_role_id}/implies", Rule("identity:list_implied_roles", ADMIN_OR_SYSTEM_READER), find=prior_find
-)
+@api.get("/roles/{prior_role_id}/implies", Rule("identity:list_implied_roles", ADMIN_OR_SYSTEM_READER), find=prior_find)
 async def implied_index(call: Call[Identity], role: Role) -> dict[str, Any]:
     """List the roles a role implies."""
     return {

@@ -112,7 +112,9 @@ async def service_create(call: Call[Identity], body: ServiceCreate) -> ServiceVi
     return service_view(call, await create_service(call.app, service))
 
 
-@api.get("/services/{service_id}", Rule("identity:get_service", ADMIN_OR_SYSTEM_READER), key="service", find=find.service)
+@api.get(
+    "/services/{service_id}", Rule("identity:get_service", ADMIN_OR_SYSTEM_READER), key="service", find=find.service
+)
 async def service_show(call: Call[Identity], service: Service) -> ServiceView:
     """Show a service."""
     return service_view(call, service)
@@ -209,7 +211,10 @@ async def endpoint_create(call: Call[Identity], body: EndpointCreate) -> Endpoin
 
 
 @api.get(
-    "/endpoints/{endpoint_id}", Rule("identity:get_endpoint", ADMIN_OR_SYSTEM_READER), key="endpoint", find=find.endpoint
+    "/endpoints/{endpoint_id}",
+    Rule("identity:get_endpoint", ADMIN_OR_SYSTEM_READER),
+    key="endpoint",
+    find=find.endpoint,
 )
 async def endpoint_show(call: Call[Identity], endpoint: Endpoint) -> EndpointView:
     """Show an endpoint."""

@@ -3,7 +3,6 @@
 import datetime as dt
 from typing import Annotated, Any, ClassVar, Literal
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.api.root import Password, api
@@ -231,9 +230,7 @@ async def check(call: Call[Identity]) -> None:
     await _subject(call, "identity:check_token")
 
 
-@api.delete(
-    "/auth/tokens", Rule("identity:revoke_token", "admin or user=target.token.user_id"), late=True
-)
+@api.delete("/auth/tokens", Rule("identity:revoke_token", "admin or user=target.token.user_id"), late=True)
 async def delete(call: Call[Identity]) -> None:
     """Revoke a token."""
     await revoke_token(call.app, await _subject(call, "identity:revoke_token"))

@@ -5,7 +5,8 @@ from typing import ClassVar
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.api import find
-from pileus.identity.api.projects import ProjectView, view as project_view
+from pileus.identity.api.projects import ProjectView
+from pileus.identity.api.projects import view as project_view
 from pileus.identity.api.root import (
     Links,
     Name,

@@ -12,7 +12,8 @@ from pileus.identity.app import Identity
 from pileus.identity.commands.users import create_user
 from pileus.identity.models import Assignment, Endpoint, Project, Region, Role, Service, User, new_id
 from pileus.identity.models.entities import SYSTEM
-from pileus.identity.store import catalog as store, changing
+from pileus.identity.store import catalog as store
+from pileus.identity.store import changing
 from pileus.identity.store.projects import domain_find, project_by_name, project_create
 from pileus.identity.store.roles import assignment_add, implication_add, role_by_name, role_create
 from pileus.identity.store.users import user_by_name
@@ -31,7 +32,7 @@ class ServiceEntry(msgspec.Struct, frozen=True):
     urls: Mapping[str, str]
 
     @classmethod
-    def at(cls, type: str, name: str, description: str, path: str) -> "ServiceEntry":  # noqa: PLR0917
+    def at(cls, type: str, name: str, description: str, path: str) -> "ServiceEntry":
         """A service reached at one path on all interfaces."""
         return cls(type, name, description, dict.fromkeys(INTERFACES, path))
 
@@ -56,9 +57,7 @@ async def bootstrap(
         if await domain_find(app, app.config.default_domain) is None:
             await project_create(
                 app,
-                Project(
-                    id=app.config.default_domain, name="Default", is_domain=True, description="The default domain"
-                ),
+                Project(id=app.config.default_domain, name="Default", is_domain=True, description="The default domain"),
             )
         roles = await _ensure_roles(app)
         await _ensure_catalog(app, public_url.rstrip("/"), region, services)
@@ -107,9 +106,7 @@ async def _ensure_account(app: Identity, name: str, password: str, description: 
     domain_id = app.config.default_domain
     project = await project_by_name(app, name, domain_id)
     if project is None:
-        project = Project(
-            id=new_id(), name=name, domain_id=domain_id, parent_id=domain_id, description=description
-        )
+        project = Project(id=new_id(), name=name, domain_id=domain_id, parent_id=domain_id, description=description)
         async with changing(app):
             await project_create(app, project)
     user = await user_by_name(app, name, domain_id)

@@ -7,7 +7,8 @@ from pileus.identity.app import Identity
 from pileus.identity.errors import Duplicate, ReferenceMissing, RegionInUse
 from pileus.identity.models import Endpoint, Region, Service
 from pileus.identity.models.catalog import build_catalog
-from pileus.identity.store import catalog as store, changing
+from pileus.identity.store import catalog as store
+from pileus.identity.store import changing
 from pileus.kit.db import ForeignKeyViolation, UniqueViolation
 from pileus.ports.identity import CatalogEntry
 

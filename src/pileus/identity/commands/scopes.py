@@ -24,9 +24,7 @@ async def ancestors(app: Identity, project: Project) -> list[str]:
 async def _holding(app: Identity, given: list[Assignment], scope: Scope, project: Project | None) -> Iterable[str]:
     """The roles that hold in the scope, before what they imply."""
     kind = scope.kind.name.lower()
-    direct = {
-        one.role_id for one in given if not one.inherited and one.scope_kind == kind and one.scope_id == scope.id
-    }
+    direct = {one.role_id for one in given if not one.inherited and one.scope_kind == kind and one.scope_id == scope.id}
     inherited = [one for one in given if one.inherited]
     if project is None or not inherited:
         return direct

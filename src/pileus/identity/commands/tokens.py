@@ -9,7 +9,7 @@ import msgspec
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.scopes import roles_in
-from pileus.identity.errors import NotAuthenticated, NoSubjectToken, TokenNotFound, UnknownMethod, WrongPassword
+from pileus.identity.errors import NoSubjectToken, NotAuthenticated, TokenNotFound, UnknownMethod, WrongPassword
 from pileus.identity.models import (
     Method,
     Payload,
@@ -161,7 +161,9 @@ async def _proven(app: Identity, login: Login) -> tuple[User, Payload | None]:
 
 async def _by_password(app: Identity, login: Login) -> User:
     user = await _user_named(app, login.user) if login.user else None
-    right = await app.passwords.matches(user.id if user else "", user.password_hash if user else None, login.password or "")
+    right = await app.passwords.matches(
+        user.id if user else "", user.password_hash if user else None, login.password or ""
+    )
     if not right or user is None:
         raise NotAuthenticated
     if user.password_expires_at is not None and user.password_expires_at <= app.clock.now():
@@ -208,29 +210,38 @@ async def _scopes_to_try(app: Identity, login: Login, user: User) -> list[Scope]
     return [Scope(ScopeKind.PROJECT, project_id)] if project_id else []
 
 
+async def _open_domain(app: Identity, domain_id: str) -> Project | None:
+    """The domain, if it is enabled."""
+    domain = await domain_find(app, domain_id)
+    return domain if domain is not None and domain.enabled else None
+
+
+async def _open_place(app: Identity, scope: Scope) -> tuple[Project | None, Project | None] | None:
+    """The project and the domain of a scope, as far as it has them; None when one is missing or disabled."""
+    if scope.kind is ScopeKind.DOMAIN:
+        domain = await _open_domain(app, scope.id)
+        return (None, domain) if domain is not None else None
+    if scope.kind is ScopeKind.PROJECT:
+        project = await project_find(app, scope.id)
+        if project is None or not project.enabled:
+            return None
+        owner = await _open_domain(app, project.domain_id or project.id)
+        return (project, owner) if owner is not None else None
+    return None, None
+
+
 async def _stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
     """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
     user = await user_find(app, payload.user_id)
     if user is None or not user.enabled or (user.tokens_after is not None and payload.issued_at < user.tokens_after):
         return None
-    user_domain = await domain_find(app, user.domain_id)
-    if user_domain is None or not user_domain.enabled:
+    user_domain = await _open_domain(app, user.domain_id)
+    place = await _open_place(app, payload.scope)
+    if user_domain is None or place is None:
         return None
-    scope, project, domain = payload.scope, None, None
-    match scope.kind:
-        case ScopeKind.PROJECT:
-            project = await project_find(app, scope.id)
-            domain = await domain_find(app, project.domain_id or project.id) if project else None
-            if project is None or not project.enabled or domain is None or not domain.enabled:
-                return None
-        case ScopeKind.DOMAIN:
-            domain = await domain_find(app, scope.id)
-            if domain is None or not domain.enabled:
-                return None
-        case ScopeKind.NONE | ScopeKind.SYSTEM:
-            pass
-    roles = await roles_in(app, user.id, scope, project)
-    if scope.kind is not ScopeKind.NONE and not roles:
+    project, domain = place
+    roles = await roles_in(app, user.id, payload.scope, project)
+    if payload.scope.kind is not ScopeKind.NONE and not roles:
         return None
     return ValidToken(
         payload=payload,

@@ -26,7 +26,7 @@ class KeyRepository:
         """Changes whenever a key came or went."""
         return self._folder.stat().st_mtime_ns
 
-    def keys(self) -> list[bytes]:
+    def newest_first(self) -> list[bytes]:
         """All keys, the primary first."""
         return [(self._folder / str(number)).read_bytes().strip() for number in reversed(self._numbers())]
 
@@ -88,4 +88,4 @@ class FernetSeal:
 
     def _load(self) -> MultiFernet:
         self._stamp = self._repository.stamp()
-        return MultiFernet([Fernet(key) for key in self._repository.keys()])
+        return MultiFernet([Fernet(key) for key in self._repository.newest_first()])

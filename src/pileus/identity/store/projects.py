@@ -13,7 +13,9 @@ _ALL = sa.select(projects)
 _BY_ID = projects.c.id == bindparam("id")
 
 FETCH = query(_ALL.where(_BY_ID), Project)
-BY_NAME = query(_ALL.where(projects.c.name == bindparam("name"), projects.c.domain_id == bindparam("domain_id")), Project)
+BY_NAME = query(
+    _ALL.where(projects.c.name == bindparam("name"), projects.c.domain_id == bindparam("domain_id")), Project
+)
 DOMAIN_BY_NAME = query(_ALL.where(projects.c.name == bindparam("name"), projects.c.domain_id.is_(None)), Project)
 BY_IDS = query(_ALL.where(projects.c.id.in_(bindparam("ids", expanding=True))).order_by(projects.c.id), Project)
 BELOW = scalar(sa.select(projects.c.id).where(projects.c.parent_id == bindparam("id")), str)

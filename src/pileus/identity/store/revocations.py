@@ -10,9 +10,7 @@ from pileus.identity.tables import revocations
 from pileus.kit.db import command, scalar, upsert
 
 REVOKE = command(upsert(revocations, key=["audit_id"]))
-REVOKED = scalar(
-    sa.select(revocations.c.audit_id).where(revocations.c.audit_id == bindparam("audit_id")), str
-)
+REVOKED = scalar(sa.select(revocations.c.audit_id).where(revocations.c.audit_id == bindparam("audit_id")), str)
 FORGET_EXPIRED = command(sa.delete(revocations).where(revocations.c.expires_at <= bindparam("now")))
 
 

@@ -10,9 +10,7 @@ from pileus.identity.tables import assignments, group_members, groups, implicati
 from pileus.kit.db import Listing, command, query, scalar, upsert
 
 _ROLE = roles.c.id == bindparam("id")
-_PAIR = sa.and_(
-    implications.c.prior_id == bindparam("prior_id"), implications.c.implied_id == bindparam("implied_id")
-)
+_PAIR = sa.and_(implications.c.prior_id == bindparam("prior_id"), implications.c.implied_id == bindparam("implied_id"))
 _ASSIGNMENT_COLUMNS = sa.select(
     assignments.c.actor_kind,
     assignments.c.actor_id,

@@ -13,9 +13,7 @@ _USERS = sa.select(users)
 _GROUPS = sa.select(groups)
 _USER = users.c.id == bindparam("id")
 _GROUP = groups.c.id == bindparam("id")
-_MEMBER = sa.and_(
-    group_members.c.user_id == bindparam("user_id"), group_members.c.group_id == bindparam("group_id")
-)
+_MEMBER = sa.and_(group_members.c.user_id == bindparam("user_id"), group_members.c.group_id == bindparam("group_id"))
 
 USER_FETCH = query(_USERS.where(_USER), User)
 USER_BY_NAME = query(_USERS.where(users.c.name == bindparam("name"), users.c.domain_id == bindparam("domain_id")), User)

@@ -1,0 +1,140 @@
+"""Who is refused what: strangers everywhere, readers on every write; and the rules are those operators know."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from pileus.identity.manifest import API
+from pileus.kit.http import Route
+from pileus.kit.policy import Enforcer
+
+POLICIES = Path(__file__).parents[1] / "golden" / "policies.tsv"
+OPEN = {("GET", "/"), ("GET", "/v3"), ("POST", "/auth/tokens"), ("POST", "/users/{user_id}/password")}
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+# What a route needs to get as far as the rule, where the rule is checked on what the body says.
+BODIES: dict[str, Any] = {
+    "/users": {"user": {"name": "x"}},
+    "/projects": {"project": {"name": "x"}},
+    "/groups": {"group": {"name": "x"}},
+    "/roles": {"role": {"name": "x"}},
+    "/roles/{role_id}": {"role": {}},
+}
+
+
+def path_of(route: Route) -> str:
+    return route.path.removeprefix("/") if route.path.startswith("//") else route.path
+
+
+def filled(route: Route, ids: dict[str, str]) -> str:
+    return "/v3" + route.path.format(**ids)
+
+
+async def a_world(cloud: Any) -> dict[str, str]:
+    """Something for every path parameter."""
+    user = (await cloud.make("user", name="target"))["id"]
+    group = (await cloud.make("group", name="target"))["id"]
+    role = await cloud.role("member")
+    found = {
+        kind: (await cloud.ask("GET", f"/v3/{kind}s")).body[f"{kind}s"][0]["id"] for kind in ("service", "endpoint")
+    }
+    return {
+        "user_id": user,
+        "group_id": group,
+        "project_id": cloud.account.project_id,
+        "domain_id": "default",
+        "role_id": role,
+        "prior_role_id": role,
+        "implied_role_id": await cloud.role("reader"),
+        "service_id": found["service"],
+        "endpoint_id": found["endpoint"],
+        "region_id": "RegionOne",
+        "tag": "x",
+    }
+
+
+async def test_strangers_are_refused_everywhere_but_at_the_door(cloud: Any) -> None:
+    await cloud.start()
+    ids = await a_world(cloud)
+    assert OPEN == {(route.method, path_of(route)) for route in API.routes if route.rule is None}
+    for route in API.routes:
+        if route.rule is not None:
+            for token in (None, "nonsense"):
+                answer = await cloud.ask(route.method, filled(route, ids), {}, token)
+                assert 401 == answer.status, (route.method, route.path)
+
+
+async def test_readers_can_write_nothing(cloud: Any) -> None:
+    await cloud.start()
+    ids = await a_world(cloud)
+    readers = [
+        await cloud.person("rita", "reader"),
+        await cloud.person("rob", "reader", scope="domain"),
+        await cloud.person("rex", "reader", scope="system"),
+    ]
+    writes = [route for route in API.routes if route.method in WRITES and route.rule is not None]
+    assert len(writes) > 50
+    for route in writes:
+        if route.path == "/auth/tokens":
+            continue  # Everybody may revoke their own: test_tokens.py.
+        for token in readers:
+            answer = await cloud.ask(route.method, filled(route, ids), BODIES.get(route.path, {}), token)
+            assert 403 == answer.status, (route.method, route.path, answer.body)
+            assert "identity:" in answer.body["error"]["message"]
+
+
+async def test_what_is_missing_is_forbidden_to_those_who_could_not_see_it(cloud: Any) -> None:
+    await cloud.start()
+    rita = await cloud.person("rita", "reader")
+    for path in ("users/none", "projects/none", "groups/none", "domains/none", "roles/none", "services/none"):
+        assert 403 == (await cloud.ask("GET", f"/v3/{path}", None, rita)).status, path
+        answer = await cloud.ask("GET", f"/v3/{path}")
+        assert 404 == answer.status
+        assert answer.body["error"]["message"].startswith("Could not find ")
+
+
+async def test_system_readers_see_everything(cloud: Any) -> None:
+    await cloud.start()
+    ids = await a_world(cloud)
+    rex = await cloud.person("rex", "reader", scope="system")
+    for route in API.routes:
+        if route.method == "GET" and route.rule is not None and route.path != "/auth/tokens":
+            answer = await cloud.ask("GET", filled(route, ids), None, rex)
+            assert answer.status in {200, 204, 404}, (route.path, answer.body)
+    subject = {"x-subject-token": cloud.admin}
+    assert 200 == (await cloud.ask("GET", "/v3/auth/tokens", None, rex, subject)).status
+
+
+async def test_a_manager_of_a_domain_manages_it_and_nothing_else(cloud: Any) -> None:
+    await cloud.start()
+    domain = (await cloud.make("domain", name="mine"))["id"]
+    mona = await cloud.person("mona", "manager", domain=domain, scope="domain")
+    user = await cloud.ask("POST", "/v3/users", {"user": {"name": "u"}}, mona)
+    assert (201, domain) == (user.status, user.body["user"]["domain_id"])
+    project = await cloud.ask("POST", "/v3/projects", {"project": {"name": "p"}}, mona)
+    assert (201, domain) == (project.status, project.body["project"]["domain_id"])
+    grant = f"/v3/projects/{project.body['project']['id']}/users/{user.body['user']['id']}/roles/"
+    assert 204 == (await cloud.ask("PUT", grant + await cloud.role("member"), None, mona)).status
+    assert 403 == (await cloud.ask("PUT", grant + await cloud.role("admin"), None, mona)).status
+    assert {"mona", "u"} == {one["name"] for one in (await cloud.ask("GET", "/v3/users", None, mona)).body["users"]}
+    assert ["mine"] == [one["name"] for one in (await cloud.ask("GET", "/v3/domains", None, mona)).body["domains"]]
+    assert 200 == (await cloud.ask("GET", "/v3/roles", None, mona)).status
+    held = (await cloud.ask("GET", "/v3/role_assignments", None, mona)).body["role_assignments"]
+    assert 2 == len(held)
+    elsewhere = {"user": {"name": "u", "domain_id": "default"}}
+    assert 403 == (await cloud.ask("POST", "/v3/users", elsewhere, mona)).status
+    assert 403 == (await cloud.ask("DELETE", f"/v3/users/{cloud.account.user_id}", None, mona)).status
+    assert 403 == (await cloud.ask("POST", "/v3/domains", {"domain": {"name": "d"}}, mona)).status
+    assert [] == (await cloud.ask("GET", "/v3/users?domain_id=default", None, mona)).body["users"]
+
+
+def test_rules_have_the_defaults_operators_know() -> None:
+    with POLICIES.open() as file:
+        known = {
+            row["rule"]: row["default_role"]
+            for row in csv.DictReader(file, delimiter="\t")
+            if row["service"] == "identity"
+        }
+    ours = {rule.name: rule.default for rule in [*(route.rule for route in API.routes if route.rule), *API.rules]}
+    assert {name: known.get(name) for name in ours} == ours
+    Enforcer().declare(rule for rule in [*(route.rule for route in API.routes if route.rule), *API.rules])
