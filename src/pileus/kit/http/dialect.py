@@ -37,6 +37,9 @@ REASONS = {
 }
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Dialect:
     """What all families share; each overrides what its clients expect otherwise."""
 
@@ -95,6 +98,10 @@ class Dialect:
         if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise BadPaging(name="limit", given=text[:32])
         return min(int(text), self.max_limit)
+
+    def picked(self, call: Call[Any]) -> frozenset[str]:
+        """The fields a client wants to see of what it reads; none means all."""
+        return _NOTHING
 
     def listing(self, key: str, items: Sequence[Any], encoded: bytes, call: Call[Any]) -> bytes:
         """The body of a list; `encoded` is the JSON array."""
@@ -212,6 +219,19 @@ class Pages(Dialect):
         return b'{"%s":%s,%s' % (key.encode(), encoded, msgspec.json.encode(tail)[1:])
 
 
+# What the kit calls otherwise than the clients of networks know it.
+_TYPES = {
+    "BadBody": "HTTPBadRequest",
+    "BadField": "HTTPBadRequest",
+    "Forbidden": "PolicyNotAuthorized",
+    "NoSuchPath": "HTTPNotFound",
+    "BadMethod": "HTTPMethodNotAllowed",
+    "UnknownFilter": "HTTPBadRequest",
+    "UnknownMarker": "HTTPBadRequest",
+    "UnknownSortKey": "HTTPBadRequest",
+}
+
+
 class Types(Dialect):
     """Networks: `{"NeutronError": {"type": "...", "message": "...", "detail": ""}}`; quotas are conflicts."""
 
@@ -222,7 +242,13 @@ class Types(Dialect):
     default_direction = "asc"
 
     def envelope(self, status: int, problem: Problem, call: Call[Any]) -> dict[str, Any]:
-        return {"NeutronError": {"type": problem.code, "message": problem.message, "detail": ""}}
+        kind = _TYPES.get(problem.code, problem.code)
+        return {"NeutronError": {"type": kind, "message": problem.message, "detail": ""}}
+
+    def picked(self, call: Call[Any]) -> frozenset[str]:
+        if call.method == "GET" and "fields=" in call.query_string:
+            return frozenset(value for name, value in call.query if name == "fields" and value)
+        return _NOTHING
 
     def limit(self, text: str) -> int | None:
         return super().limit(text) or None  # Zero means all there is.

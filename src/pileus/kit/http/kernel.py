@@ -140,7 +140,11 @@ class Kernel:
         if answer is None:
             body = {"error": {"code": 404, "title": "Not Found", "message": "Nothing is served at this address."}}
             return Reply(404, _json.encode(body), {"Content-Type": "application/json"})
-        return answer(address)
+        try:
+            return answer(address)
+        except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
+            log.broke("page failed", bug, path=path)
+            return Reply(500, b"Something is wrong here; the log says what.\n", {"Content-Type": "text/plain"})
 
     def _mark(self, api: Api, call: Call[Any], reply: Reply) -> None:
         reply.headers["X-Openstack-Request-Id"] = call.request_id
@@ -309,7 +313,7 @@ class Kernel:
         if isinstance(result, list):
             body = self._list(api.dialect, call, key, result)
         elif isinstance(result, Wire):
-            body = self._encode(call, result)
+            body = self._encode(api.dialect, call, result)
             if key:
                 body = b'{"%s":%s}' % (key.encode(), body)
         else:
@@ -318,13 +322,15 @@ class Kernel:
 
     def _list(self, dialect: Dialect, call: Call[Any], key: str | None, items: list[Any]) -> bytes:
         if items and isinstance(items[0], Wire):
-            encoded = _json.encode([lowered(item, call.version, self._granted(call, item)) for item in items])
+            picked = dialect.picked(call)
+            plain = (lowered(item, call.version, self._granted(call, item)) for item in items)
+            encoded = _json.encode([_pick(item, picked) for item in plain])
         else:
             encoded = _json.encode(items)
         return encoded if key is None else dialect.listing(key, items, encoded, call)
 
-    def _encode(self, call: Call[Any], view: Wire) -> bytes:
-        return _json.encode(lowered(view, call.version, self._granted(call, view)))
+    def _encode(self, dialect: Dialect, call: Call[Any], view: Wire) -> bytes:
+        return _json.encode(_pick(lowered(view, call.version, self._granted(call, view)), dialect.picked(call)))
 
     def _granted(self, call: Call[Any], view: Wire) -> frozenset[str]:
         named = rules(type(view))
@@ -341,6 +347,13 @@ def _argument(kind: str, name: str, path: Mapping[str, str], route: Route, call:
     if kind == "param":
         return path[name]
     return call.page if kind == "page" else _query(route, call)
+
+
+def _pick(plain: Any, wanted: frozenset[str]) -> Any:
+    """What a client wants to see of a reply; all of it unless it named fields."""
+    if not wanted:
+        return plain
+    return {name: value for name, value in msgspec.to_builtins(plain).items() if name in wanted}
 
 
 def _used(body: Wire) -> Iterator[str]:
