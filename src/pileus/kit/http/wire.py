@@ -11,7 +11,7 @@ import typing
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, dataclass_transform, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -51,7 +51,15 @@ class Field(NamedTuple):
     default: Any
 
 
-class Wire(msgspec.Struct, kw_only=True):
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class _ByName(msgspec.StructMeta):
+    """Makes every wire take its fields by name only, so that their order is free. (msgspec itself does not inherit it.)"""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> "_ByName":
+        return super().__new__(cls, name, bases, namespace, **{"kw_only": True, **options})
+
+
+class Wire(msgspec.Struct, metaclass=_ByName):
     """A JSON object; subclasses declare its fields.
 
     A class with an attribute named in `__extras__` takes unknown keys into that dictionary, and writes them beside its
