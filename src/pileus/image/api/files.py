@@ -1,0 +1,47 @@
+"""The bytes of images."""
+
+from pileus.image.api.service import api, image_find
+from pileus.image.app import ImageApp
+from pileus.image.commands import download as downloads
+from pileus.image.commands import upload as uploads
+from pileus.image.models.images import Image
+from pileus.kit.http import Call, Reply, Stream
+from pileus.kit.policy import PROJECT_MEMBER, Rule
+
+OCTETS = "application/octet-stream"
+DOWNLOAD = Rule(
+    "download_image",
+    "admin or project member or member[project=member_id] or member[visibility=community] or member[visibility=public] "
+    "or member[visibility=shared]",
+)
+
+
+@api.put(
+    "/images/{image_id}/file",
+    Rule("upload_image", PROJECT_MEMBER),
+    find=image_find,
+    content=(OCTETS,),
+    status=204,
+)
+async def upload(call: Call[ImageApp], image: Image, body: Stream) -> None:
+    """Upload an image's data."""
+    await uploads.upload(call.app, image, aiter(body), body.length)
+
+
+@api.get("/images/{image_id}/file", DOWNLOAD, find=image_find)
+async def download(call: Call[ImageApp], image: Image) -> Reply:
+    """Download an image's data."""
+    downloads.check_download(call.caller, image)
+    if image.file is None or image.size is None:
+        return Reply(204)
+    part = downloads.part_of(image.size, call.headers.get("range"))
+    headers = {
+        "Content-Type": OCTETS,
+        "Content-Length": str(part.length),
+        "Accept-Ranges": "bytes",
+    }
+    if part.partial:
+        headers["Content-Range"] = part.content_range
+    elif image.checksum is not None:
+        headers["Content-MD5"] = image.checksum
+    return Reply(206 if part.partial else 200, downloads.open_image(call.app, image, part), headers)

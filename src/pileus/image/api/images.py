@@ -1,0 +1,205 @@
+"""Images: their rows, properties and tags."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pileus.image import errors
+from pileus.image.api.query import filters_of
+from pileus.image.api.service import MODIFY, api, image_find, moment, target
+from pileus.image.app import ImageApp
+from pileus.image.commands import images as commands
+from pileus.image.commands import listing
+from pileus.image.models import patch as patches
+from pileus.image.models.images import HASH, Change, Image
+from pileus.kit.http import Call, F, Page, Wire
+from pileus.kit.policy import PROJECT_MEMBER, PROJECT_READER, Rule
+
+PATCH_2_1 = "application/openstack-images-v2.1-json-patch"
+PATCH_2_0 = "application/openstack-images-v2.0-json-patch"
+SEE = (
+    "admin or project reader or reader[project=member_id] or reader[visibility=community] or reader[visibility=public] "
+    "or reader[visibility=shared]"
+)
+PUBLICIZE = Rule("publicize_image", "admin")
+COMMUNITIZE = Rule("communitize_image", PROJECT_MEMBER)
+ADD = Rule("add_image", "admin or member[own-project & project=owner]")
+api.declare(PUBLICIZE, COMMUNITIZE)
+
+ImageId = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
+]
+
+
+class ImageCreate(Wire):
+    """A new image; every other key is one of its properties."""
+
+    __extras__: ClassVar[str | None] = "properties"
+    id: ImageId | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    visibility: str | UnsetType = UNSET
+    owner: str | UnsetType | None = UNSET
+    disk_format: str | UnsetType | None = UNSET
+    container_format: str | UnsetType | None = UNSET
+    min_disk: int | UnsetType = UNSET
+    min_ram: int | UnsetType = UNSET
+    protected: bool | UnsetType = UNSET
+    os_hidden: bool | UnsetType = UNSET
+    tags: list[str] = []
+    properties: dict[str, object] = {}
+
+
+class ImageView(Wire):
+    """An image; its properties stand beside its attributes."""
+
+    __extras__: ClassVar[str | None] = "properties"
+    id: str
+    name: str | None
+    status: str
+    visibility: str
+    owner: str | None
+    protected: bool
+    os_hidden: bool
+    disk_format: str | None
+    container_format: str | None
+    min_disk: int
+    min_ram: int
+    size: int | None
+    virtual_size: int | None
+    checksum: str | None
+    os_hash_algo: str | None
+    os_hash_value: str | None
+    tags: list[str]
+    created_at: str
+    updated_at: str
+    self_link: Annotated[str, F("self")]
+    file: str
+    schema: str
+    properties: dict[str, str]
+
+
+def view(image: Image) -> ImageView:
+    here = f"/v2/images/{image.id}"
+    return ImageView(
+        id=image.id,
+        name=image.name,
+        status=image.status.value,
+        visibility=image.visibility.value,
+        owner=image.owner,
+        protected=image.protected,
+        os_hidden=image.hidden,
+        disk_format=image.disk_format,
+        container_format=image.container_format,
+        min_disk=image.min_disk,
+        min_ram=image.min_ram,
+        size=image.size,
+        virtual_size=image.virtual_size,
+        checksum=image.checksum,
+        os_hash_algo=HASH if image.hash_value else None,
+        os_hash_value=image.hash_value,
+        tags=list(image.tags),
+        created_at=moment(image.created_at),
+        updated_at=moment(image.updated_at),
+        self_link=here,
+        file=f"{here}/file",
+        schema="/v2/schemas/image",
+        properties=dict(image.properties),
+    )
+
+
+@api.get("/images", Rule("get_images", PROJECT_READER), key="images")
+async def index(call: Call[ImageApp], page: Page) -> list[ImageView]:
+    """List images."""
+    if page.limit is None:
+        page.limit = call.app.config.default_limit
+    wanted = filters_of(call.query)
+    return [view(image) for image in await listing.image_list(call.app, call.caller, wanted, page)]
+
+
+@api.post("/images", ADD, late=True)
+async def create(call: Call[ImageApp], body: ImageCreate) -> ImageView:
+    """Create an image."""
+    given = body.given()
+    for name in given["properties"]:
+        if name in patches.READ_ONLY:
+            raise errors.ReadOnly(name=name)
+        if name in patches.RESERVED or name.startswith("os_glance"):
+            raise errors.Reserved(name=name)
+    owner = call.caller.project_id if body.owner is UNSET else body.owner
+    if owner != call.caller.project_id and not call.allows(ADD.name, target(call, owner)):
+        raise errors.NotYourImage(owner=owner)
+    call.require(ADD.name, target(call, owner))
+    columns = commands.checked_columns({name: given[name] for name in given if name in patches.COLUMNS})
+    columns["owner"] = owner
+    check_visibility(call, columns.get("visibility"), owner)
+    id = body.id if isinstance(body.id, str) else None
+    image = await commands.create_image(call.app, id, columns, body.properties, body.tags)
+    call.reply_headers["Location"] = call.url(f"/v2/images/{image.id}")
+    return view(image)
+
+
+def check_visibility(call: Call[ImageApp], wanted: object, owner: str | None) -> None:
+    """The caller may make an image seen by so many."""
+    for visibility, rule in (("public", PUBLICIZE), ("community", COMMUNITIZE)):
+        if wanted == visibility:
+            call.require(rule.name, target(call, owner))
+
+
+@api.get("/images/{image_id}", Rule("get_image", SEE), find=image_find)
+async def show(call: Call[ImageApp], image: Image) -> ImageView:
+    """Show an image."""
+    return view(image)
+
+
+@api.patch("/images/{image_id}", MODIFY, find=image_find, content=(PATCH_2_1, PATCH_2_0))
+async def update(call: Call[ImageApp], image: Image, body: bytes) -> ImageView:
+    """Change an image by a JSON patch."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as bad:
+        raise errors.WrongValue(why=f"The request body is not valid JSON: {str(bad)[:100]}.") from bad
+    old_style = call.headers.get("content-type", "").startswith(PATCH_2_0)
+    change, given = patches.applied(image, patches.read(decoded, old_style=old_style))
+    columns = commands.checked_columns(given)
+    if columns.get("owner", image.owner) != image.owner and not call.caller.admin:
+        raise errors.NotYourOwner(image=image.id)
+    if columns.get("visibility", image.visibility) != image.visibility:
+        check_visibility(call, columns["visibility"], image.owner)
+    change = msgspec.structs.replace(change, columns=columns)
+    return view(await commands.change_image(call.app, image, change))
+
+
+@api.delete("/images/{image_id}", Rule("delete_image", PROJECT_MEMBER), find=image_find)
+async def delete(call: Call[ImageApp], image: Image) -> None:
+    """Delete an image."""
+    for file in await commands.delete_image(call.app, image.id):
+        await call.app.files.remove(file)
+
+
+@api.post("/images/{image_id}/actions/deactivate", Rule("deactivate", PROJECT_MEMBER), find=image_find, status=204)
+async def deactivate(call: Call[ImageApp], image: Image) -> None:
+    """Deactivate an image."""
+    await commands.deactivate_image(call.app, image)
+
+
+@api.post("/images/{image_id}/actions/reactivate", Rule("reactivate", PROJECT_MEMBER), find=image_find, status=204)
+async def reactivate(call: Call[ImageApp], image: Image) -> None:
+    """Reactivate an image."""
+    await commands.reactivate_image(call.app, image)
+
+
+@api.put("/images/{image_id}/tags/{tag_value}", MODIFY, find=image_find, status=204)
+async def tag(call: Call[ImageApp], image: Image, tag_value: str) -> None:
+    """Tag an image."""
+    tags = patches.tags_of([*image.tags, tag_value])
+    await commands.change_image(call.app, image, Change(properties=image.properties, tags=tags))
+
+
+@api.delete("/images/{image_id}/tags/{tag_value}", MODIFY, find=image_find)
+async def untag(call: Call[ImageApp], image: Image, tag_value: str) -> None:
+    """Remove a tag from an image."""
+    if tag_value not in image.tags:
+        raise errors.NoSuchTag(tag=tag_value, image=image.id)
+    tags = tuple(one for one in image.tags if one != tag_value)
+    await commands.change_image(call.app, image, Change(properties=image.properties, tags=tags))

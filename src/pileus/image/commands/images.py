@@ -1,0 +1,146 @@
+"""What can be asked of images besides their bytes: each decides and writes in one transaction."""
+
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.image import errors
+from pileus.image.app import ImageApp
+from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Change, Image, Status, Visibility, sees
+from pileus.image.models.patch import COLUMNS, property_value, tags_of
+from pileus.image.store import images as store
+from pileus.kit.auth import Caller
+from pileus.kit.db import UniqueViolation
+
+
+class _Columns(msgspec.Struct, frozen=True):
+    """What a request may say of an image's columns, as it may be said."""
+
+    name: str | None = None
+    visibility: Visibility | None = None
+    owner: str | None = None
+    disk_format: str | None = None
+    container_format: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    protected: bool = False
+    os_hidden: bool = False
+
+
+async def image_find(app: ImageApp, caller: Caller, image_id: str) -> Image | None:
+    """The image, if the caller may see it."""
+    image = await store.image_find(app, image_id, caller.project_id)
+    return image if image is not None and sees(caller, image) else None
+
+
+async def image_get(app: ImageApp, id: str) -> Image:
+    """The image as it is now; raises NoSuchImage."""
+    image = await store.image_find(app, id)
+    if image is None:
+        raise errors.NoSuchImage(image=id)
+    return image
+
+
+def checked_columns(given: Mapping[str, object]) -> dict[str, object]:
+    """What was said of an image's columns (by their names on the wire), as columns; raises WrongValue."""
+    try:
+        read = msgspec.convert(dict(given), _Columns, strict=False)
+    except msgspec.ValidationError as bad:
+        raise errors.WrongValue(why=f"Invalid input for an attribute of the image: {bad}.") from bad
+    for name, value, allowed in (
+        ("disk_format", read.disk_format, DISK_FORMATS),
+        ("container_format", read.container_format, CONTAINER_FORMATS),
+    ):
+        if value is not None and value not in allowed:
+            raise errors.WrongValue(why=f"Invalid {name} {value!r}: it must be one of {', '.join(allowed)}.")
+    if read.name is not None and len(read.name) > 255:
+        raise errors.WrongValue(why="Image name too long: it may have 255 characters.")
+    if read.visibility is None and "visibility" in given:
+        raise errors.WrongValue(why="visibility must not be null.")
+    for name, number in (("min_disk", read.min_disk), ("min_ram", read.min_ram)):
+        if not 0 <= number < 1 << 31:
+            raise errors.WrongValue(why=f"{name} must be between 0 and 2147483647, not {number}.")
+    return {COLUMNS[name]: getattr(read, name) for name in given}
+
+
+def check_quotas(app: ImageApp, id: str, change: Change) -> None:
+    """The image has no more properties and tags than it may."""
+    if len(change.properties) > app.config.properties_quota:
+        raise errors.TooManyProperties(image=id, count=len(change.properties), quota=app.config.properties_quota)
+    if len(change.tags) > app.config.tags_quota:
+        raise errors.TooManyTags(image=id, count=len(change.tags), quota=app.config.tags_quota)
+
+
+async def create_image(
+    app: ImageApp, id: str | None, columns: Mapping[str, object], properties: Mapping[str, object], tags: list[str]
+) -> Image:
+    """The image exists and waits for its bytes."""
+    change = Change(
+        properties={name: property_value(name, value) for name, value in properties.items()}, tags=tags_of(tags)
+    )
+    id = id or str(uuid.uuid4())
+    check_quotas(app, id, change)
+    now = app.clock.now()
+    row: dict[str, object] = {
+        "id": id,
+        "name": None,
+        "status": Status.QUEUED,
+        "visibility": Visibility.SHARED,
+        "owner": None,
+        "min_disk": 0,
+        "min_ram": 0,
+        "protected": False,
+        "hidden": False,
+        "created_at": now,
+        "updated_at": now,
+        **columns,
+    }
+    async with app.db.transaction():
+        try:
+            await store.image_create(app, row)
+        except UniqueViolation as taken:
+            raise errors.ImageExists(image=id) from taken
+        await store.properties_set(app, id, change.properties)
+        await store.tags_set(app, id, change.tags)
+        return await image_get(app, id)
+
+
+async def change_image(app: ImageApp, image: Image, change: Change) -> Image:
+    """The image is as the change says."""
+    check_quotas(app, image.id, change)
+    async with app.db.transaction():
+        if not await store.image_update(app, image.id, change.columns):
+            raise errors.NoSuchImage(image=image.id)
+        if dict(change.properties) != dict(image.properties):
+            await store.properties_set(app, image.id, change.properties)
+        if change.tags != image.tags:
+            await store.tags_set(app, image.id, change.tags)
+        return await image_get(app, image.id)
+
+
+async def delete_image(app: ImageApp, id: str) -> list[str]:
+    """The image is gone; returns the files that are nobody's now, to be removed once that is committed."""
+    async with app.db.transaction():
+        head = await store.head_find(app, id)
+        if head is None:
+            raise errors.NoSuchImage(image=id)
+        if head.protected:
+            raise errors.Protected(image=id)
+        await store.image_delete(app, id)
+        # A file still being written is the upload's own to drop: it finds its image gone.
+        return [head.file] if head.file is not None else []
+
+
+async def deactivate_image(app: ImageApp, image: Image) -> None:
+    """The image's bytes are kept from everybody but administrators."""
+    if not await store.status_change(app, image.id, Status.ACTIVE, Status.DEACTIVATED):
+        if image.status is not Status.DEACTIVATED:
+            raise errors.WrongStatus(verb="deactivate", image=image.id, status=image.status.value)
+
+
+async def reactivate_image(app: ImageApp, image: Image) -> None:
+    """The image's bytes are there for everybody who may have them."""
+    if not await store.status_change(app, image.id, Status.DEACTIVATED, Status.ACTIVE):
+        if image.status is not Status.ACTIVE:
+            raise errors.WrongStatus(verb="reactivate", image=image.id, status=image.status.value)

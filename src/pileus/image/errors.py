@@ -1,0 +1,125 @@
+"""What the image service refuses."""
+
+from typing import ClassVar
+
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Problem, TooLarge, UnsupportedMedia
+
+
+class NoSuchImage(NotFound):
+    """No image found with ID {image}."""
+
+
+class NoSuchMember(NotFound):
+    """{member} not found in the member list of the image {image}."""
+
+
+class NoSuchTag(NotFound):
+    """Could not find tag {tag} of image {image}."""
+
+
+class ImageExists(Conflict):
+    """Image ID {image} already exists!"""
+
+
+class WrongValue(Invalid):
+    """{why}"""
+
+
+class ReadOnly(Denied):
+    """Attribute '{name}' is read-only."""
+
+
+class Reserved(Denied):
+    """Attribute '{name}' is reserved."""
+
+
+class NotRemovable(Denied):
+    """Property {name} may not be removed."""
+
+
+class NoSuchProperty(Conflict):
+    """Property {name} does not exist."""
+
+
+class OnlyWhileQueued(Denied):
+    """Attribute {name} can be only replaced for a queued image."""
+
+
+class NotYourImage(Denied):
+    """You are not permitted to create images owned by '{owner}'."""
+
+
+class NotYourOwner(Denied):
+    """You are not permitted to change the owner of image {image}."""
+
+
+class Protected(Denied):
+    """Image {image} is protected and cannot be deleted."""
+
+
+class NotQueued(Conflict):
+    """Image {image} has status {status}; its data can be uploaded only while it is queued."""
+
+
+class NeedsFormats(Invalid):
+    """Properties disk_format, container_format must be set prior to saving data."""
+
+
+class WrongStatus(Denied):
+    """Not allowed to {verb} image {image}: its status is {status}."""
+
+
+class Deactivated(Denied):
+    """The requested image has been deactivated. Image data download is forbidden."""
+
+
+class Vanished(Problem):
+    """Image {image} could not be found after upload. The image may have been deleted during the upload."""
+
+    status: ClassVar[int] = 410
+
+
+class TooBig(TooLarge):
+    """Image {image} is larger than the {cap} bytes one image may have."""
+
+
+class TooManyProperties(TooLarge):
+    """Image {image} would have {count} properties; {quota} are allowed."""
+
+
+class TooManyTags(TooLarge):
+    """Image {image} would have {count} tags; {quota} are allowed."""
+
+
+class TooManyMembers(TooLarge):
+    """Image {image} would have {count} members; {quota} are allowed."""
+
+
+class ContentMismatch(UnsupportedMedia):
+    """Image content does not match disk format: {why}."""
+
+
+class UnsafeContent(UnsupportedMedia):
+    """Image content is refused: {why}."""
+
+
+class WrongRange(Problem):
+    """Requested range {given} cannot be satisfied: the image has {size} bytes."""
+
+    status: ClassVar[int] = 416
+
+
+class StoreFull(TooLarge):
+    """Image storage media is full: {why}."""
+
+
+class NotShared(Denied):
+    """Only shared images have members; image {image} is {visibility}."""
+
+
+class MemberExists(Conflict):
+    """Image {image} already has a member {member}."""
+
+
+class NotOffered(NotFound):
+    """This cloud does not offer {what}."""

@@ -1,0 +1,58 @@
+"""What main mounts of the image service."""
+
+from functools import partial
+from pathlib import Path
+
+from pileus.image.api import discovery, files, images, members, versions
+from pileus.image.api.service import api
+from pileus.image.app import ImageApp
+from pileus.image.commands.seeding import ensure_image
+from pileus.image.config import ImageConfig
+from pileus.image.drivers import STORES
+from pileus.image.flows.sweep import EVERY_S, sweep
+from pileus.image.port import ImagePort
+from pileus.image.tables import IMAGE
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+from pileus.kit.flow.standing import Standing
+
+NAME = "image"
+MOUNT = "image"
+API = api
+METADATA = IMAGE
+MIGRATIONS = "pileus.image.migrations"
+FLOWS = ()
+CATALOG = ("image", "glance", "OpenStack Image", "")
+RESOURCES = (versions, images, files, members, discovery)
+
+__all__ = [
+    "API",
+    "CATALOG",
+    "FLOWS",
+    "METADATA",
+    "MIGRATIONS",
+    "MOUNT",
+    "NAME",
+    "RESOURCES",
+    "ImageConfig",
+    "ImagePort",
+    "build",
+    "ensure_image",
+    "port",
+    "standing",
+]
+
+
+def build(*, db: Database, clock: Clock, state: Path, config: ImageConfig | None = None) -> ImageApp:
+    """The image service over an open database; bytes are in `state`/images."""
+    return ImageApp(db=db, clock=clock, files=STORES["file"](state / "images"), config=config or ImageConfig())
+
+
+def port(app: ImageApp) -> ImagePort:
+    """What others get of it: keeps pileus.ports.image.Images and pileus.ports.image_files.ImageFiles."""
+    return ImagePort(app)
+
+
+def standing(app: ImageApp) -> tuple[Standing, ...]:
+    """What it does for ever."""
+    return (Standing("image files", EVERY_S, partial(sweep, app)),)

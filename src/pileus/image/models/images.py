@@ -1,0 +1,110 @@
+"""Images, their statuses and who sees them: values and pure rules."""
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.kit.auth import Caller
+
+DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "ploop", "iso", "gpt")
+CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
+HASH = "sha512"
+
+
+class Status(enum.StrEnum):
+    """Where an image stands."""
+
+    QUEUED = "queued"
+    SAVING = "saving"
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+
+
+class Visibility(enum.StrEnum):
+    """Who sees an image besides its owner: everybody, whoever asks for it, its members, nobody."""
+
+    PUBLIC = "public"
+    COMMUNITY = "community"
+    SHARED = "shared"
+    PRIVATE = "private"
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """An image's own row."""
+
+    id: str
+    name: str | None
+    status: Status
+    visibility: Visibility
+    owner: str | None
+    disk_format: str | None
+    container_format: str | None
+    size: int | None
+    virtual_size: int | None
+    checksum: str | None
+    hash_value: str | None
+    min_disk: int
+    min_ram: int
+    protected: bool
+    hidden: bool
+    file: str | None  # its name in the store
+    upload: str | None  # the upload under way
+    upload_until: dt.datetime | None  # when that has ended without a word, unless it shows life
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class Image(Head, frozen=True, kw_only=True):
+    """An image with its properties and tags, as one caller finds it."""
+
+    properties: Mapping[str, str] = {}
+    tags: tuple[str, ...] = ()
+    member_id: str | None = None  # the caller's project, where it is a member
+
+    def policy_target(self) -> Mapping[str, object]:
+        """What policy rules see."""
+        return {
+            "image_id": self.id,
+            "project_id": self.owner,
+            "owner": self.owner,
+            "visibility": self.visibility.value,
+            "member_id": self.member_id,
+        }
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What the bytes of an image turned out to be."""
+
+    size: int
+    virtual_size: int | None
+    checksum: str
+    hash_value: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request makes of an image: columns, and the whole sets of properties and tags."""
+
+    columns: Mapping[str, object] = {}
+    properties: Mapping[str, str] = {}
+    tags: tuple[str, ...] = ()
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A project an image is shared with, and what it thinks of that."""
+
+    image: str
+    member: str
+    status: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+def sees(caller: Caller, image: Image) -> bool:
+    """Whether the caller finds the image by its id."""
+    if caller.admin or image.visibility in {Visibility.PUBLIC, Visibility.COMMUNITY}:
+        return True
+    if image.owner is not None and image.owner == caller.project_id:
+        return True
+    return image.visibility is Visibility.SHARED and image.member_id is not None

@@ -1,0 +1,83 @@
+"""The image service's promises to other services and to hosts, kept."""
+
+from pathlib import Path
+
+from pileus.image import errors
+from pileus.image.app import ImageApp
+from pileus.image.commands import download, seeding
+from pileus.image.commands.images import create_image, image_find, image_get
+from pileus.image.commands.upload import upload
+from pileus.image.models.images import HASH, Image, Status
+from pileus.image.store import images as store
+from pileus.kit.auth import Caller
+from pileus.ports.image import ImageFacts, NewImage
+
+
+class ImagePort:
+    """Implements pileus.ports.image.Images and pileus.ports.image_files.ImageFiles."""
+
+    def __init__(self, app: ImageApp) -> None:
+        self._app = app
+
+    async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
+        """The image, if it exists and the caller may see it."""
+        image = await image_find(self._app, caller, image_id)
+        return None if image is None else facts(image)
+
+    async def create(self, image_id: str, image: NewImage) -> ImageFacts:
+        """The image exists, waiting for its bytes."""
+        known = await store.image_find(self._app, image_id)
+        if known is not None:
+            return facts(known)
+        columns = {
+            "name": image.name,
+            "owner": image.owner,
+            "disk_format": image.disk_format,
+            "container_format": image.container_format,
+            "visibility": image.visibility,
+            "min_disk": image.min_disk,
+            "min_ram": image.min_ram,
+        }
+        return facts(await create_image(self._app, image_id, columns, image.properties, []))
+
+    async def take(self, image_id: str, source: str) -> ImageFacts:
+        """The image holds the bytes of the file and is active."""
+        image = await store.image_find(self._app, image_id)
+        if image is None:
+            raise errors.NoSuchImage(image=image_id)
+        if image.status is not Status.ACTIVE:
+            await upload(self._app, image, seeding.file_chunks(Path(source)))
+        return facts(await image_get(self._app, image_id))
+
+    async def remove(self, image_id: str) -> None:
+        """The image is gone, its bytes too."""
+        await seeding.remove_image(self._app, image_id)
+
+    async def fetch(self, image_id: str, destination: Path) -> None:
+        """The bytes of the image, verified against its checksum, are in `destination`."""
+        await download.fetch(self._app, image_id, destination)
+
+
+def facts(image: Image) -> ImageFacts:
+    """What other services are told of an image."""
+    return ImageFacts(
+        id=image.id,
+        name=image.name,
+        status=image.status.value,
+        visibility=image.visibility.value,
+        owner=image.owner,
+        size=image.size,
+        virtual_size=image.virtual_size,
+        disk_format=image.disk_format,
+        container_format=image.container_format,
+        min_disk=image.min_disk,
+        min_ram=image.min_ram,
+        checksum=image.checksum,
+        hash_algorithm=HASH if image.hash_value else None,
+        hash_value=image.hash_value,
+        protected=image.protected,
+        properties=image.properties,
+        tags=image.tags,
+        created_at=image.created_at,
+        updated_at=image.updated_at,
+    )

@@ -1,0 +1,63 @@
+"""The image service's tables."""
+
+import sqlalchemy as sa
+
+from pileus.kit.db import BigInteger, Boolean, Id, Integer, Moment, Name, Text, metadata
+
+IMAGE = metadata()
+
+IMAGES = sa.Table(
+    "images",
+    IMAGE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Name),
+    sa.Column("status", Name, nullable=False),
+    sa.Column("visibility", Name, nullable=False),
+    sa.Column("owner", Id),
+    sa.Column("disk_format", Name),
+    sa.Column("container_format", Name),
+    sa.Column("size", BigInteger),
+    sa.Column("virtual_size", BigInteger),
+    sa.Column("checksum", Name),
+    sa.Column("hash_value", Name),
+    sa.Column("min_disk", Integer, nullable=False),
+    sa.Column("min_ram", Integer, nullable=False),
+    sa.Column("protected", Boolean, nullable=False),
+    sa.Column("hidden", Boolean, nullable=False),
+    sa.Column("file", Name),
+    sa.Column("upload", Name),
+    sa.Column("upload_until", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Index("images_by_age", "created_at", "id"),
+    sa.Index("images_of_owner", "owner", "created_at"),
+    sa.Index("images_named", "name"),
+)
+
+PROPERTIES = sa.Table(
+    "image_properties",
+    IMAGE,
+    sa.Column("image", Id, sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("value", Text, nullable=False),
+)
+
+TAGS = sa.Table(
+    "image_tags",
+    IMAGE,
+    sa.Column("image", Id, sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", Name, primary_key=True),
+    sa.Column("place", Integer, nullable=False),
+    sa.Index("images_tagged", "tag"),
+)
+
+MEMBERS = sa.Table(
+    "image_members",
+    IMAGE,
+    sa.Column("image", Id, sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("member", Id, primary_key=True),
+    sa.Column("status", Name, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Index("images_shared_with", "member"),
+)
