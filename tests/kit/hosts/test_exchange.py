@@ -80,6 +80,12 @@ async def test_the_same_wish_again_changes_nothing_and_a_new_one_is_not_yet_answ
         assert (await k.hosts.seen("a", "server", "1")).generation == first
 
 
+async def test_a_wish_that_holds_tuples_is_the_same_wish_again(kit):
+    async with kit() as k:
+        first = await k.hosts.want("a", "server", "1", {"disks": ()})
+        assert await k.hosts.want("a", "server", "1", {"disks": ()}) == first
+
+
 async def test_what_is_unwanted_goes_is_confirmed_and_leaves_no_row(kit):
     async with kit() as k:
         handler = Fakes()

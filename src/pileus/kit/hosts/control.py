@@ -109,7 +109,8 @@ class Hosts(Registry):
 
     async def want(self, host: str, kind: str, id: str, body: msgspec.Struct | Body) -> int:
         """The host shall have this; the same wish again changes nothing. Returns the wish's generation."""
-        plain: Body = msgspec.to_builtins(body)
+        # As it will be read again: JSON makes lists of tuples, and a wish is compared with what was written.
+        plain: Body = msgspec.json.decode(msgspec.json.encode(body))
         async with self._db.transaction():
             was = await self.wanted(host, kind, id)
             if was is not None and not was.gone and was.body == plain:
