@@ -264,3 +264,13 @@ def test_a_project_in_the_path_must_be_the_token_s() -> None:
 
 def test_an_encoded_slash_stays_in_its_segment() -> None:
     assert 404 == ask("GET", "/things/v2.1/things/t1%2Faction")[0]
+
+
+def test_no_nul_character_gets_in() -> None:
+    assert 404 == ask("GET", "/things/v2.1/things/t%001")[0]
+    assert 400 == ask("GET", "/things/v2.1/things?name=%00")[0]
+    assert "NUL" in ask("POST", "/things/v2.1/things", "alice", {"thing": {"name": "\0"}})[1]["badRequest"]["message"]
+    assert "NUL" in ask("POST", "/things/v2.1/things", "alice", {"thing": {"name": "\\\0"}})[1]["badRequest"]["message"]
+    # A backslash and some digits are no NUL; it is only too long here.
+    said = ask("POST", "/things/v2.1/things", "alice", {"thing": {"name": r"\u0000"}})[1]["badRequest"]["message"]
+    assert "thing.name" in said

@@ -31,6 +31,8 @@ log = log_of(__name__)
 
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
+# A NUL in JSON; not a backslash followed by u0000.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _json = msgspec.json.Encoder()
 
 
@@ -40,6 +42,10 @@ class BadBody(Invalid):
 
 class BadField(Invalid):
     """Invalid input for field/attribute {field}: {why}."""
+
+
+class NulCharacter(Invalid):
+    """The request holds a NUL character; no text here may."""
 
 
 class NoSuchPath(NotFound):
@@ -182,9 +188,12 @@ class Kernel:
         found = mounted.router.find(parts)
         if api.microversions is not None:
             call.version = api.microversions.lowest
-        if found is None:
+        # PostgreSQL stores no NUL, so nothing is called so; the question must not reach it.
+        if found is None or any("\0" in part for part in parts):
             await self._known(call)
             raise NoSuchPath
+        if "%00" in call.query_string:
+            raise NulCharacter
         leaf, values = found
         variants = leaf.methods.get("GET" if call.method == "HEAD" and "HEAD" not in leaf.methods else call.method)
         if variants is None:
@@ -298,9 +307,12 @@ class Kernel:
         if length is not None and length > api.body_limit:
             raise BodyTooLarge(limit=api.body_limit)
         try:
-            return b"".join([chunk async for chunk in Stream(receive, length, api.body_limit)])
+            raw = b"".join([chunk async for chunk in Stream(receive, length, api.body_limit)])
         except TooLarge:
             raise BodyTooLarge(limit=api.body_limit) from None
+        if b"\\u0000" in raw and _NUL.search(raw):
+            raise NulCharacter
+        return raw
 
     def _reply(self, api: Api, call: Call[Any], route: Route, result: object) -> Reply:
         if isinstance(result, Reply):
