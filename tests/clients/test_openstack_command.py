@@ -186,7 +186,7 @@ def test_several_servers_are_made_at_once(cloud: RunningCloud) -> None:
         ("network delete inside", "in use"),
         ("security group rule create --protocol icmp open", "exists"),
         ("floating ip create inside", "external"),
-        ("project list", "not authorized"),
+        ("user list", "policy"),
         ("flavor create --ram 64 --disk 1 --vcpus 1 mine", "Policy"),
     ],
 )

@@ -24,7 +24,20 @@ WRONG: tuple[object, ...] = (
     [], [[]], [None], {}, {"a": {"b": None}}, "2001:db8::/129", "-1", "00000000-0000-4000-8000-000000000000",
 )  # fmt: skip
 DEEP = b'{"server":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}"
-NOT_JSON = (b"", b"{", b"nonsense", b"[]", b"7", b"null", b'"text"', b"\xff\xfe", b'{"a": NaN}', b"[" * 50_000, DEEP)
+NOT_JSON = (
+    b"",
+    b"{",
+    b"nonsense",
+    b"[]",
+    b"7",
+    b"null",
+    b'"text"',
+    b"\xff\xfe",
+    b'{"a": NaN}',
+    b'{"a": "\\ud800"}',
+    b"[" * 50_000,
+    DEEP,
+)
 # What belongs to the requests themselves: the project that asks must still be there afterwards.
 LEFT_ALONE = (
     "/v3/users/{",
@@ -41,14 +54,19 @@ class Line:
     """A connection that is kept, for many requests."""
 
     def __init__(self, cloud: RunningCloud) -> None:
-        self._cloud = cloud
         self._connection = http.client.HTTPConnection(cloud.address, timeout=60)
         self.asked = 0
 
     def ask(self, method: str, path: str, raw: bytes, headers: dict[str, str]) -> Answer:
         self.asked += 1
-        self._connection.request(method, path, raw, headers)
-        answer = self._connection.getresponse()
+        try:
+            self._connection.request(method, path, raw, headers)
+            answer = self._connection.getresponse()
+        except (BrokenPipeError, ConnectionResetError):
+            # Who is refused before he has said all finds the kept connection closed, and begins a new one.
+            self._connection.close()
+            self._connection.request(method, path, raw, headers)
+            answer = self._connection.getresponse()
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
     def close(self) -> None:
@@ -159,24 +177,18 @@ def test_field_that_is_wrong_is_refused_in_the_services_own_words(
         if path.startswith(LEFT_ALONE) and method != "POST":
             continue
         for body in bodies(schema, document["components"]["schemas"]):
-            answer = line.ask(method, f"/{service}{filled(path, world)}", encoded(body), headers(cloud, service, kind))
+            raw = json.dumps(body).encode()
+            answer = line.ask(method, f"/{service}{filled(path, world)}", raw, headers(cloud, service, kind))
             counted[answer.status] += 1
-            if answer.status >= 500 or (answer.status >= 400 and not in_own_words(service, answer)):
+            taken = answer.status < 400
+            # PostgreSQL stores no NUL, so it must not get that far.
+            if answer.status >= 500 or (b"\\u0000" in raw if taken else not in_own_words(service, answer)):
                 # One example of each kind of failure on a route is enough to read.
-                place = f"{method} {path} {answer.status} {changed(body)}"
+                place = f"{method} {path} {answer.status}"
                 wrong.setdefault(place, f"{json.dumps(body)[:300]} -> {answer.body[:300]!r}")
     print(f"{service}: {line.asked} requests, answers {dict(sorted(counted.items()))}")
     assert not wrong, "\n".join(f"{place}: {example}" for place, example in wrong.items())
     assert line.asked > 0
-
-
-def changed(body: object) -> str:
-    """Which part of a body is long or odd enough to have been put there, for the message."""
-    return json.dumps(body)[:60]
-
-
-def encoded(body: object) -> bytes:
-    return json.dumps(body).encode()
 
 
 def headers(cloud: RunningCloud, service: str, kind: str = "application/json") -> dict[str, str]:
@@ -206,7 +218,7 @@ def test_what_is_not_the_json_expected_is_refused(victim: tuple[RunningCloud, Wo
 @pytest.mark.parametrize("service", SERVICES)
 def test_path_that_is_odd_is_refused(victim: tuple[RunningCloud, World], service: str) -> None:
     cloud, _ = victim
-    for tail in ("/%00", "/%ff%fe", "/..%2f..%2fetc", "/" + "x" * 5000, "/%F0%9F%A6%84", "/a/b/c/d/e/f", "//", "/{id}"):
+    for tail in ("/%00", "/%ff%fe", "/..%2f..%2fetc", "/" + "x" * 5000, "/%F0%9F%A6%84", "/a/b/c/d/e/f", "/{id}"):
         answer = cloud.ask("GET", CREATE[service] + tail, headers=headers(cloud, service))
         assert 400 <= answer.status < 500, (tail[:20], answer)
 
