@@ -267,7 +267,7 @@ def _lifter(wire: type[Wire], at: Version, on: str) -> Callable[[Any], Any]:
         values: dict[str, Any] = {}
         for name, deeper in steps:
             value = getattr(plain, name)
-            values[name] = value if deeper is None else deeper(value)
+            values[name] = value if deeper is None or value is UNSET else deeper(value)
         for name in unset:
             values[name] = UNSET
         for name in absent:
