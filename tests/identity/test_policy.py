@@ -128,6 +128,19 @@ async def test_a_manager_of_a_domain_manages_it_and_nothing_else(cloud: Any) -> 
     assert [] == (await cloud.ask("GET", "/v3/users?domain_id=default", None, mona)).body["users"]
 
 
+async def test_people_see_themselves_and_their_project_but_no_others(cloud: Any) -> None:
+    await cloud.start()
+    rita = await cloud.person("rita", "reader")
+    caller = await cloud.port.caller(rita)
+    own = (f"users/{caller.user_id}", f"users/{caller.user_id}/projects", f"users/{caller.user_id}/groups")
+    for path in (*own, f"projects/{caller.project_id}", "domains/default", "auth/catalog", "auth/system"):
+        assert 200 == (await cloud.ask("GET", f"/v3/{path}", None, rita)).status, path
+    other = cloud.account
+    others = (f"users/{other.user_id}", f"users/{other.user_id}/projects", f"projects/{other.project_id}")
+    for path in (*others, "users", "projects", "domains", "role_assignments", "endpoints"):
+        assert 403 == (await cloud.ask("GET", f"/v3/{path}", None, rita)).status, path
+
+
 def test_rules_have_the_defaults_operators_know() -> None:
     with POLICIES.open() as file:
         known = {

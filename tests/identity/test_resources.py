@@ -294,3 +294,25 @@ async def test_versions_lead_clients_to_v3(cloud: Any) -> None:
     (only,) = answer.body["versions"]["values"]
     assert ("v3.14", "stable") == (only["id"], only["status"])
     assert only == (await cloud.ask("GET", "/v3/", None, None)).body["version"]
+
+
+async def test_options_are_those_that_have_an_effect(cloud: Any) -> None:
+    await cloud.start()
+    locked = await cloud.make("user", name="kiosk", password="p", options={"lock_password": True})
+    assert {"lock_password": True} == locked["options"]
+    body = {"user": {"password": "q", "original_password": "p"}}
+    assert 403 == (await cloud.ask("POST", f"/v3/users/{locked['id']}/password", body, None)).status
+    asked = {"user": {"options": {"lock_password": None}}}
+    assert {} == (await cloud.ask("PATCH", f"/v3/users/{locked['id']}", asked)).body["user"]["options"]
+    assert 204 == (await cloud.ask("POST", f"/v3/users/{locked['id']}/password", body, None)).status
+    unknown = {"user": {"name": "x", "options": {"multi_factor_auth_enabled": True}}}
+    answer = await cloud.ask("POST", "/v3/users", unknown)
+    assert 400 == answer.status
+    assert "multi_factor_auth_enabled" in answer.body["error"]["message"]
+
+    project = await cloud.make("project", name="kept", options={"immutable": True})
+    path = f"/v3/projects/{project['id']}"
+    assert 403 == (await cloud.ask("DELETE", path)).status
+    assert 403 == (await cloud.ask("PATCH", path, {"project": {"name": "y"}})).status
+    assert 200 == (await cloud.ask("PATCH", path, {"project": {"options": {"immutable": False}}})).status
+    assert 204 == (await cloud.ask("DELETE", path)).status

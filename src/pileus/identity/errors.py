@@ -15,6 +15,10 @@ class WrongPassword(Unauthorized):
     """The original password is not right; the password stays as it was."""
 
 
+class PasswordLocked(Denied):
+    """This user's password can be changed by an administrator only."""
+
+
 class TokenNotFound(NotFound):
     """Failed to validate token."""
 

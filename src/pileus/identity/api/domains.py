@@ -10,6 +10,7 @@ from pileus.identity.api.root import (
     Description,
     Links,
     Name,
+    ResourceOptions,
     ShortId,
     api,
     asked,
@@ -17,6 +18,7 @@ from pileus.identity.api.root import (
     given_of,
     link,
     listed,
+    options_of,
     require_list,
 )
 from pileus.identity.app import Identity
@@ -36,7 +38,7 @@ class DomainCreate(Wire):
     description: Description | None = None
     enabled: bool = True
     tags: Tags = []
-    options: Extra = {}
+    options: ResourceOptions | UnsetType = UNSET
     explicit_domain_id: ShortId | None = None
     extra: Extra = {}
 
@@ -50,7 +52,7 @@ class DomainUpdate(Wire):
     description: Description | None
     enabled: bool
     tags: Tags
-    options: Extra
+    options: ResourceOptions
     extra: Extra = {}
 
 
@@ -115,7 +117,7 @@ async def create(call: Call[Identity], body: DomainCreate) -> DomainView:
         enabled=body.enabled,
         description=body.description or "",
         tags=tuple(sorted(set(body.tags))),
-        options=body.options,
+        options=options_of(body.options),
         extra=extras(body.extra, DomainView),
     )
     return view(call, await create_project(call.app, domain))

@@ -10,6 +10,7 @@ from pileus.identity.api.root import (
     Description,
     Links,
     Name,
+    ResourceOptions,
     ShortId,
     api,
     asked,
@@ -18,6 +19,7 @@ from pileus.identity.api.root import (
     given_of,
     link,
     listed,
+    options_of,
     require_list,
     within_domain,
 )
@@ -51,7 +53,7 @@ class ProjectCreate(Wire):
     enabled: bool = True
     is_domain: bool = False
     tags: Tags = []
-    options: Extra = {}
+    options: ResourceOptions | UnsetType = UNSET
     extra: Extra = {}
 
 
@@ -67,7 +69,7 @@ class ProjectUpdate(Wire):
     enabled: bool
     is_domain: bool
     tags: Tags
-    options: Extra
+    options: ResourceOptions
     extra: Extra = {}
 
 
@@ -158,7 +160,7 @@ async def create(call: Call[Identity], body: ProjectCreate) -> ProjectView:
         enabled=body.enabled,
         description=body.description or "",
         tags=tuple(sorted(set(body.tags))),
-        options=body.options,
+        options=options_of(body.options),
         extra=extras(body.extra, ProjectView),
     )
     return view(call, await create_project(call.app, project))

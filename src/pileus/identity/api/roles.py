@@ -11,6 +11,7 @@ from pileus.identity.api.root import (
     Description,
     Links,
     Name,
+    ResourceOptions,
     ShortId,
     api,
     asked,
@@ -18,6 +19,7 @@ from pileus.identity.api.root import (
     given_of,
     link,
     listed,
+    options_of,
 )
 from pileus.identity.app import Identity
 from pileus.identity.commands.roles import (
@@ -57,7 +59,7 @@ class RoleCreate(Wire):
     name: Name
     domain_id: ShortId | None = None
     description: Description | None = None
-    options: Extra = {}
+    options: ResourceOptions | UnsetType = UNSET
     extra: Extra = {}
 
 
@@ -69,7 +71,7 @@ class RoleUpdate(Wire):
     name: Name
     domain_id: str | None
     description: Description | None
-    options: Extra
+    options: ResourceOptions
     extra: Extra = {}
 
 
@@ -140,7 +142,7 @@ async def create(call: Call[Identity], body: RoleCreate) -> RoleView:
         name=body.name,
         domain_id=body.domain_id,
         description=body.description,
-        options=body.options,
+        options=options_of(body.options),
         extra=extras(body.extra, RoleView),
     )
     _require(call, "create", role)

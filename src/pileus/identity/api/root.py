@@ -3,6 +3,7 @@
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pileus.identity.app import Identity
 from pileus.identity.models import Extra
@@ -23,6 +24,29 @@ Links = dict[str, str]
 ADMIN_OR_SYSTEM_READER = "admin or system reader"
 
 
+class ResourceOptions(Wire):
+    """What can be set for a project, domain or role; null takes an option back."""
+
+    immutable: bool | UnsetType | None = UNSET
+
+
+class UserOptions(Wire):
+    """What can be set for a user; null takes an option back. There are no lockouts yet that the first ones ignore."""
+
+    ignore_change_password_upon_first_use: bool | UnsetType | None = UNSET
+    ignore_password_expiry: bool | UnsetType | None = UNSET
+    ignore_lockout_failure_attempts: bool | UnsetType | None = UNSET
+    ignore_user_inactivity: bool | UnsetType | None = UNSET
+    lock_password: bool | UnsetType | None = UNSET
+
+
+def options_of(options: Wire | UnsetType) -> Extra:
+    """The options a new thing begins with."""
+    if isinstance(options, UnsetType):
+        return {}
+    return {name: value for name, value in options.given().items() if value is not None}
+
+
 def link(call: Call[Any], path: str) -> Links:
     """The `links` of a resource."""
     return {"self": call.url(f"/v3/{path}")}
@@ -35,7 +59,7 @@ def extras(given: Extra, view: type[Wire]) -> Extra:
 
 def given_of(body: Wire, view: type[Wire]) -> dict[str, Any]:
     """What an update names, its extras cleaned."""
-    given = body.given()
+    given = {name: value.given() if isinstance(value, Wire) else value for name, value in body.given().items()}
     return {**given, "extra": extras(given.get("extra") or {}, view)}
 
 

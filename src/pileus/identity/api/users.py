@@ -12,6 +12,7 @@ from pileus.identity.api.root import (
     Name,
     Password,
     ShortId,
+    UserOptions,
     api,
     asked,
     default_domain,
@@ -19,6 +20,7 @@ from pileus.identity.api.root import (
     given_of,
     link,
     listed,
+    options_of,
     require_list,
     within_domain,
 )
@@ -45,7 +47,7 @@ class UserCreate(Wire):
     default_project_id: ShortId | None = None
     enabled: bool = True
     password: Password | None = None
-    options: Extra = {}
+    options: UserOptions | UnsetType = UNSET
     extra: Extra = {}
 
 
@@ -59,7 +61,7 @@ class UserUpdate(Wire):
     default_project_id: ShortId | None
     enabled: bool
     password: Password | None
-    options: Extra
+    options: UserOptions
     extra: Extra = {}
 
 
@@ -127,7 +129,7 @@ async def create(call: Call[Identity], body: UserCreate) -> UserView:
         domain_id=domain_id,
         enabled=body.enabled,
         default_project_id=body.default_project_id,
-        options=body.options,
+        options=options_of(body.options),
         extra=_extras(body.extra),
     )
     return view(call, await create_user(call.app, user, body.password))

@@ -9,7 +9,14 @@ import msgspec
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.scopes import roles_in
-from pileus.identity.errors import NoSubjectToken, NotAuthenticated, TokenNotFound, UnknownMethod, WrongPassword
+from pileus.identity.errors import (
+    NoSubjectToken,
+    NotAuthenticated,
+    PasswordLocked,
+    TokenNotFound,
+    UnknownMethod,
+    WrongPassword,
+)
 from pileus.identity.models import (
     Method,
     Payload,
@@ -122,6 +129,8 @@ async def change_own_password(app: Identity, user_id: str, original: str, passwo
         raise WrongPassword
     if user is None or not user.enabled:
         raise NotAuthenticated
+    if user.options.get("lock_password"):
+        raise PasswordLocked
     stored = await app.passwords.hashed(password)
     async with changing(app):
         await user_change(app, user_id, password_hash=stored, tokens_after=app.clock.now())
@@ -166,7 +175,8 @@ async def _by_password(app: Identity, login: Login) -> User:
     )
     if not right or user is None:
         raise NotAuthenticated
-    if user.password_expires_at is not None and user.password_expires_at <= app.clock.now():
+    expires_at = None if user.options.get("ignore_password_expiry") else user.password_expires_at
+    if expires_at is not None and expires_at <= app.clock.now():
         raise NotAuthenticated
     return user
 
