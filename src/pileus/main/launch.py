@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from pileus.kit.errors import Problem
+from pileus.main.processes import process
 from pileus.main.settings import Settings
 from pileus.main.state import State
 
@@ -31,7 +32,7 @@ def start(state: State, settings: Settings, config: Path | None = None) -> int:
     """Start the cloud in a session of its own; return its process id once every API answers."""
     # What the process prints before its log is open, or when it dies, goes to a file of its own, anew at every start.
     with (state / "log" / "start.log").open("wb") as output:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             [sys.executable, "-m", "pileus.main.serve", str(state.path), *([str(config)] if config else [])],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -42,10 +43,10 @@ def start(state: State, settings: Settings, config: Path | None = None) -> int:
         )
     end = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < end:
-        if process.poll() is not None:
-            raise DidNotStart(why=f"it ended with code {process.returncode}", log=state.log, tail=_tail(state))
+        if started.poll() is not None:
+            raise DidNotStart(why=f"it ended with code {started.returncode}", log=state.log, tail=_tail(state))
         if answers(settings):
-            return process.pid
+            return started.pid
         time.sleep(0.03)
     raise DidNotStart(why=f"no answer in {START_DEADLINE_S:g} s", log=state.log, tail=_tail(state))
 
@@ -80,7 +81,8 @@ def stop(state: State) -> bool:
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + STOP_DEADLINE_S
     while time.monotonic() < end:
-        if state.pid() is None:
+        # It lets go of the state directory a moment before it ends.
+        if state.pid() is None and process(pid) is None:
             return True
         time.sleep(0.05)
     raise DidNotStop(pid=pid, seconds=STOP_DEADLINE_S)
