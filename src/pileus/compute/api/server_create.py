@@ -1,0 +1,198 @@
+"""What a caller says to get servers, and what is made of it."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pileus.compute import errors
+from pileus.compute.api.service import Metadata, Name, Tag, Uuid
+from pileus.compute.app import Compute
+from pileus.compute.commands.create import NewServer
+from pileus.kit.http import Call, F, Wire
+from pileus.ports.network import NicRequest
+
+DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+MOST_AT_ONCE = 100
+
+
+class Nic(Wire):
+    """A network card to give the new server: on a network, or on an existing port."""
+
+    network_id: Annotated[Uuid | None, F("uuid")] = None
+    port_id: Annotated[Uuid | None, F("port")] = None
+    fixed_ip: str | None = None
+    early_tag: Annotated[Tag | None, F("tag", since="2.32", until="2.36")] = None
+    tag: Annotated[Tag | None, F(since="2.42")] = None
+
+
+class BlockDevice(Wire):
+    """A disk to give the new server; only the one made from its image is offered yet."""
+
+    boot_index: int | str | None = None
+    uuid: Uuid | None = None
+    source_type: str = "blank"
+    destination_type: str = "local"
+    delete_on_termination: bool | None = None
+    device_name: str | None = None
+    device_type: str | None = None
+    disk_bus: str | None = None
+    guest_format: str | None = None
+    no_device: bool | None = None
+    volume_id: str | None = None
+    volume_size: int | str | None = None
+    volume_type: Annotated[str | None, F(since="2.67")] = None
+    early_tag: Annotated[str | None, F("tag", until="2.32")] = None
+    tag: Annotated[str | None, F(since="2.42")] = None
+
+
+class Group(Wire):
+    """A security group, by name or id."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class ServerCreate(Wire, kw_only=True):
+    """A server to make."""
+
+    name: Name
+    flavor_id: Annotated[str | int, F("flavorRef")]
+    image_id: Annotated[str, F("imageRef")] = ""
+    early_nics: Annotated[list[Nic] | UnsetType, F("networks", until="2.36")] = UNSET
+    nics: Annotated[list[Nic] | Literal["auto", "none"] | UnsetType, F("networks", since="2.37")]
+    security_groups: list[Group] | UnsetType = UNSET
+    key_name: Name | None = None
+    user_data: str | None = None
+    metadata: Metadata = {}
+    admin_password: Annotated[str | None, F("adminPass")] = None
+    access_ipv4: Annotated[str | None, F("accessIPv4")] = None
+    access_ipv6: Annotated[str | None, F("accessIPv6")] = None
+    disk_config: Annotated[DiskConfig, F("OS-DCF:diskConfig")] = "MANUAL"
+    config_drive: bool | str | None = None
+    zone: Annotated[Name | None, F("availability_zone")] = None
+    min_count: Count | UnsetType = UNSET
+    max_count: Count | UnsetType = UNSET
+    wants_reservation: Annotated[bool, F("return_reservation_id")] = False
+    block_devices: Annotated[list[BlockDevice], F("block_device_mapping_v2")] = []
+    old_block_devices: Annotated[list[dict[str, Any]], F("block_device_mapping")] = []
+    files: Annotated[list[dict[str, str]], F("personality", until="2.56")] = []
+    description: Annotated[Annotated[str, msgspec.Meta(max_length=255)] | None, F(since="2.19")] = None
+    tags: Annotated[list[Tag], F(since="2.52")] = []
+    certificates: Annotated[list[str] | None, F("trusted_image_certificates", since="2.63")] = None
+    host: Annotated[str | None, F(since="2.74", rule="compute:servers:create:requested_destination")] = None
+    hypervisor_hostname: Annotated[str | None, F(since="2.74", rule="compute:servers:create:requested_destination")] = (
+        None
+    )
+    hostname: Annotated[
+        Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")] | None, F(since="2.90")
+    ] = None
+
+
+class ServerBody(Wire, kw_only=True):
+    """The body of a request for servers."""
+
+    server: ServerCreate
+    hints: Annotated[dict[str, Any], F("os:scheduler_hints")] = {}
+    old_hints: Annotated[dict[str, Any], F("OS-SCH-HNT:scheduler_hints")] = {}
+
+
+def asked(call: Call[Compute], body: ServerBody) -> NewServer:
+    """What the caller wants, with what this cloud does not offer refused."""
+    server = body.server
+    _check_offered(server)
+    zone, host = _place(call, server)
+    least = server.min_count if server.min_count is not UNSET else 1
+    most = server.max_count if server.max_count is not UNSET else least
+    if least > most:
+        raise errors.BadRequest(why="min_count must be <= max_count")
+    if most > MOST_AT_ONCE:
+        raise errors.BadRequest(why=f"max_count is {most}; one request makes at most {MOST_AT_ONCE} servers.")
+    if len(server.tags) > 50:
+        raise errors.BadRequest(why="The number of tags exceeded the per-server limit 50")
+    nics = _nics(server)
+    if most > 1 and not isinstance(nics, str) and any(nic.port_id for nic in nics):
+        raise errors.BadRequest(why="Unable to launch multiple instances with a single configured port ID. Please "
+                                "launch your instance one by one with different ports.")  # fmt: skip
+    groups = [] if server.security_groups is UNSET else [group.name for group in server.security_groups]
+    return NewServer(
+        name=server.name,
+        flavor_id=str(server.flavor_id),
+        image_id=_image_id(server),
+        nics=nics,
+        security_groups=groups,
+        key_name=server.key_name,
+        user_data=server.user_data,
+        metadata=server.metadata,
+        description=server.description,
+        hostname=server.hostname,
+        tags=list(dict.fromkeys(server.tags)),
+        hints={**body.old_hints, **body.hints},
+        zone=zone,
+        host=host,
+        access_ipv4=server.access_ipv4,
+        access_ipv6=server.access_ipv6,
+        disk_config=server.disk_config,
+        min_count=least,
+        max_count=most,
+        may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
+    )
+
+
+def _check_offered(server: ServerCreate) -> None:
+    if server.config_drive not in {None, False, "", "false", "False", "FALSE", "0", "no", "off", "f", "n"}:
+        raise errors.BadRequest(why="config_drive: this cloud has no config drives yet; servers read their metadata from "
+                                "http://169.254.169.254 instead. Leave config_drive out.")  # fmt: skip
+    if server.files:
+        raise errors.BadRequest(why="personality: files cannot be put into servers; use user_data instead.")
+    if server.old_block_devices:
+        raise errors.BadRequest(
+            why="block_device_mapping: servers cannot boot from volumes yet; give imageRef instead."
+        )
+    if server.certificates:
+        raise errors.BadRequest(why="trusted_image_certificates: image signatures are not verified here.")
+
+
+def _image_id(server: ServerCreate) -> str:
+    """The image, from wherever clients say it."""
+    ids = [server.image_id] if server.image_id else []
+    for device in server.block_devices:
+        if device.source_type != "image" or device.destination_type != "local" or device.boot_index not in {0, "0"}:
+            raise errors.BadRequest(why="block_device_mapping_v2: only the disk that is made from the image is offered yet "
+                                    "(source_type image, destination_type local, boot_index 0).")  # fmt: skip
+        if device.uuid and device.uuid not in ids:
+            ids.append(device.uuid)
+    if len(ids) != 1:
+        why = "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping "
+        raise errors.BadRequest(why=f"{why}combination is not valid." if ids else
+                                "Invalid imageRef provided: servers boot from an image here.")  # fmt: skip
+    return ids[0]
+
+
+def _nics(server: ServerCreate) -> list[NicRequest] | Literal["auto", "none"]:
+    # Clients before 2.37 may omit networks and mean: what there is, or nothing.
+    chosen = server.early_nics if server.nics is UNSET else server.nics
+    if chosen is UNSET or isinstance(chosen, str):
+        return "none" if chosen == "none" else "auto"
+    if not chosen and server.nics is UNSET:
+        return "auto"
+    if any(nic.network_id is None and nic.port_id is None for nic in chosen):
+        raise errors.BadRequest(why="networks: each item needs a uuid or a port.")
+    if any(nic.port_id and nic.fixed_ip for nic in chosen):
+        raise errors.BadRequest(
+            why="Specified Fixed IP cannot be used with port: the two cannot be specified together."
+        )
+    return [
+        NicRequest(network_id=None if nic.port_id else nic.network_id, port_id=nic.port_id, fixed_ip=nic.fixed_ip)
+        for nic in chosen
+    ]
+
+
+def _place(call: Call[Compute], server: ServerCreate) -> tuple[str | None, str | None]:
+    """Zone and host; `zone:host` is the old way to name both."""
+    zone, host = server.zone, server.host or server.hypervisor_hostname
+    if zone is not None and ":" in zone:
+        call.require("os_compute_api:servers:create:forced_host")
+        name, _, place = zone.partition(":")
+        zone, host = name or None, place.partition(":")[0] or place.partition(":")[2] or None
+    return zone, host

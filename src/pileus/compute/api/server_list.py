@@ -1,0 +1,157 @@
+"""Which servers a list holds."""
+
+import datetime as dt
+import re
+from typing import Annotated, Any
+
+from pileus.compute import errors
+from pileus.compute.app import Compute
+from pileus.compute.models.servers import KNOWN_STATUSES
+from pileus.kit.db import Ge, In, Le, Like, Matches, Not
+from pileus.kit.http import Call, F, Query
+
+
+class ServerQuery(Query):
+    """What servers are chosen by."""
+
+    name: str | None = None
+    status: list[str] = []
+    vm_state: str | None = None
+    task_state: str | None = None
+    host: str | None = None
+    flavor: str | None = None
+    image: str | None = None
+    ip: str | None = None
+    ip6: str | None = None
+    all_tenants: str | None = None
+    tenant_id: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    uuid: str | None = None
+    reservation_id: str | None = None
+    key_name: str | None = None
+    hostname: str | None = None
+    description: str | None = None
+    availability_zone: str | None = None
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    deleted: str | None = None
+    changes_since: Annotated[str | None, F("changes-since")] = None
+    changes_before: Annotated[str | None, F("changes-before", since="2.66")] = None
+    locked: Annotated[bool | None, F(since="2.73")] = None
+    tags: Annotated[str | None, F(since="2.26")] = None
+    tags_any: Annotated[str | None, F("tags-any", since="2.26")] = None
+    not_tags: Annotated[str | None, F("not-tags", since="2.26")] = None
+    not_tags_any: Annotated[str | None, F("not-tags-any", since="2.26")] = None
+
+
+TRUE = {"1", "true", "yes", "on", "t", "y", ""}
+FALSE = {"0", "false", "no", "off", "f", "n"}
+
+
+def scope(call: Call[Compute], query: ServerQuery, everywhere: str) -> dict[str, Any]:
+    """Whose servers: the caller's project's, unless an admin asks for more."""
+    text = (query.all_tenants or "").strip().lower()
+    if query.all_tenants is not None and text not in TRUE | FALSE:
+        raise errors.BadRequest(why=f"Invalid value '{query.all_tenants}' for all_tenants: it is true or false.")
+    chosen = query.project_id or query.tenant_id
+    if query.all_tenants is not None and text in TRUE:
+        call.require(everywhere)
+        return {"project_id": chosen} if chosen else {}
+    if chosen and chosen != call.caller.project_id and call.allows(everywhere):
+        return {"project_id": chosen}
+    return {"project_id": call.caller.project_id or ""}
+
+
+def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
+    """By what else; what only admins may filter by is left aside for others."""
+    where: dict[str, Any] = dict(_by_time(query))
+    free = call.allows("os_compute_api:servers:allow_all_filters")
+    plain = {
+        "id": query.uuid,
+        "flavor": query.flavor,
+        "image": query.image.rpartition("/")[2] if query.image else None,
+        "reservation_id": query.reservation_id,
+        "key_name": query.key_name,
+        "hostname": query.hostname,
+        "zone": query.availability_zone,
+        "access_ipv4": query.access_ip_v4,
+        "access_ipv6": query.access_ip_v6,
+        "user_id": query.user_id,
+        "host": query.host if free else None,
+        "vm_state": query.vm_state,
+        "task_state": query.task_state,
+    }
+    where |= {name: value for name, value in plain.items() if value is not None}
+    if query.name:
+        where["name"] = Matches(_checked(query.name))
+    if query.description:
+        where["description"] = Matches(_checked(query.description))
+    if query.status:
+        where["status"] = In(_statuses(call, query.status))
+    if query.locked is not None:
+        where["locked_by"] = Not(None) if query.locked else None
+    return where | _by_tags(query)
+
+
+def _checked(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return re.escape(pattern)
+    return pattern
+
+
+def _statuses(call: Call[Compute], given: list[str]) -> list[str]:
+    known = [status.upper() for status in given if status.upper() in KNOWN_STATUSES]
+    if not known and call.version >= (2, 38):
+        raise errors.BadRequest(
+            why=f"Invalid status value: '{given[0]}' is none of {', '.join(sorted(KNOWN_STATUSES))}."
+        )
+    return known
+
+
+def _by_time(query: ServerQuery) -> dict[str, Any]:
+    where: dict[str, Any] = {"deleted_at": None}
+    if query.deleted is not None and query.deleted.lower() in TRUE:
+        where["deleted_at"] = Not(None)
+    bounds: list[object] = []
+    if query.changes_since is not None:
+        # Whoever follows the changes has to hear of deletions too.
+        where.pop("deleted_at")
+        bounds.append(Ge(_moment("changes-since", query.changes_since)))
+    if query.changes_before is not None:
+        where.pop("deleted_at", None)
+        bounds.append(Le(_moment("changes-before", query.changes_before)))
+    if bounds:
+        where["updated_at"] = tuple(bounds)
+    return where
+
+
+def _moment(name: str, text: str) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise errors.BadRequest(
+            why=f"Invalid input for query parameters {name}: '{text}' is not a date-time."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def _by_tags(query: ServerQuery) -> dict[str, Any]:
+    parts: list[object] = [Like(contains=f'"{tag}"') for tag in _tags(query.tags)]
+    if query.tags_any:
+        parts.append(Matches(_any_of(query.tags_any)))
+    if query.not_tags:
+        parts.append(Not(tuple(Like(contains=f'"{tag}"') for tag in _tags(query.not_tags))))
+    if query.not_tags_any:
+        parts.append(Not(Matches(_any_of(query.not_tags_any))))
+    return {"tags": tuple(parts)} if parts else {}
+
+
+def _tags(text: str | None) -> list[str]:
+    return [tag for tag in (text or "").split(",") if tag]
+
+
+def _any_of(text: str) -> str:
+    return '"(' + "|".join(re.escape(tag) for tag in _tags(text)) + ')"'

@@ -1,0 +1,221 @@
+"""Servers as they are shown."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pileus.compute.api.flavor_views import EmbeddedFlavor, FlavorLink, embedded
+from pileus.compute.api.service import Link, bookmark, fine_moment, links, moment
+from pileus.compute.app import Compute
+from pileus.compute.models.servers import WITH_PROGRESS, Server, VmState, host_id
+from pileus.kit.hosts.registry import UP_FOR
+from pileus.kit.http import Call, F, Wire
+from pileus.ports.network import PortFacts
+
+ATTRIBUTES = "os_compute_api:os-extended-server-attributes"
+HOST_STATUS = "os_compute_api:servers:show:host_status"
+
+
+class AddressView(Wire, kw_only=True):
+    """An address of a server."""
+
+    version: int
+    addr: str
+    kind: Annotated[str, F("OS-EXT-IPS:type")]
+    mac: Annotated[str, F("OS-EXT-IPS-MAC:mac_addr")]
+
+
+class ImageLink(Wire):
+    """The image a server was made from."""
+
+    id: str
+    links: list[Link]
+    properties: Annotated[dict[str, str], F(since="2.98")]
+
+
+class FaultView(Wire):
+    """Why a server is in error."""
+
+    code: int
+    created: str
+    message: str
+
+
+class GroupName(Wire):
+    """A security group of a server."""
+
+    name: str
+
+
+class ServerBrief(Wire):
+    """A server in a list."""
+
+    id: str
+    name: str
+    links: list[Link]
+
+
+class ServerView(Wire, kw_only=True):
+    """A server as a caller sees it; some of it only admins see."""
+
+    id: str
+    name: str
+    status: str
+    project_id: Annotated[str, F("tenant_id")]
+    user_id: str
+    metadata: dict[str, str]
+    host_id: Annotated[str, F("hostId")]
+    image: ImageLink | str
+    flavor_link: Annotated[FlavorLink, F("flavor", until="2.46")]
+    flavor: Annotated[EmbeddedFlavor, F("flavor", since="2.47")]
+    created: str
+    updated: str
+    addresses: dict[str, list[AddressView]]
+    access_ipv4: Annotated[str, F("accessIPv4")]
+    access_ipv6: Annotated[str, F("accessIPv6")]
+    links: list[Link]
+    disk_config: Annotated[str, F("OS-DCF:diskConfig")]
+    progress: int | UnsetType = UNSET
+    fault: FaultView | UnsetType = UNSET
+    zone: Annotated[str, F("OS-EXT-AZ:availability_zone")]
+    pinned_zone: Annotated[str | None, F("pinned_availability_zone", since="2.96")]
+    config_drive: str = ""
+    key_name: str | None
+    launched_at: Annotated[str | None, F("OS-SRV-USG:launched_at")]
+    terminated_at: Annotated[str | None, F("OS-SRV-USG:terminated_at")]
+    task: Annotated[str | None, F("OS-EXT-STS:task_state")]
+    vm_state: Annotated[str, F("OS-EXT-STS:vm_state")]
+    power: Annotated[int, F("OS-EXT-STS:power_state")]
+    security_groups: list[GroupName] | UnsetType = UNSET
+    volumes: Annotated[list[str], F("os-extended-volumes:volumes_attached")] = []
+    host: Annotated[str | None, F("OS-EXT-SRV-ATTR:host", rule=ATTRIBUTES)]
+    hypervisor_hostname: Annotated[str | None, F("OS-EXT-SRV-ATTR:hypervisor_hostname", rule=ATTRIBUTES)]
+    instance_name: Annotated[str, F("OS-EXT-SRV-ATTR:instance_name", rule=ATTRIBUTES)]
+    reservation_id: Annotated[str, F("OS-EXT-SRV-ATTR:reservation_id", since="2.3", rule=ATTRIBUTES)]
+    launch_index: Annotated[int, F("OS-EXT-SRV-ATTR:launch_index", since="2.3", rule=ATTRIBUTES)]
+    kernel_id: Annotated[str, F("OS-EXT-SRV-ATTR:kernel_id", since="2.3", rule=ATTRIBUTES)] = ""
+    ramdisk_id: Annotated[str, F("OS-EXT-SRV-ATTR:ramdisk_id", since="2.3", rule=ATTRIBUTES)] = ""
+    root_device: Annotated[str, F("OS-EXT-SRV-ATTR:root_device_name", since="2.3", rule=ATTRIBUTES)] = "/dev/vda"
+    user_data: Annotated[str | None, F("OS-EXT-SRV-ATTR:user_data", since="2.3", rule=ATTRIBUTES)]
+    hostname_seen: Annotated[str, F("OS-EXT-SRV-ATTR:hostname", since="2.3", until="2.89", rule=ATTRIBUTES)]
+    hostname: Annotated[str, F("OS-EXT-SRV-ATTR:hostname", since="2.90")]
+    locked: Annotated[bool, F(since="2.9")]
+    locked_reason: Annotated[str | None, F(since="2.73")]
+    host_status: Annotated[str, F(since="2.16", rule=HOST_STATUS)]
+    description: Annotated[str | None, F(since="2.19")]
+    tags: Annotated[list[str], F(since="2.26")]
+    certificates: Annotated[None, F("trusted_image_certificates", since="2.63")] = None
+    server_groups: Annotated[list[str] | UnsetType, F(since="2.71")] = UNSET
+    hints: Annotated[dict[str, Any] | UnsetType, F("scheduler_hints", since="2.100")] = UNSET
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What the view of a server needs besides the server."""
+
+    call: Call[Compute]
+    ports: Mapping[str, Sequence[PortFacts]]
+    now: dt.datetime
+    in_full: bool
+
+
+async def views(call: Call[Compute], servers: Sequence[Server], *, in_full: bool = False) -> list[ServerView]:
+    """The servers as the caller sees them; `in_full` adds what only a single server shows."""
+    ports = await call.app.networks.ports_of([server.id for server in servers])
+    shown = Shown(call, ports, call.app.clock.now(), in_full)
+    return [_view(shown, server) for server in servers]
+
+
+async def view(call: Call[Compute], server: Server) -> ServerView:
+    """The server as the caller sees it."""
+    return (await views(call, [server], in_full=True))[0]
+
+
+def _view(shown: Shown, server: Server) -> ServerView:
+    call, size, status = shown.call, server.flavor, server.status
+    ports = shown.ports.get(server.id, ())
+    flavor_links = bookmark(call, f"/flavors/{size.id}")
+    return ServerView(
+        id=server.id,
+        name=server.name,
+        status=status,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        metadata=server.metadata,
+        host_id=host_id(server.project_id, server.host),
+        image=_image(call, server),
+        flavor_link=FlavorLink(id=size.id, links=flavor_links),
+        flavor=embedded(size),
+        created=moment(server.created_at),
+        updated=moment(server.updated_at),
+        addresses=addresses(ports),
+        access_ipv4=server.access_ipv4 or "",
+        access_ipv6=server.access_ipv6 or "",
+        links=links(call, f"/servers/{server.id}"),
+        disk_config=server.disk_config,
+        progress=(100 if status == "ACTIVE" else 0) if status in WITH_PROGRESS else UNSET,
+        fault=_fault(server),
+        zone=call.app.config.zone if server.host else server.zone_wanted or "",
+        pinned_zone=server.zone_wanted,
+        key_name=server.key.name if server.key else None,
+        launched_at=fine_moment(server.launched_at),
+        terminated_at=fine_moment(server.deleted_at),
+        task=server.task,
+        vm_state=server.vm_state,
+        power=server.power,
+        security_groups=_groups(ports),
+        host=server.host,
+        hypervisor_hostname=server.host,
+        instance_name=f"instance-{server.id[:8]}",
+        reservation_id=server.reservation_id,
+        launch_index=server.launch_index,
+        user_data=server.user_data,
+        hostname_seen=server.hostname,
+        hostname=server.hostname,
+        locked=server.locked,
+        locked_reason=server.locked_reason,
+        host_status=_host_status(server, shown.now),
+        description=server.description,
+        tags=list(server.tags),
+        server_groups=[] if shown.in_full else UNSET,
+        hints=server.hints if shown.in_full else UNSET,
+    )
+
+
+def addresses(ports: Sequence[PortFacts]) -> dict[str, list[AddressView]]:
+    """A server's addresses by the names of its networks."""
+    found: dict[str, list[AddressView]] = {}
+    for port in ports:
+        for address in port.addresses:
+            shown = AddressView(version=address.version, addr=address.address, kind=address.kind, mac=port.mac)
+            found.setdefault(port.network_name, []).append(shown)
+    return found
+
+
+def _image(call: Call[Compute], server: Server) -> ImageLink | str:
+    if server.image is None:
+        return ""
+    where = bookmark(call, f"/images/{server.image.id}")
+    return ImageLink(id=server.image.id, links=where, properties=server.image.properties)
+
+
+def _groups(ports: Sequence[PortFacts]) -> list[GroupName] | UnsetType:
+    if not ports:
+        return UNSET
+    # A group once for each port, as clients know it from elsewhere.
+    return [GroupName(name=name) for port in ports for name in port.security_groups]
+
+
+def _fault(server: Server) -> FaultView | UnsetType:
+    fault = server.fault
+    if fault is None or server.vm_state not in {VmState.ERROR, VmState.DELETED}:
+        return UNSET
+    return FaultView(code=fault.code, created=moment(fault.created), message=fault.message)
+
+
+def _host_status(server: Server, now: dt.datetime) -> str:
+    if server.host is None:
+        return ""
+    return "UP" if server.heard is not None and now - server.heard <= UP_FOR else "DOWN"

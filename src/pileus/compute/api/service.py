@@ -1,0 +1,83 @@
+"""The API all of compute's operations are declared on, and what their answers share."""
+
+import datetime as dt
+from typing import Annotated
+
+import msgspec
+
+from pileus.compute.app import Compute
+from pileus.compute.commands.servers import server_get
+from pileus.compute.models.servers import Server
+from pileus.kit.auth import Caller
+from pileus.kit.http import Api, Call, Faults, Microversions, Version, Wire
+from pileus.kit.policy import ADMIN, ANY, PROJECT_MEMBER, PROJECT_READER, Rule
+
+LOWEST, HIGHEST = Version(2, 1), Version(2, 104)
+PREFIX = "/v2.1"
+
+api = Api(
+    "compute",
+    Faults(),
+    prefixes=(PREFIX, f"{PREFIX}/{{project_id}}"),
+    microversions=Microversions("compute", LOWEST, HIGHEST, "X-OpenStack-Nova-API-Version"),
+)
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )(.*\S)$")]
+Uuid = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
+]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
+Metadata = dict[Key, Annotated[str, msgspec.Meta(max_length=255)]]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$")]
+
+
+class Link(Wire):
+    """A reference to a resource."""
+
+    rel: str
+    href: str
+
+
+def reader(name: str) -> Rule:
+    """One of compute's rules that lets a project's readers."""
+    return Rule(f"os_compute_api:{name}", PROJECT_READER)
+
+
+def member(name: str) -> Rule:
+    """One of compute's rules that lets a project's members."""
+    return Rule(f"os_compute_api:{name}", PROJECT_MEMBER)
+
+
+def admin(name: str) -> Rule:
+    """One of compute's rules that lets admins alone."""
+    return Rule(f"os_compute_api:{name}", ADMIN)
+
+
+def anybody(name: str) -> Rule:
+    """One of compute's rules that lets everybody with a token."""
+    return Rule(f"os_compute_api:{name}", ANY)
+
+
+def links(call: Call[Compute], path: str) -> list[Link]:
+    """Where a resource is, with and without the version."""
+    return [Link(rel="self", href=call.url(f"{PREFIX}{path}")), Link(rel="bookmark", href=call.url(path))]
+
+
+def bookmark(call: Call[Compute], path: str) -> list[Link]:
+    """Where a resource is, whatever the version."""
+    return [Link(rel="bookmark", href=call.url(path))]
+
+
+def moment(at: dt.datetime) -> str:
+    """A moment as most of this API writes it, in whole seconds: 2026-01-01T00:00:00Z."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def fine_moment(at: dt.datetime | None) -> str | None:
+    """A moment as the rest of it does: 2026-01-01T00:00:00.000000."""
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S.%f}"
+
+
+async def server_find(app: Compute, caller: Caller, server_id: str, **_more: str) -> Server:
+    """The server a path names; raises ServerNotFound."""
+    return await server_get(app, caller, server_id)

@@ -1,0 +1,33 @@
+"""What compute works with."""
+
+import msgspec
+
+from pileus.compute.config import ComputeConfig
+from pileus.kit.bus import Bus
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+from pileus.kit.flow.engine import Engine
+from pileus.kit.hosts.control import Hosts
+from pileus.kit.observe.events import Events
+from pileus.ports.consoles import Consoles
+from pileus.ports.identity import Directory
+from pileus.ports.image import Images
+from pileus.ports.network import Networks
+from pileus.ports.placement import Placement
+
+
+class Compute(msgspec.Struct, frozen=True, kw_only=True):
+    """Compute's collaborators; made once."""
+
+    db: Database
+    clock: Clock
+    bus: Bus
+    engine: Engine
+    hosts: Hosts
+    events: Events
+    placement: Placement
+    images: Images
+    networks: Networks
+    identity: Directory
+    consoles: Consoles
+    config: ComputeConfig

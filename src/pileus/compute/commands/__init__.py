@@ -1,0 +1,1 @@
+"""Everything one can ask of compute: decides, and writes rows and operation in one transaction."""

@@ -1,0 +1,194 @@
+"""Create servers: rows, ports and operations are written together, and nothing of it if anything is refused."""
+
+import base64
+import binascii
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from pileus.compute import errors
+from pileus.compute.app import Compute
+from pileus.compute.commands import quotas
+from pileus.compute.models.flavors import GIB, Flavor, size_of
+from pileus.compute.models.quotas import Usage
+from pileus.compute.models.servers import BootImage, Server, ServerKey, hostname_of, name_of_many
+from pileus.compute.store.flavors import flavor_find
+from pileus.compute.store.keypairs import keypair_find
+from pileus.compute.store.servers import server_create
+from pileus.kit.auth import Caller
+from pileus.ports.image import ImageFacts
+from pileus.ports.network import NicRequest
+
+BOOTABLE = ("raw", "qcow2")
+MOST_USER_DATA = 65535
+
+
+class NewServer(msgspec.Struct, kw_only=True):
+    """What a caller says to get servers."""
+
+    name: str
+    flavor_id: str
+    image_id: str
+    nics: Sequence[NicRequest] | Literal["auto", "none"] = "auto"
+    security_groups: Sequence[str] = ()
+    key_name: str | None = None
+    user_data: str | None = None
+    metadata: Mapping[str, str] = {}
+    description: str | None = None
+    hostname: str | None = None
+    tags: Sequence[str] = ()
+    hints: Mapping[str, Any] = {}
+    zone: str | None = None
+    host: str | None = None
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    disk_config: str = "MANUAL"
+    min_count: int = 1
+    max_count: int = 1
+    may_have_no_disk: bool = False  # a flavor with no disk of its own takes whatever the image takes
+
+
+async def create_servers(app: Compute, caller: Caller, new: NewServer, request_id: str) -> list[Server]:
+    """The servers exist and boot in the background; at least `min_count` of them, or none and this raises."""
+    project_id = _project(caller)
+    flavor = await _flavor(app, caller, new)
+    image = await _image(app, caller, new, flavor)
+    key = await _key(app, caller, new)
+    _check_user_data(new.user_data)
+    _check_zone(app, new)
+    await quotas.check_metadata(app, project_id, new.metadata)
+    now = app.clock.now()
+    first = Server(
+        id="",
+        name=new.name,
+        description=new.description,
+        hostname="",
+        project_id=project_id,
+        user_id=caller.user_id,
+        reservation_id=f"r-{secrets.token_hex(4)}",
+        flavor=size_of(flavor),
+        image=image,
+        key=key,
+        user_data=new.user_data,
+        metadata=dict(new.metadata),
+        tags=tuple(new.tags),
+        hints=dict(new.hints),
+        security_groups=tuple(new.security_groups),
+        zone_wanted=new.zone,
+        host_wanted=new.host,
+        access_ipv4=new.access_ipv4,
+        access_ipv6=new.access_ipv6,
+        disk_config=new.disk_config,
+        created_at=now,
+        updated_at=now,
+    )
+    async with app.db.transaction():
+        one = Usage(1, flavor.vcpus, flavor.ram)
+        count = await quotas.fitting_count(app, project_id, one, new.min_count, new.max_count)
+        return [
+            await _create(app, caller, new, _one_of(first, new, index, count), request_id) for index in range(count)
+        ]
+
+
+def _one_of(first: Server, new: NewServer, index: int, count: int) -> Server:
+    id, name = str(uuid.uuid4()), name_of_many(new.name, index, count)
+    hostname = name_of_many(new.hostname, index, count) if new.hostname else hostname_of(name, id)
+    return msgspec.structs.replace(first, id=id, name=name, hostname=hostname, launch_index=index)
+
+
+async def _create(app: Compute, caller: Caller, new: NewServer, server: Server, request_id: str) -> Server:
+    await server_create(app, server)
+    await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
+    await app.engine.begin(
+        "server.boot",
+        server.subject,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        request_id=request_id,
+    )
+    return server
+
+
+def _project(caller: Caller) -> str:
+    if caller.project_id is None:
+        raise errors.BadRequest(why="A server belongs to a project: use a token that is scoped to one.")
+    return caller.project_id
+
+
+async def _flavor(app: Compute, caller: Caller, new: NewServer) -> Flavor:
+    flavor = await flavor_find(app, new.flavor_id, None if caller.admin else caller.project_id)
+    if flavor is None or flavor.disabled:
+        raise errors.BadRequest(why="Invalid flavorRef provided.")
+    return flavor
+
+
+async def _image(app: Compute, caller: Caller, new: NewServer, flavor: Flavor) -> BootImage:
+    facts = await app.images.get(new.image_id, caller)
+    if facts is None:
+        raise errors.BadRequest(why="Can not find requested image")
+    if not facts.usable:
+        raise errors.BadRequest(why=f"Image {facts.id} is not active.")
+    _check_room(new, facts, flavor)
+    return BootImage(
+        id=facts.id,
+        name=facts.name,
+        disk_format=facts.disk_format or "raw",
+        size=facts.size or 0,
+        checksum=facts.checksum,
+        min_disk=facts.min_disk,
+        min_ram=facts.min_ram,
+        properties=dict(facts.properties),
+    )
+
+
+def _check_room(new: NewServer, image: ImageFacts, flavor: Flavor) -> None:
+    if image.disk_format not in BOOTABLE:
+        raise errors.BadRequest(
+            why=f"Image {image.id} has disk format {image.disk_format}; servers boot from {' and '.join(BOOTABLE)}."
+        )
+    if flavor.ram < image.min_ram:
+        raise errors.BadRequest(why="Flavor's memory is too small for requested image.")
+    if flavor.disk == 0:
+        if not new.may_have_no_disk:
+            raise errors.NotForTheCaller(why="Only volume-backed servers are allowed for flavors with zero disk.")
+        return
+    if flavor.disk < image.min_disk:
+        raise errors.BadRequest(
+            why="The size of the disk of the flavor is smaller than the minimum size specified in image metadata. "
+            f"Disk size is {flavor.disk * GIB} bytes, minimum size is {image.min_disk * GIB} bytes."
+        )
+    size = max(image.size or 0, image.virtual_size or 0)
+    if size > flavor.disk * GIB:
+        raise errors.BadRequest(
+            why="Flavor's disk is too small for requested image. "
+            f"Flavor disk is {flavor.disk * GIB} bytes, image is {size} bytes."
+        )
+
+
+async def _key(app: Compute, caller: Caller, new: NewServer) -> ServerKey | None:
+    if new.key_name is None:
+        return None
+    keypair = await keypair_find(app, caller.user_id, new.key_name)
+    if keypair is None:
+        raise errors.BadRequest(why="Invalid key_name provided.")
+    return ServerKey(keypair.name, keypair.type, keypair.public_key)
+
+
+def _check_user_data(text: str | None) -> None:
+    if text is None:
+        return
+    if len(text) > MOST_USER_DATA:
+        raise errors.BadRequest(why=f"User data too large. User data must be no larger than {MOST_USER_DATA} bytes "
+                                f"once base64 encoded. Your data is {len(text)} bytes.")  # fmt: skip
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise errors.BadRequest(why="Userdata content cannot be decoded: user_data must be base64.") from None
+
+
+def _check_zone(app: Compute, new: NewServer) -> None:
+    if new.zone is not None and new.zone != app.config.zone:
+        raise errors.BadRequest(why="The requested availability zone is not available")

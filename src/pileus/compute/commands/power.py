@@ -1,0 +1,57 @@
+"""Start, stop and reboot: whether that fits what the server is, and the operation that does it."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from pileus.compute import errors
+from pileus.compute.app import Compute
+from pileus.compute.commands.servers import check_unlocked
+from pileus.compute.models.servers import Counts, Server, VmState
+from pileus.compute.store.servers import server_change, server_find
+from pileus.kit.auth import Caller
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One way to turn a server: what it is called, what does it, when it fits, and which counter it raises."""
+
+    action: str
+    flow: str
+    allowed: Collection[VmState]
+    counter: str | None
+
+
+START = Turn("start", "server.start", frozenset({VmState.STOPPED}), "start")
+STOP = Turn("stop", "server.stop", frozenset({VmState.ACTIVE, VmState.ERROR}), None)
+REBOOT = Turn("reboot", "server.reboot", frozenset({VmState.ACTIVE}), "soft")
+REBOOT_HARD = Turn("reboot", "server.reboot_hard", frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.ERROR}), "hard")
+
+
+async def turn_server(app: Compute, caller: Caller, server: Server, turn: Turn, request_id: str) -> None:
+    """The server is being turned; raises WrongState, ServerLocked or NotReady."""
+    async with app.db.transaction():
+        # Read again: two requests may have read the same row before either wrote.
+        now = await server_find(app, server.id)
+        if now is None:
+            raise errors.ServerNotFound(server=server.id)
+        check_unlocked(now, caller)
+        check_state(now, turn.action, turn.allowed)
+        if now.host is None:
+            raise errors.NotReady(server=now.id, why="it is on no host, since it could not be built.")
+        if turn.counter is not None:
+            await server_change(app, now, restarts=_one_more(now.restarts, turn.counter))
+        await app.engine.begin(
+            turn.flow, now.subject, project_id=now.project_id, user_id=caller.user_id, request_id=request_id
+        )
+
+
+def check_state(server: Server, action: str, allowed: Collection[VmState]) -> None:
+    """Raise WrongState if the action does not fit what the server is or is busy with."""
+    if server.vm_state not in allowed:
+        raise errors.WrongState(action=action, server=server.id, what="vm_state", state=server.vm_state)
+    if server.task is not None:
+        raise errors.WrongState(action=action, server=server.id, what="task_state", state=server.task)
+
+
+def _one_more(counts: Counts, name: str) -> Counts:
+    return msgspec.structs.replace(counts, **{name: getattr(counts, name) + 1})

@@ -1,0 +1,24 @@
+"""Options of compute."""
+
+import msgspec
+
+
+class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a project may have, and how full hosts may be. A quota of -1 is no limit."""
+
+    zone: str = "nova"  # the availability zone hosts are in
+    cpu_ratio: float = 4.0
+    ram_ratio: float = 1.0
+    disk_ratio: float = 1.0
+    reserved_ram_mib: int = 512
+    reserved_disk_gib: int = 0
+    boot_deadline_s: float = 1800.0  # an image may have to be fetched first
+    stop_deadline_s: float = 600.0
+    console_token_s: int = 600
+    quota_instances: int = 10
+    quota_cores: int = 20
+    quota_ram: int = 51200
+    quota_key_pairs: int = 100
+    quota_metadata_items: int = 128
+    quota_server_groups: int = 10
+    quota_server_group_members: int = 10

@@ -1,0 +1,123 @@
+"""What compute refuses, in the words its clients know."""
+
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, NotImplementedHere, OverQuota, Unavailable
+
+
+class ServerNotFound(NotFound):
+    """Instance {server} could not be found."""
+
+
+class FlavorNotFound(NotFound):
+    """Flavor {flavor} could not be found."""
+
+
+class FlavorExists(Conflict):
+    """Flavor with name {name} already exists."""
+
+
+class FlavorIdExists(Conflict):
+    """Flavor with ID {id} already exists."""
+
+
+class FlavorAccessExists(Conflict):
+    """Flavor access already exists for flavor {flavor} and project {project} combination."""
+
+
+class FlavorAccessNotFound(NotFound):
+    """Flavor access not found for {flavor} / {project} combination."""
+
+
+class FlavorIsPublic(Conflict):
+    """Flavor {flavor} is public: every project may use it already."""
+
+
+class FlavorAccessOfPublic(NotFound):
+    """Access list not available for public flavors."""
+
+
+class ExtraSpecNotFound(NotFound):
+    """Flavor {flavor} has no extra specs with key {key}."""
+
+
+class KeypairNotFound(NotFound):
+    """Keypair {name} not found for user {user}"""
+
+
+class KeypairExists(Conflict):
+    """Key pair '{name}' already exists."""
+
+
+class BadKeypair(Invalid):
+    """Keypair data is invalid: {why}"""
+
+
+class BadRequest(Invalid):
+    """{why}"""
+
+
+class NotEnough(OverQuota):
+    """Quota exceeded for {names}: Requested {asked}, but already used {used} of {limits} {names}"""
+
+
+class TooManyKeypairs(OverQuota):
+    """Quota exceeded, too many key pairs."""
+
+
+class TooManyMetadataItems(OverQuota):
+    """Maximum number of metadata items exceeds {limit}"""
+
+
+class WrongState(Conflict):
+    """Cannot '{action}' instance {server} while it is in {what} {state}"""
+
+
+class ServerLocked(Conflict):
+    """Instance {server} is locked"""
+
+
+class NotReady(Conflict):
+    """Instance {server} is not ready: {why}"""
+
+
+class NoSuchMetadataItem(NotFound):
+    """Metadata item was not found"""
+
+
+class NoSuchTag(NotFound):
+    """Server {server} has no tag '{tag}'"""
+
+
+class NoSuchAction(NotFound):
+    """Action for request_id {request} on instance {server} not found."""
+
+
+class NoSuchThing(NotFound):
+    """{what} {id} could not be found."""
+
+
+class NoSuchQuota(NotFound):
+    """There is no quota named {name}."""
+
+
+class QuotaBelowUse(Invalid):
+    """Quota limit {limit} for {name} must be greater than or equal to already used and reserved {used}."""
+
+
+class ConsoleTypeUnavailable(Invalid):
+    """Unavailable console type {kind}."""
+
+
+class ConsoleUnavailable(Unavailable):
+    """The console of instance {server} cannot be opened: {why}"""
+
+
+class NoSuchConsole(NotFound):
+    """The requested console type details are not accessible or the token has expired."""
+
+
+class NotOffered(NotImplementedHere):
+    """This cloud does not offer '{what}' yet."""
+
+
+class NotForTheCaller(Denied):
+    """{why}"""

@@ -1,0 +1,139 @@
+"""Boot: a new server gets a place and starts there.
+
+    claim room -> bind ports -> start on host
+
+A host that cannot start it gives its room back, and another one is tried, three in all. When nothing helps the server is
+in error, with every host's reason in its fault; nothing of it is left on any host, and no room is claimed.
+"""
+
+from pileus.compute.app import Compute
+from pileus.compute.drivers.interface import Power, PowerSeen
+from pileus.compute.flows import document
+from pileus.compute.models.servers import Fault, Server
+from pileus.compute.store.hosts import HostSetting, setting_list
+from pileus.compute.store.servers import server_change, server_find
+from pileus.kit.flow.operation import Operation, State
+from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
+from pileus.kit.hosts.registry import Host
+from pileus.ports.placement import Claim
+
+HOSTS_TRIED = 3
+DEADLINE_S = 1800.0  # an image may have to be fetched first
+NO_HOST = "No valid host was found."
+
+
+async def claim_room(app: Compute, op: Operation) -> Outcome:
+    """There is room for the server on the host the facts name."""
+    server = await server_find(app, server_id(op))
+    if server is None:
+        return Done()
+    failed: dict[str, str] = op.facts.get("failed", {})
+    unfit = {**await _unfit(app), **failed}
+    known = [host.name for host in await app.hosts.list()]
+    usable = [name for name in known if name not in unfit and server.host_wanted in {None, name}]
+    reasons = dict(unfit)
+    if usable:
+        claim = await app.placement.claim(
+            server.id, server.flavor.resources, project_id=server.project_id, user_id=server.user_id, among=usable
+        )
+        if isinstance(claim, Claim):
+            return Done({"host": claim.host})
+        reasons |= dict(claim.reasons)
+    told = "; ".join(f"{name}: {why}" for name, why in sorted(reasons.items()))
+    return Fail(f"{NO_HOST} {told or _nowhere(server, known)}")
+
+
+def _nowhere(server: Server, known: list[str]) -> str:
+    return f"There is no host named {server.host_wanted}." if server.host_wanted and known else "There is no host."
+
+
+async def _unfit(app: Compute) -> dict[str, str]:
+    """Hosts that may not be chosen now, and why."""
+    settings, now = await setting_list(app), app.clock.now()
+    return {host.name: why for host in await app.hosts.list() if (why := _why_not(host, settings, host.up(now)))}
+
+
+def _why_not(host: Host, settings: dict[str, HostSetting], up: bool) -> str | None:  # noqa: FBT001 - a pair with host
+    setting = settings.get(host.name)
+    if setting is not None and setting.disabled:
+        return f"is disabled ({setting.reason})" if setting.reason else "is disabled"
+    if setting is not None and setting.forced_down:
+        return "is marked as down"
+    return None if up else f"has not been heard since {host.last_heard:%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def release_room(app: Compute, op: Operation) -> Outcome:
+    """The server has no room."""
+    await app.placement.release(server_id(op))
+    return Done()
+
+
+async def bind_ports(app: Compute, op: Operation) -> Outcome:
+    """The server's ports are on its host."""
+    await app.networks.bind_ports(server_id(op), op.facts["host"])
+    return Done()
+
+
+async def start_on_host(app: Compute, op: Operation) -> Outcome:
+    """The server runs on its host."""
+    host = op.facts["host"]
+    server = await server_find(app, server_id(op))
+    if server is None:
+        return Done()
+    await document.want(app, server, host, Power.ON)
+    seen = await document.answer(app, server, host)
+    if isinstance(seen, Fail):
+        return _elsewhere(op, host, seen.why)
+    if isinstance(seen, Wait):
+        return seen
+    if seen.power is PowerSeen.CRASHED:
+        return _elsewhere(op, host, seen.exit_reason or "it ended at once")
+    if seen.power is PowerSeen.ON or (seen.power is PowerSeen.OFF and seen.exit_reason is not None):
+        return Done(also=lambda: _launched(app, server, host))
+    return Wait(document.LOOK_AGAIN_S, seen.doing or f"host {host} starts the server")
+
+
+def _elsewhere(op: Operation, host: str, why: str) -> Fail:
+    failed = {**op.facts.get("failed", {}), host: f"could not start the server: {why}"}
+    told = "; ".join(f"{name}: {reason}" for name, reason in sorted(failed.items()))
+    return Fail(f"{NO_HOST} {told}", again_from="claim room", facts={"failed": failed})
+
+
+async def _launched(app: Compute, server: Server, host: str) -> None:
+    await server_change(app, server, host=host, launched_at=app.clock.now())
+    await app.events.tell(
+        "server.created", server.subject, server.project_id, payload={"host": host}, user_id=server.user_id
+    )
+
+
+async def remove_from_host(app: Compute, op: Operation) -> Outcome:
+    """Nothing of the server is left on the host it could not be started on."""
+    return await document.gone(app, server_id(op), op.facts["host"]) or Done()
+
+
+async def ended(app: Compute, op: Operation) -> None:
+    """A server that could not be started is in error, unless that is because it shall be deleted."""
+    if op.state is State.DONE or op.turn_back is not None:
+        return
+    server = await server_find(app, server_id(op))
+    if server is not None:
+        fault = Fault(500, op.failure or "It could not be started.", app.clock.now())
+        await server_change(app, server, broken=True, fault=fault)
+        await app.events.tell("server.failed", server.subject, server.project_id, op.request_id, {"why": fault.message})
+
+
+def server_id(op: Operation) -> str:
+    """The server an operation is about."""
+    return op.subject.partition(":")[2]
+
+
+BOOT = Flow(
+    "server.boot",
+    (
+        Step("claim room", claim_room, undo=release_room, shows="scheduling"),
+        Step("bind ports", bind_ports, shows="networking"),
+        Step("start on host", start_on_host, undo=remove_from_host, shows="spawning", deadline_s=DEADLINE_S),
+    ),
+    tries=HOSTS_TRIED,
+    ended=ended,
+)

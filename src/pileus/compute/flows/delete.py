@@ -1,0 +1,63 @@
+"""Delete: nothing of a server is left but its story.
+
+    remove from host -> release ports -> release room -> close the row
+
+There is no way back: every step is final and repeated until it is done. What the server was busy with has been turned back
+before this begins.
+"""
+
+from pileus.compute.app import Compute
+from pileus.compute.flows import document
+from pileus.compute.flows.boot import server_id
+from pileus.compute.store.consoles import tokens_forget
+from pileus.compute.store.servers import server_change, server_find
+from pileus.kit.flow.operation import Operation
+from pileus.kit.flow.step import Done, Flow, Outcome, Step
+
+SHOWS = "deleting"
+
+
+async def remove_from_host(app: Compute, op: Operation) -> Outcome:
+    """The server's host has nothing of it."""
+    server = await server_find(app, server_id(op))
+    if server is None or server.host is None:
+        return Done()
+    return await document.gone(app, server.id, server.host) or Done({"host": server.host})
+
+
+async def release_ports(app: Compute, op: Operation) -> Outcome:
+    """The server has no ports."""
+    await app.networks.release_ports(server_id(op))
+    return Done()
+
+
+async def release_room(app: Compute, op: Operation) -> Outcome:
+    """The server takes no room."""
+    await app.placement.release(server_id(op))
+    return Done()
+
+
+async def close_row(app: Compute, op: Operation) -> Outcome:
+    """The server is deleted."""
+    server = await server_find(app, server_id(op))
+    if server is None:
+        return Done()
+    now = app.clock.now()
+
+    async def close() -> None:
+        await server_change(app, server, deleted_at=now, updated_at=now, user_data=None)
+        await tokens_forget(app, server.id)
+        await app.events.tell("server.deleted", server.subject, server.project_id, op.request_id, user_id=op.user_id)
+
+    return Done(also=close)
+
+
+DELETE = Flow(
+    "server.delete",
+    (
+        Step("remove from host", remove_from_host, shows=SHOWS, final=True),
+        Step("release ports", release_ports, shows=SHOWS, final=True),
+        Step("release room", release_room, shows=SHOWS, final=True),
+        Step("close the row", close_row, shows=SHOWS, final=True),
+    ),
+)

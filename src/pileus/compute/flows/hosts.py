@@ -1,0 +1,90 @@
+"""Every registered host is a provider of room, with as much of it as it says it has."""
+
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.compute.app import Compute
+from pileus.compute.config import ComputeConfig
+from pileus.kit.flow.standing import Standing
+from pileus.kit.hosts.exchange import Body
+from pileus.kit.hosts.registry import HOST, Host
+from pileus.ports.placement import Inventory
+
+EVERY_S = 300.0
+_HOSTS = uuid.UUID("6f1c1c0e-6f0b-5d0a-9a38-3f6f6c1b7f55")
+
+
+class HostFacts(msgspec.Struct, frozen=True):
+    """What a host says of itself that matters for servers."""
+
+    cpus: int = 0
+    ram_mib: int = 0
+    disk_gib: int = 0
+    disk_free_gib: int = 0
+    arch: str = "x86_64"
+    hypervisor: str = "unknown"
+    hypervisor_version: str = "0"
+    accel: str = "none"
+
+
+def provider_id(host: str) -> str:
+    """The id of a host as a provider of room, the same on every controller and for ever."""
+    return str(uuid.uuid5(_HOSTS, host))
+
+
+def facts_of(host: Host) -> HostFacts | None:
+    """What the host says about servers: beside its other facts, or below `server`; None if it runs no servers."""
+    facts: Body = host.facts.get("server", host.facts)
+    return msgspec.convert(facts, HostFacts) if "cpus" in facts else None
+
+
+def inventories(facts: HostFacts, config: ComputeConfig) -> Mapping[str, Inventory]:
+    """The room a host has."""
+    return {
+        "VCPU": Inventory(total=facts.cpus, max_unit=facts.cpus, allocation_ratio=config.cpu_ratio),
+        "MEMORY_MB": Inventory(
+            total=facts.ram_mib,
+            reserved=min(config.reserved_ram_mib, facts.ram_mib),
+            max_unit=facts.ram_mib,
+            allocation_ratio=config.ram_ratio,
+        ),
+        "DISK_GB": Inventory(
+            total=facts.disk_gib,
+            reserved=min(config.reserved_disk_gib, facts.disk_gib),
+            max_unit=facts.disk_gib,
+            allocation_ratio=config.disk_ratio,
+        ),
+    }
+
+
+class HostsProvide:
+    """Tells placement of hosts; again only when their facts have changed."""
+
+    def __init__(self, app: Compute) -> None:
+        self._app = app
+        self._told: dict[str, HostFacts] = {}
+
+    async def __call__(self) -> str | None:
+        """Placement knows every host that runs servers, as it is now."""
+        changed = []
+        for host in await self._app.hosts.list():
+            facts = facts_of(host)
+            if facts is not None and not self._same(host.name, facts):
+                await self._app.placement.ensure_provider(
+                    host.name, provider_id(host.name), inventories(facts, self._app.config)
+                )
+                self._told[host.name] = facts
+                changed.append(host.name)
+        return f"told placement of {', '.join(changed)}" if changed else None
+
+    def _same(self, name: str, facts: HostFacts) -> bool:
+        told = self._told.get(name)
+        # How much of the disk is free at the moment is not what there is to claim.
+        return told is not None and msgspec.structs.replace(told, disk_free_gib=facts.disk_free_gib) == facts
+
+
+def standing(app: Compute) -> Standing:
+    """The reconciler, ready to be run."""
+    return Standing("compute.hosts", EVERY_S, HostsProvide(app), wake_topic=HOST)

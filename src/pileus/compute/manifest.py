@@ -1,0 +1,72 @@
+"""What main mounts of compute."""
+
+from collections.abc import Sequence
+
+from pileus.compute.api import flavor_extras, flavors, keypairs, servers, versions
+from pileus.compute.api.service import api
+from pileus.compute.app import Compute
+from pileus.compute.config import ComputeConfig
+from pileus.compute.flows import hosts as host_flow
+from pileus.compute.flows import power
+from pileus.compute.flows.boot import BOOT
+from pileus.compute.flows.delete import DELETE
+from pileus.compute.flows.turn import REBOOT, REBOOT_HARD, START, STOP
+from pileus.compute.tables import COMPUTE
+from pileus.kit.bus import Bus
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.standing import Standing
+from pileus.kit.hosts.control import Hosts
+from pileus.kit.observe.events import Events
+from pileus.ports.consoles import Consoles
+from pileus.ports.identity import Directory
+from pileus.ports.image import Images
+from pileus.ports.network import Networks
+from pileus.ports.placement import Placement
+
+NAME = "compute"
+MOUNT = "compute"
+API = api
+METADATA = COMPUTE
+MIGRATIONS = "pileus.compute.migrations"
+FLOWS = (BOOT, DELETE, START, STOP, REBOOT, REBOOT_HARD)
+CATALOG = ("compute", "nova", "Compute", "/v2.1")
+RESOURCES = (versions, flavors, flavor_extras, keypairs, servers)
+
+
+def build(
+    db: Database,
+    clock: Clock,
+    bus: Bus,
+    engine: Engine,
+    hosts: Hosts,
+    events: Events,
+    *,
+    placement: Placement,
+    images: Images,
+    networks: Networks,
+    identity: Directory,
+    consoles: Consoles,
+    config: ComputeConfig | None = None,
+) -> Compute:
+    """Compute, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
+    return Compute(
+        db=db,
+        clock=clock,
+        bus=bus,
+        engine=engine,
+        hosts=hosts,
+        events=events,
+        placement=placement,
+        images=images,
+        networks=networks,
+        identity=identity,
+        consoles=consoles,
+        config=config or ComputeConfig(),
+    )
+
+
+def standing(app: Compute) -> Sequence[Standing]:
+    """What compares wanted and seen for ever."""
+    return (host_flow.standing(app), power.standing(app))

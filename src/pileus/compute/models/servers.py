@@ -1,0 +1,235 @@
+"""Servers: their row, and the three words that are computed from it, from what the host sees and from the operation."""
+
+import datetime as dt
+import enum
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+from pileus.compute.models.flavors import Size
+
+
+class VmState(enum.StrEnum):
+    """What a server is, between two operations."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    ERROR = "error"
+    DELETED = "deleted"
+
+
+class PowerWanted(enum.StrEnum):
+    """What the power should be, once no operation is under way."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class LockedBy(enum.StrEnum):
+    """Who locked a server: its project, or an admin."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+
+
+class BootImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The image a server was made from, as it was then."""
+
+    id: str
+    name: str | None
+    disk_format: str
+    size: int
+    checksum: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    properties: dict[str, str] = {}
+
+
+class ServerKey(msgspec.Struct, frozen=True):
+    """The public key a server was given; deleting the keypair does not take it away."""
+
+    name: str
+    type: str
+    public_key: str
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a server is in error."""
+
+    code: int
+    message: str
+    created: dt.datetime
+    details: str = ""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How often each kind of restart was asked for since the server was made."""
+
+    start: int = 0
+    soft: int = 0
+    hard: int = 0
+
+
+class PowerSeen(msgspec.Struct, frozen=True):
+    """The part of a host's report that tells of power."""
+
+    power: str = "absent"
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A server: its row, and below the line what is known of it besides."""
+
+    id: str
+    name: str
+    description: str | None = None
+    hostname: str
+    project_id: str
+    user_id: str
+    reservation_id: str
+    launch_index: int = 0
+    flavor: Size
+    image: BootImage | None
+    key: ServerKey | None = None
+    user_data: str | None = None
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    hints: dict[str, Any] = {}
+    security_groups: tuple[str, ...] = ()
+    zone_wanted: str | None = None
+    host_wanted: str | None = None
+    host: str | None = None
+    power_wanted: PowerWanted = PowerWanted.ON
+    restarts: Counts = Counts()
+    broken: bool = False
+    fault: Fault | None = None
+    locked_by: LockedBy | None = None
+    locked_reason: str | None = None
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    disk_config: str = "MANUAL"
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    launched_at: dt.datetime | None = None
+    deleted_at: dt.datetime | None = None
+
+    seen: PowerSeen | None = None  # its host's last report
+    heard: dt.datetime | None = None  # when its host was last heard
+    flow: str | None = None  # the operation under way
+    shows: str | None = None  # what that shows
+    follows: str | None = None  # the operation that waits for it to turn back: a deletion
+
+    @property
+    def subject(self) -> str:
+        """The name of the server among the subjects of operations."""
+        return subject_of(self.id)
+
+    @property
+    def locked(self) -> bool:
+        """Whether only those who may unlock it may change it."""
+        return self.locked_by is not None
+
+    @property
+    def settled(self) -> VmState:
+        """What the server is as far as its row knows."""
+        if self.deleted_at is not None:
+            return VmState.DELETED
+        if self.broken:
+            return VmState.ERROR
+        if self.launched_at is None:
+            return VmState.BUILDING
+        return VmState.ACTIVE if self.power_wanted is PowerWanted.ON else VmState.STOPPED
+
+    @property
+    def task(self) -> str | None:
+        """The task_state."""
+        return DELETING if self.follows is not None else self.shows
+
+    @property
+    def vm_state(self) -> VmState:
+        """What the server is now: a guest that ended by itself is stopped, before anything else has noticed."""
+        settled = self.settled
+        if settled is VmState.ACTIVE and self.flow is None and self.seen is not None and self.seen.power in ENDED:
+            return VmState.STOPPED
+        return settled
+
+    @property
+    def power(self) -> int:
+        """The power_state: 0 unknown, 1 running, 3 paused, 4 shut down, 6 crashed."""
+        if self.host is None or self.seen is None:
+            return 0
+        return POWER_NUMBERS.get(self.seen.power, 0)
+
+    @property
+    def status(self) -> str:
+        """The one word users see."""
+        return status_of(self.vm_state, self.task)
+
+
+DELETING = "deleting"
+ENDED = frozenset({"off", "crashed"})
+POWER_NUMBERS = {"on": 1, "paused": 3, "off": 4, "crashed": 6}
+STATUSES = {
+    VmState.BUILDING: "BUILD",
+    VmState.ACTIVE: "ACTIVE",
+    VmState.STOPPED: "SHUTOFF",
+    VmState.ERROR: "ERROR",
+    VmState.DELETED: "DELETED",
+}
+REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
+# Words the API knows for servers, whether or not one can be in that state here.
+KNOWN_STATUSES = frozenset(
+    [
+        "ACTIVE",
+        "BUILD",
+        "DELETED",
+        "ERROR",
+        "HARD_REBOOT",
+        "MIGRATING",
+        "PASSWORD",
+        "PAUSED",
+        "REBOOT",
+        "REBUILD",
+        "RESCUE",
+        "RESIZE",
+        "REVERT_RESIZE",
+        "SHELVED",
+        "SHELVED_OFFLOADED",
+        "SHUTOFF",
+        "SOFT_DELETED",
+        "SUSPENDED",
+        "UNKNOWN",
+        "VERIFY_RESIZE",
+    ]
+)
+WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "DELETED"})
+
+
+def status_of(state: VmState, task: str | None) -> str:
+    """The status that a state and a task make."""
+    if state is VmState.ACTIVE and task in REBOOTING:
+        return REBOOTING[task]
+    return STATUSES[state]
+
+
+def subject_of(server_id: str) -> str:
+    """The name of a server among the subjects of operations."""
+    return f"server:{server_id}"
+
+
+def host_id(project_id: str, host: str | None) -> str:
+    """A name for the host that tells a project's servers apart by host and tells nothing else; empty without host."""
+    return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ""
+
+
+def hostname_of(name: str, server_id: str) -> str:
+    """A name fit for DNS, from what the user called the server."""
+    plain = re.sub(r"[^a-z0-9-]+", "", re.sub(r"[ _.]", "-", name.strip().lower())).strip("-")[:63].strip("-")
+    return plain or f"Server-{server_id}"
+
+
+def name_of_many(name: str, index: int, count: int) -> str:
+    """The name of one of several servers made by one request."""
+    return name if count == 1 else f"{name}-{index + 1}"

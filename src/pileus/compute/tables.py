@@ -1,0 +1,133 @@
+"""Compute's tables."""
+
+import sqlalchemy as sa
+
+from pileus.kit.db import BigInteger, Boolean, Float, Id, Integer, Json, Moment, Name, Text, metadata
+
+COMPUTE = metadata()
+
+FLAVORS = sa.Table(
+    "flavors",
+    COMPUTE,
+    sa.Column("id", Name, primary_key=True),
+    sa.Column("name", Name, nullable=False, unique=True),
+    sa.Column("vcpus", Integer, nullable=False),
+    sa.Column("ram", Integer, nullable=False),
+    sa.Column("disk", Integer, nullable=False),
+    sa.Column("ephemeral", Integer, nullable=False),
+    sa.Column("swap", Integer, nullable=False),
+    sa.Column("rxtx_factor", Float, nullable=False),
+    sa.Column("is_public", Boolean, nullable=False),
+    sa.Column("disabled", Boolean, nullable=False),
+    sa.Column("description", Text),
+    sa.Column("extra_specs", Json, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+FLAVOR_ACCESS = sa.Table(
+    "flavor_access",
+    COMPUTE,
+    sa.Column("flavor_id", Name, sa.ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("project_id", Id, primary_key=True),
+    sa.Index("flavors_of_project", "project_id"),
+)
+
+KEYPAIRS = sa.Table(
+    "keypairs",
+    COMPUTE,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("user_id", Id, nullable=False),
+    sa.Column("type", Name, nullable=False),
+    sa.Column("fingerprint", Name, nullable=False),
+    sa.Column("public_key", Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.UniqueConstraint("user_id", "name"),
+)
+
+SERVERS = sa.Table(
+    "servers",
+    COMPUTE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("description", Text),
+    sa.Column("hostname", Name, nullable=False),
+    sa.Column("project_id", Id, nullable=False),
+    sa.Column("user_id", Id, nullable=False),
+    sa.Column("reservation_id", Name, nullable=False),
+    sa.Column("launch_index", Integer, nullable=False),
+    sa.Column("flavor", Json, nullable=False),
+    # Copies of what the JSON beside them says, to filter and to add up by.
+    sa.Column("flavor_id", Name, nullable=False),
+    sa.Column("vcpus", Integer, nullable=False),
+    sa.Column("ram", Integer, nullable=False),
+    sa.Column("image", Json),
+    sa.Column("image_id", Id),
+    sa.Column("key", Json),
+    sa.Column("key_name", Name),
+    sa.Column("user_data", Text),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("tags", Json, nullable=False),
+    sa.Column("hints", Json, nullable=False),
+    sa.Column("security_groups", Json, nullable=False),
+    sa.Column("zone_wanted", Name),
+    sa.Column("host_wanted", Name),
+    sa.Column("host", Name),
+    sa.Column("power_wanted", Name, nullable=False),
+    sa.Column("restarts", Json, nullable=False),
+    sa.Column("broken", Boolean, nullable=False),
+    sa.Column("fault", Json),
+    sa.Column("locked_by", Name),
+    sa.Column("locked_reason", Text),
+    sa.Column("access_ipv4", Name),
+    sa.Column("access_ipv6", Name),
+    sa.Column("disk_config", Name, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Column("launched_at", Moment),
+    sa.Column("deleted_at", Moment),
+)
+_live = SERVERS.c.deleted_at.is_(None)
+sa.Index(
+    "servers_of_project",
+    SERVERS.c.project_id,
+    SERVERS.c.created_at,
+    SERVERS.c.id,
+    sqlite_where=_live,
+    postgresql_where=_live,
+)
+sa.Index("servers_in_use", SERVERS.c.project_id, SERVERS.c.vcpus, SERVERS.c.ram, sqlite_where=_live,
+         postgresql_where=_live)  # fmt: skip
+sa.Index("servers_by_age", SERVERS.c.created_at, SERVERS.c.id, sqlite_where=_live, postgresql_where=_live)
+sa.Index("servers_on_host", SERVERS.c.host, sqlite_where=_live, postgresql_where=_live)
+
+# What an admin said of a host as a place for servers; a host without a row is enabled.
+HOST_SETTINGS = sa.Table(
+    "host_settings",
+    COMPUTE,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("disabled", Boolean, nullable=False),
+    sa.Column("reason", Text),
+    sa.Column("forced_down", Boolean, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+)
+
+QUOTAS = sa.Table(
+    "compute_quotas",
+    COMPUTE,
+    sa.Column("project_id", Id, primary_key=True),
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("most", Integer, nullable=False),
+)
+
+CONSOLE_TOKENS = sa.Table(
+    "console_tokens",
+    COMPUTE,
+    sa.Column("hash", Id, primary_key=True),
+    sa.Column("server_id", Id, nullable=False),
+    sa.Column("host", Name, nullable=False),
+    sa.Column("kind", Name, nullable=False),
+    sa.Column("console_type", Name, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Index("console_tokens_by_end", "expires_at"),
+)

@@ -1,0 +1,239 @@
+"""What stands beside compute in its tests: placement, images, networks and people, in memory and believable."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from pileus.compute.drivers.fake import Fake
+from pileus.compute.drivers.interface import ConsoleKind, DriverError
+from pileus.compute.errors import ConsoleUnavailable
+from pileus.kit.auth import Caller
+from pileus.kit.errors import Conflict, Invalid
+from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
+from pileus.ports.image import ImageFacts, NewImage
+from pileus.ports.network import Address, NicRequest, PortFacts
+from pileus.ports.placement import Claim, Inventory, Refusal, Room
+
+LONG_AGO = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+IMAGE = "11111111-1111-4111-8111-111111111111"
+NETWORK = "22222222-2222-4222-8222-222222222222"
+
+
+class NoSuchNetwork(Invalid):
+    """Network {network} could not be found."""
+
+
+class OutOfAddresses(Conflict):
+    """No more IP addresses available on network {network}."""
+
+
+class FakePlacement:
+    """Keeps account of room, claiming where most is left."""
+
+    def __init__(self) -> None:
+        self.providers: dict[str, Mapping[str, Inventory]] = {}
+        self.ids: dict[str, str] = {}
+        self.held: dict[str, Claim] = {}
+
+    async def claim(
+        self,
+        consumer: str,
+        resources: Mapping[str, int],
+        *,
+        project_id: str,
+        user_id: str,
+        required: Collection[str] = (),
+        forbidden: Collection[str] = (),
+        avoid: Collection[str] = (),
+        among: Collection[str] | None = None,
+        force: str | None = None,
+    ) -> Claim | Refusal:
+        if consumer in self.held:
+            return self.held[consumer]
+        reasons, fitting = [], []
+        for name in sorted(self.providers):
+            if name in avoid or (among is not None and name not in among):
+                continue
+            lacking = [r for r, n in resources.items() if n and self.left(name, r) < n]
+            if lacking:
+                reasons.append((name, f"has not enough {', '.join(lacking)}"))
+            else:
+                fitting.append((-self.left(name, "MEMORY_MB"), name))
+        if not fitting:
+            return Refusal(tuple(reasons))
+        name = min(fitting)[1]
+        self.held[consumer] = Claim(consumer, self.ids[name], name, dict(resources))
+        return self.held[consumer]
+
+    def left(self, name: str, resource: str) -> int:
+        used = sum(c.resources.get(resource, 0) for c in self.held.values() if c.host == name)
+        inventory = self.providers[name].get(resource)
+        return (inventory.capacity if inventory else 0) - used
+
+    async def release(self, consumer: str) -> None:
+        self.held.pop(consumer, None)
+
+    async def hand_over(self, consumer: str, to: str) -> None:
+        if consumer in self.held:
+            self.held[to] = msgspec.structs.replace(self.held.pop(consumer), consumer=to)
+
+    async def claims(self, consumer: str) -> list[Claim]:
+        return [self.held[consumer]] if consumer in self.held else []
+
+    async def claimed_on(self, provider: str) -> list[Claim]:
+        return [claim for claim in self.held.values() if claim.host == provider]
+
+    async def ensure_provider(
+        self, name: str, uuid: str, inventories: Mapping[str, Inventory], traits: Collection[str] = ()
+    ) -> None:
+        self.providers[name], self.ids[name] = inventories, uuid
+
+    async def forget_provider(self, uuid: str) -> None:
+        for name in [name for name, id in self.ids.items() if id == uuid]:
+            del self.providers[name], self.ids[name]
+
+    async def usage(self, project_id: str, user_id: str | None = None) -> Mapping[str, int]:
+        return {}
+
+    async def rooms(self) -> list[Room]:
+        rooms = []
+        for name, inventories in sorted(self.providers.items()):
+            used = {r: i.capacity - self.left(name, r) for r, i in inventories.items()}
+            rooms.append(Room(self.ids[name], name, 1, inventories, used, frozenset()))
+        return rooms
+
+
+class FakeImages:
+    """Holds one image everybody may boot, and whatever a test adds."""
+
+    def __init__(self) -> None:
+        self.images = {IMAGE: an_image()}
+
+    async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
+        return self.images.get(image_id)
+
+    async def create(self, image_id: str, image: NewImage) -> ImageFacts:
+        raise NotImplementedError
+
+    async def take(self, image_id: str, source: str) -> ImageFacts:
+        raise NotImplementedError
+
+    async def remove(self, image_id: str) -> None:
+        self.images.pop(image_id, None)
+
+
+def an_image(**changes: Any) -> ImageFacts:
+    """An active image of 16 MiB."""
+    facts: dict[str, Any] = {
+        "id": IMAGE, "name": "guest", "status": "active", "visibility": "public", "owner": None, "size": 2**24,
+        "virtual_size": 2**26, "disk_format": "qcow2", "container_format": "bare", "checksum": "abc",
+        "created_at": LONG_AGO, "updated_at": LONG_AGO, "properties": {"os_distro": "pileus"},
+    }  # fmt: skip
+    return ImageFacts(**{**facts, **changes})
+
+
+class FakeNetworks:
+    """One network; ports are numbered, and addresses with them."""
+
+    def __init__(self) -> None:
+        self.ports: dict[str, list[PortFacts]] = {}
+        self.full = False
+        self.asked: list[object] = []
+        self.calls = 0
+        self._next = 10
+
+    async def make_ports(
+        self,
+        caller: Caller,
+        server_id: str,
+        server_name: str,
+        nics: Sequence[NicRequest] | Literal["auto", "none"],
+        security_groups: Sequence[str] = (),
+    ) -> tuple[PortFacts, ...]:
+        self.asked.append(nics)
+        if self.full:
+            raise OutOfAddresses(network=NETWORK)
+        cards = [] if nics == "none" else [NicRequest(network_id=NETWORK)] if nics == "auto" else list(nics)
+        made = []
+        for card in cards:
+            if not isinstance(card, NicRequest):
+                raise TypeError(card)
+            if card.network_id not in {NETWORK, None}:
+                raise NoSuchNetwork(network=card.network_id)
+            made.append(self._port(server_id, card, tuple(security_groups) or ("default",)))
+        self.ports[server_id] = made
+        return tuple(made)
+
+    def _port(self, server_id: str, card: NicRequest, groups: tuple[str, ...]) -> PortFacts:
+        self._next += 1
+        n = self._next
+        return PortFacts(
+            id=card.port_id or f"33333333-3333-4333-8333-{n:012d}",
+            network_id=NETWORK,
+            network_name="private",
+            mac=f"fa:16:3e:00:{n // 256:02x}:{n % 256:02x}",
+            mtu=1442,
+            server_id=server_id,
+            made=card.port_id is None,
+            addresses=(Address(address=card.fixed_ip or f"10.0.{n // 256}.{n % 256}", version=4, subnet_id="s1"),),
+            security_groups=groups,
+        )
+
+    async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
+        bound = [msgspec.structs.replace(port, host=host, up=True) for port in self.ports.get(server_id, [])]
+        self.ports[server_id] = bound
+        return tuple(bound)
+
+    async def release_ports(self, server_id: str) -> None:
+        self.ports.pop(server_id, None)
+
+    async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
+        self.calls += 1
+        return {id: tuple(self.ports[id]) for id in server_ids if id in self.ports}
+
+    async def server_at(self, network_id: str, address: str) -> str | None:
+        for server_id, ports in self.ports.items():
+            for port in ports:
+                if port.network_id == network_id and address in {a.address for a in port.addresses}:
+                    return server_id
+        return None
+
+
+class FakeDirectory:
+    """Knows every project and user by the name of their id."""
+
+    async def project(self, project_id: str) -> ProjectRef | None:
+        return ProjectRef(project_id, project_id, "default")
+
+    async def project_name(self, project_id: str) -> str | None:
+        return project_id
+
+    async def user(self, user_id: str) -> UserRef | None:
+        return UserRef(user_id, user_id, "default")
+
+    async def catalog(self, project_id: str | None = None) -> Sequence[CatalogEntry]:
+        return ()
+
+    async def endpoint(self, service_type: str, interface: str = "public", region: str | None = None) -> str | None:
+        return None
+
+
+class FakeConsoles:
+    """The consoles of fake hypervisors."""
+
+    def __init__(self, drivers: Mapping[str, Fake]) -> None:
+        self.drivers = drivers
+
+    async def log(self, host: str, server_id: str, lines: int | None) -> str:
+        return await self.drivers[host].console_log(server_id, lines)
+
+    async def open(
+        self, host: str, server_id: str, kind: Literal["vnc", "serial"]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            return await self.drivers[host].open(server_id, ConsoleKind(kind))
+        except DriverError as refused:
+            raise ConsoleUnavailable(server=server_id, why=str(refused)) from refused

@@ -1,0 +1,176 @@
+"""Compute with fake hosts, asked through its API, with a clock the test moves."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+from tests.compute.fakes import IMAGE, FakeConsoles, FakeDirectory, FakeImages, FakeNetworks, FakePlacement
+
+from pileus.compute import manifest
+from pileus.compute.agent import KIND, ServerHandler
+from pileus.compute.app import Compute
+from pileus.compute.config import ComputeConfig
+from pileus.compute.drivers.fake import Fake
+from pileus.compute.drivers.interface import Facts
+from pileus.compute.tables import COMPUTE
+from pileus.kit.auth import Caller
+from pileus.kit.bus import LocalBus
+from pileus.kit.clock import FakeClock
+from pileus.kit.db import Database, create_all
+from pileus.kit.errors import Unauthorized
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.settle import settle
+from pileus.kit.flow.standing import Reconcilers
+from pileus.kit.hosts.agent import Agent
+from pileus.kit.hosts.control import Hosts
+from pileus.kit.hosts.local import LocalExchange
+from pileus.kit.http import Kernel
+from pileus.kit.observe.events import Events
+from pileus.kit.policy import Enforcer
+from pileus.kit.tables import metadata
+
+CALLERS = {
+    "alice": Caller(user_id="alice", project_id="p1", roles=frozenset({"member", "reader"})),
+    "rita": Caller(user_id="rita", project_id="p1", roles=frozenset({"reader"})),
+    "bob": Caller(user_id="bob", project_id="p2", roles=frozenset({"member", "reader"})),
+    "root": Caller(user_id="root", project_id="p0", roles=frozenset({"admin", "manager", "member", "reader"})),
+    "outsider": Caller(user_id="o", project_id="p1", roles=frozenset()),
+}
+HOST_FACTS = Facts(
+    hostname="h", cpus=4, ram_mib=8192, disk_gib=100, disk_free_gib=90, arch="x86_64", hypervisor="fake",
+    hypervisor_version="1.0", accel="none",
+)  # fmt: skip
+
+
+class Tokens:
+    async def caller(self, token: str) -> Caller:
+        if token not in CALLERS:
+            raise Unauthorized
+        return CALLERS[token]
+
+
+class Answered(msgspec.Struct):
+    """What the API said."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class World:
+    """A cloud of compute alone."""
+
+    def __init__(self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: ComputeConfig) -> None:
+        self.db, self.clock, self.bus = db, clock, LocalBus()
+        self.engine = Engine(db, self.bus, clock)
+        self.hosts = Hosts(db, self.bus, clock)
+        self.placement, self.images, self.networks = FakePlacement(), FakeImages(), FakeNetworks()
+        self.drivers = {name: Fake(clock=clock, facts=HOST_FACTS) for name in hosts}
+        self.app: Compute = manifest.build(
+            db, clock, self.bus, self.engine, self.hosts, Events(db, self.bus, clock), placement=self.placement, images=self.images,
+            networks=self.networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers), config=config,
+        )  # fmt: skip
+        for flow in manifest.FLOWS:
+            self.engine.add(flow, self.app)
+        self.hosts.on_seen(lambda kind, id: self.engine.wake_subject(f"{kind}:{id}"))
+        self.agents = {name: self._agent(name) for name in hosts}
+        self.reconcilers = Reconcilers(manifest.standing(self.app), self.bus, clock)
+        self.kernel = Kernel(Tokens(), Enforcer())
+        self.kernel.mount("compute", manifest.API, self.app)
+
+    def _agent(self, name: str) -> Agent:
+        handler = ServerHandler(self.drivers[name])
+        exchange = LocalExchange(self.hosts, self.bus)
+        agent = Agent(exchange, name, {KIND: handler}, self.clock, msgspec.to_builtins(HOST_FACTS))
+        handler.wake(agent.look_again)
+        return agent
+
+    async def settle(self, until_s: float | None = None) -> None:
+        """Everything that can end has ended."""
+        await settle(self.engine, self.clock, *self.agents.values(), self.reconcilers, until_s=until_s)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, by: str | None = "alice", at: str = "2.1",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:  # fmt: skip
+        """What the API says to a caller at a microversion."""
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent: list[Any] = []
+        given = {"host": "cloud:1", "openstack-api-version": f"compute {at}", **(headers or {})}
+        if raw:
+            given.setdefault("content-type", "application/json")
+        if by:
+            given["x-auth-token"] = by
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": raw, "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        path, _, query = path.partition("?")
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": f"/compute{path}",
+            "query_string": query.encode(),
+            "scheme": "http",
+            "headers": [(key.encode(), value.encode()) for key, value in given.items()],
+        }
+        await self.kernel.http(scope, receive, send)
+        answer = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+        text = b"".join(message.get("body", b"") for message in sent[1:])
+        is_json = text and "json" in answer.get("content-type", "")
+        return Answered(sent[0]["status"], json.loads(text) if is_json else text, answer)
+
+    async def flavor(self, id: str = "small", **more: Any) -> str:
+        """A flavor to make servers with."""
+        flavor = {"id": id, "name": id, "vcpus": 1, "ram": 512, "disk": 1, **more}
+        answered = await self.ask("POST", "/v2.1/flavors", {"flavor": flavor}, by="root")
+        assert 200 == answered.status, answered.body
+        return id
+
+    async def create(self, *, by: str = "alice", at: str = "2.1", **more: Any) -> Answered:
+        """Ask for a server."""
+        server = {"name": "one", "flavorRef": "small", "imageRef": IMAGE, **more}
+        return await self.ask("POST", "/v2.1/servers", {"server": server}, by=by, at=at)
+
+    async def boot(self, *, by: str = "alice", **more: Any) -> str:
+        """The id of a server that runs."""
+        answered = await self.create(by=by, **more)
+        assert 202 == answered.status, answered.body
+        await self.settle()
+        return str(answered.body["server"]["id"])
+
+    async def show(self, id: str, *, by: str = "alice", at: str = "2.1") -> Any:
+        """The server as it is shown."""
+        answered = await self.ask("GET", f"/v2.1/servers/{id}", by=by, at=at)
+        assert 200 == answered.status, answered.body
+        return answered.body["server"]
+
+    async def act(self, id: str, *, by: str = "alice", at: str = "2.1", **action: Any) -> Answered:
+        """Ask for an action; `_` in its name stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in action.items()}
+        return await self.ask("POST", f"/v2.1/servers/{id}/action", named, by=by, at=at)
+
+
+@contextlib.asynccontextmanager
+async def a_world(
+    *hosts: str, config: ComputeConfig | None = None, flavor: bool = True, db: Database | None = None
+) -> AsyncIterator[World]:
+    """A world with these hosts known to placement, and a small flavor."""
+    own = db or await Database.open(":memory:")
+    await create_all(own, COMPUTE, metadata)
+    world = World(own, FakeClock(), hosts or ("h1",), config or ComputeConfig())
+    await world.settle()
+    if flavor:
+        await world.flavor()
+    try:
+        yield world
+    finally:
+        await world.engine.stop()
+        for driver in world.drivers.values():
+            await driver.close()
+        await own.close()
