@@ -3,13 +3,14 @@
 import http.client
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from pileus.kit.errors import Problem
+from pileus.kit.errors import Conflict, Problem
 from pileus.main.processes import process
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -24,8 +25,27 @@ class DidNotStart(Problem):
     {tail}"""
 
 
+class CannotListen(Conflict):
+    """Cannot listen at {address}: {why}. Choose another address with --listen HOST:PORT."""
+
+
 class DidNotStop(Problem):
     """Process {pid} did not stop in {seconds:g} s; `kill -9 {pid}` is safe, nothing acknowledged gets lost."""
+
+
+def ensure_free(settings: Settings) -> None:
+    """The address is this cloud's to take; raises CannotListen.
+
+    The listener shares its address with whoever asks, so that another cloud there would get half of our requests.
+    """
+    host, port = settings.address
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as failed:
+        raise CannotListen(address=settings.listen, why=failed.strerror or failed) from failed
 
 
 def start(state: State, settings: Settings, config: Path | None = None) -> int:

@@ -14,7 +14,7 @@ from pileus.main.certificates import authority_of
 from pileus.main.client import Client
 from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
 from pileus.main.credentials import ensure_credentials
-from pileus.main.launch import start
+from pileus.main.launch import ensure_free, start
 from pileus.main.settings import Settings, remember, settings_of
 from pileus.main.state import State, guest_cache
 
@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     real = settings.compute == "qemu" or settings.network == "ovn"
     if real and os.geteuid() != 0:
         raise NeedsRoot
+    if state.pid() is None:
+        ensure_free(settings)
     if real:
         _packages()
     state.create()
