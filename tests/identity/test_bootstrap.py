@@ -33,6 +33,17 @@ async def test_endpoints_follow_where_the_cloud_listens_unless_someone_moved_the
     await bootstrap(cloud.app, admin_password="x", public_url="https://new:2/", services=SERVICES)
     assert "https://new:2/identity/v3" == (await urls(cloud))["identity"]
     assert "https://new:2/identity/v3" == await cloud.port.endpoint("identity")
+    assert 6 == len((await cloud.ask("GET", "/v3/endpoints")).body["endpoints"])
+    assert "http://elsewhere/" == (await urls(cloud))["object-store"]
+
+
+async def test_what_is_served_no_more_leaves_the_catalog(cloud: Any) -> None:
+    await cloud.start()
+    await bootstrap(cloud.app, admin_password="x", public_url="http://cloud:1", services=SERVICES[:1])
+    assert {"identity"} == (await urls(cloud)).keys()
+    assert 1 == len((await cloud.ask("GET", "/v3/services")).body["services"])
+    await bootstrap(cloud.app, admin_password="x", public_url="http://cloud:1", services=SERVICES)
+    assert {"identity", "object-store"} == (await urls(cloud)).keys()
 
 
 async def test_the_demo_account_is_a_member_of_its_project(cloud: Any) -> None:

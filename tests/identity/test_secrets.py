@@ -1,5 +1,6 @@
 """Keys, payloads, passwords and what a process remembers of them."""
 
+import asyncio
 import base64
 import datetime as dt
 import hashlib
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from pileus.identity.drivers.fernet import FernetSeal, KeyRepository
 from pileus.identity.drivers.passwords import Argon2Passwords, verify_foreign
+from pileus.identity.errors import TooManyLogins
 from pileus.identity.models import Memory, Method, Payload, RoleGraph, Scope, ScopeKind, new_audit_id, read_payload
 from pileus.identity.models.catalog import filled
 from pileus.identity.models.entities import Role
@@ -109,6 +111,14 @@ async def test_a_verified_password_is_remembered_for_a_minute_only() -> None:
     clock.move(61)
     assert await passwords.matches("u", stored, "right")
     assert ["right", "wrong", "right", "right"] == asked
+
+
+async def test_a_flood_of_logins_is_turned_away_rather_than_queued_for_ever() -> None:
+    passwords = Argon2Passwords(FakeClock(), queue=3)
+    answers = await asyncio.gather(*(passwords.matches("u", None, "guess") for _ in range(5)), return_exceptions=True)
+    assert [False, False, False] == answers[:3]
+    assert all(isinstance(one, TooManyLogins) for one in answers[3:])
+    assert not await passwords.matches("u", None, "guess")
 
 
 def test_hashes_of_other_programs_are_understood() -> None:

@@ -1,6 +1,6 @@
 """What identity refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Unauthorized
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Unauthorized, Unavailable
 
 
 class NotAuthenticated(Unauthorized):
@@ -17,6 +17,10 @@ class WrongPassword(Unauthorized):
 
 class PasswordLocked(Denied):
     """This user's password can be changed by an administrator only."""
+
+
+class TooManyLogins(Unavailable):
+    """Too many passwords are being checked at this moment; try again in a few seconds."""
 
 
 class TokenNotFound(NotFound):

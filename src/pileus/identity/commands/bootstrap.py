@@ -1,10 +1,10 @@
 """The first rows of a cloud: domain, roles, administrator, catalog; repeatable, as it runs at every start.
 
 Whatever an operator has changed since stays as it is, save that the endpoints made here follow when the cloud listens
-at another address.
+at another address, and go when it does not serve them any more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
 
@@ -121,31 +121,42 @@ async def _ensure_catalog(app: Identity, public_url: str, region: str, entries: 
     if await store.region_find(app, region) is None:
         await store.region_create(app, Region(id=region))
     services = {(service.type, service.name): service for service in await store.services_all(app)}
-    endpoints = {
-        (one.service_id, one.interface): one
-        for one in await store.endpoints_all(app)
-        if one.bootstrapped and one.region_id == region
-    }
-    known = {service_id for service_id, _ in endpoints}
+    endpoints = await store.endpoints_all(app)
+    ours = [one for one in endpoints if one.bootstrapped and one.region_id == region]
     for entry in entries:
+        urls = {name: public_url + url if url.startswith("/") else url for name, url in entry.urls.items()}
         service = services.get((entry.type, entry.name))
         if service is None:
-            service = Service(id=new_id(), type=entry.type, name=entry.name, description=entry.description)
-            await store.service_create(app, service)
-        elif service.id not in known:
-            continue  # An operator has made this service's endpoints their own.
-        for interface, path in entry.urls.items():
-            url = public_url + path if path.startswith("/") else path
-            before = endpoints.get((service.id, interface))
-            if before is None:
-                made = Endpoint(
-                    id=new_id(),
-                    service_id=service.id,
-                    interface=interface,
-                    url=url,
-                    region_id=region,
-                    bootstrapped=True,
-                )
-                await store.endpoint_create(app, made)
-            elif before.url != url:
-                await store.endpoint_change(app, before.id, url=url)
+            await _add_service(app, entry, urls, region)
+            continue
+        # Those that are missing, an operator has deleted or made their own.
+        for endpoint in ours:
+            url = urls.get(endpoint.interface, endpoint.url)
+            if endpoint.service_id == service.id and endpoint.url != url:
+                await store.endpoint_change(app, endpoint.id, url=url)
+    if entries:
+        served = {services[key].id for entry in entries if (key := (entry.type, entry.name)) in services}
+        await _drop_services(app, ours, endpoints, served)
+
+
+async def _add_service(app: Identity, entry: ServiceEntry, urls: Mapping[str, str], region: str) -> None:
+    service = Service(id=new_id(), type=entry.type, name=entry.name, description=entry.description)
+    await store.service_create(app, service)
+    for interface, url in urls.items():
+        endpoint = Endpoint(
+            id=new_id(), service_id=service.id, interface=interface, url=url, region_id=region, bootstrapped=True
+        )
+        await store.endpoint_create(app, endpoint)
+
+
+async def _drop_services(
+    app: Identity, ours: Sequence[Endpoint], endpoints: Sequence[Endpoint], served: Container[str]
+) -> None:
+    """What this cloud serves no more is not in the catalog, save what an operator put there."""
+    gone = {one.id for one in ours if one.service_id not in served}
+    kept = {one.service_id for one in endpoints if one.id not in gone}
+    for endpoint in ours:
+        if endpoint.id in gone:
+            await store.endpoint_delete(app, endpoint.id)
+    for service_id in {one.service_id for one in ours} - kept:
+        await store.service_delete(app, service_id)

@@ -10,24 +10,32 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from pileus.identity.errors import TooManyLogins
 from pileus.kit.clock import Clock
 
+T = TypeVar("T")
+
 AT_ONCE = 2
+QUEUE = 200  # some three seconds; who comes later is told so instead of waiting for longer than clients do
 REMEMBERED = 10_000
 
 
 class Argon2Passwords:
     """Passwords as argon2id hashes; those other programs stored with scrypt or PBKDF2 are understood."""
 
-    def __init__(self, clock: Clock, memory_s: float = 60) -> None:
+    def __init__(self, clock: Clock, memory_s: float = 60, queue: int = QUEUE) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
         self._clock = clock
         self._memory_s = memory_s
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._queue = queue
+        self._waiting = 0
         self._key = secrets.token_bytes(32)
         self._verified: dict[str, tuple[bytes, float]] = {}
         # No password is known to have this hash; verifying against it takes as long as against any other.
@@ -35,8 +43,7 @@ class Argon2Passwords:
 
     async def hashed(self, password: str) -> str:
         """What to store for a password."""
-        async with self._room:
-            return await asyncio.to_thread(self._hasher.hash, password)
+        return await self._computed(lambda: self._hasher.hash(password))
 
     async def matches(self, user_id: str, stored: str | None, password: str) -> bool:
         """Whether it is the password; takes as long when nothing is stored, or when there is no such user."""
@@ -44,8 +51,7 @@ class Argon2Passwords:
         known = self._verified.get(user_id)
         if known is not None and known[1] > self._clock.monotonic() and hmac.compare_digest(known[0], digest):
             return True
-        async with self._room:
-            right = await asyncio.to_thread(self._verify, stored or self._nobody, password)
+        right = await self._computed(lambda: self._verify(stored or self._nobody, password))
         if right:
             while len(self._verified) >= REMEMBERED:
                 del self._verified[next(iter(self._verified))]
@@ -55,6 +61,17 @@ class Argon2Passwords:
     def forget(self, user_id: str) -> None:
         """Check the user's next password anew."""
         self._verified.pop(user_id, None)
+
+    async def _computed(self, compute: Callable[[], T]) -> T:
+        """What a thread makes of it, once there is room."""
+        if self._waiting >= self._queue:
+            raise TooManyLogins
+        self._waiting += 1
+        try:
+            async with self._room:
+                return await asyncio.to_thread(compute)
+        finally:
+            self._waiting -= 1
 
     def _digest(self, stored: str, password: str) -> bytes:
         # The stored hash takes part, so that another controller's change of it voids what is remembered here.
