@@ -272,3 +272,7 @@ class RevisionNumberConstraintFailed(Conflict):
 
 class PortRefused(Invalid):
     """A port for the server cannot be had: {why}."""
+
+
+class SecurityGroupInvalidProtocolForPort(Invalid):
+    """Invalid protocol {protocol} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP."""

@@ -70,7 +70,7 @@ ports = sa.Table(
     "ports",
     metadata,
     *_standard(),
-    sa.Column("number", BigInteger, nullable=False),  # the order in which a device's ports were made
+    sa.Column("number", BigInteger, nullable=False),  # the order among ports made at once
     sa.Column("network_id", Id, sa.ForeignKey("networks.id"), nullable=False),
     sa.Column("mac", Name, nullable=False),
     sa.Column("admin_up", Boolean, nullable=False),
@@ -84,10 +84,13 @@ ports = sa.Table(
     sa.Column("allowed_pairs", Json, nullable=False),
     sa.Column("dhcp_options", Json, nullable=False),
     sa.Column("dns_name", Name, nullable=False),
+    # The server whose card it is, as compute said; `device_id` is what anybody may write there.
+    sa.Column("server_id", Id),
     sa.Column("made", Boolean, nullable=False),  # made for its server, and goes with it
     sa.Index("one_mac", "network_id", "mac", unique=True),
     sa.Index("ports_of_project", "project_id"),
-    sa.Index("ports_of_device", "device_id", "number"),
+    sa.Index("ports_of_device", "device_id"),
+    sa.Index("ports_of_server", "server_id"),
 )
 
 addresses = sa.Table(

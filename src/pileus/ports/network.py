@@ -12,6 +12,9 @@ import msgspec
 from pileus.kit.auth import Caller
 
 
+SERVER_PORTS = "network.server_ports"  # wake-up topic: a server, by its id, whose ports came up or went down
+
+
 class NicRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A network card a caller asks for: on a network (with a certain address, if given), or on an existing port."""
 

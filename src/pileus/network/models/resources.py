@@ -104,6 +104,7 @@ class Port(Standard, frozen=True):
     allowed_pairs: tuple[AddressPair, ...]
     dhcp_options: tuple[DhcpOption, ...]
     dns_name: str
+    server_id: str | None
     made: bool
     network_project_id: str = ""
     network_shared: bool = False

@@ -1,0 +1,184 @@
+"""Networks."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from pileus.kit.auth import Caller
+from pileus.kit.http.call import Call, Page
+from pileus.kit.http.wire import F, Wire
+from pileus.network.api.policy import project_of, require, require_named, rule, sees_all
+from pileus.network.api.service import api
+from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.app import Network as App
+from pileus.network.commands import networks as commands
+from pileus.network.errors import InvalidInput, NetworkNotFound
+from pileus.network.models.requests import NewNetwork
+from pileus.network.models.resources import Network
+from pileus.network.store import networks as rows
+
+Mtu = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class NetworkWanted(Owned):
+    """A network to make or to change."""
+
+    name: Name = ""
+    description: Name = ""
+    admin_up: Annotated[bool, F("admin_state_up")] = True
+    shared: bool = False
+    external: Annotated[bool, F("router:external")] = False
+    is_default: bool = False
+    port_security: Annotated[bool, F("port_security_enabled")] = True
+    mtu: Mtu | UnsetType = UNSET
+    dns_domain: Name = ""
+    network_type: Annotated[str | UnsetType | None, F("provider:network_type", on="c")] = UNSET
+    physical_network: Annotated[str | UnsetType | None, F("provider:physical_network", on="c")] = UNSET
+    segmentation_id: Annotated[int | UnsetType | None, F("provider:segmentation_id", on="c")] = UNSET
+    availability_zone_hints: Annotated[list[str], F(on="c")] = []
+    vlan_transparent: Annotated[bool | None, F(on="c")] = None
+
+
+class NetworkPost(Wire):
+    network: NetworkWanted | UnsetType = UNSET
+    networks: list[NetworkWanted] | UnsetType = UNSET
+
+
+class NetworkSeen(Seen):
+    """A network as a caller sees it."""
+
+    admin_up: Annotated[bool, F("admin_state_up")]
+    status: str
+    subnets: list[str]
+    shared: bool
+    external: Annotated[bool, F("router:external")]
+    is_default: bool | UnsetType
+    port_security: Annotated[bool, F("port_security_enabled")]
+    mtu: int
+    dns_domain: str
+    network_type: Annotated[str, F("provider:network_type", rule="get_network:provider:network_type")]
+    physical_network: Annotated[
+        str | None, F("provider:physical_network", rule="get_network:provider:physical_network")
+    ]
+    segmentation_id: Annotated[int | None, F("provider:segmentation_id", rule="get_network:provider:segmentation_id")]
+    availability_zone_hints: list[str]
+    availability_zones: list[str]
+    ipv4_address_scope: None = None
+    ipv6_address_scope: None = None
+    vlan_transparent: bool | None = None
+    qos_policy_id: None = None
+
+
+class NetworksMade(Wire):
+    network: NetworkSeen | UnsetType = UNSET
+    networks: list[NetworkSeen] | UnsetType = UNSET
+
+
+class NetworkFilters(Filters):
+    admin_up: Annotated[list[bool], F("admin_state_up")] = []
+    status: list[str] = []
+    shared: list[bool] = []
+    external: Annotated[list[bool], F("router:external")] = []
+    is_default: list[bool] = []
+    port_security: Annotated[list[bool], F("port_security_enabled")] = []
+    mtu: list[int] = []
+    dns_domain: list[str] = []
+    network_type: Annotated[list[str], F("provider:network_type")] = []
+    physical_network: Annotated[list[str], F("provider:physical_network")] = []
+    segmentation_id: Annotated[list[int], F("provider:segmentation_id")] = []
+    subnets: list[str] = []
+
+
+def view(app: App, network: Network) -> NetworkSeen:
+    """A network as the API shows it."""
+    return NetworkSeen(
+        **standard(network),
+        admin_up=network.admin_up,
+        status="ACTIVE",
+        subnets=list(network.subnets),
+        shared=network.shared,
+        external=network.external,
+        is_default=network.is_default if network.external else UNSET,
+        port_security=network.port_security,
+        mtu=network.mtu,
+        dns_domain=network.dns_domain,
+        network_type=network.network_type,
+        physical_network=network.physical_network or None,
+        segmentation_id=network.segmentation_id or None,
+        availability_zone_hints=[],
+        availability_zones=[app.config.zone] if network.subnets else [],
+    )
+
+
+def visible(caller: Caller, network: Network) -> bool:
+    """Whether a caller sees the network: his own, those for everybody, and administrators and services all."""
+    return (
+        caller.admin
+        or "service" in caller.roles
+        or network.project_id == caller.project_id
+        or network.shared
+        or network.external
+    )
+
+
+async def network_for(app: App, caller: Caller, network_id: str) -> Network:
+    """The network, if the caller sees it; raises NetworkNotFound."""
+    found = await rows.network_find(app.db, network_id)
+    if found is None or not visible(caller, found):
+        raise NetworkNotFound(id=network_id)
+    return (await rows.with_subnets(app.db, [found]))[0]
+
+
+def _new(body: NetworkWanted, project_id: str) -> NewNetwork:
+    if body.vlan_transparent:
+        raise InvalidInput(why="vlan_transparent networks are not offered")
+    given = {name: value for name, value in body.given().items() if name in NewNetwork.__struct_fields__}
+    given = {name: value for name, value in given.items() if not (name == "mtu" and value == 0)}
+    return NewNetwork(**{**given, "project_id": project_id})
+
+
+@api.post("/networks", rule("create_network"), late=True)
+async def create(call: Call[App], body: NetworkPost) -> NetworksMade:
+    """Create one network or many."""
+    wanted = asked("network", body.network, body.networks)
+    made = []
+    async with call.app.db.transaction():
+        for each in wanted:
+            project_id = project_of(call, each)
+            target = {"project_id": project_id, "tenant_id": project_id, "shared": each.shared}
+            require(call, "create", "network", each, target)
+            made.append(view(call.app, await commands.create_network(call.app, _new(each, project_id))))
+    return NetworksMade(network=made[0]) if body.networks is UNSET else NetworksMade(networks=made)
+
+
+@api.get("/networks", rule("get_network"), key="networks", late=True)
+async def index(call: Call[App], query: NetworkFilters, page: Page) -> list[NetworkSeen]:
+    """List networks: the caller's own, shared and external ones."""
+    wanted: dict[str, Any] = where(query)
+    if wanted.pop("status", "ACTIVE") != "ACTIVE":
+        return []
+    if not sees_all(call):
+        wanted["visible"] = call.caller.project_id or ""
+    found = await call.app.db.page(
+        rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
+    )
+    return [view(call.app, network) for network in await rows.with_subnets(call.app.db, found)]
+
+
+@api.get("/networks/{network_id}", rule("get_network"), key="network", find=network_for)
+async def show(call: Call[App], network: Network) -> NetworkSeen:
+    """Show a network."""
+    return view(call.app, network)
+
+
+@api.put("/networks/{network_id}", rule("update_network"), key="network", find=network_for)
+async def update(call: Call[App], network: Network, body: NetworkWanted) -> NetworkSeen:
+    """Change a network."""
+    require_named(call, "update", "network", body, network.policy_target())
+    return view(call.app, await commands.update_network(call.app, network, body.given()))
+
+
+@api.delete("/networks/{network_id}", rule("delete_network"), find=network_for)
+async def delete(call: Call[App], network: Network) -> None:
+    """Delete a network and its subnets."""
+    await commands.delete_network(call.app, network)

@@ -1,0 +1,278 @@
+"""Routers."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, UnsetType
+
+from pileus.kit.auth import Caller
+from pileus.kit.http.call import Call, Page
+from pileus.kit.http.wire import F, Wire
+from pileus.network.api.networks import network_for
+from pileus.network.api.policy import project_of, require, require_named, rule, sees_all
+from pileus.network.api.ports import FixedIpWire, port_for
+from pileus.network.api.service import api
+from pileus.network.api.subnets import RouteWire, subnet_for
+from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.app import Network as App
+from pileus.network.commands import routers as commands
+from pileus.network.errors import BadRequest, RouterNotFound
+from pileus.network.models.requests import AskedIp, GatewayWish, NewRouter
+from pileus.network.models.resources import FixedIp, HostRoute, Port, Router
+from pileus.network.store import addresses as address_rows
+from pileus.network.store import routers as rows
+
+
+class GatewayWanted(Wire):
+    network_id: str | UnsetType = UNSET
+    enable_snat: bool | UnsetType = UNSET
+    external_fixed_ips: list[FixedIpWire] | UnsetType = UNSET
+
+
+class RouterWanted(Owned):
+    """A router to make or to change."""
+
+    name: Name = ""
+    description: Name = ""
+    admin_up: Annotated[bool, F("admin_state_up")] = True
+    gateway: Annotated[GatewayWanted | None, F("external_gateway_info")] = None
+    routes: Annotated[list[RouteWire] | None, F(on="u")] = None
+    ha: bool | None = None
+    distributed: bool | None = None
+    availability_zone_hints: Annotated[list[str], F(on="c")] = []
+    flavor_id: Annotated[None, F(on="c")] = None
+
+
+class RouterPost(Wire):
+    router: RouterWanted | UnsetType = UNSET
+    routers: list[RouterWanted] | UnsetType = UNSET
+
+
+class GatewaySeen(Wire):
+    network_id: str
+    enable_snat: bool
+    external_fixed_ips: list[FixedIpWire]
+
+
+class RouterSeen(Seen):
+    """A router as a caller sees it."""
+
+    admin_up: Annotated[bool, F("admin_state_up")]
+    status: str
+    gateway: Annotated[GatewaySeen | None, F("external_gateway_info")]
+    routes: list[RouteWire]
+    ha: Annotated[bool, F(rule="get_router:ha")] = False
+    distributed: Annotated[bool, F(rule="get_router:distributed")] = False
+    availability_zone_hints: list[str] = []
+    availability_zones: list[str] = []
+    flavor_id: None = None
+
+
+class RoutersMade(Wire):
+    router: RouterSeen | UnsetType = UNSET
+    routers: list[RouterSeen] | UnsetType = UNSET
+
+
+class RouterFilters(Filters):
+    admin_up: Annotated[list[bool], F("admin_state_up")] = []
+    status: list[str] = []
+
+
+class InterfaceWanted(Wire):
+    """A subnet or a port to put on a router, or to take off."""
+
+    subnet_id: str | UnsetType = UNSET
+    port_id: str | UnsetType = UNSET
+
+
+class InterfaceSeen(Wire):
+    """What was put on a router, or taken off."""
+
+    id: str
+    tenant_id: str
+    project_id: str
+    port_id: str
+    network_id: str
+    subnet_id: str
+    subnet_ids: list[str]
+    tags: list[str]
+
+
+class RoutesWanted(Wire):
+    """Routes to add or to remove."""
+
+    routes: list[RouteWire]
+
+
+async def views(app: App, found: list[Router]) -> list[RouterSeen]:
+    """Routers as the API shows them."""
+    ports = [router.gateway_port_id for router in found if router.gateway_port_id]
+    outer: dict[str, list[FixedIp]] = {}
+    if ports:
+        for port_id, subnet_id, address in await app.db.all(address_rows.OF_PORTS, ids=ports):
+            outer.setdefault(port_id, []).append(FixedIp(subnet_id, address))
+    return [_view(app, router, outer.get(router.gateway_port_id or "", [])) for router in found]
+
+
+def _view(app: App, router: Router, outer: list[FixedIp]) -> RouterSeen:
+    gateway = None
+    if router.gateway_network_id is not None:
+        gateway = GatewaySeen(
+            network_id=router.gateway_network_id,
+            enable_snat=router.snat,
+            external_fixed_ips=[FixedIpWire(subnet_id=fixed.subnet, ip_address=fixed.address) for fixed in outer],
+        )
+    return RouterSeen(
+        **standard(router),
+        admin_up=router.admin_up,
+        status="ACTIVE",
+        gateway=gateway,
+        routes=[RouteWire(destination=route.destination, nexthop=route.nexthop) for route in router.routes],
+        availability_zones=[app.config.zone],
+    )
+
+
+async def router_for(app: App, caller: Caller, router_id: str) -> Router:
+    """The router, if the caller sees it; raises RouterNotFound."""
+    found = await rows.router_find(app.db, router_id)
+    if found is None or not (caller.admin or "service" in caller.roles or found.project_id == caller.project_id):
+        raise RouterNotFound(id=router_id)
+    return found
+
+
+def _wish(body: RouterWanted) -> GatewayWish | None:
+    given = body.gateway
+    if not isinstance(given, GatewayWanted) or not given.given():
+        return None
+    if given.network_id is UNSET:
+        raise BadRequest(resource="router", why="external_gateway_info needs a network_id")
+    fixed = None
+    if given.external_fixed_ips is not UNSET:
+        fixed = tuple(AskedIp(item.subnet_id or None, item.ip_address or None) for item in given.external_fixed_ips)
+    return GatewayWish(network_id=given.network_id, snat=given.enable_snat is not False, fixed_ips=fixed or None)
+
+
+@api.post("/routers", rule("create_router"), late=True)
+async def create(call: Call[App], body: RouterPost) -> RoutersMade:
+    """Create one router or many."""
+    made = []
+    async with call.app.db.transaction():
+        for each in asked("router", body.router, body.routers):
+            project_id = project_of(call, each)
+            require(call, "create", "router", each, {"project_id": project_id, "tenant_id": project_id})
+            wish = _wish(each)
+            if wish is not None:
+                await network_for(call.app, call.caller, wish.network_id)
+            new = NewRouter(
+                project_id=project_id,
+                name=each.name,
+                description=each.description,
+                admin_up=each.admin_up,
+                gateway=wish,
+            )
+            made.append(await commands.create_router(call.app, new, any_network=call.caller.admin))
+        seen = await views(call.app, made)
+    return RoutersMade(router=seen[0]) if body.routers is UNSET else RoutersMade(routers=seen)
+
+
+@api.get("/routers", rule("get_router"), key="routers", late=True)
+async def index(call: Call[App], query: RouterFilters, page: Page) -> list[RouterSeen]:
+    """List routers: the caller's own."""
+    wanted = where(query)
+    if wanted.pop("status", "ACTIVE") != "ACTIVE":
+        return []
+    if not sees_all(call):
+        wanted["visible"] = call.caller.project_id or ""
+    found = await call.app.db.page(
+        rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
+    )
+    return await views(call.app, found)
+
+
+@api.get("/routers/{router_id}", rule("get_router"), key="router", find=router_for)
+async def show(call: Call[App], router: Router) -> RouterSeen:
+    """Show a router."""
+    return (await views(call.app, [router]))[0]
+
+
+@api.put("/routers/{router_id}", rule("update_router"), key="router", find=router_for)
+async def update(call: Call[App], router: Router, body: RouterWanted) -> RouterSeen:
+    """Change a router."""
+    require_named(call, "update", "router", body, router.policy_target())
+    given = body.given()
+    values: dict[str, Any] = {name: given[name] for name in ("name", "description", "admin_up") if name in given}
+    if given.get("ha") or given.get("distributed"):
+        raise BadRequest(resource="router", why="ha and distributed are not modes of routers here")
+    if "routes" in given:
+        values["routes"] = _routes(given["routes"] or [])
+    wish = None
+    if "gateway" in given:
+        values["gateway"] = True
+        wish = _wish(body)
+        if wish is not None:
+            await network_for(call.app, call.caller, wish.network_id)
+    changed = await commands.update_router(call.app, router, values, wish, any_network=call.caller.admin)
+    return (await views(call.app, [changed]))[0]
+
+
+def _routes(given: list[RouteWire]) -> tuple[HostRoute, ...]:
+    return tuple(HostRoute(route.destination, route.nexthop) for route in given)
+
+
+@api.delete("/routers/{router_id}", rule("delete_router"), find=router_for)
+async def delete(call: Call[App], router: Router) -> None:
+    """Delete a router."""
+    await commands.delete_router(call.app, router)
+
+
+def _interface(router: Router, port: Port, subnet_ids: list[str]) -> InterfaceSeen:
+    return InterfaceSeen(
+        id=router.id,
+        tenant_id=router.project_id,
+        project_id=router.project_id,
+        port_id=port.id,
+        network_id=port.network_id,
+        subnet_id=subnet_ids[0],
+        subnet_ids=subnet_ids,
+        tags=list(router.tags),
+    )
+
+
+@api.put("/routers/{router_id}/add_router_interface", rule("add_router_interface"), find=router_for, on="c")
+async def add_interface(call: Call[App], router: Router, body: InterfaceWanted) -> InterfaceSeen:
+    """Put a subnet or a port on a router."""
+    if body.port_id is not UNSET:
+        if body.subnet_id is not UNSET:
+            raise BadRequest(resource="router", why="Cannot specify both subnet-id and port-id")
+        port = await commands.add_port(call.app, router, await port_for(call.app, call.caller, body.port_id))
+        return _interface(router, port, [fixed.subnet for fixed in port.fixed_ips])
+    if body.subnet_id is UNSET:
+        raise BadRequest(resource="router", why="Either subnet_id or port_id must be specified")
+    subnet = await subnet_for(call.app, call.caller, body.subnet_id)
+    port = await commands.add_subnet(call.app, router, subnet)
+    return _interface(router, port, [subnet.id])
+
+
+@api.put("/routers/{router_id}/remove_router_interface", rule("remove_router_interface"), find=router_for, on="c")
+async def remove_interface(call: Call[App], router: Router, body: InterfaceWanted) -> InterfaceSeen:
+    """Take a subnet or a port off a router."""
+    port_id = None if body.port_id is UNSET else body.port_id
+    subnet_id = None if body.subnet_id is UNSET else body.subnet_id
+    port, gone = await commands.remove_interface(call.app, router, port_id, subnet_id)
+    return _interface(router, port, [gone])
+
+
+@api.put("/routers/{router_id}/add_extraroutes", rule("add_extraroutes"), key="router", find=router_for, on="c")
+async def add_routes(call: Call[App], router: Router, body: RoutesWanted) -> RouterSeen:
+    """Add routes to a router's."""
+    routes = tuple(dict.fromkeys((*router.routes, *_routes(body.routes))))
+    changed = await commands.update_router(call.app, router, {"routes": routes}, None, any_network=False)
+    return (await views(call.app, [changed]))[0]
+
+
+@api.put("/routers/{router_id}/remove_extraroutes", rule("remove_extraroutes"), key="router", find=router_for, on="c")
+async def remove_routes(call: Call[App], router: Router, body: RoutesWanted) -> RouterSeen:
+    """Remove routes from a router's."""
+    gone = set(_routes(body.routes))
+    routes = tuple(route for route in router.routes if route not in gone)
+    changed = await commands.update_router(call.app, router, {"routes": routes}, None, any_network=False)
+    return (await views(call.app, [changed]))[0]

@@ -1,0 +1,154 @@
+"""Security groups and their rules: what one can ask for."""
+
+from collections.abc import Mapping, Sequence
+
+from pileus.network.app import Network as App
+from pileus.network.commands.quotas import make_room
+from pileus.network.commands.standard import change, standard, tell
+from pileus.network.errors import (
+    InvalidInput,
+    SecurityGroupCannotRemoveDefault,
+    SecurityGroupCannotUpdateDefault,
+    SecurityGroupDefaultAlreadyExists,
+    SecurityGroupInUse,
+    SecurityGroupNotFound,
+    SecurityGroupRuleExists,
+)
+from pileus.network.models import rules as said
+from pileus.network.models.requests import NewGroup, NewRule
+from pileus.network.models.resources import DEFAULT_GROUP, SecurityGroup, SecurityRule
+from pileus.network.store import groups as rows
+
+DEFAULT_DESCRIPTION = "Default security group"
+
+
+async def create_group(app: App, wanted: NewGroup) -> SecurityGroup:
+    """The group is there with the rules all groups begin with."""
+    if wanted.name.lower() == DEFAULT_GROUP:
+        raise SecurityGroupDefaultAlreadyExists
+    await default_group_of(app, wanted.project_id)
+    await make_room(app, "security_group", wanted.project_id)
+    found = SecurityGroup(**standard(app, wanted), stateful=wanted.stateful, default_for=None)
+    await rows.group_insert(app.db, found)
+    for rule in said.first_rules(found.project_id, found.id, default=False):
+        await _write_rule(app, rule, found)
+    await tell(app, "security_group.created", found)
+    app.changed()
+    return (await rows.with_rules(app.db, [found]))[0]
+
+
+async def default_group_of(app: App, project_id: str) -> str:
+    """The id of the project's default group, which is made when first asked for."""
+    found = await app.db.one(rows.DEFAULT_OF, project_id=project_id)
+    if found is not None:
+        return found
+    async with app.db.transaction():
+        wanted = NewGroup(project_id=project_id, name=DEFAULT_GROUP, description=DEFAULT_DESCRIPTION)
+        group = SecurityGroup(**standard(app, wanted), stateful=True, default_for=project_id)
+        if await rows.group_insert(app.db, group):
+            for rule in said.first_rules(project_id, group.id, default=True):
+                await _write_rule(app, rule, group)
+            await tell(app, "security_group.created", group)
+            app.changed()
+    found = await app.db.one(rows.DEFAULT_OF, project_id=project_id)
+    assert found is not None
+    return found
+
+
+async def groups_for(app: App, project_id: str, ids: Sequence[str]) -> list[str]:
+    """The ids, each once; raises SecurityGroupNotFound for a group the project does not have."""
+    wanted = list(dict.fromkeys(ids))
+    known = {group.id for group in await app.db.all(rows.MANY, ids=wanted) if group.project_id == project_id}
+    for group_id in wanted:
+        if group_id not in known:
+            raise SecurityGroupNotFound(id=group_id)
+    return wanted
+
+
+async def groups_named(app: App, project_id: str, names: Sequence[str]) -> list[str]:
+    """The ids of the project's groups, given by id or by name."""
+    found = []
+    for name in names:
+        if name == DEFAULT_GROUP:
+            await default_group_of(app, project_id)
+        ids = [group.id for group in await app.db.all(rows.MANY, ids=[name]) if group.project_id == project_id]
+        if not ids:
+            ids = [group.id for group in await app.db.all(rows.NAMED, project_id=project_id, name=name)]
+        if not ids:
+            raise SecurityGroupNotFound(id=name)
+        if len(ids) > 1:
+            raise InvalidInput(why=f"there are {len(ids)} security groups named '{name}'; give an ID")
+        found += ids
+    return list(dict.fromkeys(found))
+
+
+async def update_group(app: App, group: SecurityGroup, values: Mapping[str, object]) -> SecurityGroup:
+    """The group is as asked for."""
+    async with app.db.transaction():
+        if "name" in values and group.default_for is not None and values["name"] != group.name:
+            raise SecurityGroupCannotUpdateDefault
+        if "stateful" in values and values["stateful"] != group.stateful:
+            if await app.db.one(rows.USED_BY, id=group.id) is not None:
+                raise SecurityGroupInUse(id=group.id)
+        await change(app, rows.CHANGE, group, values)
+        await tell(app, "security_group.updated", group)
+        app.changed()
+        found = await rows.group_find(app.db, group.id)
+        assert found is not None
+        return found
+
+
+async def delete_group(app: App, group: SecurityGroup, *, admin: bool) -> None:
+    """The group and its rules are gone; raises SecurityGroupInUse while ports are in it or rules name it."""
+    async with app.db.transaction():
+        if group.default_for is not None and not admin:
+            raise SecurityGroupCannotRemoveDefault
+        in_it = await app.db.one(rows.USED_BY, id=group.id)
+        named_by = await app.db.one(rows.NAMED_BY, id=group.id)
+        if in_it is not None or named_by is not None:
+            raise SecurityGroupInUse(id=group.id)
+        await app.db.run(rows.RULES_FORGET, of_group=group.id)
+        await app.db.run(rows.DELETE, of_id=group.id)
+        await tell(app, "security_group.deleted", group)
+        app.changed()
+
+
+async def create_rule(app: App, group: SecurityGroup, wanted: NewRule) -> SecurityRule:
+    """The group has the rule; raises SecurityGroupRuleExists when it had one that says the same."""
+    rule = said.checked(wanted)
+    if rule.remote_group is not None and await app.db.one(rows.GET, id=rule.remote_group) is None:
+        raise SecurityGroupNotFound(id=rule.remote_group)
+    await make_room(app, "security_group_rule", rule.project_id)
+    found = await _write_rule(app, rule, group)
+    await tell(app, "security_group_rule.created", found)
+    app.changed()
+    return found
+
+
+async def _write_rule(app: App, rule: NewRule, group: SecurityGroup) -> SecurityRule:
+    found = SecurityRule(
+        **standard(app, rule, name=""),
+        group_id=rule.group_id,
+        direction=rule.direction,
+        ethertype=rule.ethertype,
+        protocol=rule.protocol,
+        port_min=rule.port_min,
+        port_max=rule.port_max,
+        remote_prefix=rule.remote_prefix,
+        remote_group=rule.remote_group,
+        says=said.says(rule),
+        group_project_id=group.project_id,
+        group_default_for=group.default_for,
+    )
+    if not await rows.rule_insert(app.db, found):
+        there = await app.db.one(rows.RULE_SAYING, group_id=rule.group_id, says=found.says)
+        raise SecurityGroupRuleExists(id=there)
+    return found
+
+
+async def delete_rule(app: App, rule: SecurityRule) -> None:
+    """The rule is gone."""
+    async with app.db.transaction():
+        await app.db.run(rows.RULE_DELETE, of_id=rule.id)
+        await tell(app, "security_group_rule.deleted", rule)
+        app.changed()

@@ -1,0 +1,137 @@
+"""Networks: what one can ask for."""
+
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.network.app import Network as App
+from pileus.network.commands.quotas import make_room
+from pileus.network.commands.standard import change, standard, tell
+from pileus.network.errors import (
+    ExternalNetworkInUse,
+    InvalidInput,
+    InvalidSharedSetting,
+    NetworkInUse,
+    NetworkTypeInUse,
+)
+from pileus.network.models.requests import NewNetwork
+from pileus.network.models.resources import METADATA, Network
+from pileus.network.store import networks as rows
+from pileus.network.store import ports as port_rows
+from pileus.network.store import subnets as subnet_rows
+
+TYPES = ("geneve", "flat", "vlan")
+MAX_VNI = (1 << 24) - 1
+
+
+async def create_network(app: App, wanted: NewNetwork) -> Network:
+    """The network is there, without subnets."""
+    network_type, physical, segment = _segment(app, wanted)
+    limit = app.config.tunnel_mtu if network_type == "geneve" else app.config.mtu
+    if wanted.mtu is not None and not 68 <= wanted.mtu <= limit:
+        raise InvalidInput(why=f"MTU {wanted.mtu} is not between 68 and {limit}, the most this network carries")
+    await make_room(app, "network", wanted.project_id)
+    found = Network(
+        **standard(app, wanted),
+        admin_up=wanted.admin_up,
+        shared=wanted.shared,
+        external=wanted.external,
+        is_default=wanted.is_default,
+        port_security=wanted.port_security,
+        mtu=wanted.mtu or limit,
+        dns_domain=wanted.dns_domain,
+        network_type=network_type,
+        physical_network=physical,
+        segmentation_id=segment,
+    )
+    found = await _insert(app, found, chosen=wanted.segmentation_id is not None or network_type != "geneve")
+    if found.is_default:
+        await app.db.run(rows.NO_MORE_DEFAULT, of_id=found.id)
+    await tell(app, "network.created", found)
+    app.changed()
+    return found
+
+
+def _segment(app: App, wanted: NewNetwork) -> tuple[str, str, int | None]:
+    """Type, physical network and id of the segment asked for, or of a tunnel."""
+    given = wanted.physical_network is not None or wanted.segmentation_id is not None
+    if wanted.network_type is None:
+        if given:
+            raise InvalidInput(why="network_type required with provider attributes")
+        return "geneve", "", None
+    if wanted.network_type not in TYPES:
+        raise InvalidInput(why=f"network_type '{wanted.network_type}' is not one of {', '.join(TYPES)}")
+    return _tunnel(wanted) if wanted.network_type == "geneve" else _physical(app, wanted)
+
+
+def _tunnel(wanted: NewNetwork) -> tuple[str, str, int | None]:
+    if wanted.physical_network is not None:
+        raise InvalidInput(why="provider:physical_network specified for geneve network")
+    if wanted.segmentation_id is not None and not 1 <= wanted.segmentation_id <= MAX_VNI:
+        raise InvalidInput(why=f"segmentation_id {wanted.segmentation_id} is not between 1 and {MAX_VNI}")
+    return "geneve", "", wanted.segmentation_id
+
+
+def _physical(app: App, wanted: NewNetwork) -> tuple[str, str, int]:
+    if wanted.physical_network is None or wanted.physical_network not in app.config.external_networks:
+        known = ", ".join(app.config.external_networks)
+        raise InvalidInput(why=f"physical_network '{wanted.physical_network}' unknown; there is {known}")
+    if wanted.network_type == "flat":
+        if wanted.segmentation_id is not None:
+            raise InvalidInput(why="segmentation_id specified for flat network")
+        # Zero rather than NULL, so that a physical network carries one flat network.
+        return "flat", wanted.physical_network, 0
+    if wanted.segmentation_id is None or not 1 <= wanted.segmentation_id <= 4094:
+        raise InvalidInput(why="a vlan network needs a segmentation_id between 1 and 4094")
+    return "vlan", wanted.physical_network, wanted.segmentation_id
+
+
+async def _insert(app: App, found: Network, *, chosen: bool) -> Network:
+    if chosen:
+        if not await rows.network_insert(app.db, found):
+            segment = found.segmentation_id or found.physical_network
+            raise NetworkTypeInUse(segment=segment, network_type=found.network_type)
+        return found
+    while True:
+        found = msgspec.structs.replace(found, segmentation_id=1 + secrets.randbelow(MAX_VNI))
+        if await rows.network_insert(app.db, found):
+            return found
+
+
+async def update_network(app: App, network: Network, values: Mapping[str, object]) -> Network:
+    """The network is as asked for."""
+    async with app.db.transaction():
+        if network.shared and values.get("shared") is False:
+            if await app.db.one(rows.USED_BY_OTHERS, id=network.id, project_id=network.project_id) is not None:
+                raise InvalidSharedSetting(id=network.id)
+        if network.external and values.get("external") is False:
+            if await app.db.one(rows.GATEWAYS_ON, id=network.id) is not None:
+                raise ExternalNetworkInUse(id=network.id)
+        limit = app.config.tunnel_mtu if network.network_type == "geneve" else app.config.mtu
+        mtu = values.get("mtu")
+        if isinstance(mtu, int) and not 68 <= mtu <= limit:
+            raise InvalidInput(why=f"MTU {mtu} is not between 68 and {limit}, the most this network carries")
+        await change(app, rows.CHANGE, network, values)
+        if values.get("is_default"):
+            await app.db.run(rows.NO_MORE_DEFAULT, of_id=network.id)
+        await tell(app, "network.updated", network)
+        app.changed()
+        found = await rows.network_find(app.db, network.id)
+        assert found is not None
+        return (await rows.with_subnets(app.db, [found]))[0]
+
+
+async def delete_network(app: App, network: Network) -> None:
+    """The network and its subnets are gone; raises NetworkInUse while there are ports on it."""
+    async with app.db.transaction():
+        used = await app.db.all(port_rows.IN_USE_ON, id=network.id, but=METADATA)
+        if used:
+            raise NetworkInUse(id=network.id, ports=", ".join(used))
+        for port in await app.db.all(port_rows.OF_OWNER_ON, network_id=network.id, owner=METADATA):
+            await app.db.run(port_rows.DELETE, of_id=port.id)
+        for subnet in await subnet_rows.subnets_on(app.db, network.id):
+            await app.db.run(subnet_rows.DELETE, of_id=subnet.id)
+        await app.db.run(rows.DELETE, of_id=network.id)
+        await tell(app, "network.deleted", network)
+        app.changed()

@@ -1,0 +1,52 @@
+"""What all resources get when they are made and changed: ids, times, revisions, tags, and an event."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pileus.kit.db import Command
+from pileus.network.app import Network
+from pileus.network.models.resources import Standard
+
+
+def standard(app: Network, wanted: Any, *, name: str | None = None) -> dict[str, Any]:
+    """The columns all resources begin with, for a new one that was asked for."""
+    now = app.clock.now()
+    return {
+        "id": str(uuid.uuid4()),
+        "project_id": wanted.project_id,
+        "name": getattr(wanted, "name", "") if name is None else name,
+        "description": wanted.description,
+        "tags": (),
+        "revision": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def touched(app: Network, was: Standard, values: Mapping[str, object]) -> dict[str, object]:
+    """The values with the next revision and the time of the change."""
+    return {**values, "revision": was.revision + 1, "updated_at": app.clock.now()}
+
+
+async def change(app: Network, statement: Command, was: Standard, values: Mapping[str, object]) -> None:
+    """The resource's row has these values, in its next revision."""
+    await app.db.run(statement, of_id=was.id, **touched(app, was, values))
+
+
+async def tell(app: Network, kind: str, what: Standard) -> None:
+    """The change is on record; `kind` is such as "network.created"."""
+    subject = f"{kind.partition('.')[0]}:{what.id}"
+    await app.events.tell(kind, subject, what.project_id, payload={"name": what.name})
+
+
+def renamed(given: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """The given values under the columns they go to."""
+    return {names[name]: value for name, value in given.items() if name in names}
+
+
+def plain(value: object) -> object:
+    """Structs inside as dictionaries."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,163 @@
+"""Subnets: what one can ask for."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from pileus.network.app import Network as App
+from pileus.network.commands.quotas import make_room
+from pileus.network.commands.standard import change, standard, tell
+from pileus.network.errors import BadRequest, GatewayIpInUse, InvalidInput, NetworkNotFound, SubnetInUse
+from pileus.network.models import blocks
+from pileus.network.models.requests import NewSubnet
+from pileus.network.models.resources import METADATA, HostRoute, Network, Pool, Subnet
+from pileus.network.store import addresses as address_rows
+from pileus.network.store import networks as network_rows
+from pileus.network.store import ports as port_rows
+from pileus.network.store import subnets as rows
+
+MAX_NAMESERVERS = 5
+MAX_HOST_ROUTES = 20
+
+
+async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet:
+    """The network has the subnet, and if it answers DHCP, a port for metadata."""
+    if wanted.ip_version != 4:
+        raise InvalidInput(why="ip_version 6: this cloud's subnets are IPv4")
+    block = blocks.block_of(wanted.cidr, wanted.ip_version)
+    if wanted.dhcp and block.prefixlen > 30:
+        raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than 30, '{block}' is")
+    gateway = blocks.first_address(block) if wanted.auto_gateway else wanted.gateway_ip
+    if gateway is not None:
+        gateway = blocks.check_gateway(block, gateway)
+    pools = blocks.default_pools(block, gateway)
+    if wanted.pools is not None:
+        pools = blocks.check_pools(block, wanted.pools, gateway)
+    _check_options(wanted.dns_servers, wanted.host_routes)
+    clash = blocks.overlaps(block, [subnet.cidr for subnet in await rows.subnets_on(app.db, network.id)])
+    if clash is not None:
+        raise InvalidInput(
+            why=f"Requested subnet with cidr: {block} for network: {network.id} overlaps with another subnet ({clash})"
+        )
+    await make_room(app, "subnet", wanted.project_id)
+    found = Subnet(
+        **standard(app, wanted),
+        network_id=network.id,
+        ip_version=block.version,
+        cidr=str(block),
+        gateway_ip=gateway,
+        dhcp=wanted.dhcp,
+        dns_servers=wanted.dns_servers,
+        host_routes=wanted.host_routes,
+        pools=pools,
+        service_types=wanted.service_types,
+        ipv6_ra_mode=None,
+        ipv6_address_mode=None,
+        dns_publish=wanted.dns_publish,
+        network_project_id=network.project_id,
+        network_shared=network.shared,
+        network_external=network.external,
+    )
+    await rows.subnet_insert(app.db, found)
+    await tell(app, "subnet.created", found)
+    app.changed()
+    return found
+
+
+def _check_options(servers: Sequence[str], routes: Sequence[HostRoute]) -> None:
+    if len(servers) > MAX_NAMESERVERS:
+        raise InvalidInput(why=f"a subnet may have {MAX_NAMESERVERS} DNS name servers, not {len(servers)}")
+    if len(set(servers)) != len(servers):
+        raise InvalidInput(why="dns_nameservers: duplicate items in the list")
+    for server in servers:
+        blocks.ip_of(server)
+    check_routes(routes)
+
+
+def check_routes(routes: Sequence[HostRoute]) -> None:
+    """Raises InvalidInput unless these are routes."""
+    if len(routes) > MAX_HOST_ROUTES:
+        raise InvalidInput(why=f"there may be {MAX_HOST_ROUTES} host routes, not {len(routes)}")
+    if len(set(routes)) != len(routes):
+        raise InvalidInput(why="host_routes: duplicate items in the list")
+    for route in routes:
+        to = blocks.ip_of(route.nexthop)
+        if to.version != _version_of(route.destination):
+            raise InvalidInput(why=f"nexthop '{route.nexthop}' does not match '{route.destination}'")
+
+
+def _version_of(cidr: str) -> int:
+    version = 6 if ":" in cidr else 4
+    # The default route is a route here, unlike a subnet.
+    return version if cidr in {"0.0.0.0/0", "::/0"} else blocks.block_of(cidr, version).version
+
+
+async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) -> Subnet:
+    """The subnet is as asked for."""
+    async with app.db.transaction():
+        wanted = {**values, **await _ranges(app, subnet, values)}
+        _check_options(
+            cast("Sequence[str]", values.get("dns_servers", subnet.dns_servers)),
+            cast("Sequence[HostRoute]", values.get("host_routes", subnet.host_routes)),
+        )
+        await change(app, rows.CHANGE, subnet, wanted)
+        await tell(app, "subnet.updated", subnet)
+        app.changed()
+        found = await rows.subnet_find(app.db, subnet.id)
+        assert found is not None
+        return found
+
+
+async def _ranges(app: App, subnet: Subnet, values: Mapping[str, object]) -> dict[str, object]:
+    """Gateway and pools as they become, checked against each other."""
+    block = blocks.block_of(subnet.cidr, subnet.ip_version)
+    found: dict[str, object] = {}
+    gateway = subnet.gateway_ip
+    if "gateway_ip" in values:
+        given = cast("str | None", values["gateway_ip"])
+        gateway = None if given is None else blocks.check_gateway(block, given)
+        if gateway != subnet.gateway_ip:
+            await _let_go_of_gateway(app, subnet)
+        found["gateway_ip"] = gateway
+    pools = subnet.pools
+    if "pools" in values:
+        pools = found["pools"] = blocks.check_pools(block, cast("Sequence[Pool]", values["pools"]), gateway)
+    elif gateway is not None and "gateway_ip" in values:
+        blocks.check_gateway_outside(pools, gateway)
+    return found
+
+
+async def _let_go_of_gateway(app: App, subnet: Subnet) -> None:
+    """Nobody holds the old gateway's address; raises GatewayIpInUse."""
+    if subnet.gateway_ip is not None:
+        holder = await app.db.one(address_rows.HOLDER, subnet_id=subnet.id, address=subnet.gateway_ip)
+        if holder is not None and await app.db.one(rows.ROUTERS_ON, id=subnet.id) is not None:
+            raise GatewayIpInUse(address=subnet.gateway_ip, port=holder)
+
+
+async def delete_subnet(app: App, subnet: Subnet) -> None:
+    """The subnet is gone; raises SubnetInUse while ports have addresses of it."""
+    async with app.db.transaction():
+        used = await app.db.all(address_rows.IN_USE, id=subnet.id, but=METADATA)
+        if used:
+            raise SubnetInUse(id=subnet.id, ports=", ".join(used))
+        for port in await app.db.all(port_rows.OF_OWNER_ON, network_id=subnet.network_id, owner=METADATA):
+            (whole,) = await port_rows.with_addresses(app.db, [port])
+            for fixed in whole.fixed_ips:
+                if fixed.subnet == subnet.id:
+                    await app.db.run(
+                        address_rows.GIVE_BACK, port_id=port.id, subnet_id=subnet.id, address=fixed.address
+                    )
+        await app.db.run(rows.DELETE, of_id=subnet.id)
+        await tell(app, "subnet.deleted", subnet)
+        app.changed()
+
+
+async def network_for_subnet(app: App, network_id: str, project_id: str | None) -> Network:
+    """The network a subnet shall lie on; raises NetworkNotFound where the caller's project (None: any) sees none."""
+    found = await network_rows.network_find(app.db, network_id)
+    if found is None or not (project_id is None or found.project_id == project_id or found.shared or found.external):
+        raise NetworkNotFound(id=network_id)
+    return found
+
+
+__all__ = ["BadRequest", "create_subnet", "delete_subnet", "network_for_subnet", "update_subnet"]

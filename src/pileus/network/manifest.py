@@ -1,0 +1,64 @@
+"""What main mounts of the network service."""
+
+from collections.abc import Sequence
+
+from pileus.kit.bus import Bus
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+from pileus.kit.flow.standing import Standing
+from pileus.kit.flow.step import Flow
+from pileus.kit.hosts.control import Hosts
+from pileus.kit.observe.events import Events
+from pileus.network import tables
+from pileus.network.api import agents as _agents  # noqa: F401
+from pileus.network.api import extensions as _extensions  # noqa: F401
+from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
+from pileus.network.api import networks as _networks  # noqa: F401
+from pileus.network.api import ports as _ports  # noqa: F401
+from pileus.network.api import quotas as _quotas  # noqa: F401
+from pileus.network.api import routers as _routers  # noqa: F401
+from pileus.network.api import security_groups as _security_groups  # noqa: F401
+from pileus.network.api import subnets as _subnets  # noqa: F401
+from pileus.network.api import tags as _tags  # noqa: F401
+from pileus.network.api import versions as _versions  # noqa: F401
+from pileus.network.api.service import api as API  # noqa: N812
+from pileus.network.app import Network
+from pileus.network.config import NetworkConfig
+from pileus.network.drivers.interface import Fabric
+from pileus.network.flows.fabric import FabricKeeper
+from pileus.network.port import Ports
+
+NAME = "network"
+MOUNT = "network"
+METADATA = tables.metadata
+FLOWS: tuple[Flow, ...] = ()
+CATALOG = ("network", "neutron", "Networking", "")
+
+
+def build(
+    *,
+    db: Database,
+    clock: Clock,
+    bus: Bus,
+    hosts: Hosts,
+    events: Events,
+    fabric: Fabric,
+    config: NetworkConfig | None = None,
+) -> Network:
+    """The service's record of collaborators."""
+    return Network(
+        db=db, clock=clock, bus=bus, hosts=hosts, events=events, fabric=fabric, config=config or NetworkConfig()
+    )
+
+
+def port(app: Network) -> Ports:
+    """What compute is handed: `pileus.ports.network.Networks`."""
+    return Ports(app)
+
+
+def standing(app: Network) -> Sequence[Standing]:
+    """What is to be kept right for ever, for kit's Reconcilers; call it once, it listens to the fabric."""
+    return FabricKeeper(app).standing()
+
+
+__all__ = ["API", "CATALOG", "FLOWS", "METADATA", "MOUNT", "NAME", "build", "port", "standing"]

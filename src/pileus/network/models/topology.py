@@ -1,0 +1,196 @@
+"""From the resources to what is wanted of the fabric: one pure function; and the doors for metadata, another."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar, cast
+
+import msgspec
+
+from pileus.network.drivers import interface as fabric
+from pileus.network.models.resources import (
+    FLOATING_IP,
+    METADATA,
+    FloatingIp,
+    Interface,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityRule,
+    Standard,
+    Subnet,
+)
+
+T = TypeVar("T", bound=Standard)
+
+
+class World(msgspec.Struct, frozen=True):
+    """Everything there is, as the tables have it."""
+
+    networks: Sequence[Network]
+    subnets: Sequence[Subnet]
+    ports: Sequence[Port]
+    routers: Sequence[Router]
+    legs: Sequence[Interface]
+    floating_ips: Sequence[FloatingIp]
+    groups: Sequence[SecurityGroup]
+    rules: Sequence[SecurityRule]
+
+
+def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fabric.Topology:
+    """What is wanted of the fabric; it does not depend on the order of rows."""
+    legs: dict[str, list[str]] = {}
+    for leg in world.legs:
+        legs.setdefault(leg.router_id, []).append(leg.port_id)
+    return fabric.Topology(
+        networks=tuple(_network(network, dns_domain) for network in _ordered(world.networks)),
+        subnets=tuple(_subnet(subnet) for subnet in _ordered(world.subnets)),
+        # The port that holds a floating IP's address is a row of ours; in the fabric the router answers for it.
+        ports=tuple(_port(port) for port in _ordered(world.ports) if port.device_owner != FLOATING_IP),
+        routers=tuple(_router(router, legs.get(router.id, ())) for router in _ordered(world.routers)),
+        floating_ips=_floating_ips(world),
+        security_groups=_groups(world),
+        gateway_hosts=tuple(gateway_hosts),
+    )
+
+
+def _ordered(things: Iterable[T]) -> list[T]:
+    return sorted(things, key=lambda thing: thing.id)
+
+
+def _network(network: Network, dns_domain: str) -> fabric.Network:
+    return fabric.Network(
+        id=network.id,
+        name=network.name,
+        project=network.project_id,
+        mtu=network.mtu,
+        external=network.external,
+        network_type=cast("fabric.NetworkType", network.network_type),
+        physical_network=network.physical_network or None,
+        # In tunnels the fabric numbers networks itself.
+        segmentation_id=network.segmentation_id if network.network_type == "vlan" else None,
+        dns_domain=network.dns_domain or dns_domain,
+    )
+
+
+def _subnet(subnet: Subnet) -> fabric.Subnet:
+    return fabric.Subnet(
+        id=subnet.id,
+        network=subnet.network_id,
+        cidr=subnet.cidr,
+        gateway_ip=subnet.gateway_ip,
+        dhcp=subnet.dhcp,
+        dns_servers=subnet.dns_servers,
+        host_routes=subnet.host_routes,
+        pools=subnet.pools,
+    )
+
+
+def _port(port: Port) -> fabric.Port:
+    return fabric.Port(
+        id=port.id,
+        network=port.network_id,
+        mac=port.mac,
+        name=port.name,
+        project=port.project_id,
+        fixed_ips=port.fixed_ips,
+        device_owner=port.device_owner,
+        device_id=port.device_id,
+        admin_up=port.admin_up,
+        port_security=port.port_security,
+        security_groups=port.security_groups,
+        allowed_pairs=port.allowed_pairs,
+        host=port.host or None,
+        dhcp_options=port.dhcp_options,
+        dns_name=port.dns_name,
+    )
+
+
+def _router(router: Router, legs: Sequence[str]) -> fabric.Router:
+    gateway = None
+    if router.gateway_port_id is not None:
+        gateway = fabric.Gateway(port=router.gateway_port_id, snat=router.snat)
+    return fabric.Router(
+        id=router.id,
+        name=router.name,
+        project=router.project_id,
+        admin_up=router.admin_up,
+        gateway=gateway,
+        interfaces=tuple(sorted(set(legs))),
+        routes=router.routes,
+    )
+
+
+def _floating_ips(world: World) -> tuple[fabric.FloatingIp, ...]:
+    return tuple(
+        fabric.FloatingIp(
+            id=floating.id,
+            address=floating.address,
+            router=floating.router_id,
+            fixed_ip=floating.fixed_ip,
+            port=floating.port_id,
+        )
+        for floating in _ordered(world.floating_ips)
+        if floating.router_id is not None and floating.port_id is not None and floating.fixed_ip is not None
+    )
+
+
+def _groups(world: World) -> tuple[fabric.SecurityGroup, ...]:
+    """Groups that ports are in or that rules speak of; the fabric need not know the others."""
+    used = {group_id for port in world.ports for group_id in port.security_groups}
+    used |= {rule.remote_group for rule in world.rules if rule.remote_group is not None and rule.group_id in used}
+    rules: dict[str, list[fabric.SecurityRule]] = {}
+    for rule in _ordered(world.rules):
+        if rule.group_id in used:
+            rules.setdefault(rule.group_id, []).append(_rule(rule))
+    return tuple(
+        fabric.SecurityGroup(
+            id=group.id, name=group.name, project=group.project_id, rules=tuple(rules.get(group.id, ()))
+        )
+        for group in _ordered(world.groups)
+        if group.id in used
+    )
+
+
+def _rule(rule: SecurityRule) -> fabric.SecurityRule:
+    return fabric.SecurityRule(
+        id=rule.id,
+        direction=cast("fabric.Direction", rule.direction),
+        ethertype=cast("fabric.EtherType", rule.ethertype),
+        protocol=rule.protocol,
+        port_min=rule.port_min,
+        port_max=rule.port_max,
+        remote_prefix=rule.remote_prefix,
+        remote_group=rule.remote_group,
+    )
+
+
+def doors(world: World) -> Mapping[tuple[str, str], fabric.MetadataDoor]:
+    """By host and network: the doors for metadata wanted, where a host has servers on a network that answers DHCP."""
+    mtus = {network.id: network.mtu for network in world.networks}
+    subnets = {subnet.id: subnet for subnet in world.subnets}
+    hosts: dict[str, set[str]] = {}
+    for port in world.ports:
+        if port.host:
+            hosts.setdefault(port.network_id, set()).add(port.host)
+    found: dict[tuple[str, str], fabric.MetadataDoor] = {}
+    for port in world.ports:
+        if port.device_owner == METADATA:
+            door = _door(port, mtus[port.network_id], [subnets[fixed.subnet] for fixed in port.fixed_ips])
+            for host in hosts.get(port.network_id, ()):
+                found[host, port.network_id] = door
+    return found
+
+
+def _door(port: Port, mtu: int, subnets: Sequence[Subnet]) -> fabric.MetadataDoor:
+    return fabric.MetadataDoor(
+        network=port.network_id,
+        port=port.id,
+        mac=port.mac,
+        mtu=mtu,
+        addresses=tuple(
+            f"{fixed.address}/{ipaddress.ip_network(subnet.cidr).prefixlen}"
+            for fixed, subnet in zip(port.fixed_ips, subnets, strict=True)
+        ),
+        cidrs=tuple(subnet.cidr for subnet in subnets),
+    )

@@ -1,0 +1,181 @@
+"""Keeps the promise of `pileus.ports.network`: ports for servers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pileus.kit.auth import Caller
+from pileus.kit.db import In
+from pileus.network.app import Network as App
+from pileus.network.commands.groups import groups_named
+from pileus.network.commands.ports import create_port, delete_port
+from pileus.network.commands.quotas import make_room
+from pileus.network.commands.standard import change
+from pileus.network.errors import NetworkNotFound, PortInUse, PortNotFound, PortRefused
+from pileus.network.models.requests import AskedIp, NewPort
+from pileus.network.models.resources import Network, Port
+from pileus.network.store import addresses as address_rows
+from pileus.network.store import floating_ips as floating_rows
+from pileus.network.store import groups as group_rows
+from pileus.network.store import networks as network_rows
+from pileus.network.store import ports as rows
+from pileus.ports.network import Address, NicRequest, PortFacts
+
+OF_SERVERS = "compute:nova"
+FREE = {"device_id": "", "device_owner": "", "server_id": None, "host": "", "up": False, "number": 0}
+
+
+class Ports:
+    """Ports for servers."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def make_ports(
+        self,
+        caller: Caller,
+        server_id: str,
+        server_name: str,
+        nics: Sequence[NicRequest] | Literal["auto", "none"],
+        security_groups: Sequence[str] = (),
+    ) -> tuple[PortFacts, ...]:
+        """The server has these ports, not bound yet; security groups by name or id, the project's default if none."""
+        app, project_id = self._app, caller.project_id or ""
+        async with app.db.transaction():
+            wanted = await self._wanted(project_id, nics)
+            fresh = sum(nic.port_id is None for nic in wanted)
+            if fresh:
+                await make_room(app, "port", project_id, fresh)
+            groups = tuple(await groups_named(app, project_id, security_groups)) if security_groups else None
+            for number, nic in enumerate(wanted):
+                if nic.port_id is not None:
+                    await self._adopt(caller, server_id, server_name, nic.port_id, number)
+                    continue
+                network = await self._network(caller, nic.network_id or "")
+                asked = None if nic.fixed_ip is None else (AskedIp(address=nic.fixed_ip),)
+                new = NewPort(
+                    project_id=project_id,
+                    network_id=network.id,
+                    device_id=server_id,
+                    device_owner=OF_SERVERS,
+                    server_id=server_id,
+                    fixed_ips=asked,
+                    security_groups=groups if network.port_security else None,
+                    dns_name=_dns_name(server_name),
+                    made=True,
+                    number=number,
+                )
+                port = await create_port(app, network, new, counted=True)
+                if not port.fixed_ips and groups is not None:
+                    raise PortRefused(why=f"network {network.id} requires a subnet in order to boot servers on")
+            return (await self.ports_of([server_id])).get(server_id, ())
+
+    async def _wanted(
+        self, project_id: str, nics: Sequence[NicRequest] | Literal["auto", "none"]
+    ) -> Sequence[NicRequest]:
+        if nics == "none":
+            return ()
+        if nics != "auto":
+            return nics
+        found = await network_rows.usable_networks(self._app.db, project_id)
+        own = [network for network in found if network.project_id == project_id] or found
+        if len(own) > 1:
+            raise PortRefused(why="Multiple possible networks found, use a Network ID to be more specific.")
+        return [NicRequest(network_id=network.id) for network in own]
+
+    async def _network(self, caller: Caller, network_id: str) -> Network:
+        found = await network_rows.network_find(self._app.db, network_id)
+        own = found is not None and (found.project_id == caller.project_id or found.shared or caller.admin)
+        if found is None or not (own or found.external):
+            raise NetworkNotFound(id=network_id)
+        if not own:
+            raise PortRefused(why=f"It is not allowed to create an interface on external network {network_id}")
+        return found
+
+    async def _adopt(self, caller: Caller, server_id: str, server_name: str, port_id: str, number: int) -> None:
+        port = await rows.port_find(self._app.db, port_id)
+        if port is None or not (caller.admin or port.project_id == caller.project_id):
+            raise PortNotFound(id=port_id)
+        if port.device_id and port.device_id != server_id:
+            raise PortInUse(id=port_id, device=port.device_id)
+        values = {
+            "device_id": server_id,
+            "device_owner": OF_SERVERS,
+            "server_id": server_id,
+            "dns_name": port.dns_name or _dns_name(server_name),
+            "number": number,
+        }
+        await change(self._app, rows.CHANGE, port, values)
+        self._app.changed()
+
+    async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
+        """The server's ports are bound to the host; repeating changes nothing."""
+        async with self._app.db.transaction():
+            for port in await rows.ports_of_servers(self._app.db, [server_id]):
+                if port.host != host:
+                    await change(self._app, rows.CHANGE, port, {"host": host, "up": False})
+                    self._app.changed()
+            return (await self.ports_of([server_id])).get(server_id, ())
+
+    async def release_ports(self, server_id: str) -> None:
+        """Ports made for the server are gone, the others are free again."""
+        async with self._app.db.transaction():
+            for port in await rows.ports_of_servers(self._app.db, [server_id]):
+                if port.made:
+                    await delete_port(self._app, port)
+                else:
+                    await change(self._app, rows.CHANGE, port, FREE)
+                    self._app.changed()
+
+    async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
+        """The ports of many servers at once, in the order in which they were made."""
+        db = self._app.db
+        found = await rows.ports_of_servers(db, server_ids)
+        if not found:
+            return {}
+        networks = {
+            network.id: network
+            for network in await db.page(
+                network_rows.LISTING, where={"id": In(sorted({port.network_id for port in found}))}
+            )
+        }
+        floating = await db.all(floating_rows.OF_PORTS, ids=[port.id for port in found])
+        outer: dict[str, list[str]] = {}
+        for each in floating:
+            outer.setdefault(each.port_id or "", []).append(each.address)
+        ids = {group_id for port in found for group_id in port.security_groups}
+        names = {group.id: group.name for group in await db.all(group_rows.MANY, ids=sorted(ids))}
+        told: dict[str, list[PortFacts]] = {}
+        for port in found:
+            facts = _facts(port, networks[port.network_id], outer.get(port.id, ()), names)
+            told.setdefault(port.server_id or "", []).append(facts)
+        return {server_id: tuple(facts) for server_id, facts in told.items()}
+
+    async def server_at(self, network_id: str, address: str) -> str | None:
+        """The id of the server that has the address on the network."""
+        return await self._app.db.one(address_rows.SERVER_AT, network_id=network_id, address=address) or None
+
+
+def _dns_name(server_name: str) -> str:
+    """A name for the name service, made of a server's name."""
+    letters = "".join(char if char.isascii() and char.isalnum() else "-" for char in server_name.lower())
+    return letters.strip("-")[:63]
+
+
+def _facts(port: Port, network: Network, outer: Sequence[str], names: Mapping[str, str]) -> PortFacts:
+    inner = [
+        Address(address=fixed.address, version=6 if ":" in fixed.address else 4, subnet_id=fixed.subnet)
+        for fixed in port.fixed_ips
+    ]
+    return PortFacts(
+        id=port.id,
+        network_id=network.id,
+        network_name=network.name,
+        mac=port.mac,
+        mtu=network.mtu,
+        server_id=port.server_id or "",
+        made=port.made,
+        up=port.up,
+        host=port.host or None,
+        addresses=(*inner, *(Address(address=address, version=4, kind="floating") for address in outer)),
+        security_groups=tuple(names[group_id] for group_id in port.security_groups),
+    )

@@ -1,0 +1,107 @@
+"""Networks in the database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import bindparam, select
+
+from pileus.kit.db import Database, Listing, command, query, scalar, upsert
+from pileus.network.models.resources import Network
+from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
+from pileus.network.tables import networks, ports, routers, subnets
+
+
+def _visible(test: Test) -> sa.ColumnElement[bool]:
+    """Of the project, or for everybody."""
+    return any_of(test(networks.c.project_id), networks.c.shared.is_(True), networks.c.external.is_(True))
+
+
+LISTING = Listing(
+    networks,
+    Network,
+    key=networks.c.id,
+    filters={
+        **standard_filters(networks),
+        "visible": _visible,
+        "admin_up": networks.c.admin_up,
+        "shared": networks.c.shared,
+        "external": networks.c.external,
+        "is_default": networks.c.is_default,
+        "port_security": networks.c.port_security,
+        "mtu": networks.c.mtu,
+        "dns_domain": networks.c.dns_domain,
+        "network_type": networks.c.network_type,
+        "physical_network": networks.c.physical_network,
+        "segmentation_id": networks.c.segmentation_id,
+        "subnets": lambda test: networks.c.id.in_(select(subnets.c.network_id).where(test(subnets.c.id))),
+    },
+    sorts={**standard_sorts(networks, "mtu"), "admin_state_up": networks.c.admin_up, "shared": networks.c.shared},
+)
+GET = query(select(*networks.c).where(networks.c.id == bindparam("id")), Network)
+ALL = query(select(*networks.c), Network)
+INSERT = command(upsert(networks, ["network_type", "physical_network", "segmentation_id"]))
+CHANGE = change_of(networks)
+DELETE = delete_of(networks)
+SUBNETS_OF = query(
+    select(subnets.c.network_id, subnets.c.id)
+    .where(subnets.c.network_id.in_(bindparam("ids", expanding=True)))
+    .order_by(subnets.c.created_at, subnets.c.id),
+    tuple[str, str],
+)
+FIND = query(
+    select(*networks.c).where(
+        sa.or_(networks.c.project_id == bindparam("project_id"), networks.c.shared.is_(True)),
+        networks.c.external.is_(False),
+    ),
+    Network,
+)
+NO_MORE_DEFAULT = command(
+    sa.update(networks).where(networks.c.is_default.is_(True), networks.c.id != bindparam("of_id"))
+    .values(is_default=False)
+)  # fmt: skip
+USED_BY_OTHERS = scalar(
+    select(ports.c.id).where(
+        ports.c.network_id == bindparam("id"),
+        ports.c.project_id != bindparam("project_id"),
+        sa.not_(ports.c.device_owner.like("network:%")),
+    ).limit(1),
+    str,
+)  # fmt: skip
+GATEWAYS_ON = scalar(select(routers.c.id).where(routers.c.gateway_network_id == bindparam("id")).limit(1), str)
+
+
+async def with_subnets(db: Database, found: Sequence[Network]) -> list[Network]:
+    """The networks with the ids of their subnets."""
+    inside: dict[str, list[str]] = {}
+    if found:
+        for network_id, subnet_id in await db.all(SUBNETS_OF, ids=[network.id for network in found]):
+            inside.setdefault(network_id, []).append(subnet_id)
+    return [msgspec.structs.replace(network, subnets=tuple(inside.get(network.id, ()))) for network in found]
+
+
+async def network_find(db: Database, network_id: str) -> Network | None:
+    """The network of that id, without its subnets."""
+    return await db.one(GET, id=network_id)
+
+
+async def network_insert(db: Database, network: Network) -> bool:
+    """The network is written; False when another has the same segment."""
+    row = msgspec.structs.asdict(network)
+    del row["subnets"]
+    return await db.run(INSERT, **row) == 1
+
+
+async def network_change(db: Database, network: Network, values: Mapping[str, object]) -> None:
+    """The network's row has these values."""
+    await db.run(CHANGE, of_id=network.id, **values)
+
+
+async def usable_networks(db: Database, project_id: str) -> list[Network]:
+    """Networks a project's server may be put on without naming one."""
+    return await db.all(FIND, project_id=project_id)
+
+
+def ids(found: Iterable[Network]) -> list[str]:
+    """The networks' ids."""
+    return [network.id for network in found]

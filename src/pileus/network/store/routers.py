@@ -1,0 +1,73 @@
+"""Routers and their legs in the database."""
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, select
+
+from pileus.kit.db import Database, Listing, command, query, scalar
+from pileus.network.models.resources import Interface, Router
+from pileus.network.store.rows import change_of, delete_of, insert_of, standard_filters, standard_sorts
+from pileus.network.tables import addresses, floating_ips, router_interfaces, routers
+
+LISTING = Listing(
+    routers,
+    Router,
+    key=routers.c.id,
+    filters={
+        **standard_filters(routers),
+        "visible": routers.c.project_id,
+        "admin_up": routers.c.admin_up,
+        "gateway_network": routers.c.gateway_network_id,
+    },
+    sorts={**standard_sorts(routers), "admin_state_up": routers.c.admin_up},
+)
+GET = query(select(*routers.c).where(routers.c.id == bindparam("id")), Router)
+ALL = query(select(*routers.c), Router)
+INSERT = insert_of(routers)
+CHANGE = change_of(routers)
+DELETE = delete_of(routers)
+
+_legs = select(*router_interfaces.c)
+LEGS = query(
+    _legs.where(router_interfaces.c.router_id == bindparam("router_id")).order_by(
+        router_interfaces.c.port_id, router_interfaces.c.subnet_id
+    ),
+    Interface,
+)
+ALL_LEGS = query(_legs.order_by(router_interfaces.c.port_id, router_interfaces.c.subnet_id), Interface)
+LEG_INSERT = insert_of(router_interfaces)
+LEG_DELETE = command(
+    sa.delete(router_interfaces).where(
+        router_interfaces.c.router_id == bindparam("router_id"), router_interfaces.c.subnet_id == bindparam("subnet_id")
+    )
+)
+# Routers that reach a subnet and have a gateway on an external network: the way of a floating IP.
+LEADING = scalar(
+    select(router_interfaces.c.router_id)
+    .join_from(router_interfaces, routers, routers.c.id == router_interfaces.c.router_id)
+    .where(
+        router_interfaces.c.subnet_id == bindparam("subnet_id"),
+        routers.c.gateway_network_id == bindparam("network_id"),
+    )
+    .order_by(router_interfaces.c.router_id)
+    .limit(1),
+    str,
+)
+FLOATING_THROUGH = scalar(
+    select(floating_ips.c.id).where(floating_ips.c.router_id == bindparam("router_id")).limit(1), str
+)
+FLOATING_THROUGH_SUBNET = scalar(
+    select(floating_ips.c.id)
+    .join_from(
+        floating_ips,
+        addresses,
+        sa.and_(addresses.c.port_id == floating_ips.c.port_id, addresses.c.address == floating_ips.c.fixed_ip),
+    )
+    .where(floating_ips.c.router_id == bindparam("router_id"), addresses.c.subnet_id == bindparam("subnet_id"))
+    .limit(1),
+    str,
+)
+
+
+async def router_find(db: Database, router_id: str) -> Router | None:
+    """The router of that id."""
+    return await db.one(GET, id=router_id)

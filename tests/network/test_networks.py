@@ -1,0 +1,236 @@
+"""Networks and subnets as users meet them."""
+
+from typing import Any
+
+import pytest
+
+Open = Any
+
+
+async def test_a_network_has_neutrons_attributes(net: Open) -> None:
+    async with net() as n:
+        made = await n.make("networks", name="blue")
+        seen = await n.get(f"networks/{made['id']}")
+        assert made == seen
+        assert ("blue", "ACTIVE", 1442, False, "p1", "p1") == tuple(
+            seen[name] for name in ("name", "status", "mtu", "shared", "project_id", "tenant_id")
+        )
+        assert [] == seen["subnets"] == seen["tags"] == seen["availability_zone_hints"]
+        assert seen["port_security_enabled"] is True
+        assert not [name for name in seen if name.startswith("provider:")]
+        told = await n.get(f"networks/{made['id']}", "root")
+        assert "geneve" == told["provider:network_type"]
+        assert told["provider:segmentation_id"] > 0
+        assert told["provider:physical_network"] is None
+
+
+async def test_many_networks_are_made_at_once_or_none(net: Open) -> None:
+    async with net() as n:
+        answer = await n.ask("POST", "/v2.0/networks", {"networks": [{"name": "a"}, {"name": "b"}]})
+        assert (201, ["a", "b"]) == (answer.status, [each["name"] for each in answer.body["networks"]])
+        answer = await n.ask("POST", "/v2.0/networks", {"networks": [{"name": "c"}, {"name": "d", "shared": True}]})
+        assert (403, "PolicyNotAuthorized") == (answer.status, answer.kind)
+        assert {"a", "b"} == {each["name"] for each in await n.get("networks")}
+
+
+async def test_others_see_only_shared_and_external_networks(net: Open) -> None:
+    async with net() as n:
+        own = await n.make("networks", name="own")
+        shared = await n.make("networks", "root", name="shared", shared=True)
+        outside, _ = await n.outside()
+        assert {shared["id"], outside} == {each["id"] for each in await n.get("networks", "bob")}
+        assert 4 - 1 == len(await n.get("networks", "root"))
+        answer = await n.ask("GET", f"/v2.0/networks/{own['id']}", who="bob")
+        assert (404, "NetworkNotFound") == (answer.status, answer.kind)
+        assert 404 == (await n.delete("networks", own["id"], "bob")).status
+        assert 403 == (await n.delete("networks", shared["id"], "bob")).status
+        assert (204, 404) == (
+            (await n.delete("networks", own["id"])).status,
+            (await n.delete("networks", own["id"])).status,
+        )
+
+
+async def test_lists_filter_sort_page_and_pick_fields(net: Open) -> None:
+    async with net() as n:
+        for name in ("c", "a", "b"):
+            await n.make("networks", name=name)
+        answer = await n.ask("GET", "/v2.0/networks?sort_key=name&sort_dir=asc&limit=2&fields=name&fields=id")
+        assert ["a", "b"] == [each["name"] for each in answer.body["networks"]]
+        assert {"name", "id"} == set(answer.body["networks"][0])
+        link = answer.body["networks_links"][0]
+        assert "next" == link["rel"]
+        rest = await n.ask("GET", link["href"].removeprefix("http://cloud:1/network"))
+        assert ["c"] == [each["name"] for each in rest.body["networks"]]
+        assert {"a", "c"} == {each["name"] for each in await n.get("networks?name=a&name=c")}
+        assert [] == await n.get("networks?shared=true")
+        assert 400 == (await n.ask("GET", "/v2.0/networks?colour=red")).status
+        assert 400 == (await n.ask("GET", "/v2.0/networks?sort_key=colour")).status
+        assert 400 == (await n.ask("GET", "/v2.0/networks?marker=nonsense")).status
+
+
+async def test_a_project_may_be_named_by_either_name_and_by_others_only_by_admins(net: Open) -> None:
+    async with net() as n:
+        assert "p2" == (await n.make("networks", "root", tenant_id="p2"))["project_id"]
+        assert 403 == (await n.post("networks", project_id="p2")).status
+        assert 201 == (await n.post("networks", project_id="p1")).status
+
+
+async def test_updates_change_only_what_is_named(net: Open) -> None:
+    async with net() as n:
+        made = await n.make("networks", name="one", description="d")
+        n.clock.move(5)
+        changed = (await n.put("networks", made["id"], name="two", mtu=1400)).body["network"]
+        assert ("two", "d", 1400, 1) == tuple(
+            changed[name] for name in ("name", "description", "mtu", "revision_number")
+        )
+        assert made["updated_at"] < changed["updated_at"]
+        assert 400 == (await n.put("networks", made["id"], mtu=9000)).status
+        assert 400 == (await n.put("networks", made["id"], id="x")).status
+        assert 403 == (await n.put("networks", made["id"], shared=True)).status
+        assert 403 == (await n.put("networks", made["id"], "rita", name="x")).status
+
+
+async def test_provider_networks_are_for_admins_and_lie_on_known_ones_once(net: Open) -> None:
+    async with net() as n:
+        flat = {"provider:network_type": "flat", "provider:physical_network": "external"}
+        assert 403 == (await n.post("networks", **flat)).status
+        assert 201 == (await n.post("networks", "root", **flat)).status
+        answer = await n.post("networks", "root", **flat)
+        assert 409 == answer.status
+        answer = await n.post("networks", "root", **{**flat, "provider:physical_network": "moon"})
+        assert (400, "InvalidInput") == (answer.status, answer.kind)
+
+
+async def test_quotas_are_conflicts_and_admins_set_them(net: Open) -> None:
+    async with net() as n:
+        assert 403 == (await n.ask("PUT", "/v2.0/quotas/p1", {"quota": {"network": 1}})).status
+        answer = await n.ask("PUT", "/v2.0/quotas/p1", {"quota": {"network": 1}}, "root")
+        assert (200, 1, 500) == (answer.status, answer.body["quota"]["network"], answer.body["quota"]["port"])
+        await n.make("networks")
+        answer = await n.post("networks")
+        assert (409, "OverQuota") == (answer.status, answer.kind)
+        details = await n.get("quotas/p1/details.json", "root")
+        assert {"limit": 1, "used": 1, "reserved": 0} == details["network"]
+        assert 204 == (await n.ask("DELETE", "/v2.0/quotas/p1", who="root")).status
+        assert 201 == (await n.post("networks")).status
+
+
+async def test_a_subnet_gets_gateway_and_pool(net: Open) -> None:
+    async with net() as n:
+        network = await n.make("networks")
+        made = await n.make("subnets", network_id=network["id"], ip_version=4, cidr="10.1.0.7/24")
+        assert ("10.1.0.0/24", "10.1.0.1", True) == (made["cidr"], made["gateway_ip"], made["enable_dhcp"])
+        assert [{"start": "10.1.0.2", "end": "10.1.0.254"}] == made["allocation_pools"]
+        none = await n.make("subnets", network_id=network["id"], ip_version=4, cidr="10.2.0.0/24", gateway_ip=None)
+        assert none["gateway_ip"] is None
+        assert "10.2.0.1" == none["allocation_pools"][0]["start"]
+        middle = await n.make(
+            "subnets", network_id=network["id"], ip_version=4, cidr="10.3.0.0/24", gateway_ip="10.3.0.9"
+        )
+        assert ["10.3.0.1", "10.3.0.10"] == [pool["start"] for pool in middle["allocation_pools"]]
+        seen = await n.get(f"networks/{network['id']}")
+        assert {made["id"], none["id"], middle["id"]} == set(seen["subnets"])
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "kind"),
+    [
+        ({"cidr": "10.0.0.0/33"}, 400, "InvalidInput"),
+        ({"cidr": "fd00::/64"}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.255"}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.9", "end": "10.0.0.3"}]}, 400,
+         "InvalidAllocationPool"),
+        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.9", "end": "10.0.1.3"}]}, 400,
+         "OutOfBoundsAllocationPool"),
+        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.9"},
+                                                     {"start": "10.0.0.9", "end": "10.0.0.12"}]}, 409,
+         "OverlappingAllocationPools"),
+        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.1", "end": "10.0.0.9"}]}, 409,
+         "GatewayConflictWithAllocationPools"),
+        ({"cidr": "10.9.0.128/25"}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/24", "dns_nameservers": ["one"]}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/24", "host_routes": [{"destination": "10.7.0.0/24", "nexthop": "x"}]}, 400, "InvalidInput"),
+        ({}, 400, "BadRequest"),
+        ({"cidr": "10.0.0.0/24", "colour": "red"}, 400, "HTTPBadRequest"),
+    ],
+)  # fmt: skip
+async def test_subnets_that_cannot_be_are_refused(net: Open, values: Any, status: int, kind: str) -> None:
+    async with net() as n:
+        network, _ = await n.network(cidr="10.9.0.0/24")
+        answer = await n.post("subnets", network_id=network, ip_version=4, **values)
+        assert (status, kind) == (answer.status, answer.kind)
+
+
+async def test_subnets_of_others_networks_are_refused(net: Open) -> None:
+    async with net() as n:
+        network, subnet = await n.network()
+        answer = await n.post("subnets", "bob", network_id=network, ip_version=4, cidr="10.8.0.0/24")
+        assert (404, "NetworkNotFound") == (answer.status, answer.kind)
+        assert 404 == (await n.ask("GET", f"/v2.0/subnets/{subnet}", who="bob")).status
+        assert [] == await n.get("subnets", "bob")
+        shared = await n.make("networks", "root", shared=True)
+        assert 403 == (await n.post("subnets", "bob", network_id=shared["id"], ip_version=4, cidr="10.8.0.0/24")).status
+
+
+async def test_the_first_subnet_with_dhcp_brings_a_port_for_metadata(net: Open) -> None:
+    async with net() as n:
+        network, subnet = await n.network()
+        (port,) = await n.get(f"ports?network_id={network}")
+        assert ("network:distributed", f"ovnmeta-{network}") == (port["device_owner"], port["device_id"])
+        assert subnet == port["fixed_ips"][0]["subnet_id"]
+        other = await n.make("subnets", network_id=network, ip_version=4, cidr="10.5.0.0/24")
+        (port,) = await n.get(f"ports?network_id={network}")
+        assert {subnet, other["id"]} == {fixed["subnet_id"] for fixed in port["fixed_ips"]}
+        assert 409 == (await n.delete("ports", port["id"])).status
+        assert 204 == (await n.delete("subnets", other["id"])).status
+        assert 204 == (await n.delete("networks", network)).status
+        assert [] == await n.get("ports", "root")
+
+
+async def test_what_is_used_stays(net: Open) -> None:
+    async with net() as n:
+        network, subnet = await n.network()
+        port = await n.make("ports", network_id=network)
+        for collection, id, kind in (("subnets", subnet, "SubnetInUse"), ("networks", network, "NetworkInUse")):
+            answer = await n.delete(collection, id)
+            assert (409, kind) == (answer.status, answer.kind)
+            assert port["id"] in answer.message
+
+
+async def test_tags_are_set_added_removed_and_found(net: Open) -> None:
+    async with net() as n:
+        network = (await n.make("networks"))["id"]
+        other = (await n.make("networks"))["id"]
+        path = f"/v2.0/networks/{network}/tags"
+        assert 200 == (await n.ask("PUT", path, {"tags": ["red", "blue"]})).status
+        assert 201 == (await n.ask("PUT", f"{path}/gr%25en")).status
+        assert 201 == (await n.ask("POST", path, {"tags": ["more"]})).status
+        assert ["red", "blue", "gr%en", "more"] == (await n.ask("GET", path)).body["tags"]
+        assert 204 == (await n.ask("GET", f"{path}/red")).status
+        assert (404, "TagNotFound") == ((missing := await n.ask("GET", f"{path}/re")).status, missing.kind)
+        for query, ids in (
+            ("tags=red,blue", {network}),
+            ("tags=re", set()),
+            ("tags=gr%25en", {network}),
+            ("tags-any=red,x", {network}),
+            ("not-tags=red", {other}),
+            ("not-tags-any=x,y", {network, other}),
+        ):
+            assert ids == {each["id"] for each in await n.get(f"networks?{query}")}, query
+        assert 204 == (await n.ask("DELETE", f"{path}/red")).status
+        assert 204 == (await n.ask("DELETE", path)).status
+        assert [] == (await n.get(f"networks/{network}"))["tags"]
+        assert 404 == (await n.ask("GET", path, who="bob")).status
+        assert 403 == (await n.ask("PUT", path, {"tags": ["x"]}, "rita")).status
+
+
+async def test_versions_and_extensions_need_no_token(net: Open) -> None:
+    async with net() as n:
+        root = await n.ask("GET", "/", who=None)
+        assert "http://cloud:1/network/v2.0/" == root.body["versions"][0]["links"][0]["href"]
+        aliases = {each["alias"] for each in (await n.ask("GET", "/v2.0/extensions", who=None)).body["extensions"]}
+        assert {"router", "security-group", "external-net", "provider", "quotas", "standard-attr-tag"} <= aliases
+        assert "router" == (await n.ask("GET", "/v2.0/extensions/router", who=None)).body["extension"]["alias"]
+        assert 404 == (await n.ask("GET", "/v2.0/extensions/qos", who=None)).status
+
+
