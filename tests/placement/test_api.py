@@ -326,3 +326,30 @@ def test_usages_of_a_project_are_told_to_its_readers() -> None:
         assert 400 == (await cloud.ask("GET", "/usages"))[0]
 
     run(test)
+
+
+def test_reshaping_moves_inventories_with_their_claims() -> None:
+    async def test(cloud: Service) -> None:
+        await provider(cloud, VCPU=4)
+        child = {"uuid": P2, "name": "numa0", "parent_provider_uuid": P1}
+        assert 200 == (await cloud.ask("POST", "/resource_providers", child))[0]
+        assert 204 == (await cloud.ask("PUT", f"/allocations/{C1}", holding(amount=4)))[0]
+        body = {
+            "inventories": {
+                P1: {"resource_provider_generation": 2, "inventories": {"MEMORY_MB": {"total": 8}}},
+                P2: {"resource_provider_generation": 0, "inventories": {"VCPU": {"total": 4}}},
+            },
+            "allocations": {C1: holding(1, amount=4, at=P2)},
+        }
+        assert 403 == (await cloud.ask("POST", "/reshaper", body, token="root"))[0]
+        stuck = {**body, "allocations": {}}
+        assert 409 == (await cloud.ask("POST", "/reshaper", stuck, token="service"))[0]
+        assert 204 == (await cloud.ask("POST", "/reshaper", body, token="service"))[0]
+        assert ["MEMORY_MB"] == list(
+            (await cloud.ask("GET", f"/resource_providers/{P1}/inventories"))[1]["inventories"]
+        )
+        assert {"VCPU": 4} == (await cloud.ask("GET", f"/resource_providers/{P2}/usages"))[1]["usages"]
+        assert [P2] == list((await cloud.ask("GET", f"/allocations/{C1}"))[1]["allocations"])
+        assert 409 == (await cloud.ask("POST", "/reshaper", body, token="service"))[0]
+
+    run(test)

@@ -2,7 +2,7 @@
 
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
-from pileus.placement.api import allocations, candidates, inventories, labels, names, providers, root, usages
+from pileus.placement.api import allocations, candidates, inventories, labels, names, providers, reshaper, root, usages
 from pileus.placement.api.service import api
 from pileus.placement.app import PlacementApp
 from pileus.placement.port import PlacementPort
@@ -15,7 +15,7 @@ METADATA = PLACEMENT
 MIGRATIONS = "pileus.placement.migrations"
 FLOWS = ()
 CATALOG = ("placement", "placement", "OpenStack Placement Service", "")
-RESOURCES = (root, names, providers, inventories, labels, allocations, usages, candidates)
+RESOURCES = (root, names, providers, inventories, labels, allocations, usages, candidates, reshaper)
 
 
 def build(*, db: Database, clock: Clock) -> PlacementApp:

@@ -25,7 +25,8 @@ async def claim(app: PlacementApp, consumer: str, demand: Demand, project_id: st
             return had[0]
         for name in await names.classes_unknown(app, demand.resources):
             raise errors.UnknownClass(name=name)
-        fitting, refused = ranked(await supplies.supply_list(app, demand.resources), demand)
+        looked_at = await supplies.supply_list_for(app, demand.resources, demand.required | demand.forbidden)
+        fitting, refused = ranked(looked_at, demand)
         for supply in fitting:
             # Another controller may have been quicker: then its claim is seen only now, and the next best is tried.
             if await _take(app, supply, demand.resources):

@@ -96,10 +96,10 @@ async def set_inventories(
 ) -> dict[str, StockRow]:
     """The provider has exactly these inventories; raises Conflict when one that goes is claimed from."""
     async with app.db.transaction():
-        await _check_classes(app, inventories)
+        await check_classes(app, inventories)
         await step(app, provider, seen)
         for gone in (await store.stock_list(app, provider.id)).keys() - inventories.keys():
-            await _remove(app, provider.id, gone)
+            await remove_stock(app, provider.id, gone)
         await store.stock_set(app, provider.id, inventories)
         return await store.stock_list(app, provider.id)
 
@@ -109,7 +109,7 @@ async def set_inventory(
 ) -> None:
     """The provider has this inventory of one class: a new one, or one it had."""
     async with app.db.transaction():
-        await _check_classes(app, [name])
+        await check_classes(app, [name])
         has = name in await store.stock_list(app, provider.id)
         if has and new:
             raise errors.InventoryExists(resource_class=name, uuid=provider.id)
@@ -125,15 +125,17 @@ async def remove_inventory(app: PlacementApp, provider: Provider, name: str) -> 
         if name not in await store.stock_list(app, provider.id):
             raise errors.NoSuchInventory(resource_class=name, uuid=provider.id)
         await step(app, provider, None)
-        await _remove(app, provider.id, name)
+        await remove_stock(app, provider.id, name)
 
 
-async def _remove(app: PlacementApp, provider: str, name: str) -> None:
+async def remove_stock(app: PlacementApp, provider: str, name: str) -> None:
+    """The provider has no inventory of the class; raises InventoryInUse while something is claimed of it."""
     if not await store.stock_remove(app, provider, name):
         raise errors.InventoryInUse(resource_class=name, uuid=provider)
 
 
-async def _check_classes(app: PlacementApp, classes: Collection[str]) -> None:
+async def check_classes(app: PlacementApp, classes: Collection[str]) -> None:
+    """All of these are resource classes; raises UnknownClass."""
     for name in await names.classes_unknown(app, classes):
         raise errors.UnknownClass(name=name)
 
@@ -172,7 +174,7 @@ async def ensure_provider(
                 wanted[gone] = Inventory(total=has[gone].total, reserved=has[gone].total)
         changed = {key: one for key, one in wanted.items() if key not in has or _plain(has[key]) != one}
         for gone in has.keys() - wanted.keys():
-            await _remove(app, id, gone)
+            await remove_stock(app, id, gone)
         await store.stock_set(app, id, changed)
         new_traits = set(await store.traits_of(app, id)) != set(traits)
         if new_traits:

@@ -70,6 +70,12 @@ LABELS = query(
     ),
     Label,
 )
+LABELS_AMONG = query(
+    sa.select(
+        sa.literal_column("'trait'").label("kind"), PROVIDER_TRAITS.c.provider, PROVIDER_TRAITS.c.trait.label("label")
+    ).where(PROVIDER_TRAITS.c.trait.in_(bindparam("traits", expanding=True))),
+    Label,
+)
 LABELS_OF = query(
     sa.union_all(
         sa.select(
@@ -85,13 +91,16 @@ LABELS_OF = query(
 )
 
 
-async def supply_list(app: PlacementApp, classes: Collection[str] | None = None) -> list[Supply]:
-    """Every provider by name, with its stocks (of these classes, if given), traits and aggregates."""
-    if classes is None:
-        rows = await app.db.all(STOCKS)
-    else:
-        rows = await app.db.all(STOCKS_OF_CLASSES, classes=sorted(classes))
-    return _assembled(rows, await app.db.all(LABELS))
+async def supply_list(app: PlacementApp) -> list[Supply]:
+    """Every provider by name, with all its stocks, traits and aggregates."""
+    return _assembled(await app.db.all(STOCKS), await app.db.all(LABELS))
+
+
+async def supply_list_for(app: PlacementApp, classes: Collection[str], traits: Collection[str]) -> list[Supply]:
+    """Every provider by name, with only those of its stocks and traits that a decision asks about."""
+    rows = await app.db.all(STOCKS_OF_CLASSES, classes=sorted(classes))
+    labels = await app.db.all(LABELS_AMONG, traits=sorted(traits)) if traits else []
+    return _assembled(rows, labels)
 
 
 async def supply_of(app: PlacementApp, ids: Iterable[str]) -> dict[str, Supply]:
