@@ -113,6 +113,16 @@ async def lock(call: Call[Things], thing: Thing) -> None:
     raise ThingLocked(thing=thing.id)
 
 
+class Reason(Wire):
+    reason: str
+
+
+@api.action("/things/{thing_id}/action", "os-seal", Rule("things:lock", PROJECT_MEMBER), find=thing_find)
+async def seal(call: Call[Things], thing: Thing, body: Reason | None) -> Reply:
+    """Seal a thing, with a reason or without."""
+    return Reply(200, (body.reason if body else "no reason").encode())
+
+
 @api.put(
     "/things/{thing_id}/file",
     Rule("things:upload", PROJECT_MEMBER),
@@ -229,6 +239,12 @@ def test_actions_are_found_by_the_key_of_the_body() -> None:
     assert (409, "Thing t1 is locked.") == (status, body["conflictingRequest"]["message"])
     assert 400 == ask("POST", "/things/v2.1/things/t1/action", "alice", {"os-open": None})[0]
     assert 400 == ask("POST", "/things/v2.1/things/t1/action", "alice", {"os-lock": None, "b": 1})[0]
+
+
+def test_the_value_of_an_action_may_be_null_where_its_body_is_optional() -> None:
+    assert b"no reason" == ask("POST", "/things/v2.1/things/t1/action", "alice", {"os-seal": None})[1]
+    assert b"why" == ask("POST", "/things/v2.1/things/t1/action", "alice", {"os-seal": {"reason": "why"}})[1]
+    assert 400 == ask("POST", "/things/v2.1/things/t1/action", "alice", {"os-seal": {}})[0]
 
 
 def test_versions_out_of_range_are_406_and_nonsense_400() -> None:

@@ -414,6 +414,8 @@ def decode(route: Route, raw: bytes, at: Version) -> object:
         if len(outer) > 1:
             odd = next(name for name in outer if name != route.key)
             raise BadField(field=odd, why="additional properties are not allowed")
+        if route.optional_body and bytes(outer[route.key]) == b"null":
+            return None
         if _plain(route.body):
             return decoder(route.body, at, route.on)(bytes(outer[route.key]))
         return _convert(route, msgspec.json.decode(bytes(outer[route.key])), at)
