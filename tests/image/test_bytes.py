@@ -280,3 +280,21 @@ def test_a_reader_goes_on_while_the_image_is_deleted(tmp_path: Path) -> None:
         assert 3 << 20 == got
 
     run(tmp_path, test)
+
+
+def test_lost_bytes_are_told_before_the_answer_begins(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        id = (await cloud.create())["id"]
+        await cloud.upload(id)
+        (cloud.folder / cloud.stored()[0]).unlink()
+        assert 404 == (await cloud.ask("GET", f"/v2/images/{id}/file"))[0]
+
+    run(tmp_path, test)
+
+
+def test_a_packed_image_is_taken_as_it_is(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        id = (await cloud.create(disk_format="vmdk", container_format="ova"))["id"]
+        assert 204 == await cloud.upload(id)
+
+    run(tmp_path, test)

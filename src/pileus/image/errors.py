@@ -121,5 +121,5 @@ class MemberExists(Conflict):
     """Image {image} already has a member {member}."""
 
 
-class NotOffered(NotFound):
-    """This cloud does not offer {what}."""
+class BytesMissing(NotFound):
+    """The data of image {image} cannot be found in the store."""

@@ -1,6 +1,5 @@
 """What clients ask before they act: schemas, stores and ways to import."""
 
-from pileus.image import errors
 from pileus.image.api.schemas import SCHEMAS
 from pileus.image.api.service import ANYBODY, api
 from pileus.image.app import ImageApp
@@ -19,13 +18,17 @@ class StoreView(Wire):
     default: str
 
 
-@api.get("/schemas/{name}", ANYBODY)
-async def schema(call: Call[ImageApp], name: str) -> dict[str, object]:
-    """Show a schema."""
-    found = SCHEMAS.get(name)
-    if found is None:
-        raise errors.NotOffered(what=f"a schema named {name}")
-    return found
+def _declare(name: str, schema: dict[str, object]) -> None:
+    """There is a path for the schema."""
+
+    @api.get(f"/schemas/{name}", ANYBODY)
+    async def show(call: Call[ImageApp]) -> dict[str, object]:
+        """Show a schema."""
+        return schema
+
+
+for _name, _schema in SCHEMAS.items():
+    _declare(_name, _schema)
 
 
 @api.get("/info/import", ANYBODY, key="import-methods")

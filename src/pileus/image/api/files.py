@@ -44,4 +44,5 @@ async def download(call: Call[ImageApp], image: Image) -> Reply:
         headers["Content-Range"] = part.content_range
     elif image.checksum is not None:
         headers["Content-MD5"] = image.checksum
-    return Reply(206 if part.partial else 200, downloads.open_image(call.app, image, part), headers)
+    body = await downloads.open_image(call.app, image, part)
+    return Reply(206 if part.partial else 200, body, headers)

@@ -60,9 +60,10 @@ def check_download(caller: Caller, image: Image) -> None:
         raise errors.Deactivated
 
 
-def open_image(app: ImageApp, image: Head, part: Part) -> AsyncIterator[bytes]:
-    """The bytes of the part, chunk by chunk."""
-    assert image.file is not None
+async def open_image(app: ImageApp, image: Head, part: Part) -> AsyncIterator[bytes]:
+    """The bytes of the part, chunk by chunk; raises BytesMissing before an answer has begun."""
+    if image.file is None or not await app.files.exists(image.file):
+        raise errors.BytesMissing(image=image.id)
     return app.files.read(image.file, part.start, part.length)
 
 

@@ -19,6 +19,7 @@ from pileus.image.store import images as store
 from pileus.kit.flow.failpoint import failpoint
 
 BATCH = 1 << 20
+PACKED = frozenset({"ova", "docker", "compressed"})  # the disk is inside; nothing boots from these as they are
 
 
 async def upload(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None = None) -> None:
@@ -54,7 +55,7 @@ async def upload(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
 
 async def _take(app: ImageApp, image: Head, incoming: Incoming, chunks: AsyncIterator[bytes]) -> Findings:
     """All bytes are written and fit the image; raises what is wrong with them."""
-    content = Content(image.disk_format, inspect=app.config.inspect)
+    content = Content(image.disk_format, inspect=app.config.inspect and image.container_format not in PACKED)
     try:
         async for batch in _batches(chunks):
             if content.size + len(batch) > app.config.size_cap:
