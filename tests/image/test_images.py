@@ -160,7 +160,7 @@ def test_members_accept_what_is_shared_with_them(tmp_path: Path) -> None:
         assert [] == await cloud.names(token="bob")
         assert ["ours"] == await cloud.names("member_status=pending", token="bob")
         assert 403 == (await cloud.ask("PUT", f"{here}/p2", {"status": "accepted"}))[0]
-        assert 200 == (await cloud.ask("PUT", f"{here}/p2", {"status": "accepted"}, token="bob"))[0]
+        assert 200 == (await cloud.ask("PUT", f"{here}/p2", {"status": "accepted", "member": "p2"}, token="bob"))[0]
         assert 400 == (await cloud.ask("PUT", f"{here}/p2", {"status": "maybe"}, token="bob"))[0]
         assert ["ours"] == await cloud.names(token="bob")
         assert ["p2"] == [one["member_id"] for one in (await cloud.ask("GET", here, token="bob"))[1]["members"]]

@@ -1,6 +1,6 @@
 """Members: the projects an image is shared with."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -19,12 +19,14 @@ MEMBER = "/images/{image_id}/members/{member_id}"
 class MemberAdd(Wire):
     """Whom to share with."""
 
+    __loose__: ClassVar[bool] = True
     member: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class MemberAnswer(Wire):
-    """What the member makes of it."""
+    """What the member makes of it; clients send his name along, which the path says already."""
 
+    __loose__: ClassVar[bool] = True
     status: str
 
 
