@@ -97,9 +97,10 @@ def test_hosts_are_left_out_chosen_or_forced() -> None:
         assert "h2" == await where("b", among=["id-2"])
         assert "h2" == await where("c", forbidden=["CUSTOM_NONE"], required=["CUSTOM_FAST"])
         assert "h1" == await where("d", force="h1", required=["CUSTOM_FAST"])
-        assert "h1: is not the host that was asked for; h2: is not the host that was asked for" == await where(
-            "e", force="h9"
-        )
+        assert "h9: is not known here" == await where("e", force="h9")
+        big = await port.claim("f", {"VCPU": 99}, among=["h2"], **OWNER)
+        assert isinstance(big, Refusal)
+        assert ["h2"] == [name for name, _ in big.reasons]
 
     with_hosts(test)
 

@@ -47,13 +47,10 @@ def why_not(supply: Supply, demand: Demand) -> str | None:
 
 
 def _unwanted(supply: Supply, demand: Demand) -> str | None:
-    known_as = {supply.id, supply.name}
     if demand.force is not None:
-        return None if demand.force in known_as else "is not the host that was asked for"
-    if known_as & demand.avoid:
+        return None
+    if {supply.id, supply.name} & demand.avoid:
         return "is to be left out"
-    if demand.among is not None and not known_as & demand.among:
-        return "is not one of the hosts that were asked for"
     if lacking := demand.required - supply.traits:
         return f"lacks {', '.join(sorted(lacking))}"
     if unwanted := demand.forbidden & supply.traits:
@@ -72,14 +69,20 @@ def fullness(supply: Supply, resources: Mapping[str, int]) -> float:
 
 def ranked(supplies: Iterable[Supply], demand: Demand) -> tuple[list[Supply], list[tuple[str, str]]]:
     """The providers the demand fits, best first, and why each of the others was refused."""
-    fitting = []
-    refused = []
+    fitting: list[Supply] = []
+    refused: list[tuple[str, str]] = []
+    only = demand.among if demand.force is None else frozenset([demand.force])
     for supply in supplies:
+        # What one is told not to look at has no reason: who tells knows why.
+        if only is not None and supply.id not in only and supply.name not in only:
+            continue
         why = why_not(supply, demand)
         if why is None:
             fitting.append(supply)
         else:
             refused.append((supply.name, why))
+    if demand.force is not None and not fitting and not refused:
+        refused.append((demand.force, "is not known here"))
     fitting.sort(key=lambda supply: (fullness(supply, demand.resources), supply.name))
     return fitting, sorted(refused)
 
