@@ -121,3 +121,7 @@ class NotOffered(NotImplementedHere):
 
 class NotForTheCaller(Denied):
     """{why}"""
+
+
+class HostInUse(Conflict):
+    """Host {host} cannot be forgotten: {why}."""

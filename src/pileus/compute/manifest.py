@@ -2,7 +2,23 @@
 
 from collections.abc import Sequence
 
-from pileus.compute.api import flavor_extras, flavors, keypairs, servers, versions
+from pileus.compute.api import (
+    actions,
+    consoles,
+    flavor_extras,
+    flavors,
+    groups,
+    history,
+    hosts,
+    keypairs,
+    quotas,
+    refused_actions,
+    server_metadata,
+    server_ports,
+    servers,
+    versions,
+)
+from pileus.compute.api.console_socket import console_socket
 from pileus.compute.api.service import api
 from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
@@ -11,6 +27,7 @@ from pileus.compute.flows import power
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.delete import DELETE
 from pileus.compute.flows.turn import REBOOT, REBOOT_HARD, START, STOP
+from pileus.compute.port import GuestAnswers
 from pileus.compute.tables import COMPUTE
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
@@ -22,6 +39,7 @@ from pileus.kit.observe.events import Events
 from pileus.ports.consoles import Consoles
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
+from pileus.ports.metadata import MetadataAnswers
 from pileus.ports.network import Networks
 from pileus.ports.placement import Placement
 
@@ -32,7 +50,35 @@ METADATA = COMPUTE
 MIGRATIONS = "pileus.compute.migrations"
 FLOWS = (BOOT, DELETE, START, STOP, REBOOT, REBOOT_HARD)
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
-RESOURCES = (versions, flavors, flavor_extras, keypairs, servers)
+__all__ = [
+    "API",
+    "CATALOG",
+    "FLOWS",
+    "METADATA",
+    "MIGRATIONS",
+    "MOUNT",
+    "NAME",
+    "build",
+    "console_socket",
+    "metadata_answers",
+    "standing",
+]
+RESOURCES = (
+    versions,
+    groups,
+    flavors,
+    flavor_extras,
+    keypairs,
+    servers,
+    server_metadata,
+    server_ports,
+    actions,
+    refused_actions,
+    consoles,
+    history,
+    hosts,
+    quotas,
+)
 
 
 def build(
@@ -70,3 +116,8 @@ def build(
 def standing(app: Compute) -> Sequence[Standing]:
     """What compares wanted and seen for ever."""
     return (host_flow.standing(app), power.standing(app))
+
+
+def metadata_answers(app: Compute) -> MetadataAnswers:
+    """What guests are told about themselves; keeps pileus.ports.metadata.MetadataAnswers."""
+    return GuestAnswers(app)

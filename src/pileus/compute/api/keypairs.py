@@ -10,7 +10,7 @@ from pileus.compute.app import Compute
 from pileus.compute.commands import keypairs as commands
 from pileus.compute.models.keypairs import Keypair
 from pileus.compute.store.keypairs import keypair_list
-from pileus.kit.http import Call, F, Page, Query, Reply, Wire
+from pileus.kit.http import Call, F, Query, Reply, Wire
 from pileus.kit.http.dialect import next_link
 from pileus.kit.policy import ADMIN_OR_SELF, Rule
 
@@ -103,7 +103,7 @@ INDEX, CREATE, SHOW, DELETE = ruled("index"), ruled("create"), ruled("show"), ru
 
 
 @api.get("/os-keypairs", INDEX, late=True)
-async def index(call: Call[Compute], query: OwnerQuery, page: Page) -> KeypairList:
+async def index(call: Call[Compute], query: OwnerQuery) -> KeypairList:
     """List a user's keypairs."""
     owner = _owner(call, INDEX, query.user_id)
     limit = MOST if query.limit is None else min(query.limit, MOST)

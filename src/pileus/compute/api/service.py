@@ -14,6 +14,7 @@ from pileus.kit.policy import ADMIN, ANY, PROJECT_MEMBER, PROJECT_READER, Rule
 
 LOWEST, HIGHEST = Version(2, 1), Version(2, 104)
 PREFIX = "/v2.1"
+ACTION_PATH = "/servers/{server_id}/action"
 
 api = Api(
     "compute",

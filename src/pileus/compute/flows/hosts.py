@@ -7,6 +7,7 @@ import msgspec
 
 from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
+from pileus.compute.models.hosts import HostFacts
 from pileus.kit.flow.standing import Standing
 from pileus.kit.hosts.exchange import Body
 from pileus.kit.hosts.registry import HOST, Host
@@ -14,19 +15,6 @@ from pileus.ports.placement import Inventory
 
 EVERY_S = 300.0
 _HOSTS = uuid.UUID("6f1c1c0e-6f0b-5d0a-9a38-3f6f6c1b7f55")
-
-
-class HostFacts(msgspec.Struct, frozen=True):
-    """What a host says of itself that matters for servers."""
-
-    cpus: int = 0
-    ram_mib: int = 0
-    disk_gib: int = 0
-    disk_free_gib: int = 0
-    arch: str = "x86_64"
-    hypervisor: str = "unknown"
-    hypervisor_version: str = "0"
-    accel: str = "none"
 
 
 def provider_id(host: str) -> str:

@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """All of compute's tables exist."""
     op.create_table(
         "compute_quotas",
         sa.Column("project_id", db.Id(), nullable=False),

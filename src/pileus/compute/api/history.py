@@ -1,0 +1,189 @@
+"""The story of a server: what was asked of it, and how each step went."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from msgspec import UNSET, UnsetType
+
+from pileus.compute import errors
+from pileus.compute.api.service import Link, admin, api, fine_moment, reader
+from pileus.compute.app import Compute
+from pileus.compute.commands.servers import server_get, server_get_even_deleted
+from pileus.compute.models.servers import Server, host_id
+from pileus.kit.auth import Caller
+from pileus.kit.flow.operation import Past, State, StepRun
+from pileus.kit.http import Call, F, Query, Wire
+from pileus.kit.http.dialect import next_link
+
+ACTIONS = "/servers/{server_id}/os-instance-actions"
+EVENTS = "os_compute_api:os-instance-actions:events"
+DETAILS = "os_compute_api:os-instance-actions:events:details"
+MOST = 1000
+
+NAMES = {"server.boot": "create", "server.reboot_hard": "reboot"}
+EVENT_NAMES = {
+    ("server.boot", "claim room"): "conductor_schedule_and_build_instances",
+    ("server.boot", "bind ports"): "network_setup_instance_on_host",
+    ("server.boot", "start on host"): "compute__do_build_and_run_instance",
+    ("server.start", "power on"): "compute_start_instance",
+    ("server.stop", "power off"): "compute_stop_instance",
+    ("server.reboot", "reboot"): "compute_reboot_instance",
+    ("server.reboot_hard", "reboot"): "compute_reboot_instance",
+    ("server.delete", "remove from host"): "compute_terminate_instance",
+    ("server.delete", "release ports"): "network_deallocate_for_instance",
+    ("server.delete", "release room"): "conductor_release_allocations",
+    ("server.delete", "close the row"): "conductor_destroy_instance",
+}
+RESULTS = {"done": "Success", "failed": "Error", "stuck": "Error"}
+
+api.declare(admin("os-instance-actions:events"), admin("os-instance-actions:events:details"))
+
+
+class EventView(Wire, kw_only=True):
+    """How one step went."""
+
+    event: str
+    start_time: str | None
+    finish_time: str | None
+    result: str | None
+    traceback: Annotated[str | None, F(rule=EVENTS)]
+    host: Annotated[str | None, F(since="2.62", rule=EVENTS)]
+    host_id: Annotated[str, F("hostId", since="2.62")]
+    details: Annotated[str | None, F(since="2.84", rule=DETAILS)]
+
+
+class ActionView(Wire, kw_only=True):
+    """What was asked of a server."""
+
+    action: str
+    server_id: Annotated[str, F("instance_uuid")]
+    request_id: str | None
+    user_id: str | None
+    project_id: str | None
+    start_time: str | None
+    message: str | None
+    updated_at: Annotated[str | None, F(since="2.58")]
+
+
+class ActionShown(ActionView, kw_only=True):
+    """The same with its steps."""
+
+    old_events: Annotated[list[EventView], F("events", until="2.50", rule=EVENTS)]
+    events: Annotated[list[EventView], F(since="2.51")]
+
+
+class ActionList(Wire, kw_only=True):
+    """What was asked of a server, newest first."""
+
+    actions: Annotated[list[ActionView], F("instanceActions")]
+    links: Annotated[list[Link] | UnsetType, F(since="2.58")] = UNSET
+
+
+class ActionQuery(Query):
+    """Which part of the story."""
+
+    limit: Annotated[int | None, F(since="2.58")] = None
+    marker: Annotated[str | None, F(since="2.58")] = None
+    changes_since: Annotated[str | None, F("changes-since", since="2.58")] = None
+    changes_before: Annotated[str | None, F("changes-before", since="2.66")] = None
+
+
+async def _living(app: Compute, caller: Caller, server_id: str, **_more: str) -> Server:
+    return await server_get(app, caller, server_id)
+
+
+async def _any(app: Compute, caller: Caller, server_id: str, **_more: str) -> Server:
+    return await server_get_even_deleted(app, caller, server_id)
+
+
+def _values(server: Server, past: Past) -> dict[str, Any]:
+    op = past.operation
+    failed = op.state in {State.FAILED, State.STUCK}
+    return {
+        "action": NAMES.get(op.flow, op.flow.partition(".")[2]),
+        "server_id": server.id,
+        "request_id": op.request_id,
+        "user_id": op.user_id,
+        "project_id": op.project_id,
+        "start_time": fine_moment(op.created),
+        "message": "Error" if failed else None,
+        "updated_at": fine_moment(op.updated),
+    }
+
+
+def _event(server: Server, flow: str, run: StepRun) -> EventView:
+    name = EVENT_NAMES.get((flow, run.step), f"compute_{run.step.replace(' ', '_')}")
+    return EventView(
+        event=f"{name}_undo" if run.undoing else name,
+        start_time=fine_moment(run.started),
+        finish_time=fine_moment(run.finished),
+        result=RESULTS.get(run.result) if run.result is not None else None,
+        traceback=run.why,
+        host=run.host,
+        host_id=host_id(server.project_id, run.host),
+        details=run.why,
+    )
+
+
+async def _index(call: Call[Compute], server: Server, query: ActionQuery) -> ActionList:
+    found = await call.app.engine.history(server.subject, limit=MOST)
+    since, before = _bound("changes-since", query.changes_since), _bound("changes-before", query.changes_before)
+    kept = [past for past in found if (since is None or past.operation.updated >= since)
+            and (before is None or past.operation.updated <= before)]  # fmt: skip
+    if query.marker is not None:
+        ids = [past.operation.request_id for past in kept]
+        if query.marker not in ids:
+            raise errors.BadRequest(why=f"Marker {query.marker} not found.")
+        kept = kept[ids.index(query.marker) + 1 :]
+    limit = MOST if query.limit is None else min(max(query.limit, 0), MOST)
+    page, more = kept[:limit], len(kept) > limit
+    following = (
+        [Link(rel="next", href=next_link(call, marker=page[-1].operation.request_id))] if more and page else UNSET
+    )
+    return ActionList(actions=[ActionView(**_values(server, past)) for past in page], links=following)
+
+
+def _bound(name: str, text: str | None) -> dt.datetime | None:
+    if text is None:
+        return None
+    try:
+        found = dt.datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise errors.BadRequest(
+            why=f"Invalid input for query parameters {name}: '{text}' is not a date-time."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+@api.get(ACTIONS, reader("os-instance-actions:list"), find=_living, until="2.20")
+async def index_of_living(call: Call[Compute], server: Server, query: ActionQuery) -> ActionList:
+    """List what was asked of a server."""
+    return await _index(call, server, query)
+
+
+@api.get(ACTIONS, reader("os-instance-actions:list"), find=_any, since="2.21")
+async def index(call: Call[Compute], server: Server, query: ActionQuery) -> ActionList:
+    """List what was asked of a server, be it deleted."""
+    return await _index(call, server, query)
+
+
+async def _show(call: Call[Compute], server: Server, request_id: str) -> ActionShown:
+    for past in await call.app.engine.history(server.subject, limit=MOST):
+        if past.operation.request_id == request_id:
+            events = [_event(server, past.operation.flow, run) for run in reversed(past.steps)]
+            return ActionShown(**_values(server, past), old_events=events, events=events)
+    raise errors.NoSuchAction(request=request_id, server=server.id)
+
+
+@api.get(
+    ACTIONS + "/{request_id}", reader("os-instance-actions:show"), key="instanceAction", find=_living, until="2.20"
+)
+async def show_of_living(call: Call[Compute], server: Server, request_id: str) -> ActionShown:
+    """Show how something that was asked of a server went."""
+    return await _show(call, server, request_id)
+
+
+@api.get(ACTIONS + "/{request_id}", reader("os-instance-actions:show"), key="instanceAction", find=_any, since="2.21")
+async def show(call: Call[Compute], server: Server, request_id: str) -> ActionShown:
+    """Show how something that was asked of a server went, be it deleted."""
+    return await _show(call, server, request_id)

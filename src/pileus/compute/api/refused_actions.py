@@ -1,0 +1,59 @@
+"""Actions the API knows and this cloud does not offer yet: they say so, to those who might use them."""
+
+from pileus.compute import errors
+from pileus.compute.api.service import ACTION_PATH, admin, api, member, server_find
+from pileus.compute.app import Compute
+from pileus.compute.models.servers import Server
+from pileus.kit.http import Call
+from pileus.kit.http.route import Handler
+from pileus.kit.policy import PROJECT_MANAGER, Rule
+
+
+def manager(name: str) -> Rule:
+    """One of compute's rules that lets a project's managers."""
+    return Rule(f"os_compute_api:{name}", PROJECT_MANAGER)
+
+
+# name, rule, first version, last version
+REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
+    ("confirmResize", member("servers:confirm_resize"), "2.1", "2.104"),
+    ("revertResize", member("servers:revert_resize"), "2.1", "2.104"),
+    ("resize", member("servers:resize"), "2.1", "2.104"),
+    ("rebuild", member("servers:rebuild"), "2.1", "2.104"),
+    ("createImage", member("servers:create_image"), "2.1", "2.104"),
+    ("createBackup", member("os-create-backup"), "2.1", "2.104"),
+    ("trigger_crash_dump", member("servers:trigger_crash_dump"), "2.17", "2.104"),
+    ("injectNetworkInfo", admin("os-admin-actions:inject_network_info"), "2.1", "2.104"),
+    ("changePassword", member("os-admin-password"), "2.1", "2.104"),
+    ("restore", member("os-deferred-delete:restore"), "2.1", "2.104"),
+    ("evacuate", admin("os-evacuate"), "2.1", "2.104"),
+    ("addFloatingIp", member("os-floating-ips:add"), "2.1", "2.43"),
+    ("removeFloatingIp", member("os-floating-ips:remove"), "2.1", "2.43"),
+    ("migrate", manager("os-migrate-server:migrate"), "2.1", "2.104"),
+    ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
+    ("addFixedIp", member("os-multinic:add"), "2.1", "2.43"),
+    ("removeFixedIp", member("os-multinic:remove"), "2.1", "2.43"),
+    ("pause", member("os-pause-server:pause"), "2.1", "2.104"),
+    ("unpause", member("os-pause-server:unpause"), "2.1", "2.104"),
+    ("rescue", member("os-rescue"), "2.1", "2.104"),
+    ("unrescue", member("os-unrescue"), "2.1", "2.104"),
+    ("addSecurityGroup", member("os-security-groups:add"), "2.1", "2.104"),
+    ("removeSecurityGroup", member("os-security-groups:remove"), "2.1", "2.104"),
+    ("shelve", member("os-shelve:shelve"), "2.1", "2.104"),
+    ("shelveOffload", admin("os-shelve:shelve_offload"), "2.1", "2.104"),
+    ("unshelve", member("os-shelve:unshelve"), "2.1", "2.104"),
+    ("suspend", member("os-suspend-server:suspend"), "2.1", "2.104"),
+    ("resume", member("os-suspend-server:resume"), "2.1", "2.104"),
+)
+
+
+def _refusing(name: str) -> Handler:
+    async def refuse(call: Call[Compute], server: Server) -> None:
+        raise errors.NotOffered(what=name)
+
+    refuse.__doc__ = f"Refuse {name}, which is not offered yet."
+    return refuse
+
+
+for _name, _rule, _since, _until in REFUSED:
+    api.action(ACTION_PATH, _name, _rule, find=server_find, since=_since, until=_until)(_refusing(_name))

@@ -1,0 +1,58 @@
+"""Hosts as places for servers: what they are, and what an admin may say of them."""
+
+import msgspec
+
+from pileus.compute import errors
+from pileus.compute.app import Compute
+from pileus.compute.flows.hosts import facts_of, provider_id
+from pileus.compute.models.hosts import ComputeHost
+from pileus.compute.store.hosts import HostSetting, setting_forget, setting_list, setting_put
+from pileus.compute.store.servers import server_count_by_host
+
+
+async def host_list(app: Compute) -> list[ComputeHost]:
+    """All hosts that run servers, by name."""
+    now, settings = app.clock.now(), await setting_list(app)
+    used = {room.name: room.used for room in await app.placement.rooms()}
+    found = []
+    for host in await app.hosts.list():
+        facts = facts_of(host)
+        if facts is None:
+            continue
+        said = settings.get(host.name)
+        found.append(
+            ComputeHost(
+                name=host.name,
+                facts=facts,
+                up=host.up(now) and not (said is not None and said.forced_down),
+                last_heard=host.last_heard,
+                disabled=said is not None and said.disabled,
+                reason=said.reason if said is not None else None,
+                forced_down=said is not None and said.forced_down,
+                used=used.get(host.name, {}),
+            )
+        )
+    return found
+
+
+async def set_host(
+    app: Compute, host: ComputeHost, *, disabled: bool, reason: str | None, forced_down: bool
+) -> ComputeHost:
+    """New servers come to the host, or do not."""
+    setting = HostSetting(
+        host=host.name, disabled=disabled, reason=reason, forced_down=forced_down, updated_at=app.clock.now()
+    )
+    await setting_put(app, setting)
+    return msgspec.structs.replace(host, disabled=disabled, reason=reason, forced_down=forced_down)
+
+
+async def forget_host(app: Compute, host: ComputeHost) -> None:
+    """The host is known no more; raises HostInUse while it is up or has servers."""
+    if host.up:
+        raise errors.HostInUse(host=host.name, why="it is up; stop its agent first")
+    if (await server_count_by_host(app)).get(host.name):
+        raise errors.HostInUse(host=host.name, why="it has servers")
+    async with app.db.transaction():
+        await app.placement.forget_provider(provider_id(host.name))
+        await setting_forget(app, host.name)
+        await app.hosts.forget(host.name)

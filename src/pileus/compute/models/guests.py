@@ -1,0 +1,117 @@
+"""What a guest may know of itself, in the two languages guests speak: OpenStack's and EC2's. Pure renderings."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pileus.compute.models.servers import Server
+from pileus.ports.network import Address, PortFacts
+
+# The dates by which guests name revisions of the documents; here all of them hold the newest.
+OPENSTACK_DATES = ("2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22",
+                   "2018-08-27", "2020-10-14")  # fmt: skip
+EC2_DATES = ("1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01",
+             "2009-04-04")  # fmt: skip
+
+
+class Guest(msgspec.Struct, frozen=True):
+    """All that is known of a guest that asks."""
+
+    server: Server
+    ports: Sequence[PortFacts]
+    zone: str
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Public keys by name."""
+        key = self.server.key
+        return {key.name: key.public_key} if key is not None and key.type == "ssh" else {}
+
+    @property
+    def user_data(self) -> bytes | None:
+        """What the user gave for the guest to read."""
+        text = self.server.user_data
+        return None if text is None else base64.b64decode("".join(text.split()))
+
+    def address(self, version: int, kind: str) -> str:
+        """The first address of a kind, empty if there is none."""
+        for port in self.ports:
+            for address in port.addresses:
+                if address.version == version and address.kind == kind:
+                    return address.address
+        return ""
+
+
+def meta_data(guest: Guest) -> dict[str, Any]:
+    """openstack/latest/meta_data.json."""
+    server = guest.server
+    document: dict[str, Any] = {
+        "uuid": server.id,
+        "name": server.name,
+        "hostname": server.hostname,
+        "availability_zone": guest.zone,
+        "launch_index": server.launch_index,
+        "project_id": server.project_id,
+        "meta": server.metadata,
+        "devices": [],
+        # Something to seed a guest's randomness with; it need not be secret, only its own.
+        "random_seed": base64.b64encode(hashlib.sha512(server.id.encode()).digest()).decode(),
+    }
+    if guest.keys:
+        document["public_keys"] = guest.keys
+        document["keys"] = [{"name": name, "type": "ssh", "data": data} for name, data in guest.keys.items()]
+    return document
+
+
+def network_data(guest: Guest) -> dict[str, Any]:
+    """openstack/latest/network_data.json."""
+    links, networks = [], []
+    for number, port in enumerate(guest.ports):
+        link = f"tap{port.id[:11]}"
+        links.append({"id": link, "vif_id": port.id, "type": "ovs", "mtu": port.mtu, "ethernet_mac_address": port.mac})
+        for address in port.addresses:
+            if address.kind == "fixed":
+                networks.append(_network(f"network{number}", link, port, address))
+    return {"links": links, "networks": networks, "services": []}
+
+
+def _network(id: str, link: str, port: PortFacts, address: Address) -> dict[str, Any]:
+    return {"id": id, "link": link, "type": f"ipv{address.version}_dhcp", "network_id": port.network_id}
+
+
+def ec2_tree(guest: Guest) -> dict[str, Any]:
+    """What is below latest/meta-data, as a tree: leaves are text."""
+    server = guest.server
+    number = int(server.id.replace("-", "")[:8], 16)
+    floating = guest.address(4, "floating")
+    groups = list(dict.fromkeys(name for port in guest.ports for name in port.security_groups))
+    tree: dict[str, Any] = {
+        "ami-id": f"ami-{server.image.id[:8]}" if server.image else "",
+        "ami-launch-index": str(server.launch_index),
+        "ami-manifest-path": "FIXME",
+        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
+        "hostname": server.hostname,
+        "instance-action": "none",
+        "instance-id": f"i-{number:08x}",
+        "instance-type": server.flavor.name,
+        "local-hostname": server.hostname,
+        "local-ipv4": guest.address(4, "fixed"),
+        "placement": {"availability-zone": guest.zone},
+        "public-hostname": server.hostname,
+        "public-ipv4": floating,
+        "reservation-id": server.reservation_id,
+        "security-groups": "\n".join(groups),
+    }
+    if guest.keys:
+        tree["public-keys"] = {str(at): {"openssh-key": data} for at, data in enumerate(guest.keys.values())}
+    return tree
+
+
+def listing(guest: Guest, tree: Mapping[str, Any], *, keys: bool = False) -> str:
+    """The names below a branch, one a line; branches end with a slash."""
+    if keys:
+        return "\n".join(f"{at}={name}" for at, name in enumerate(guest.keys))
+    return "\n".join(f"{name}/" if isinstance(value, dict) else name for name, value in tree.items())
