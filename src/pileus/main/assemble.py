@@ -124,7 +124,7 @@ class _Answers:
 async def assemble(state: State, settings: Settings) -> Cloud:
     """The cloud in a state directory, ready to be started; its database is up to date."""
     manifests = _manifests(settings)
-    await migrate(state.database, {name: module.MIGRATIONS for name, module in manifests.items()})
+    await migrate(state.database, {name: f"pileus.{name}.migrations" for name in manifests})
     db = await Database.open(state.database)
     clock, bus = SystemClock(), LocalBus()
     people = identity.build(db=db, clock=clock, state=state.path)
@@ -263,7 +263,8 @@ class _Wired:
             consoles=self._consoles,
         )
         self._compute = app
-        self._answers.of = manifest.metadata_answers(app)
+        if hasattr(manifest, "metadata_answers"):
+            self._answers.of = manifest.metadata_answers(app)
         _mount(frame, manifest, app)
         return list(manifest.standing(app))
 

@@ -31,13 +31,11 @@ def main() -> int:
 
 def serve(state: State, settings: Settings, *, foreground: bool) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
-    import uvloop
-
     state.create()
     with state.lock():
         set_up(level=settings.log_level, file=state.log, terminal=sys.stderr if foreground else None)
         try:
-            uvloop.run(_serve(state, settings))
+            asyncio.run(_serve(state, settings))
         except Exception as failed:
             log.broke("the cloud stops", failed)
             raise
