@@ -298,3 +298,27 @@ def test_a_packed_image_is_taken_as_it_is(tmp_path: Path) -> None:
         assert 204 == await cloud.upload(id)
 
     run(tmp_path, test)
+
+
+def test_a_staged_image_is_imported(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        id = (await cloud.create())["id"]
+        direct = {"method": {"name": "glance-direct"}}
+        assert 409 == (await cloud.ask("POST", f"/v2/images/{id}/import", direct))[0]
+        assert 204 == (await cloud.ask("PUT", f"/v2/images/{id}/stage", RAW, headers=OCTETS))[0]
+        assert "uploading" == (await cloud.show(id))["status"]
+        assert 204 == (await cloud.ask("GET", f"/v2/images/{id}/file"))[0]
+        assert 409 == await cloud.upload(id)
+        with pytest.raises(NoSuchImage):
+            await ImagePort(cloud.app).fetch(id, tmp_path / "copy")
+        assert await sweep(cloud.app) is None
+        download = {"method": {"name": "web-download", "uri": "http://x/"}}
+        assert 400 == (await cloud.ask("POST", f"/v2/images/{id}/import", download))[0]
+        assert 202 == (await cloud.ask("POST", f"/v2/images/{id}/import", direct))[0]
+        assert ("active", len(RAW)) == ((await cloud.show(id))["status"], (await cloud.show(id))["size"])
+        assert RAW == (await cloud.ask("GET", f"/v2/images/{id}/file"))[1]
+        bad = (await cloud.create(disk_format="qcow2"))["id"]
+        assert 415 == (await cloud.ask("PUT", f"/v2/images/{bad}/stage", RAW, headers=OCTETS))[0]
+        assert "queued" == (await cloud.show(bad))["status"]
+
+    run(tmp_path, test)

@@ -61,6 +61,14 @@ class NotQueued(Conflict):
     """Image {image} has status {status}; its data can be uploaded only while it is queued."""
 
 
+class NothingStaged(Conflict):
+    """Only images with status uploading can be imported; image {image} has status {status}, or its stage is not whole."""
+
+
+class WrongMethod(Invalid):
+    """Import method {method} is not offered here; glance-direct is."""
+
+
 class NeedsFormats(Invalid):
     """Properties disk_format, container_format must be set prior to saving data."""
 

@@ -135,6 +135,7 @@ async def create(call: Call[ImageApp], body: ImageCreate) -> ImageView:
     check_visibility(call, columns.get("visibility"), owner)
     id = body.id if isinstance(body.id, str) else None
     image = await commands.create_image(call.app, id, columns, body.properties, body.tags)
+    call.reply_headers["OpenStack-image-import-methods"] = "glance-direct"
     call.reply_headers["Location"] = call.url(f"/v2/images/{image.id}")
     return view(image)
 

@@ -24,7 +24,7 @@ _IMAGE: Schema = {
     "name": _told("Descriptive name for the image", _TEXT),
     "status": _told(
         "Status of the image",
-        _read_only({"type": "string", "enum": ["queued", "saving", "active", "deactivated"]}),
+        _read_only({"type": "string", "enum": ["queued", "saving", "uploading", "active", "deactivated"]}),
     ),
     "visibility": _told(
         "Scope of image accessibility",

@@ -74,7 +74,7 @@ class Damaged(Exception):
 async def fetch(app: ImageApp, image_id: str, destination: Path) -> None:
     """The image's bytes are in `destination`, verified; else this raises and nothing is there."""
     image = await store.head_find(app, image_id)
-    if image is None or image.file is None:
+    if image is None or image.file is None or image.status is Status.UPLOADING:
         raise errors.NoSuchImage(image=image_id)
     part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}")
     try:

@@ -128,7 +128,7 @@ async def delete_image(app: ImageApp, id: str) -> list[str]:
         if head.protected:
             raise errors.Protected(image=id)
         await store.image_delete(app, id)
-        # A file still being written is the upload's own to drop: it finds its image gone.
+        # A file that is still being written is the upload's own to drop: it finds its image gone.
         return [head.file] if head.file is not None else []
 
 

@@ -24,6 +24,28 @@ PACKED = frozenset({"ova", "docker", "compressed"})  # the disk is inside; nothi
 
 async def upload(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None = None) -> None:
     """The image is active and has exactly these bytes; or this raises, and it waits for them as before."""
+    await _bring(app, image, chunks, length, (Status.SAVING, Status.ACTIVE))
+
+
+async def stage(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None = None) -> None:
+    """The bytes are there and looked at, and wait for the import; or this raises, and nothing is there."""
+    await _bring(app, image, chunks, length, (Status.UPLOADING, Status.UPLOADING))
+
+
+async def import_staged(app: ImageApp, image: Head) -> None:
+    """The image is active with the bytes that were staged."""
+    if not await store.import_end(app, image.id):
+        raise errors.NothingStaged(image=image.id, status=image.status.value)
+
+
+async def _bring(
+    app: ImageApp,
+    image: Head,
+    chunks: AsyncIterator[bytes],
+    length: int | None,
+    statuses: tuple[Status, Status],
+) -> None:
+    meanwhile, afterwards = statuses
     if image.status is not Status.QUEUED:
         raise errors.NotQueued(image=image.id, status=image.status.value)
     if image.disk_format is None or image.container_format is None:
@@ -31,8 +53,8 @@ async def upload(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
     if length is not None and length > app.config.size_cap:
         raise errors.TooBig(image=image.id, cap=app.config.size_cap)
     token = f"{image.id}.{secrets.token_hex(4)}"
-    if not await store.upload_begin(app, image.id, token):
-        raise errors.NotQueued(image=image.id, status=Status.SAVING.value)
+    if not await store.upload_begin(app, image.id, token, meanwhile):
+        raise errors.NotQueued(image=image.id, status=meanwhile.value)
     failpoint("image.upload", "begun")
     try:
         incoming = await app.files.create(token)
@@ -44,7 +66,7 @@ async def upload(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
             await incoming.drop()
             raise
         failpoint("image.upload", "kept")
-        if not await store.upload_end(app, image.id, token, found):
+        if not await store.upload_end(app, image.id, token, found, afterwards):
             raise errors.Vanished(image=image.id)
         failpoint("image.upload", "ended")
     except BaseException:

@@ -18,6 +18,7 @@ class Status(enum.StrEnum):
 
     QUEUED = "queued"
     SAVING = "saving"
+    UPLOADING = "uploading"  # its bytes are being staged, or are there and wait for the import
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
 

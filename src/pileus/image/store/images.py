@@ -66,7 +66,12 @@ TAG_ADD = command(sa.insert(TAGS))
 UPLOAD_BEGIN = command(
     sa.update(IMAGES)
     .where(_HERE, _I.status == "queued")
-    .values(status="saving", upload=bindparam("token"), upload_until=bindparam("until"), updated_at=bindparam("now"))
+    .values(
+        status=bindparam("becomes"),
+        upload=bindparam("token"),
+        upload_until=bindparam("until"),
+        updated_at=bindparam("now"),
+    )
 )
 UPLOAD_LIVES = command(
     sa.update(IMAGES).where(_HERE, _I.upload == bindparam("token")).values(upload_until=bindparam("until"))
@@ -75,7 +80,7 @@ UPLOAD_END = command(
     sa.update(IMAGES)
     .where(_HERE, _I.upload == bindparam("token"))
     .values(
-        status="active",
+        status=bindparam("becomes"),
         file=bindparam("token"),
         upload=None,
         upload_until=None,
@@ -95,6 +100,11 @@ UPLOADS_STALE = query(sa.select(IMAGES).where(_I.upload.is_not(None), _I.upload_
 FILES_IN_USE = scalar(
     sa.union_all(sa.select(_I.file).where(_I.file.is_not(None)), sa.select(_I.upload).where(_I.upload.is_not(None))),
     str,
+)
+IMPORT = command(
+    sa.update(IMAGES)
+    .where(_HERE, _I.status == "uploading", _I.file.is_not(None))
+    .values(status="active", updated_at=bindparam("now"))
 )
 STATUS = command(
     sa.update(IMAGES)
@@ -185,11 +195,11 @@ async def image_delete(app: ImageApp, id: str) -> bool:
     return await app.db.run(DELETE, at=id) == 1
 
 
-async def upload_begin(app: ImageApp, id: str, token: str) -> bool:
-    """Whether the image waited for its bytes; the upload `token` brings them now."""
+async def upload_begin(app: ImageApp, id: str, token: str, becomes: str) -> bool:
+    """Whether the image waited for its bytes; the upload `token` brings them now, and its status says so."""
     now = app.clock.now()
     until = now + dt.timedelta(seconds=app.config.upload_lease_s)
-    return await app.db.run(UPLOAD_BEGIN, at=id, token=token, until=until, now=now) == 1
+    return await app.db.run(UPLOAD_BEGIN, at=id, token=token, becomes=becomes, until=until, now=now) == 1
 
 
 async def upload_lives(app: ImageApp, id: str, token: str) -> bool:
@@ -198,13 +208,14 @@ async def upload_lives(app: ImageApp, id: str, token: str) -> bool:
     return await app.db.run(UPLOAD_LIVES, at=id, token=token, until=until) == 1
 
 
-async def upload_end(app: ImageApp, id: str, token: str, found: Findings) -> bool:
-    """Whether the upload still was the image's own; the image is active and its file is the upload's."""
+async def upload_end(app: ImageApp, id: str, token: str, found: Findings, becomes: str) -> bool:
+    """Whether the upload still was the image's own; its file is the upload's and its status says so."""
     return (
         await app.db.run(
             UPLOAD_END,
             at=id,
             token=token,
+            becomes=becomes,
             bytes=found.size,
             virtual=found.virtual_size,
             md5=found.checksum,
@@ -233,3 +244,8 @@ async def files_in_use(app: ImageApp) -> set[str]:
 async def status_change(app: ImageApp, id: str, was: str, becomes: str) -> bool:
     """Whether the image had the one status; it has the other now."""
     return await app.db.run(STATUS, at=id, was=was, becomes=becomes, now=app.clock.now()) == 1
+
+
+async def import_end(app: ImageApp, id: str) -> bool:
+    """Whether the image's bytes were staged; it is active."""
+    return await app.db.run(IMPORT, at=id, now=app.clock.now()) == 1
