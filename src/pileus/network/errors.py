@@ -60,10 +60,6 @@ class BadRequest(Invalid):
     """Bad {resource} request: {why}."""
 
 
-class InvalidQuotaValue(Conflict):
-    """Change would make usage less than 0 for the following resources: ['{resource}']."""
-
-
 class NetworkInUse(Conflict):
     """Unable to complete operation on network {id}. There are one or more ports still in use on the network, id for these ports is: {ports}."""
 
@@ -172,10 +168,6 @@ class FloatingIPPortAlreadyAssociated(Conflict):
     """Cannot associate floating IP {address} ({id}) with port {port} using fixed IP {fixed}, as that fixed IP already has a floating IP on external network {network}."""
 
 
-class ExternalIpAddressExhausted(Invalid):
-    """Unable to find any IP address on external network {network}."""
-
-
 class SecurityGroupInUse(Conflict):
     """Security Group {id} in use."""
 
@@ -194,14 +186,6 @@ class SecurityGroupDefaultAlreadyExists(Conflict):
 
 class SecurityGroupRuleExists(Conflict):
     """Security group rule already exists. Rule id is {id}."""
-
-
-class SecurityGroupRulesNotSingleTenant(Invalid):
-    """Multiple tenant_ids in bulk security group rule create not allowed"""
-
-
-class SecurityGroupNotSingleGroupRules(Invalid):
-    """Only allowed to update rules for one security profile at a time"""
 
 
 class SecurityGroupInvalidPortRange(Invalid):
@@ -252,22 +236,8 @@ class AddressPairAndPortSecurityRequired(Conflict):
     """Port Security must be enabled in order to have allowed address pairs on a port."""
 
 
-class AddressPairMatchesPortFixedIPAndMac(Invalid):
-    """Port's Fixed IP and Mac Address match an address pair entry."""
-
-
 class DuplicateAddressPairInRequest(Invalid):
     """Request contains duplicate address pair: mac_address {mac} ip_address {address}."""
-
-
-class DeviceIDNotOwnedByTenant(Conflict):
-    """The following device_id {device} is not owned by your tenant or matches another tenants router."""
-
-
-class RevisionNumberConstraintFailed(Conflict):
-    """Constrained to {wanted}, but current revision is {revision}."""
-
-    status = 412
 
 
 class PortRefused(Invalid):

@@ -9,7 +9,7 @@ from pileus.kit.db import In, IsNull, Not
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
-from pileus.network.api.policy import project_of, require, rule, sees_all
+from pileus.network.api.policy import project_of, require, rule, sees_all, shown
 from pileus.network.api.service import api
 from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
@@ -148,7 +148,7 @@ async def index(call: Call[App], query: FloatingIpFilters, page: Page) -> list[F
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return await views(call.app, found)
+    return await views(call.app, shown(call, "floatingip", found))
 
 
 @api.get("/floatingips/{floatingip_id}", rule("get_floatingip"), key="floatingip", find=floating_ip_for)

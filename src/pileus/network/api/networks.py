@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
-from pileus.network.api.policy import project_of, require, require_named, rule, sees_all
+from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
 from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
@@ -162,7 +162,7 @@ async def index(call: Call[App], query: NetworkFilters, page: Page) -> list[Netw
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(call.app, network) for network in await rows.with_subnets(call.app.db, found)]
+    return [view(call.app, network) for network in await rows.with_subnets(call.app.db, shown(call, "network", found))]
 
 
 @api.get("/networks/{network_id}", rule("get_network"), key="network", find=network_for)

@@ -4,16 +4,20 @@ Neutron's way: whoever makes or changes a resource needs the rule of the act, an
 that has one; what an attribute is by default anyway needs none.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from msgspec import UNSET
 
 from pileus.kit.http.call import Call
+from pileus.kit.http.kernel import BadField
 from pileus.kit.http.wire import Wire, fields
 from pileus.kit.policy import Rule
 from pileus.network.api.service import api
 from pileus.network.app import Network as App
+from pileus.network.models.resources import Standard
+
+T = TypeVar("T", bound=Standard)
 
 RULES: dict[str, str] = {
     "get_agent": "admin",
@@ -185,13 +189,25 @@ def _inner(item: Wire) -> Iterator[str]:
 
 
 def project_of(call: Call[App], body: Any) -> str:
-    """The project a new resource is for: the one named, else the caller's own."""
-    for given in (body.project_id, body.tenant_id):
-        if given is not UNSET and given is not None:
-            return str(given)
-    return call.caller.project_id or ""
+    """The project a new resource is for: the one named, which only those above projects may, else the caller's own."""
+    named = {given for given in (body.project_id, body.tenant_id) if given is not UNSET and given is not None}
+    if len(named) > 1:
+        raise BadField("'project_id' and 'tenant_id' do not match")
+    own = call.caller.project_id or ""
+    if named - {own} and not sees_all(call):
+        raise BadField(
+            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin "
+            "privileges"
+        )
+    return str(named.pop()) if named else own
 
 
 def sees_all(call: Call[App]) -> bool:
     """Whether the caller sees what belongs to others."""
     return call.caller.admin or "service" in call.caller.roles
+
+
+def shown(call: Call[App], resource: str, found: Iterable[T]) -> list[T]:
+    """Those of the resources that policy lets the caller see."""
+    name = f"get_{resource}"
+    return [each for each in found if call.allows(name, each.policy_target())]

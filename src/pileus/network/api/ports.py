@@ -11,7 +11,7 @@ from pileus.kit.http.call import Call, Page
 from pileus.kit.http.kernel import BadField
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
-from pileus.network.api.policy import project_of, require, require_named, rule, sees_all
+from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
 from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
@@ -240,7 +240,7 @@ async def index(call: Call[App], query: PortFilters, page: Page) -> list[PortSee
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(call.app, port) for port in await rows.with_addresses(call.app.db, found)]
+    return [view(call.app, port) for port in await rows.with_addresses(call.app.db, shown(call, "port", found))]
 
 
 @api.get("/ports/{port_id}", rule("get_port"), key="port", find=port_for)

@@ -8,7 +8,7 @@ from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
-from pileus.network.api.policy import project_of, require, require_named, rule, sees_all
+from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.ports import FixedIpWire, port_for
 from pileus.network.api.service import api
 from pileus.network.api.subnets import RouteWire, subnet_for
@@ -185,7 +185,7 @@ async def index(call: Call[App], query: RouterFilters, page: Page) -> list[Route
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return await views(call.app, found)
+    return await views(call.app, shown(call, "router", found))
 
 
 @api.get("/routers/{router_id}", rule("get_router"), key="router", find=router_for)

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
-from pileus.network.api.policy import project_of, require, rule, sees_all
+from pileus.network.api.policy import project_of, require, rule, sees_all, shown
 from pileus.network.api.service import api
 from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
@@ -176,7 +176,7 @@ async def index(call: Call[App], query: GroupFilters, page: Page) -> list[GroupS
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(group) for group in await rows.with_rules(call.app.db, found)]
+    return [view(group) for group in await rows.with_rules(call.app.db, shown(call, "security_group", found))]
 
 
 @api.get("/security-groups/{security_group_id}", rule("get_security_group"), key="security_group", find=group_for)
@@ -232,7 +232,7 @@ async def index_rules(call: Call[App], query: RuleFilters, page: Page) -> list[R
     found = await call.app.db.page(
         rows.RULE_LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [rule_view(one) for one in found]
+    return [rule_view(one) for one in shown(call, "security_group_rule", found)]
 
 
 @api.get(

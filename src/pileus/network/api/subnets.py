@@ -8,7 +8,7 @@ from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
-from pileus.network.api.policy import project_of, require, require_named, rule, sees_all
+from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
 from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
@@ -171,7 +171,7 @@ async def index(call: Call[App], query: SubnetFilters, page: Page) -> list[Subne
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(subnet) for subnet in found]
+    return [view(subnet) for subnet in shown(call, "subnet", found)]
 
 
 @api.get("/subnets/{subnet_id}", rule("get_subnet"), key="subnet", find=subnet_for)

@@ -6,12 +6,11 @@ from typing import cast
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
-from pileus.network.errors import BadRequest, GatewayIpInUse, InvalidInput, NetworkNotFound, SubnetInUse
+from pileus.network.errors import GatewayIpInUse, InvalidInput, SubnetInUse
 from pileus.network.models import blocks
 from pileus.network.models.requests import NewSubnet
 from pileus.network.models.resources import METADATA, HostRoute, Network, Pool, Subnet
 from pileus.network.store import addresses as address_rows
-from pileus.network.store import networks as network_rows
 from pileus.network.store import ports as port_rows
 from pileus.network.store import subnets as rows
 
@@ -21,18 +20,7 @@ MAX_HOST_ROUTES = 20
 
 async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet:
     """The network has the subnet, and if it answers DHCP, a port for metadata."""
-    if wanted.ip_version != 4:
-        raise InvalidInput(why="ip_version 6: this cloud's subnets are IPv4")
-    block = blocks.block_of(wanted.cidr, wanted.ip_version)
-    if wanted.dhcp and block.prefixlen > 30:
-        raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than 30, '{block}' is")
-    gateway = blocks.first_address(block) if wanted.auto_gateway else wanted.gateway_ip
-    if gateway is not None:
-        gateway = blocks.check_gateway(block, gateway)
-    pools = blocks.default_pools(block, gateway)
-    if wanted.pools is not None:
-        pools = blocks.check_pools(block, wanted.pools, gateway)
-    _check_options(wanted.dns_servers, wanted.host_routes)
+    block, gateway, pools = _laid_out(wanted)
     clash = blocks.overlaps(block, [subnet.cidr for subnet in await rows.subnets_on(app.db, network.id)])
     if clash is not None:
         raise InvalidInput(
@@ -61,6 +49,23 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
     await tell(app, "subnet.created", found)
     app.changed()
     return found
+
+
+def _laid_out(wanted: NewSubnet) -> tuple[blocks.Block, str | None, tuple[Pool, ...]]:
+    """The block, its gateway and its pools; raises when they cannot be so."""
+    if wanted.ip_version != 4:
+        raise InvalidInput(why="ip_version 6: this cloud's subnets are IPv4")
+    block = blocks.block_of(wanted.cidr, wanted.ip_version)
+    if wanted.dhcp and block.prefixlen > 30:
+        raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than 30, '{block}' is")
+    gateway = blocks.first_address(block) if wanted.auto_gateway else wanted.gateway_ip
+    if gateway is not None:
+        gateway = blocks.check_gateway(block, gateway)
+    pools = blocks.default_pools(block, gateway)
+    if wanted.pools is not None:
+        pools = blocks.check_pools(block, wanted.pools, gateway)
+    _check_options(wanted.dns_servers, wanted.host_routes)
+    return block, gateway, pools
 
 
 def _check_options(servers: Sequence[str], routes: Sequence[HostRoute]) -> None:
@@ -150,14 +155,3 @@ async def delete_subnet(app: App, subnet: Subnet) -> None:
         await app.db.run(rows.DELETE, of_id=subnet.id)
         await tell(app, "subnet.deleted", subnet)
         app.changed()
-
-
-async def network_for_subnet(app: App, network_id: str, project_id: str | None) -> Network:
-    """The network a subnet shall lie on; raises NetworkNotFound where the caller's project (None: any) sees none."""
-    found = await network_rows.network_find(app.db, network_id)
-    if found is None or not (project_id is None or found.project_id == project_id or found.shared or found.external):
-        raise NetworkNotFound(id=network_id)
-    return found
-
-
-__all__ = ["BadRequest", "create_subnet", "delete_subnet", "network_for_subnet", "update_subnet"]

@@ -13,6 +13,13 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from pileus.network.models.parts import AddressPair as AddressPair
+from pileus.network.models.parts import DhcpOption as DhcpOption
+from pileus.network.models.parts import FixedIp as FixedIp
+from pileus.network.models.parts import HostRoute as HostRoute
+from pileus.network.models.parts import Pool as Pool
+from pileus.ports.metadata import Answer as Answer
+from pileus.ports.metadata import MetadataAnswers as MetadataAnswers
 from pileus.ports.plug import Plug as TapPlug
 from pileus.ports.plug import PortPlug as PortPlug
 
@@ -53,20 +60,6 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     dns_domain: str = ""
 
 
-class HostRoute(msgspec.Struct, frozen=True):
-    """A route handed to guests by DHCP, or held by a router."""
-
-    destination: str
-    nexthop: str
-
-
-class Pool(msgspec.Struct, frozen=True):
-    """First and last address given to ports."""
-
-    start: str
-    end: str
-
-
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     """A block of addresses on a network."""
 
@@ -79,28 +72,6 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     host_routes: tuple[HostRoute, ...] = ()
     pools: tuple[Pool, ...] = ()
     ipv6_mode: Ipv6Mode | None = None
-
-
-class FixedIp(msgspec.Struct, frozen=True):
-    """An address of a port."""
-
-    subnet: str
-    address: str
-
-
-class AddressPair(msgspec.Struct, frozen=True):
-    """An address (or block) and MAC a guest may also use; without a MAC, the port's own."""
-
-    address: str
-    mac: str | None = None
-
-
-class DhcpOption(msgspec.Struct, frozen=True):
-    """An extra DHCP option of one port, by Neutron's (dnsmasq's) name or its number."""
-
-    name: str
-    value: str
-    ip_version: Literal[4, 6] = 4
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,24 +218,6 @@ class Plug(TapPlug, Protocol):
 
     async def plugged(self) -> set[str]:
         """Ids of the ports that have a TAP on this host."""
-        ...
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the metadata service says to a guest."""
-
-    status: int
-    content_type: str = "text/plain; charset=utf-8"
-    body: bytes = b""
-
-
-class MetadataAnswers(Protocol):
-    """Whoever knows what a guest may know about itself."""
-
-    async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
-    ) -> Answer:
-        """The answer for the guest that has `source_ip` on the network; header names are lower case."""
         ...
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from pileus.kit.flow.standing import Standing
 from pileus.network.app import FABRIC, PORT_STATES, Network
 from pileus.network.drivers.interface import PortState
-from pileus.network.models.topology import World, doors, topology
+from pileus.network.flows.topology import doors, topology
 from pileus.network.store import ports as rows
-from pileus.network.store.world import world
+from pileus.network.store.world import World, world
 from pileus.ports.network import SERVER_PORTS
 
 METADATA_KIND = "metadata"

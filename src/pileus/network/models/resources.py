@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pileus.network.drivers.interface import AddressPair, DhcpOption, FixedIp, HostRoute, Pool
+from pileus.network.models.parts import AddressPair, DhcpOption, FixedIp, HostRoute, Pool
 
 # Who a port belongs to, in Neutron's words.
 ROUTER_INTERFACE = "network:router_interface"

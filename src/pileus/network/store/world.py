@@ -1,8 +1,34 @@
-"""Everything there is, read at once for the fabric: nine statements however much there is."""
+"""Everything there is, read at once for the fabric: a dozen statements however much there is."""
+
+from collections.abc import Sequence
+
+import msgspec
 
 from pileus.kit.db import Database
-from pileus.network.models.topology import World
+from pileus.network.models.resources import (
+    FloatingIp,
+    Interface,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityRule,
+    Subnet,
+)
 from pileus.network.store import floating_ips, groups, networks, ports, routers, subnets
+
+
+class World(msgspec.Struct, frozen=True):
+    """Everything there is, as the tables have it."""
+
+    networks: Sequence[Network]
+    subnets: Sequence[Subnet]
+    ports: Sequence[Port]
+    routers: Sequence[Router]
+    legs: Sequence[Interface]
+    floating_ips: Sequence[FloatingIp]
+    groups: Sequence[SecurityGroup]
+    rules: Sequence[SecurityRule]
 
 
 async def world(db: Database) -> World:

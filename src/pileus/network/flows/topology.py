@@ -4,37 +4,20 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
-import msgspec
-
 from pileus.network.drivers import interface as fabric
 from pileus.network.models.resources import (
     FLOATING_IP,
     METADATA,
-    FloatingIp,
-    Interface,
     Network,
     Port,
     Router,
-    SecurityGroup,
     SecurityRule,
     Standard,
     Subnet,
 )
+from pileus.network.store.world import World
 
 T = TypeVar("T", bound=Standard)
-
-
-class World(msgspec.Struct, frozen=True):
-    """Everything there is, as the tables have it."""
-
-    networks: Sequence[Network]
-    subnets: Sequence[Subnet]
-    ports: Sequence[Port]
-    routers: Sequence[Router]
-    legs: Sequence[Interface]
-    floating_ips: Sequence[FloatingIp]
-    groups: Sequence[SecurityGroup]
-    rules: Sequence[SecurityRule]
 
 
 def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fabric.Topology:
