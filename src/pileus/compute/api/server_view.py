@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from pileus.compute.api.flavor_views import EmbeddedFlavor, FlavorLink, embedded
 from pileus.compute.api.service import Link, bookmark, fine_moment, links, moment
 from pileus.compute.app import Compute
-from pileus.compute.models.servers import WITH_PROGRESS, Server, VmState, host_id
+from pileus.compute.models.servers import WITH_PROGRESS, Server, ServerState, host_id
 from pileus.kit.hosts.registry import UP_FOR
 from pileus.kit.http import Call, F, Wire
 from pileus.ports.network import PortFacts
@@ -87,7 +87,7 @@ class ServerView(Wire, kw_only=True):
     launched_at: Annotated[str | None, F("OS-SRV-USG:launched_at")]
     terminated_at: Annotated[str | None, F("OS-SRV-USG:terminated_at")]
     task: Annotated[str | None, F("OS-EXT-STS:task_state")]
-    vm_state: Annotated[str, F("OS-EXT-STS:vm_state")]
+    state: Annotated[str, F("OS-EXT-STS:vm_state")]
     power: Annotated[int, F("OS-EXT-STS:power_state")]
     security_groups: list[GroupName] | UnsetType = UNSET
     volumes: Annotated[list[str], F("os-extended-volumes:volumes_attached")] = []
@@ -134,9 +134,8 @@ async def view(call: Call[Compute], server: Server) -> ServerView:
 
 
 def _view(shown: Shown, server: Server) -> ServerView:
-    call, size, status = shown.call, server.flavor, server.status
+    call, status = shown.call, server.status
     ports = shown.ports.get(server.id, ())
-    flavor_links = bookmark(call, f"/flavors/{size.id}")
     return ServerView(
         id=server.id,
         name=server.name,
@@ -144,12 +143,9 @@ def _view(shown: Shown, server: Server) -> ServerView:
         project_id=server.project_id,
         user_id=server.user_id,
         metadata=server.metadata,
-        host_id=host_id(server.project_id, server.host),
         image=_image(call, server),
-        flavor_link=FlavorLink(id=size.id, links=flavor_links),
-        flavor=embedded(size),
-        created=moment(server.created_at),
-        updated=moment(server.updated_at),
+        flavor_link=FlavorLink(id=server.flavor.id, links=bookmark(call, f"/flavors/{server.flavor.id}")),
+        flavor=embedded(server.flavor),
         addresses=addresses(ports),
         access_ipv4=server.access_ipv4 or "",
         access_ipv6=server.access_ipv6 or "",
@@ -157,31 +153,47 @@ def _view(shown: Shown, server: Server) -> ServerView:
         disk_config=server.disk_config,
         progress=(100 if status == "ACTIVE" else 0) if status in WITH_PROGRESS else UNSET,
         fault=_fault(server),
-        zone=call.app.config.zone if server.host else server.zone_wanted or "",
         pinned_zone=server.zone_wanted,
         key_name=server.key.name if server.key else None,
-        launched_at=fine_moment(server.launched_at),
-        terminated_at=fine_moment(server.deleted_at),
         task=server.task,
-        vm_state=server.vm_state,
+        state=server.state,
         power=server.power,
         security_groups=_groups(ports),
-        host=server.host,
-        hypervisor_hostname=server.host,
-        instance_name=f"instance-{server.id[:8]}",
-        reservation_id=server.reservation_id,
-        launch_index=server.launch_index,
-        user_data=server.user_data,
-        hostname_seen=server.hostname,
-        hostname=server.hostname,
         locked=server.locked,
         locked_reason=server.locked_reason,
-        host_status=_host_status(server, shown.now),
         description=server.description,
         tags=list(server.tags),
         server_groups=[] if shown.in_full else UNSET,
         hints=server.hints if shown.in_full else UNSET,
+        **_moments(server),
+        **_place(shown, server),
     )
+
+
+def _moments(server: Server) -> dict[str, Any]:
+    return {
+        "created": moment(server.created_at),
+        "updated": moment(server.updated_at),
+        "launched_at": fine_moment(server.launched_at),
+        "terminated_at": fine_moment(server.deleted_at),
+    }
+
+
+def _place(shown: Shown, server: Server) -> dict[str, Any]:
+    """Where it is, and what only admins see of it."""
+    return {
+        "host_id": host_id(server.project_id, server.host),
+        "zone": shown.call.app.config.zone if server.host else server.zone_wanted or "",
+        "host": server.host,
+        "hypervisor_hostname": server.host,
+        "host_status": _host_status(server, shown.now),
+        "instance_name": f"instance-{server.id[:8]}",
+        "reservation_id": server.reservation_id,
+        "launch_index": server.launch_index,
+        "user_data": server.user_data,
+        "hostname_seen": server.hostname,
+        "hostname": server.hostname,
+    }
 
 
 def addresses(ports: Sequence[PortFacts]) -> dict[str, list[AddressView]]:
@@ -210,7 +222,7 @@ def _groups(ports: Sequence[PortFacts]) -> list[GroupName] | UnsetType:
 
 def _fault(server: Server) -> FaultView | UnsetType:
     fault = server.fault
-    if fault is None or server.vm_state not in {VmState.ERROR, VmState.DELETED}:
+    if fault is None or server.state not in {ServerState.ERROR, ServerState.DELETED}:
         return UNSET
     return FaultView(code=fault.code, created=moment(fault.created), message=fault.message)
 

@@ -5,7 +5,7 @@ import datetime as dt
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.models.consoles import ConsoleToken, hashed, new_token
-from pileus.compute.models.servers import Server, VmState
+from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.consoles import token_create, token_find, token_take
 from pileus.compute.store.servers import server_find
 
@@ -24,8 +24,8 @@ async def open_console(app: Compute, server: Server, console_type: str) -> str:
     kind = KINDS.get(console_type)
     if kind is None:
         raise errors.ConsoleTypeUnavailable(kind=console_type)
-    if server.host is None or server.vm_state is not VmState.ACTIVE:
-        raise errors.NotReady(server=server.id, why=f"it is {server.vm_state}.")
+    if server.host is None or server.state is not ServerState.ACTIVE:
+        raise errors.NotReady(server=server.id, why=f"it is {server.state}.")
     token = new_token()
     until = app.clock.now() + dt.timedelta(seconds=app.config.console_token_s)
     await token_create(

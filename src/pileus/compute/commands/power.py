@@ -7,7 +7,7 @@ import msgspec
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.servers import check_unlocked
-from pileus.compute.models.servers import Counts, Server, VmState
+from pileus.compute.models.servers import Counts, Server, ServerState
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.auth import Caller
 
@@ -17,14 +17,16 @@ class Turn(msgspec.Struct, frozen=True):
 
     action: str
     flow: str
-    allowed: Collection[VmState]
+    allowed: Collection[ServerState]
     counter: str | None
 
 
-START = Turn("start", "server.start", frozenset({VmState.STOPPED}), "start")
-STOP = Turn("stop", "server.stop", frozenset({VmState.ACTIVE, VmState.ERROR}), None)
-REBOOT = Turn("reboot", "server.reboot", frozenset({VmState.ACTIVE}), "soft")
-REBOOT_HARD = Turn("reboot", "server.reboot_hard", frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.ERROR}), "hard")
+START = Turn("start", "server.start", frozenset({ServerState.STOPPED}), "start")
+STOP = Turn("stop", "server.stop", frozenset({ServerState.ACTIVE, ServerState.ERROR}), None)
+REBOOT = Turn("reboot", "server.reboot", frozenset({ServerState.ACTIVE}), "soft")
+REBOOT_HARD = Turn(
+    "reboot", "server.reboot_hard", frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.ERROR}), "hard"
+)
 
 
 async def turn_server(app: Compute, caller: Caller, server: Server, turn: Turn, request_id: str) -> None:
@@ -45,10 +47,10 @@ async def turn_server(app: Compute, caller: Caller, server: Server, turn: Turn, 
         )
 
 
-def check_state(server: Server, action: str, allowed: Collection[VmState]) -> None:
+def check_state(server: Server, action: str, allowed: Collection[ServerState]) -> None:
     """Raise WrongState if the action does not fit what the server is or is busy with."""
-    if server.vm_state not in allowed:
-        raise errors.WrongState(action=action, server=server.id, what="vm_state", state=server.vm_state)
+    if server.state not in allowed:
+        raise errors.WrongState(action=action, server=server.id, what="vm_state", state=server.state)
     if server.task is not None:
         raise errors.WrongState(action=action, server=server.id, what="task_state", state=server.task)
 

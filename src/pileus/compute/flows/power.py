@@ -7,7 +7,7 @@ of hosts; from time to time all servers that should run are looked at.
 from pileus.compute.agent import KIND
 from pileus.compute.app import Compute
 from pileus.compute.flows.document import want_as_settled
-from pileus.compute.models.servers import ENDED, PowerWanted, Server, VmState
+from pileus.compute.models.servers import ENDED, PowerWanted, Server, ServerState
 from pileus.compute.store.servers import server_change, server_find, server_get_many, server_list_supposed_to_run
 from pileus.kit.flow.standing import Standing
 from pileus.kit.hosts.control import SEEN
@@ -58,7 +58,7 @@ def _ended(server: Server) -> bool:
     """Whether it should run by its row, does not, and no operation is about to change that."""
     at_work = server.flow is not None or server.follows is not None
     seen = server.seen is not None and server.seen.power in ENDED
-    return server.settled is VmState.ACTIVE and seen and not at_work
+    return server.settled is ServerState.ACTIVE and seen and not at_work
 
 
 def standing(app: Compute) -> Standing:

@@ -11,7 +11,7 @@ import msgspec
 from pileus.compute.models.flavors import Size
 
 
-class VmState(enum.StrEnum):
+class ServerState(enum.StrEnum):
     """What a server is, between two operations."""
 
     BUILDING = "building"
@@ -132,15 +132,15 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return self.locked_by is not None
 
     @property
-    def settled(self) -> VmState:
+    def settled(self) -> ServerState:
         """What the server is as far as its row knows."""
         if self.deleted_at is not None:
-            return VmState.DELETED
+            return ServerState.DELETED
         if self.broken:
-            return VmState.ERROR
+            return ServerState.ERROR
         if self.launched_at is None:
-            return VmState.BUILDING
-        return VmState.ACTIVE if self.power_wanted is PowerWanted.ON else VmState.STOPPED
+            return ServerState.BUILDING
+        return ServerState.ACTIVE if self.power_wanted is PowerWanted.ON else ServerState.STOPPED
 
     @property
     def task(self) -> str | None:
@@ -148,11 +148,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return DELETING if self.follows is not None else self.shows
 
     @property
-    def vm_state(self) -> VmState:
+    def state(self) -> ServerState:
         """What the server is now: a guest that ended by itself is stopped, before anything else has noticed."""
         settled = self.settled
-        if settled is VmState.ACTIVE and self.flow is None and self.seen is not None and self.seen.power in ENDED:
-            return VmState.STOPPED
+        if settled is ServerState.ACTIVE and self.flow is None and self.seen is not None and self.seen.power in ENDED:
+            return ServerState.STOPPED
         return settled
 
     @property
@@ -165,18 +165,18 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> str:
         """The one word users see."""
-        return status_of(self.vm_state, self.task)
+        return status_of(self.state, self.task)
 
 
 DELETING = "deleting"
 ENDED = frozenset({"off", "crashed"})
 POWER_NUMBERS = {"on": 1, "paused": 3, "off": 4, "crashed": 6}
 STATUSES = {
-    VmState.BUILDING: "BUILD",
-    VmState.ACTIVE: "ACTIVE",
-    VmState.STOPPED: "SHUTOFF",
-    VmState.ERROR: "ERROR",
-    VmState.DELETED: "DELETED",
+    ServerState.BUILDING: "BUILD",
+    ServerState.ACTIVE: "ACTIVE",
+    ServerState.STOPPED: "SHUTOFF",
+    ServerState.ERROR: "ERROR",
+    ServerState.DELETED: "DELETED",
 }
 REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
 # Words the API knows for servers, whether or not one can be in that state here.
@@ -207,9 +207,9 @@ KNOWN_STATUSES = frozenset(
 WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "DELETED"})
 
 
-def status_of(state: VmState, task: str | None) -> str:
+def status_of(state: ServerState, task: str | None) -> str:
     """The status that a state and a task make."""
-    if state is VmState.ACTIVE and task in REBOOTING:
+    if state is ServerState.ACTIVE and task in REBOOTING:
         return REBOOTING[task]
     return STATUSES[state]
 

@@ -39,6 +39,7 @@ class Qemu:
         plug: Plug,
         *,
         probe: ProbeGuest | None = None,
+        verdict: Path | None = None,
         stop_s: float = STOP_S,
         resume_after_reboot: bool = False,
     ) -> None:
@@ -46,7 +47,7 @@ class Qemu:
         self._state = state
         self._changed: Changed = lambda id: None
         self._cache = ImageCache(state / "cache" / "images", images)
-        self._accel = Acceleration(state / "run" / "accel.json", probe)
+        self._accel = Acceleration(verdict or state / "run" / "accel.json", probe)
         self._servers: dict[str, Server] = {}
         self._means = Means(
             disks=Disks(self._cache),
