@@ -28,7 +28,6 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.local import LocalExchange
 from pileus.kit.http import Kernel
 from pileus.kit.observe.events import Events
-from pileus.kit.policy import Enforcer
 from pileus.kit.tables import metadata
 
 CALLERS = {
@@ -62,12 +61,17 @@ class Answered(msgspec.Struct):
 class World:
     """A cloud of compute alone."""
 
-    def __init__(self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: ComputeConfig) -> None:
+    def __init__(
+        self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: ComputeConfig,
+        survived: "World | None" = None,
+    ) -> None:  # fmt: skip
         self.db, self.clock, self.bus = db, clock, LocalBus()
         self.engine = Engine(db, self.bus, clock)
         self.hosts = Hosts(db, self.bus, clock)
         self.placement, self.images, self.networks = FakePlacement(), FakeImages(), FakeNetworks()
         self.drivers = {name: Fake(clock=clock, facts=HOST_FACTS) for name in hosts}
+        if survived is not None:  # what is outside the process that died
+            self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, Events(db, self.bus, clock), placement=self.placement, images=self.images,
             networks=self.networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers), config=config,
@@ -77,7 +81,7 @@ class World:
         self.hosts.on_seen(lambda kind, id: self.engine.wake_subject(f"{kind}:{id}"))
         self.agents = {name: self._agent(name) for name in hosts}
         self.reconcilers = Reconcilers(manifest.standing(self.app), self.bus, clock)
-        self.kernel = Kernel(Tokens(), Enforcer())
+        self.kernel = Kernel(Tokens())
         self.kernel.mount("compute", manifest.API, self.app)
 
     def _agent(self, name: str) -> Agent:
@@ -156,13 +160,17 @@ class World:
         return await self.ask("POST", f"/v2.1/servers/{id}/action", named, by=by, at=at)
 
 
+async def a_database() -> Database:
+    """An empty database in memory."""
+    db = await Database.open(":memory:")
+    await create_all(db, COMPUTE, metadata)
+    return db
+
+
 @contextlib.asynccontextmanager
-async def a_world(
-    *hosts: str, config: ComputeConfig | None = None, flavor: bool = True, db: Database | None = None
-) -> AsyncIterator[World]:
+async def a_world(*hosts: str, config: ComputeConfig | None = None, flavor: bool = True) -> AsyncIterator[World]:
     """A world with these hosts known to placement, and a small flavor."""
-    own = db or await Database.open(":memory:")
-    await create_all(own, COMPUTE, metadata)
+    own = await a_database()
     world = World(own, FakeClock(), hosts or ("h1",), config or ComputeConfig())
     await world.settle()
     if flavor:

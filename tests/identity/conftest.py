@@ -12,7 +12,6 @@ from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, 
 from pileus.kit.clock import FakeClock
 from pileus.kit.db import Database, create_all
 from pileus.kit.http import Kernel
-from pileus.kit.policy import Enforcer
 
 PASSWORD = "correct horse"
 SERVICES = (
@@ -33,7 +32,6 @@ class Cloud:
     def __init__(self, keys: Path) -> None:
         self._keys = keys
         self.clock = FakeClock()
-        self.enforcer = Enforcer()
         self.admin = ""
 
     async def start(self) -> None:
@@ -49,7 +47,7 @@ class Cloud:
         """As another process over the same database would see it."""
         self.app = build(db=self.db, clock=self.clock, state=self._keys)
         self.port = IdentityPort(self.app)
-        self.kernel = Kernel(self.port, Enforcer())
+        self.kernel = Kernel(self.port)
         self.kernel.mount("identity", API, self.app)
 
     async def ask(

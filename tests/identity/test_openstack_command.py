@@ -15,7 +15,6 @@ from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database, create_all
 from pileus.kit.http import Kernel
 from pileus.kit.http.server import Application, Granian, free_port, until_listening
-from pileus.kit.policy import Enforcer
 
 pytestmark = pytest.mark.client
 COMMAND = Path(sys.executable).with_name("openstack")
@@ -60,7 +59,7 @@ async def served(state: Path) -> AsyncIterator[int]:
     db = await Database.open(":memory:")
     await create_all(db, METADATA)
     app = build(db=db, clock=SystemClock(), state=state)
-    kernel = Kernel(IdentityPort(app), Enforcer())
+    kernel = Kernel(IdentityPort(app))
     kernel.mount("identity", API, app)
     port = free_port()
     await bootstrap(

@@ -15,7 +15,6 @@ from pileus.kit.clock import FakeClock
 from pileus.kit.db import Database, create_all
 from pileus.kit.errors import Unauthorized
 from pileus.kit.http import Kernel
-from pileus.kit.policy import Enforcer
 
 CALLERS = {
     "root": Caller(user_id="o", project_id="p0", roles=frozenset({"admin", "member", "reader"})),
@@ -49,7 +48,7 @@ class Service:
     def __init__(self, app: ImageApp, folder: Path) -> None:
         self.app = app
         self.folder = folder / "images"
-        self.kernel = Kernel(Tokens(), Enforcer())
+        self.kernel = Kernel(Tokens())
         self.kernel.mount("image", API, app)
 
     async def ask(

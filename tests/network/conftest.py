@@ -18,7 +18,6 @@ from pileus.kit.flow.standing import Reconcilers
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.http import Kernel
 from pileus.kit.observe.events import Events
-from pileus.kit.policy import Enforcer
 from pileus.network.app import Network
 from pileus.network.drivers.fake import FakeFabric
 from pileus.network.manifest import API, METADATA, build, port, standing
@@ -69,8 +68,7 @@ class Net:
             db=db, clock=clock, bus=self.bus, hosts=self.hosts, events=Events(db, self.bus, clock), fabric=self.fabric
         )
         self.ports: Ports = port(self.app)
-        self.enforcer = Enforcer()
-        self.kernel = Kernel(Tokens(), self.enforcer)
+        self.kernel = Kernel(Tokens())
         self.kernel.mount("network", API, self.app)
         self.reconcilers = Reconcilers(standing(self.app), self.bus, clock)
 

@@ -10,7 +10,6 @@ from pileus.kit.clock import FakeClock
 from pileus.kit.db import Database, create_all
 from pileus.kit.errors import Unauthorized
 from pileus.kit.http import Kernel
-from pileus.kit.policy import Enforcer
 from pileus.placement.app import PlacementApp
 from pileus.placement.manifest import API, METADATA
 
@@ -41,7 +40,7 @@ class Service:
 
     def __init__(self, app: PlacementApp) -> None:
         self.app = app
-        self.kernel = Kernel(Tokens(), Enforcer())
+        self.kernel = Kernel(Tokens())
         self.kernel.mount("placement", API, app)
 
     async def ask(

@@ -31,7 +31,7 @@ from pileus.kit.http.server import Application
 from pileus.kit.http.socket import Socket, SocketHandler
 from pileus.kit.observe.events import Events
 from pileus.kit.observe.log import log_of
-from pileus.kit.policy import Enforcer, PolicyError
+from pileus.kit.policy import PolicyError
 from pileus.main import machine
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -129,7 +129,6 @@ async def assemble(state: State, settings: Settings) -> Cloud:
     clock, bus = SystemClock(), LocalBus()
     people = identity.build(db=db, clock=clock, state=state.path)
     directory = identity.IdentityPort(people)
-    enforcer = Enforcer()
     frame = Frame(
         state=state,
         settings=settings,
@@ -139,13 +138,13 @@ async def assemble(state: State, settings: Settings) -> Cloud:
         engine=Engine(db, bus, clock),
         hosts=Hosts(db, bus, clock),
         events=Events(db, bus, clock),
-        kernel=Kernel(directory, enforcer),
+        kernel=Kernel(directory),
     )
     frame.hosts.on_seen(lambda kind, id: frame.engine.wake_subject(f"{kind}:{id}"))
     _mount(frame, identity, people)
     await _bootstrap(frame, people, manifests)
     cloud = await _services(frame, manifests, directory)
-    _read_policy(state, enforcer)
+    _read_policy(frame)
     _plain_pages(frame, manifests)
     return cloud
 
@@ -283,16 +282,17 @@ class _Wired:
         return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts.doors, frame.clock)
 
 
-def _read_policy(state: State, enforcer: Enforcer) -> None:
-    """An operator's policy.yaml takes the place of the defaults it names."""
-    file = state / "policy.yaml"
-    if not file.exists():
-        return
-    try:
-        strings = msgspec.convert(yaml.safe_load(file.read_text()) or {}, dict[str, str])
-        enforcer.override(strings)
-    except (yaml.YAMLError, msgspec.ValidationError, PolicyError) as bad:
-        raise BadPolicy(file=file, why=bad) from bad
+def _read_policy(frame: Frame) -> None:
+    """An operator's policy/<service>.yaml takes the place of the defaults it names."""
+    for name, mounted in frame.kernel.mounts.items():
+        file = frame.state / "policy" / f"{name}.yaml"
+        if not file.exists():
+            continue
+        try:
+            strings = msgspec.convert(yaml.safe_load(file.read_text()) or {}, dict[str, str])
+            mounted.enforcer.override(strings)
+        except (yaml.YAMLError, msgspec.ValidationError, PolicyError) as bad:
+            raise BadPolicy(file=file, why=bad) from bad
 
 
 def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:

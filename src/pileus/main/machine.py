@@ -98,7 +98,7 @@ def hypervisor(state: State, settings: Settings, images: ImageFiles, plug: Plug,
 
     guest = cached(guest_cache())
     probe = ProbeGuest(guest.kernel, guest.initrd) if guest is not None else None
-    return Qemu(state.path, images, plug, probe=probe)
+    return Qemu(state.path, images, plug, probe=probe, verdict=guest_cache().parent / "accel.json")
 
 
 class LocalConsoles:

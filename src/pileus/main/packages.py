@@ -62,7 +62,7 @@ IMAGE = (
     Program("xz-utils", "xz"),
 )
 CLOUD = (*COMPUTE, *NETWORK, *IMAGE)
-TESTS = (*CLOUD, Program("openssh-client", "ssh"))
+TESTS = (*CLOUD, Program("openssh-client", "ssh"), Program("postgresql", "/usr/lib/postgresql/15/bin/postgres"))
 
 
 class CannotInstall(Problem):

@@ -47,25 +47,21 @@ def daemons_of(state: State) -> list[tuple[str, Process | None]]:
 def servers_of(state: State) -> list[tuple[str, Process]]:
     """Every QEMU of this cloud, by server id.
 
-    The command lines are the truth: whatever became of the files, a QEMU that was given a directory of this cloud is
-    this cloud's.
+    Where it works is the truth: whatever became of the files, a QEMU in a directory of this cloud is this cloud's.
     """
-    beginning = f"{state / 'servers'}/".encode()
+    beginning = f"{state / 'servers'}/"
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            line = (entry / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
+            place = str((entry / "cwd").readlink())
+            program = (entry / "comm").read_text()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        program, _, arguments = line.partition(b"\0")
-        at = arguments.find(beginning)
-        if b"qemu-system" in program and at >= 0:
-            id = arguments[at + len(beginning) :].partition(b"/")[0].decode(errors="replace")
-            running = process(int(entry.name))
-            if running is not None:
-                found.append((id, running))
+        running = process(int(entry.name))
+        if place.startswith(beginning) and program.startswith("qemu") and running is not None:
+            found.append((place.removeprefix(beginning).partition("/")[0], running))
     return sorted(found)
 
 

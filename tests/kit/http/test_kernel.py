@@ -10,7 +10,7 @@ import msgspec
 from pileus.kit.auth import Caller
 from pileus.kit.errors import Conflict, NotFound, Unauthorized
 from pileus.kit.http import Api, Call, F, Faults, Kernel, Microversions, Page, Query, Reply, Stream, Version, Wire
-from pileus.kit.policy import ADMIN, PROJECT_MEMBER, PROJECT_READER, Enforcer, Rule
+from pileus.kit.policy import ADMIN, PROJECT_MEMBER, PROJECT_READER, Rule
 
 CALLERS = {
     "alice": Caller(user_id="a", project_id="p1", roles=frozenset({"member", "reader"})),
@@ -139,7 +139,7 @@ def ask(
     method: str, path: str, token: str | None = "alice", body: Any = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, Any, dict[str, str]]:
     """What the service answers: status, JSON or bytes, headers."""
-    kernel = Kernel(Tokens(), Enforcer())
+    kernel = Kernel(Tokens())
     kernel.mount("things", api, Things({"t1": Thing("t1", "p1", "one"), "t2": Thing("t2", "p2", "two")}))
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     sent: list[Any] = []

@@ -16,7 +16,7 @@ def test_every_operation_is_in_the_document_with_its_policy() -> None:
     assert {"get", "post"} == set(found["paths"]["/v2.1/things"])
     shown = found["paths"]["/v2.1/things/{thing_id}"]["get"]
     assert "things:show" == shown["x-openstack-policy"]["rule"]
-    assert ["os-lock"] == found["paths"]["/v2.1/things/{thing_id}/action"]["post"]["x-actions"]
+    assert ["os-lock", "os-seal"] == found["paths"]["/v2.1/things/{thing_id}/action"]["post"]["x-actions"]
     body = found["paths"]["/v2.1/things"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     name = body["properties"]["thing"]["$ref"].rpartition("/")[2]
     assert 5 == found["components"]["schemas"][name]["properties"]["name"]["maxLength"]

@@ -87,22 +87,22 @@ class Mounted:
         self.api = api
         self.app = app
         self.router = Router(api)
+        # Every service has its own rules: the same names mean different things in different services.
+        self.enforcer = Enforcer()
+        self.enforcer.declare(route.rule for route in api.routes if route.rule)
+        self.enforcer.declare(api.rules)
 
 
 class Kernel:
     """Answers requests for all mounted services."""
 
-    def __init__(self, authenticator: Authenticator, enforcer: Enforcer) -> None:
+    def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
-        self._enforcer = enforcer
         self._mounts: dict[str, Mounted] = {}
         self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
 
     def mount(self, name: str, api: Api, app: object) -> None:
         """Serve an API below /name."""
-        for route in api.routes:
-            self._enforcer.declare([route.rule] if route.rule else [])
-        self._enforcer.declare(api.rules)
         self._mounts[name] = Mounted(api, app)
 
     @property
@@ -135,7 +135,7 @@ class Kernel:
         )
         call.base = f"{address}/{parts[0]}"
         call.app = mounted.app
-        call.enforcer = self._enforcer
+        call.enforcer = mounted.enforcer
         with within_request(request_id):
             reply = await self._answer(mounted, call, scope, parts[1:], receive)
         self._mark(mounted.api, call, reply)
@@ -269,11 +269,11 @@ class Kernel:
             if isinstance(target, Problem):
                 # What is missing is told only to those who might see it, were it there.
                 if route.rule is not None:
-                    self._enforcer.require(route.rule.name, call.caller, {})
+                    call.enforcer.require(route.rule.name, call.caller, {})
                 raise target
         if route.rule is not None and not route.late:
             seen = own(call.caller) if target is None else target_of(target)
-            self._enforcer.require(route.rule.name, call.caller, seen)
+            call.enforcer.require(route.rule.name, call.caller, seen)
         return target
 
     async def _body(
@@ -300,7 +300,7 @@ class Kernel:
             return
         seen = own(call.caller) if target is None else target_of(target)
         for rule in _used(body):
-            self._enforcer.require(rule, call.caller, seen)
+            call.enforcer.require(rule, call.caller, seen)
 
     async def _read(self, api: Api, call: Call[Any], receive: Receive) -> bytes:
         length = _length(call.headers)
@@ -349,7 +349,7 @@ class Kernel:
         if not named:
             return named
         seen = target_of(view)
-        return frozenset(name for name in named if self._enforcer.allows(name, call.caller, seen))
+        return frozenset(name for name in named if call.enforcer.allows(name, call.caller, seen))
 
 
 def _argument(kind: str, name: str, path: Mapping[str, str], route: Route, call: Call[Any]) -> object:
