@@ -233,3 +233,25 @@ async def test_versions_and_extensions_need_no_token(net: Open) -> None:
         assert {"router", "security-group", "external-net", "provider", "quotas", "standard-attr-tag"} <= aliases
         assert "router" == (await n.ask("GET", "/v2.0/extensions/router", who=None)).body["extension"]["alias"]
         assert 404 == (await n.ask("GET", "/v2.0/extensions/qos", who=None)).status
+
+
+async def test_addresses_taken_are_counted_for_admins(net: Open) -> None:
+    async with net() as n:
+        network, subnet = await n.network(cidr="10.0.0.0/28", name="blue")
+        await n.make("ports", network_id=network)
+        (seen,) = await n.get("network-ip-availabilities?network_name=blue", "root")
+        assert (13, 2, subnet) == (
+            seen["total_ips"], seen["used_ips"], seen["subnet_ip_availability"][0]["subnet_id"]
+        )  # fmt: skip
+        assert seen == await n.get(f"network-ip-availabilities/{network}", "root")
+        assert 403 == (await n.ask("GET", "/v2.0/network-ip-availabilities")).status
+
+
+async def test_what_changed_since_is_found(net: Open) -> None:
+    async with net() as n:
+        await n.make("networks", name="old")
+        n.clock.move(60)
+        since = n.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        await n.make("networks", name="new")
+        assert ["new"] == [each["name"] for each in await n.get(f"networks?changed_since={since}")]
+        assert 400 == (await n.ask("GET", "/v2.0/networks?changed_since=yesterday")).status

@@ -13,6 +13,7 @@ from pileus.network import tables
 from pileus.network.api import agents as _agents  # noqa: F401
 from pileus.network.api import extensions as _extensions  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
+from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
 from pileus.network.api import networks as _networks  # noqa: F401
 from pileus.network.api import ports as _ports  # noqa: F401
 from pileus.network.api import quotas as _quotas  # noqa: F401

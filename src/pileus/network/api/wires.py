@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pileus.kit.db import In, Matches, Not
+from pileus.kit.db import Ge, In, Matches, Not
 from pileus.kit.http.kernel import BadField
 from pileus.kit.http.route import Query
 from pileus.kit.http.wire import F, Wire
@@ -53,6 +53,7 @@ class Filters(Query):
     tags_any: Annotated[list[str], F("tags-any")] = []
     not_tags: Annotated[list[str], F("not-tags")] = []
     not_tags_any: Annotated[list[str], F("not-tags-any")] = []
+    changed_since: str | None = None
     fields: list[str] = []
     limit: str | None = None
     marker: str | None = None
@@ -61,7 +62,7 @@ class Filters(Query):
     sort_dir: list[str] = []
 
 
-_PAGING = {"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"}
+_PAGING = {"changed_since", "fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"}
 _TAGS = {"tags", "tags_any", "not_tags", "not_tags_any"}
 
 
@@ -74,7 +75,17 @@ def where(query: Filters) -> dict[str, object]:
             target = "project_id" if name == "tenant_id" else name
             found[target] = values[0] if len(values) == 1 else In(values)
     tags = _tags(query)
+    if query.changed_since is not None:
+        found["updated_at"] = Ge(_time(query.changed_since))
     return {**found, "tags": tags} if tags else found
+
+
+def _time(given: str) -> dt.datetime:
+    try:
+        at = dt.datetime.fromisoformat(given)
+    except ValueError:
+        raise BadField(field="changed_since", why=f"'{given}' is not a time such as 2026-01-31T12:00:00") from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)
 
 
 def _tags(query: Filters) -> tuple[object, ...]:

@@ -1,6 +1,6 @@
 """Networks in the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -92,16 +92,6 @@ async def network_insert(db: Database, network: Network) -> bool:
     return await db.run(INSERT, **row) == 1
 
 
-async def network_change(db: Database, network: Network, values: Mapping[str, object]) -> None:
-    """The network's row has these values."""
-    await db.run(CHANGE, of_id=network.id, **values)
-
-
 async def usable_networks(db: Database, project_id: str) -> list[Network]:
     """Networks a project's server may be put on without naming one."""
     return await db.all(FIND, project_id=project_id)
-
-
-def ids(found: Iterable[Network]) -> list[str]:
-    """The networks' ids."""
-    return [network.id for network in found]

@@ -1,0 +1,89 @@
+"""The `openstack` command's network half, against a served cloud with a pretended fabric."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.clients.cloud import FAKES, RunningCloud, running_cloud
+
+pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[RunningCloud]:
+    with running_cloud(*FAKES, "--services", "identity,image,placement,network") as made:
+        yield made
+
+
+def test_a_network_with_all_its_parts_is_made_shown_changed_and_deleted(cloud: RunningCloud) -> None:
+    ask = cloud.openstack
+    assert ["red"] == ask("network create --tag red blue")["tags"]
+    subnet = ask(
+        "subnet create --network blue --subnet-range 10.9.0.0/24 --dns-nameserver 9.9.9.9"
+        " --host-route destination=10.7.0.0/16,gateway=10.9.0.9 --allocation-pool start=10.9.0.10,end=10.9.0.99 four"
+    )
+    assert ("10.9.0.1", [{"start": "10.9.0.10", "end": "10.9.0.99"}]) == (
+        subnet["gateway_ip"], subnet["allocation_pools"]
+    )  # fmt: skip
+    port = ask(
+        "port create --network blue --fixed-ip subnet=four,ip-address=10.9.0.50 --allowed-address ip-address=10.9.0.60 one"
+    )
+    assert "10.9.0.50" == port["fixed_ips"][0]["ip_address"]
+
+    ask("router create way")
+    ask("router set --external-gateway public way")
+    ask("router add subnet way four")
+    ask("router set --route destination=10.88.0.0/16,gateway=10.9.0.77 way")
+    assert ["10.9.0.1"] == [each["ip_address"] for each in ask("router show way")["interfaces_info"]]
+    ask("router unset --route destination=10.88.0.0/16,gateway=10.9.0.77 way")
+    floating = ask("floating ip create --port one public")
+    assert ("10.9.0.50", "ACTIVE") == (floating["fixed_ip_address"], floating["status"])
+    ask(f"floating ip unset --port {floating['id']}")
+    assert [None] == [each["Port"] for each in ask("floating ip list")]
+
+    ask("port set --no-security-group --disable-port-security --no-allowed-address one")
+    assert ["one"] == [each["Name"] for each in ask("port list --fixed-ip ip-address=10.9.0.50")]
+    ask("network set --name green --tag x blue")
+    assert ["green"] == [each["Name"] for each in ask("network list --tags red,x")]
+    ask("subnet set --dns-nameserver 8.8.8.8 --no-host-route four")
+    assert [] == ask("subnet show four")["host_routes"]
+    assert ["public"] == [each["Name"] for each in ask("network list --external")]
+
+    ask(f"floating ip delete {floating['id']}")
+    ask("router remove subnet way four")
+    ask("router unset --external-gateway way")
+    ask("router delete way")
+    ask("port delete one")
+    ask("network delete green")
+    assert [] == ask("port list")
+
+
+def test_security_groups_and_their_rules(cloud: RunningCloud) -> None:
+    ask = cloud.openstack
+    assert 2 == len(ask("security group create web")["rules"])
+    rule = ask("security group rule create --protocol tcp --dst-port 80:90 --remote-ip 10.0.0.0/8 web")
+    assert (80, 90, "tcp") == (rule["port_range_min"], rule["port_range_max"], rule["protocol"])
+    assert "already exists" in ask("security group rule create --ethertype IPv6 --egress web", fails=True)
+    assert 3 == len(ask("security group rule list web"))
+    ask(f"security group rule delete {rule['id']}")
+    ask("security group delete web")
+    assert ["default"] == [each["Name"] for each in ask("security group list")]
+
+
+def test_what_is_for_administrators(cloud: RunningCloud) -> None:
+    def ask(line: str) -> object:
+        return cloud.openstack(line, as_="admin")
+
+    ask("network create --share --provider-network-type vlan --provider-physical-network external"
+        " --provider-segment 7 seven")  # fmt: skip
+    ask("network delete seven")
+    ask("network create --external more")
+    ask("network set --internal more")
+    ask("network delete more")
+    ask("router create --disable-snat --external-gateway public edge")
+    ask("router delete edge")
+    ask("quota set --ports 7 demo")
+    ask("quota show --network --usage demo")
+    ask("network agent list")
+    assert ask("availability zone list --network")
+    ask("ip availability show public")
+    assert "get_agent" in cloud.openstack("network agent list", fails=True)
