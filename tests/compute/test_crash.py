@@ -1,0 +1,77 @@
+"""Killed at every point, boot and delete end where they end undisturbed, and leave nothing over."""
+
+import pytest
+from tests.compute.world import World, a_database
+
+from pileus.compute.config import ComputeConfig
+from pileus.kit.clock import FakeClock
+from pileus.kit.flow.crash import Reaper, Scene, play, survives_crashes
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.settle import TakesTurns
+
+
+class ServerScene:
+    """A server that boots, or runs and is deleted; the process dies and another takes over."""
+
+    def __init__(self, world: World, verb: str) -> None:
+        self.first = self.now = world
+        self.verb = verb
+        self.id = ""
+
+    async def begin(self, engine: Engine) -> None:
+        if self.verb == "boot fails":
+            for driver in self.now.drivers.values():
+                driver.fail_next("ensure", "no such CPU", times=1000)
+        answered = await self.now.create()
+        self.id = answered.body["server"]["id"]
+        if self.verb == "delete while booting":
+            assert 204 == (await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")).status
+        elif self.verb in {"delete", "stop"}:
+            await self.now.settle()
+            if self.verb == "delete":
+                await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")
+            else:
+                await self.now.act(self.id, os_stop=None)
+
+    async def engine(self) -> Engine:
+        self.now = World(self.first.db, self.first.clock, ("h1", "h2"), ComputeConfig(), self.first)
+        return self.now.engine
+
+    async def others(self) -> tuple[TakesTurns, ...]:
+        return (*self.now.agents.values(), self.now.reconcilers)
+
+    async def world(self) -> object:
+        answered = await self.now.ask("GET", f"/v2.1/servers/{self.id}", by="root")
+        server = answered.body.get("server", {})
+        past = await self.now.engine.history(f"server:{self.id}")
+        return (
+            server.get("status"),
+            server.get("OS-EXT-SRV-ATTR:host"),
+            server.get("fault", {}).get("message"),
+            sorted(claim.host for claim in self.now.placement.held.values()),
+            [(port.host, port.up) for ports in self.now.networks.ports.values() for port in ports],
+            {name: [seen.power for seen in (await d.observe()).values()] for name, d in self.now.drivers.items()},
+            [(one.operation.flow, one.operation.state) for one in past],
+            [(seen.host, seen.present) for seen in await self.now.hosts.seen_list(kind="server")],
+        )
+
+
+def scene(verb: str):
+    async def make(reaper: Reaper, clock: FakeClock) -> Scene:
+        world = World(await a_database(), clock, ("h1", "h2"), ComputeConfig())
+        await world.settle()
+        await world.flavor()
+        return ServerScene(world, verb)
+
+    return make
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["boot", "boot fails", "delete", "delete while booting", "stop"])
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
+    assert await survives_crashes(scene(verb)) >= 3
+
+
+async def test_the_undisturbed_ends_are_the_right_ones() -> None:
+    ends = {verb: (await play(scene(verb), None)).world[0] for verb in ("boot", "boot fails", "delete", "stop")}
+    assert {"boot": "ACTIVE", "boot fails": "ERROR", "delete": None, "stop": "SHUTOFF"} == ends

@@ -1,0 +1,157 @@
+"""Turning servers on and off, and following those that do it themselves."""
+
+from typing import Any
+
+from tests.compute.world import World, a_world
+
+
+async def states(world: World, id: str) -> tuple[Any, ...]:
+    server = await world.show(id)
+    return server["status"], server["OS-EXT-STS:vm_state"], server["OS-EXT-STS:task_state"]
+
+
+async def test_stop_and_start() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 202 == (await world.act(id, os_stop=None)).status
+        assert ("ACTIVE", "active", "powering-off") == await states(world, id)
+        await world.settle()
+        assert ("SHUTOFF", "stopped", None) == await states(world, id)
+        assert 202 == (await world.act(id, os_start=None)).status
+        assert ("SHUTOFF", "stopped", "powering-on") == await states(world, id)
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+
+
+async def test_actions_that_do_not_fit_are_409() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        answered = await world.act(id, os_start=None)
+        assert 409 == answered.status
+        said = answered.body["conflictingRequest"]["message"]
+        assert f"Cannot 'start' instance {id} while it is in vm_state active" == said
+        assert 202 == (await world.act(id, os_stop=None)).status
+        answered = await world.act(id, os_stop=None)
+        said = answered.body["conflictingRequest"]["message"]
+        assert f"Cannot 'stop' instance {id} while it is in task_state powering-off" == said
+        await world.settle()
+        assert 409 == (await world.act(id, reboot={"type": "SOFT"})).status
+
+
+async def test_reboots_are_counted() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 202 == (await world.act(id, reboot={"type": "soft"})).status
+        assert ("REBOOT", "active", "rebooting") == await states(world, id)
+        await world.settle()
+        assert 202 == (await world.act(id, reboot={"type": "HARD"})).status
+        assert ("HARD_REBOOT", "active", "rebooting_hard") == await states(world, id)
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+        (document,) = await world.hosts.wanted_list("h1", "server")
+        assert {"start": 0, "soft": 1, "hard": 1} == document.body["restarts"]
+        assert 400 == (await world.act(id, reboot={"type": "WARM"})).status
+
+
+async def test_a_deaf_guest_keeps_the_task_until_the_host_loses_patience() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.drivers["h1"].deafen(id)
+        await world.act(id, os_stop=None)
+        await world.settle(until_s=60)
+        assert ("ACTIVE", "active", "powering-off") == await states(world, id)
+        world.drivers["h1"].run_out_of_patience(id)
+        await world.settle()
+        assert ("SHUTOFF", "stopped", None) == await states(world, id)
+
+
+async def test_a_stop_that_fails_leaves_the_server_as_it_was() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.drivers["h1"].fail_next("ensure", "monitor does not answer")
+        await world.act(id, os_stop=None)
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+        actions = (await world.ask("GET", f"/v2.1/servers/{id}/os-instance-actions")).body["instanceActions"]
+        assert [("stop", "Error"), ("create", None)] == [(action["action"], action["message"]) for action in actions]
+
+
+async def test_a_guest_that_powers_itself_off_is_stopped_and_stays_so() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.drivers["h1"].guest_powers_off(id)
+        await world.agents["h1"].turn()
+        assert ("SHUTOFF", "stopped", None) == await states(world, id)
+        await world.settle(until_s=120)
+        assert ("SHUTOFF", "stopped", None) == await states(world, id)
+        (document,) = await world.hosts.wanted_list("h1", "server")
+        assert "off" == document.body["power"]
+        assert [id] == [s["id"] for s in (await world.ask("GET", "/v2.1/servers?status=SHUTOFF")).body["servers"]]
+        assert "server.powered_off" in [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
+        assert 202 == (await world.act(id, os_start=None)).status
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+
+
+async def test_a_server_that_was_killed_is_stopped() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.drivers["h1"].lose_power(id)
+        await world.settle(until_s=120)
+        server = await world.show(id)
+        assert "SHUTOFF" == server["status"]
+        assert "server.crashed" in [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
+
+
+async def test_locked_servers_are_left_alone() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 202 == (await world.act(id, lock=None)).status
+        assert (await world.show(id, at="2.9"))["locked"]
+        for answered in (await world.act(id, os_stop=None), await world.ask("DELETE", f"/v2.1/servers/{id}")):
+            assert (409, f"Instance {id} is locked") == (
+                answered.status, answered.body["conflictingRequest"]["message"],
+            )  # fmt: skip
+        assert 202 == (await world.act(id, by="root", os_stop=None)).status
+        await world.settle()
+        assert 202 == (await world.act(id, unlock=None)).status
+        assert 202 == (await world.act(id, os_start=None)).status
+
+
+async def test_what_an_admin_locked_only_an_admin_unlocks() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        await world.act(id, by="root", at="2.73", lock={"locked_reason": "an audit"})
+        assert "an audit" == (await world.show(id, at="2.73"))["locked_reason"]
+        assert 403 == (await world.act(id, unlock=None)).status
+        assert 202 == (await world.act(id, by="root", unlock=None)).status
+
+
+async def test_a_hard_reboot_starts_a_stopped_server() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        await world.act(id, os_stop=None)
+        await world.settle()
+        assert 202 == (await world.act(id, reboot={"type": "HARD"})).status
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+
+
+async def test_admins_say_that_a_server_is_in_error_or_is_not() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 403 == (await world.act(id, os_resetState={"state": "error"})).status
+        assert 202 == (await world.act(id, by="root", os_resetState={"state": "error"})).status
+        assert "ERROR" == (await world.show(id))["status"]
+        assert 202 == (await world.act(id, by="root", os_resetState={"state": "active"})).status
+        assert "ACTIVE" == (await world.show(id))["status"]
+
+
+async def test_actions_that_are_not_offered_say_so() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        answered = await world.act(id, shelve=None)
+        assert (501, "This cloud does not offer 'shelve' yet.") == (
+            answered.status, answered.body["notImplemented"]["message"],
+        )  # fmt: skip
+        assert 400 == (await world.act(id, nonsense=None)).status
