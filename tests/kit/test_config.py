@@ -1,0 +1,48 @@
+"""Options: where each value comes from, and what is said of wrong ones."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pileus.kit.config import BadConfig, load
+
+
+class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    size: int = 1
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str = "a"
+    flag: bool = False
+    inner: Inner = Inner()
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('name = "file"\n[inner]\nsize = 2\n')
+    found = load(Options, file, {"name": "given"}, {"PILEUS_FLAG": "true", "PILEUS_INNER__SIZE": "3", "OTHER": "x"})
+    assert Options("given", True, Inner(3)) == found.options
+    origins = {setting.name: setting.origin for setting in found.settings}
+    assert {
+        "name": "command line",
+        "flag": "environment variable PILEUS_FLAG",
+        "inner.size": "environment variable PILEUS_INNER__SIZE",
+    } == origins
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nmae = 'x'\n", ":1: there is no option 'nmae'"),
+        ("name = 'x'\n[inner]\nsice = 1\n", ":3: there is no option 'inner.sice'"),
+        ("[inner]\nsize = 'big'\n", ":2: option 'inner.size'"),
+        ("name = \n", "it is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(BadConfig) as told:
+        load(Options, file, {}, {})
+    assert words in told.value.message
