@@ -1,5 +1,6 @@
 """Routers and floating IPs as users meet them."""
 
+import asyncio
 from typing import Any
 
 Open = Any
@@ -186,3 +187,33 @@ async def test_floating_ips_that_cannot_be_are_refused(net: Open) -> None:
         wish = {"floating_network_id": outside, "floating_ip_address": "172.24.4.77"}
         assert "172.24.4.77" == (await n.make("floatingips", "mona", **wish))["floating_ip_address"]
         assert 409 == (await n.post("floatingips", "mona", **wish)).status
+
+
+async def test_of_two_who_set_a_gateway_at_once_one_port_is_left(net: Open) -> None:
+    async with net() as n:
+        outside, _ = await n.outside()
+        router = (await n.make("routers"))["id"]
+        info = {"network_id": outside}
+        answers = await asyncio.gather(*(n.put("routers", router, external_gateway_info=info) for _ in range(5)))
+        assert {200} == {answer.status for answer in answers}
+        assert 1 == len(await n.get("ports?device_owner=network:router_gateway", "root"))
+
+
+async def test_a_port_becomes_the_leg_of_one_router_only(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        port = await n.make("ports", network_id=network)
+        routers = [(await n.make("routers"))["id"] for _ in range(5)]
+        answers = await asyncio.gather(
+            *(n.ask("PUT", f"/v2.0/routers/{id}/add_router_interface", {"port_id": port["id"]}) for id in routers)
+        )
+        assert [200, 409, 409, 409, 409] == sorted(answer.status for answer in answers)
+
+
+async def test_of_many_who_lead_a_floating_ip_to_one_port_one_succeeds(net: Open) -> None:
+    async with net() as n:
+        network, _, outside, _ = await _way_out(n)
+        port = await n.make("ports", network_id=network)
+        ids = [(await n.make("floatingips", floating_network_id=outside))["id"] for _ in range(5)]
+        answers = await asyncio.gather(*(n.put("floatingips", id, port_id=port["id"]) for id in ids))
+        assert [200, 409, 409, 409, 409] == sorted(answer.status for answer in answers)

@@ -66,6 +66,7 @@ async def update_floating_ip(
 ) -> FloatingIp:
     """The floating IP leads where it is asked to: `port_id` None is nowhere, and so is its absence."""
     async with app.db.transaction():
+        floating = await rows.floating_ip_get(app.db, floating.id)
         columns = {name: value for name, value in values.items() if name not in {"port_id", "fixed_ip"}}
         port_id, fixed_ip = values.get("port_id"), values.get("fixed_ip")
         if port_id is None and fixed_ip is not None:
@@ -82,9 +83,7 @@ async def update_floating_ip(
             raise _taken(floating, str(port_id), str(columns["fixed_ip"])) from None
         await tell(app, "floatingip.updated", floating)
         app.changed()
-        found = await rows.floating_ip_find(app.db, floating.id)
-        assert found is not None
-        return found
+        return await rows.floating_ip_get(app.db, floating.id)
 
 
 def _taken(floating: FloatingIp, port_id: str, fixed_ip: str) -> FloatingIPPortAlreadyAssociated:
@@ -134,6 +133,7 @@ def _fixed(port: Port, fixed_ip: str | None) -> FixedIp:
 async def delete_floating_ip(app: App, floating: FloatingIp) -> None:
     """The floating IP and the port that held its address are gone."""
     async with app.db.transaction():
+        floating = await rows.floating_ip_get(app.db, floating.id)
         await app.db.run(rows.DELETE, of_id=floating.id)
         outer = await port_rows.port_find(app.db, floating.outer_port_id)
         if outer is not None:

@@ -85,6 +85,7 @@ async def groups_named(app: App, project_id: str, names: Sequence[str]) -> list[
 async def update_group(app: App, group: SecurityGroup, values: Mapping[str, object]) -> SecurityGroup:
     """The group is as asked for."""
     async with app.db.transaction():
+        group = await rows.group_get(app.db, group.id)
         if "name" in values and group.default_for is not None and values["name"] != group.name:
             raise SecurityGroupCannotUpdateDefault
         if "stateful" in values and values["stateful"] != group.stateful:
@@ -93,14 +94,13 @@ async def update_group(app: App, group: SecurityGroup, values: Mapping[str, obje
         await change(app, rows.CHANGE, group, values)
         await tell(app, "security_group.updated", group)
         app.changed()
-        found = await rows.group_find(app.db, group.id)
-        assert found is not None
-        return found
+        return await rows.group_get(app.db, group.id)
 
 
 async def delete_group(app: App, group: SecurityGroup, *, admin: bool) -> None:
     """The group and its rules are gone; raises SecurityGroupInUse while ports are in it or rules name it."""
     async with app.db.transaction():
+        group = await rows.group_get(app.db, group.id)
         if group.default_for is not None and not admin:
             raise SecurityGroupCannotRemoveDefault
         in_it = await app.db.one(rows.USED_BY, id=group.id)

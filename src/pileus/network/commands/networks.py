@@ -102,6 +102,7 @@ async def _insert(app: App, found: Network, *, chosen: bool) -> Network:
 async def update_network(app: App, network: Network, values: Mapping[str, object]) -> Network:
     """The network is as asked for."""
     async with app.db.transaction():
+        network = await rows.network_get(app.db, network.id)
         if network.shared and values.get("shared") is False:
             if await app.db.one(rows.USED_BY_OTHERS, id=network.id, project_id=network.project_id) is not None:
                 raise InvalidSharedSetting(id=network.id)
@@ -117,14 +118,14 @@ async def update_network(app: App, network: Network, values: Mapping[str, object
             await app.db.run(rows.NO_MORE_DEFAULT, of_id=network.id)
         await tell(app, "network.updated", network)
         app.changed()
-        found = await rows.network_find(app.db, network.id)
-        assert found is not None
+        found = await rows.network_get(app.db, network.id)
         return (await rows.with_subnets(app.db, [found]))[0]
 
 
 async def delete_network(app: App, network: Network) -> None:
     """The network and its subnets are gone; raises NetworkInUse while there are ports on it."""
     async with app.db.transaction():
+        network = await rows.network_get(app.db, network.id)
         used = await app.db.all(port_rows.IN_USE_ON, id=network.id, but=METADATA)
         if used:
             raise NetworkInUse(id=network.id, ports=", ".join(used))

@@ -55,8 +55,10 @@ async def create_port(
     check_pairs(wanted.allowed_pairs, secure=secure)
     port = await _insert(app, network, wanted, secure=secure)
     fixed = await take_addresses(app, Taker(port.id, port.device_owner, network.id, subnets), wanted.fixed_ips)
-    if groups and not fixed and wanted.security_groups:
-        raise PortSecurityAndIPRequiredForSecurityGroups
+    if groups and not fixed:
+        if wanted.security_groups:
+            raise PortSecurityAndIPRequiredForSecurityGroups
+        groups = []
     await rows.port_join(app.db, port.id, groups)
     port = msgspec.structs.replace(port, fixed_ips=fixed, security_groups=tuple(sorted(groups)))
     await tell(app, "port.created", port)
@@ -111,6 +113,7 @@ def _some_mac(app: App) -> str:
 async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Port:
     """The port is as asked for; `fixed_ips` and `security_groups` are whole new lists."""
     async with app.db.transaction():
+        port = await rows.port_get(app.db, port.id)
         columns = {name: value for name, value in values.items() if name not in {"fixed_ips", "security_groups"}}
         if port.device_owner in OF_ROUTERS and "fixed_ips" in values and port.device_owner != ROUTER_INTERFACE:
             raise UnsupportedPortDeviceOwner(operation="fixed_ips update", owner=port.device_owner, id=port.id)
@@ -127,9 +130,7 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
         await change(app, rows.CHANGE, port, columns)
         await tell(app, "port.updated", port)
         app.changed()
-        found = await rows.port_find(app.db, port.id)
-        assert found is not None
-        return found
+        return await rows.port_get(app.db, port.id)
 
 
 async def _check_mac(app: App, port: Port, mac: str) -> None:
@@ -192,6 +193,7 @@ def _matched(has: Sequence[FixedIp], asked: Sequence[AskedIp]) -> tuple[list[Fix
 async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
     """The port is gone, and floating IPs that led to it lead nowhere; a router's ports go only with the router."""
     async with app.db.transaction():
+        port = await rows.port_get(app.db, port.id)
         if not by_owner and port.device_owner in (*OF_ROUTERS, METADATA):
             why = f"has device owner {port.device_owner}"
             raise ServicePortInUse(id=port.id, why=why)

@@ -50,9 +50,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
 
 
 async def _again(app: App, router: Router) -> Router:
-    found = await rows.router_find(app.db, router.id)
-    assert found is not None
-    return found
+    return await rows.router_get(app.db, router.id)
 
 
 async def update_router(
@@ -60,6 +58,7 @@ async def update_router(
 ) -> Router:
     """The router is as asked for; `gateway` counts only if values say "gateway"."""
     async with app.db.transaction():
+        router = await rows.router_get(app.db, router.id)
         columns = {name: value for name, value in values.items() if name != "gateway"}
         if "gateway" in values:
             if gateway is None:
@@ -104,6 +103,7 @@ async def _gateway_subnets(app: App, router: Router) -> Sequence[Subnet]:
 async def delete_router(app: App, router: Router) -> None:
     """The router and its way out are gone; raises RouterInUse while it has legs."""
     async with app.db.transaction():
+        router = await rows.router_get(app.db, router.id)
         if await app.db.all(rows.LEGS, router_id=router.id):
             raise RouterInUse(id=router.id, why="still has ports")
         await clear_gateway(app, router)
@@ -117,6 +117,7 @@ async def add_subnet(app: App, router: Router, subnet: Subnet) -> Port:
     if subnet.gateway_ip is None:
         raise BadRequest(resource="router", why="Subnet for router interface must have a gateway IP")
     async with app.db.transaction():
+        router = await rows.router_get(app.db, router.id)
         network = await network_rows.network_find(app.db, subnet.network_id)
         if network is None:
             raise NetworkNotFound(id=subnet.network_id)
@@ -136,6 +137,7 @@ async def add_subnet(app: App, router: Router, subnet: Subnet) -> Port:
 async def add_port(app: App, router: Router, port: Port) -> Port:
     """The router has the port, and with it its addresses, as a leg."""
     async with app.db.transaction():
+        router, port = await rows.router_get(app.db, router.id), await port_rows.port_get(app.db, port.id)
         if port.device_id:
             raise PortInUse(id=port.id, device=port.device_id)
         if not port.fixed_ips:
@@ -180,6 +182,7 @@ async def _check_beside(app: App, router: Router, fresh: Sequence[Subnet]) -> No
 async def remove_interface(app: App, router: Router, port_id: str | None, subnet_id: str | None) -> tuple[Port, str]:
     """The leg given by its port, its subnet or both is gone; returns the port it was and its subnet."""
     async with app.db.transaction():
+        router = await rows.router_get(app.db, router.id)
         legs = await app.db.all(rows.LEGS, router_id=router.id)
         leg = _chosen(router, legs, port_id, subnet_id)
         port = await port_rows.port_find(app.db, leg.port_id)

@@ -4,8 +4,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from pileus.kit.db import Command
 from pileus.network.app import Network
 from pileus.network.models.resources import Standard
@@ -40,13 +38,3 @@ async def tell(app: Network, kind: str, what: Standard) -> None:
     """The change is on record; `kind` is such as "network.created"."""
     subject = f"{kind.partition('.')[0]}:{what.id}"
     await app.events.tell(kind, subject, what.project_id, payload={"name": what.name})
-
-
-def renamed(given: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
-    """The given values under the columns they go to."""
-    return {names[name]: value for name, value in given.items() if name in names}
-
-
-def plain(value: object) -> object:
-    """Structs inside as dictionaries."""
-    return msgspec.to_builtins(value)

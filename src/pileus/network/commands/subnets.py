@@ -99,6 +99,7 @@ def _version_of(cidr: str) -> int:
 async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) -> Subnet:
     """The subnet is as asked for."""
     async with app.db.transaction():
+        subnet = await rows.subnet_get(app.db, subnet.id)
         wanted = {**values, **await _ranges(app, subnet, values)}
         _check_options(
             cast("Sequence[str]", values.get("dns_servers", subnet.dns_servers)),
@@ -107,9 +108,7 @@ async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) 
         await change(app, rows.CHANGE, subnet, wanted)
         await tell(app, "subnet.updated", subnet)
         app.changed()
-        found = await rows.subnet_find(app.db, subnet.id)
-        assert found is not None
-        return found
+        return await rows.subnet_get(app.db, subnet.id)
 
 
 async def _ranges(app: App, subnet: Subnet, values: Mapping[str, object]) -> dict[str, object]:
@@ -142,6 +141,7 @@ async def _let_go_of_gateway(app: App, subnet: Subnet) -> None:
 async def delete_subnet(app: App, subnet: Subnet) -> None:
     """The subnet is gone; raises SubnetInUse while ports have addresses of it."""
     async with app.db.transaction():
+        subnet = await rows.subnet_get(app.db, subnet.id)
         used = await app.db.all(address_rows.IN_USE, id=subnet.id, but=METADATA)
         if used:
             raise SubnetInUse(id=subnet.id, ports=", ".join(used))

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, command, query
+from pileus.network.errors import FloatingIPNotFound
 from pileus.network.models.resources import FloatingIp
 from pileus.network.store.rows import change_of, delete_of, insert_of, standard_filters, standard_sorts
 from pileus.network.tables import floating_ips
@@ -58,3 +59,11 @@ LET_GO = command(
 async def floating_ip_find(db: Database, floating_ip_id: str) -> FloatingIp | None:
     """The floating IP of that id."""
     return await db.one(GET, id=floating_ip_id)
+
+
+async def floating_ip_get(db: Database, floating_ip_id: str) -> FloatingIp:
+    """The floating IP of that id as it is now; raises FloatingIPNotFound."""
+    found = await floating_ip_find(db, floating_ip_id)
+    if found is None:
+        raise FloatingIPNotFound(id=floating_ip_id)
+    return found

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, command, query, scalar, upsert
+from pileus.network.errors import SecurityGroupNotFound
 from pileus.network.models.resources import SecurityGroup, SecurityRule
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
 from pileus.network.tables import port_groups, security_groups, security_rules
@@ -114,6 +115,14 @@ async def group_find(db: Database, group_id: str) -> SecurityGroup | None:
     """The group of that id, with its rules."""
     found = await db.one(GET, id=group_id)
     return None if found is None else (await with_rules(db, [found]))[0]
+
+
+async def group_get(db: Database, group_id: str) -> SecurityGroup:
+    """The group of that id as it is now; raises SecurityGroupNotFound."""
+    found = await group_find(db, group_id)
+    if found is None:
+        raise SecurityGroupNotFound(id=group_id)
+    return found
 
 
 async def rule_find(db: Database, rule_id: str) -> SecurityRule | None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, command, query, scalar, upsert
+from pileus.network.errors import NetworkNotFound
 from pileus.network.models.resources import Network
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
 from pileus.network.tables import networks, ports, routers, subnets
@@ -83,6 +84,14 @@ async def with_subnets(db: Database, found: Sequence[Network]) -> list[Network]:
 async def network_find(db: Database, network_id: str) -> Network | None:
     """The network of that id, without its subnets."""
     return await db.one(GET, id=network_id)
+
+
+async def network_get(db: Database, network_id: str) -> Network:
+    """The network of that id as it is now; raises NetworkNotFound."""
+    found = await network_find(db, network_id)
+    if found is None:
+        raise NetworkNotFound(id=network_id)
+    return found
 
 
 async def network_insert(db: Database, network: Network) -> bool:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, command, query, scalar, upsert
+from pileus.network.errors import PortNotFound
 from pileus.network.models.resources import FixedIp, Port
 from pileus.network.store import addresses as address_rows
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
@@ -139,6 +140,14 @@ async def port_find(db: Database, port_id: str) -> Port | None:
     """The port of that id."""
     found = await db.one(GET, id=port_id)
     return None if found is None else (await with_addresses(db, [found]))[0]
+
+
+async def port_get(db: Database, port_id: str) -> Port:
+    """The port of that id as it is now; raises PortNotFound."""
+    found = await port_find(db, port_id)
+    if found is None:
+        raise PortNotFound(id=port_id)
+    return found
 
 
 async def ports_of_devices(db: Database, device_ids: Sequence[str]) -> list[Port]:

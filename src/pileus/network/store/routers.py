@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, command, query, scalar
+from pileus.network.errors import RouterNotFound
 from pileus.network.models.resources import Interface, Router
 from pileus.network.store.rows import change_of, delete_of, insert_of, standard_filters, standard_sorts
 from pileus.network.tables import addresses, floating_ips, router_interfaces, routers
@@ -71,3 +72,11 @@ FLOATING_THROUGH_SUBNET = scalar(
 async def router_find(db: Database, router_id: str) -> Router | None:
     """The router of that id."""
     return await db.one(GET, id=router_id)
+
+
+async def router_get(db: Database, router_id: str) -> Router:
+    """The router of that id as it is now; raises RouterNotFound."""
+    found = await router_find(db, router_id)
+    if found is None:
+        raise RouterNotFound(id=router_id)
+    return found

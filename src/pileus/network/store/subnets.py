@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, query, scalar
+from pileus.network.errors import SubnetNotFound
 from pileus.network.models.resources import Subnet
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, insert_of, standard_filters, standard_sorts
 from pileus.network.tables import networks, router_interfaces, subnets
@@ -74,6 +75,14 @@ _DERIVED = ("network_project_id", "network_shared", "network_external")
 async def subnet_find(db: Database, subnet_id: str) -> Subnet | None:
     """The subnet of that id."""
     return await db.one(GET, id=subnet_id)
+
+
+async def subnet_get(db: Database, subnet_id: str) -> Subnet:
+    """The subnet of that id as it is now; raises SubnetNotFound."""
+    found = await subnet_find(db, subnet_id)
+    if found is None:
+        raise SubnetNotFound(id=subnet_id)
+    return found
 
 
 async def subnets_on(db: Database, network_id: str) -> Sequence[Subnet]:
