@@ -1,4 +1,4 @@
-"""What tests of flows and hosts share: an open database in memory, a bus and a clock that stands still."""
+"""What tests of flows and hosts share: an open database, a bus and a clock that stands still."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -31,17 +31,21 @@ class Kit(msgspec.Struct):
 
 
 @contextlib.asynccontextmanager
-async def _open(clock: FakeClock) -> AsyncIterator[Kit]:
-    db, bus = await Database.open(":memory:"), LocalBus()
+async def _open(clock: FakeClock, address: str) -> AsyncIterator[Kit]:
+    db, bus = await Database.open(address), LocalBus()
     await create_all(db, metadata)
     hosts = Hosts(db, bus, clock)
     engine = Engine(db, bus, clock)
-    yield Kit(db, bus, clock, engine, hosts, LocalExchange(hosts, bus), Events(db, bus, clock))
-    await engine.stop()
-    await db.close()
+    try:
+        yield Kit(db, bus, clock, engine, hosts, LocalExchange(hosts, bus), Events(db, bus, clock))
+    finally:
+        await engine.stop()
+        await db.close()
 
 
 @pytest.fixture
-def kit(clock: FakeClock) -> Callable[[], contextlib.AbstractAsyncContextManager[Kit]]:
-    """`async with kit() as k:` gives a kit of its own."""
-    return lambda: _open(clock)
+def kit(
+    clock: FakeClock, fresh_database: Callable[[], str]
+) -> Callable[[], contextlib.AbstractAsyncContextManager[Kit]]:
+    """`async with kit() as k:` gives a kit of its own; the test runs once on either engine."""
+    return lambda: _open(clock, fresh_database())

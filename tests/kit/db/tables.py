@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,8 @@ from pileus.kit.db import (
     query,
     scalar,
 )
+
+Opened = Callable[[], contextlib.AbstractAsyncContextManager[Database]]
 
 METADATA = metadata()
 

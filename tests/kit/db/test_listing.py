@@ -21,7 +21,7 @@ from pileus.kit.db import (
     UnknownSortKey,
 )
 
-from .tables import DISK_CREATE, SERVERS_LISTED, Server, State, create, opened
+from .tables import DISK_CREATE, SERVERS_LISTED, Opened, Server, State, create
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -55,7 +55,9 @@ ORDERS: list[list[tuple[str, str]]] = [
 
 @pytest.mark.parametrize("sort", ORDERS)
 @pytest.mark.parametrize("limit", [1, 3, 7])
-async def test_pages_show_every_row_once_in_the_order_of_the_whole(sort: list[tuple[str, str]], limit: int) -> None:
+async def test_pages_show_every_row_once_in_the_order_of_the_whole(
+    opened: Opened, sort: list[tuple[str, str]], limit: int
+) -> None:
     async with opened() as db:
         ids = await fill(db)
         whole = [server.id for server in await db.page(SERVERS_LISTED, sort=sort)]
@@ -97,7 +99,7 @@ async def test_pages_show_every_row_once_in_the_order_of_the_whole(sort: list[tu
         ({"disk": Not("d3")}, lambda s: s.id != "s03"),
     ],
 )
-async def test_filters_let_through_what_they_say(where: dict[str, object], expected: object) -> None:
+async def test_filters_let_through_what_they_say(opened: Opened, where: dict[str, object], expected: object) -> None:
     async with opened() as db:
         ids = await fill(db)
         for n in (3, 5):
@@ -112,7 +114,7 @@ async def test_filters_let_through_what_they_say(where: dict[str, object], expec
             assert [server.id for server in rest] == wanted[1:]
 
 
-async def test_what_is_not_there_is_refused() -> None:
+async def test_what_is_not_there_is_refused(opened: Opened) -> None:
     async with opened() as db:
         await fill(db)
         with pytest.raises(UnknownMarker, match="nobody"):
@@ -123,7 +125,7 @@ async def test_what_is_not_there_is_refused() -> None:
             await db.page(SERVERS_LISTED, sort=[("colour", "asc")])
 
 
-async def test_one_shape_is_one_statement() -> None:
+async def test_one_shape_is_one_statement(opened: Opened) -> None:
     async with opened() as db:
         await fill(db)
         statements = {

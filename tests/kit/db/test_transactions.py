@@ -9,7 +9,8 @@ import pytest
 from pileus.kit.db import Database, DatabaseBusy, DatabaseUnavailable, UniqueViolation
 from pileus.kit.db.sqlite import SqliteEngine
 
-from .tables import SERVER_COUNT, SERVER_FETCH, create, opened
+from .tables import SERVER_COUNT, SERVER_FETCH, Opened, create
+from .tables import opened as in_file
 
 
 def commits(db: Database) -> int:
@@ -18,7 +19,7 @@ def commits(db: Database) -> int:
 
 
 async def test_concurrent_transactions_share_a_commit(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+    async with in_file(tmp_path / "db") as db:
         before = commits(db)
 
         async def write(n: int) -> None:
@@ -31,14 +32,14 @@ async def test_concurrent_transactions_share_a_commit(tmp_path: Path) -> None:
 
 
 async def test_a_batch_is_bounded(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+    async with in_file(tmp_path / "db") as db:
         before = commits(db)
         await asyncio.gather(*(create(db, str(n)) for n in range(200)))
         assert commits(db) - before >= 4
 
 
-async def test_a_failing_transaction_undoes_only_itself(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+async def test_a_failing_transaction_undoes_only_itself(opened: Opened) -> None:
+    async with opened() as db:
 
         async def write(n: int) -> None:
             async with db.transaction():
@@ -52,7 +53,7 @@ async def test_a_failing_transaction_undoes_only_itself(tmp_path: Path) -> None:
         assert await db.one(SERVER_COUNT) == 8
 
 
-async def test_transactions_take_turns_in_order() -> None:
+async def test_transactions_take_turns_in_order(opened: Opened) -> None:
     order: list[int] = []
     async with opened() as db:
 
@@ -66,7 +67,7 @@ async def test_transactions_take_turns_in_order() -> None:
     assert order == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
-async def test_a_nested_transaction_joins_the_outer_one() -> None:
+async def test_a_nested_transaction_joins_the_outer_one(opened: Opened) -> None:
     async with opened() as db:
         with pytest.raises(LookupError):
             async with db.transaction():
@@ -77,7 +78,7 @@ async def test_a_nested_transaction_joins_the_outer_one() -> None:
         assert await db.one(SERVER_COUNT) == 0
 
 
-async def test_others_see_only_what_is_committed() -> None:
+async def test_others_see_only_what_is_committed(opened: Opened) -> None:
     async with opened() as db:
 
         async def outside() -> int | None:
@@ -91,7 +92,7 @@ async def test_others_see_only_what_is_committed() -> None:
         assert await outside() == 1
 
 
-async def test_a_task_started_inside_writes_on_its_own() -> None:
+async def test_a_task_started_inside_writes_on_its_own(opened: Opened) -> None:
     async with opened() as db:
         with pytest.raises(LookupError):
             async with db.transaction():
@@ -106,7 +107,7 @@ async def test_a_task_started_inside_writes_on_its_own() -> None:
 
 async def test_hooks_run_after_commit_and_never_after_rollback(tmp_path: Path) -> None:
     seen: list[str] = []
-    async with opened(tmp_path / "db") as db:
+    async with in_file(tmp_path / "db") as db:
 
         def note(what: str) -> None:
             with sqlite3.connect(tmp_path / "db") as other:
@@ -127,7 +128,7 @@ async def test_hooks_run_after_commit_and_never_after_rollback(tmp_path: Path) -
     assert seen == ["at once 0", "committed 1"]
 
 
-async def test_a_hook_that_fails_spoils_nothing() -> None:
+async def test_a_hook_that_fails_spoils_nothing(opened: Opened) -> None:
     seen: list[int] = []
 
     def fail() -> None:
@@ -142,7 +143,7 @@ async def test_a_hook_that_fails_spoils_nothing() -> None:
     assert seen == [1]
 
 
-async def test_a_cancelled_task_undoes_its_own_and_lets_the_next_in() -> None:
+async def test_a_cancelled_task_undoes_its_own_and_lets_the_next_in(opened: Opened) -> None:
     async with opened() as db:
         inside, never = asyncio.Event(), asyncio.Event()
 
@@ -165,8 +166,8 @@ async def test_a_cancelled_task_undoes_its_own_and_lets_the_next_in() -> None:
         await create(db, "after")
 
 
-async def test_cancelling_at_every_point_never_blocks_the_next(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+async def test_cancelling_at_every_point_never_blocks_the_next(opened: Opened) -> None:
+    async with opened() as db:
         for turns in range(12):
             tasks = [asyncio.create_task(create(db, f"{turns}-{n}")) for n in range(6)]
             for _ in range(turns):
@@ -179,7 +180,7 @@ async def test_cancelling_at_every_point_never_blocks_the_next(tmp_path: Path) -
         assert (await db.one(SERVER_COUNT) or 0) >= 37
 
 
-async def test_a_refused_statement_does_not_end_the_transaction() -> None:
+async def test_a_refused_statement_does_not_end_the_transaction(opened: Opened) -> None:
     async with opened() as db:
         async with db.transaction():
             await create(db, "1")
@@ -191,7 +192,7 @@ async def test_a_refused_statement_does_not_end_the_transaction() -> None:
 
 async def test_a_commit_that_fails_fails_the_whole_batch(tmp_path: Path) -> None:
     seen: list[str] = []
-    async with opened(tmp_path / "db") as db:
+    async with in_file(tmp_path / "db") as db:
         engine = db.engine
         assert isinstance(engine, SqliteEngine)
 
@@ -213,7 +214,7 @@ async def test_a_commit_that_fails_fails_the_whole_batch(tmp_path: Path) -> None
 
 
 async def test_another_program_that_writes_is_waited_for(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+    async with in_file(tmp_path / "db") as db:
         other = sqlite3.connect(tmp_path / "db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(create(db, "1"))
@@ -226,7 +227,7 @@ async def test_another_program_that_writes_is_waited_for(tmp_path: Path) -> None
 
 
 async def test_a_database_that_stays_locked_is_unavailable(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+    async with in_file(tmp_path / "db") as db:
         assert isinstance(db.engine, SqliteEngine)
         db.engine.busy_ms = 10
         other = sqlite3.connect(tmp_path / "db", isolation_level=None)
@@ -237,8 +238,8 @@ async def test_a_database_that_stays_locked_is_unavailable(tmp_path: Path) -> No
         await create(db, "1")
 
 
-async def test_closing_ends_what_is_under_way_and_refuses_the_rest(tmp_path: Path) -> None:
-    async with opened(tmp_path / "db") as db:
+async def test_closing_ends_what_is_under_way_and_refuses_the_rest(opened: Opened) -> None:
+    async with opened() as db:
         tasks = [asyncio.create_task(create(db, str(n))) for n in range(4)]
         await asyncio.sleep(0)
         await db.close()
@@ -247,7 +248,7 @@ async def test_closing_ends_what_is_under_way_and_refuses_the_rest(tmp_path: Pat
             await create(db, "late")
 
 
-async def test_two_databases_do_not_share_a_transaction() -> None:
+async def test_two_databases_do_not_share_a_transaction(opened: Opened) -> None:
     async with opened() as one, opened() as other:
         with pytest.raises(LookupError):
             async with one.transaction():

@@ -382,13 +382,13 @@ async def test_no_more_operations_run_at_once_than_allowed(kit):
             nonlocal at_work, most
             at_work += 1
             most = max(most, at_work)
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.02)
             at_work -= 1
             return Done()
 
         engine = Engine(k.db, k.bus, k.clock, {"one": (Flow("one", (Step("one", work),)), None)}, concurrency=3)
-        await engine.start()
         ops = [await engine.begin("one", f"server:{n}") for n in range(12)]
+        await engine.start()
         for op in ops:
             await engine.wait_ended(op.id, 5)
         await engine.stop()

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from pileus.kit.db.engine import Engine, Hook, Unit
+from pileus.kit.db.engine import Engine, Hook, Rows, Unit
 from pileus.kit.db.filters import Filters
 from pileus.kit.db.listing import Listing, Sorts, page
 from pileus.kit.db.sqlite import MEMORY, SqliteEngine
-from pileus.kit.db.statements import Command, Query
+from pileus.kit.db.statements import Command, Prepared, Query
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,8 +39,16 @@ class Database:
 
     @classmethod
     async def open(cls, address: str | Path) -> "Database":
-        """Open an SQLite file, given as a path, `sqlite:///path` or `:memory:`; the tables are `migrate`'s affair."""
+        """Open a database; the tables are `migrate`'s affair.
+
+        The address is `postgresql://...`, or for SQLite a path, `sqlite:///path` or `:memory:`.
+        """
         text = str(address)
+        if is_postgres(address):
+            # Not needed, and not loaded, by a cloud on SQLite.
+            from pileus.kit.db.postgres import PostgresEngine
+
+            return cls(await PostgresEngine.open(text))
         if text in (MEMORY, "sqlite://", "sqlite:///:memory:"):
             return cls(SqliteEngine.open_memory())
         return cls(SqliteEngine.open(sqlite_path(address)))
@@ -84,24 +92,24 @@ class Database:
         """The first row, or None where there is none."""
         dialect = self.engine.dialect
         prepared = statement.prepared(dialect, params)
-        rows = await self._fetch(statement, prepared.text, prepared.bind(params))
+        rows = await self._fetch(statement, prepared, prepared.bind(params))
         return statement.decoder(dialect)(rows[0]) if rows else None
 
     async def all(self, statement: Query[T], /, **params: object) -> list[T]:
         """Every row."""
         dialect = self.engine.dialect
         prepared = statement.prepared(dialect, params)
-        rows = await self._fetch(statement, prepared.text, prepared.bind(params))
+        rows = await self._fetch(statement, prepared, prepared.bind(params))
         return list(map(statement.decoder(dialect), rows))
 
-    async def _fetch(self, statement: Query[T], text: str, values: list[object]) -> list[tuple[object, ...]]:
+    async def _fetch(self, statement: Query[T], prepared: Prepared, values: list[object]) -> Rows:
         ambient = self._ambient.get(asyncio.current_task())
         if ambient is not None:
-            return await ambient.unit.fetch(text, values)
+            return await ambient.unit.fetch(prepared.text, values, refusable=statement.writes)
         if not statement.writes:
-            return await self.engine.fetch(text, values)
+            return await self.engine.fetch(prepared.text, values)
         async with self.transaction():
-            return await self._fetch(statement, text, values)
+            return await self._fetch(statement, prepared, values)
 
     async def run(self, statement: Command, /, **params: object) -> int:
         """Run the statement and return the number of rows it affected."""
@@ -109,10 +117,10 @@ class Database:
         values = prepared.bind(params)
         ambient = self._ambient.get(asyncio.current_task())
         if ambient is not None:
-            return await ambient.unit.execute(prepared.text, values)
+            return await ambient.unit.execute(prepared.text, values, refusable=prepared.refusable)
         unit = await self.engine.begin()
         try:
-            count = await unit.execute(prepared.text, values)
+            count = await unit.execute(prepared.text, values, refusable=prepared.refusable)
         except BaseException:
             await unit.rollback()
             raise
@@ -149,6 +157,11 @@ class Database:
         """How many rows the filters let through."""
         statement, values = listing.counting(where or {})
         return await self.one(statement, **values) or 0
+
+
+def is_postgres(address: str | Path) -> bool:
+    """Whether the address names a PostgreSQL database."""
+    return str(address).startswith(("postgresql://", "postgres://"))
 
 
 def sqlite_path(address: str | Path) -> Path:

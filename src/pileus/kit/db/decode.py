@@ -82,7 +82,8 @@ def _tuple_decoder(columns: Sequence[Column], arms: Sequence[object]) -> Callabl
     if len(arms) != len(columns):
         raise TypeError(f"{len(arms)} types for the columns {[name for name, _ in columns]}")
     converts = _converts([converter(stored, arm) for (_, stored), arm in zip(columns, arms, strict=True)])
-    return lambda row: tuple(_converted(row, converts)) if converts else row
+    # Drivers have row types of their own.
+    return (lambda row: tuple(_converted(row, converts))) if converts else tuple
 
 
 def _converts(all_of_them: Sequence[Convert | None]) -> tuple[tuple[int, Convert], ...]:

@@ -3,6 +3,7 @@
 Text and laid-out parameters go in, plain rows come out; nothing here knows of structs or SQLAlchemy expressions.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -12,12 +13,27 @@ Rows = list[tuple[object, ...]]
 Values = Sequence[object]
 Hook = Callable[[], None]
 
+log = logging.getLogger(__name__)
+
+
+def run_hooks(hooks: Sequence[Hook]) -> None:
+    """Every hook has run, whatever becomes of the others."""
+    for hook in hooks:
+        try:
+            hook()
+        except Exception:
+            # What was committed stays committed, and the hooks of others must still run.
+            log.exception("a hook failed after commit")
+
 
 class Unit(Protocol):
-    """One transaction that has begun; it must be ended by commit or by rollback, once."""
+    """One transaction that has begun; it must be ended by commit or by rollback, once.
 
-    async def fetch(self, text: str, values: Values) -> Rows: ...
-    async def execute(self, text: str, values: Values) -> int: ...
+    A statement is `refusable` if a constraint may refuse it; one that was refused undoes itself alone.
+    """
+
+    async def fetch(self, text: str, values: Values, *, refusable: bool = False) -> Rows: ...
+    async def execute(self, text: str, values: Values, *, refusable: bool = True) -> int: ...
     async def execute_many(self, text: str, rows: Sequence[Values]) -> int: ...
 
     async def commit(self, hooks: Sequence[Hook]) -> None:

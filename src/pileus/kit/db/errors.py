@@ -36,6 +36,10 @@ class DatabaseFull(DatabaseUnavailable):
     """There is no room left to write to the database: {why}."""
 
 
+class BadText(Invalid):
+    """A text cannot be stored or searched for: {why}."""
+
+
 class UnknownMarker(Invalid):
     """The marker {marker} was not found."""
 

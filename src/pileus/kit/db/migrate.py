@@ -80,7 +80,7 @@ async def migrate(address: str | Path, places: Mapping[str, str | Path]) -> list
     return sorted(behind)
 
 
-_ddl: dict[int, tuple[sa.MetaData, list[str]]] = {}
+_ddl: dict[tuple[int, str], tuple[sa.MetaData, list[str]]] = {}
 
 
 async def create_all(db: Database, *metadatas: sa.MetaData) -> None:
@@ -92,12 +92,12 @@ async def create_all(db: Database, *metadatas: sa.MetaData) -> None:
 
 
 def _ddl_of(db: Database, tables: sa.MetaData) -> list[str]:
-    known = _ddl.get(id(tables))
+    dialect = db.engine.dialect
+    known = _ddl.get((id(tables), dialect.name))
     if known is None:
-        dialect = db.engine.dialect
         texts = []
         for table in tables.sorted_tables:
             texts.append(str(CreateTable(table).compile(dialect=dialect)))
             texts.extend(str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes)
-        known = _ddl[id(tables)] = (tables, texts)
+        known = _ddl[id(tables), dialect.name] = (tables, texts)
     return known[1]

@@ -7,7 +7,6 @@ makes all of them durable. Nobody returns from a transaction before that COMMIT 
 
 import asyncio
 import contextlib
-import logging
 import re
 import sqlite3
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
 
-from pileus.kit.db.engine import Hook, Rows, Values
+from pileus.kit.db.engine import Hook, Rows, Values, run_hooks
 from pileus.kit.db.errors import (
     CheckViolation,
     DatabaseBusy,
@@ -34,8 +33,6 @@ MEMORY = ":memory:"
 BATCH_SIZE = 64
 BATCH_SECONDS = 0.005
 BUSY_MS = 5000
-
-log = logging.getLogger(__name__)
 
 
 def _dialect() -> Dialect:
@@ -116,7 +113,7 @@ class _Batch:
         """Tell every member how it went; hooks run first, so that whoever returns finds them done."""
         for done, hooks in self.members:
             if failed is None:
-                _run(hooks)
+                run_hooks(hooks)
             if done.done():
                 continue
             if failed is None:
@@ -124,15 +121,6 @@ class _Batch:
             else:
                 done.set_exception(failed)
         self.members = []
-
-
-def _run(hooks: Sequence[Hook]) -> None:
-    for hook in hooks:
-        try:
-            hook()
-        except Exception:
-            # What was committed stays committed, and the hooks of others must still run.
-            log.exception("a hook failed after commit")
 
 
 class SqliteEngine:
@@ -351,14 +339,14 @@ class SqliteUnit:
         self._engine = engine
         self._connection = connection
 
-    async def fetch(self, text: str, values: Values) -> Rows:
+    async def fetch(self, text: str, values: Values, *, refusable: bool = False) -> Rows:
         """Read what this transaction sees."""
         try:
             return self._connection.execute(text, values).fetchall()
         except sqlite3.Error as failed:
             raise translated(failed) from failed
 
-    async def execute(self, text: str, values: Values) -> int:
+    async def execute(self, text: str, values: Values, *, refusable: bool = True) -> int:
         """Run one statement and return the number of rows affected."""
         try:
             return self._connection.execute(text, values).rowcount

@@ -27,12 +27,11 @@ Params = Mapping[str, object]
 class Prepared:
     """One statement in the words of one engine, and how to lay out its parameters."""
 
-    __slots__ = ("_encoders", "_fills", "_known", "_names", "text")
+    __slots__ = ("_encoders", "_fills", "_known", "_names", "refusable", "text")
 
-    def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
-        expanding = {key for key, bind in compiled.binds.items() if bind.expanding}
-        self.text = _one_text_for_any_length(compiled.string, expanding)
-        self._names = tuple(compiled.positiontup or ())
+    def __init__(self, compiled: SQLCompiler, dialect: Dialect, *, refusable: bool) -> None:
+        self.refusable = refusable
+        self.text, self._names = _LAYOUTS[dialect.name](compiled)
         self._fills = _fills(compiled)
         self._known = frozenset(self._names)
         self._encoders = tuple(
@@ -60,11 +59,47 @@ class Prepared:
         return fill()
 
 
-def _one_text_for_any_length(text: str, expanding: Iterable[str]) -> str:
-    """The text with every `IN (list)` reading its list from one JSON parameter, so that one text serves all lengths."""
-    for name in expanding:
+# One text serves `IN` lists of all lengths: SQLite reads the list from one JSON parameter, PostgreSQL takes an array.
+
+
+def _sqlite_layout(compiled: SQLCompiler) -> tuple[str, tuple[str, ...]]:
+    text = compiled.string
+    for name in _expanding(compiled):
         text = text.replace(f"(__[POSTCOMPILE_{name}])", "(SELECT value FROM json_each(?))")
-    return text
+    return text, tuple(compiled.positiontup or ())
+
+
+def _postgresql_layout(compiled: SQLCompiler) -> tuple[str, tuple[str, ...]]:
+    text, lists = compiled.string, _expanding(compiled)
+    # The compiler has numbered all but the lists.
+    names = [name for name in compiled.positiontup or () if name not in lists]
+    for name in lists:
+        names.append(name)
+        for word, test in ((" NOT IN ", " != ALL "), (" IN ", " = ANY ")):
+            text = text.replace(f"{word}(__[POSTCOMPILE_{name}])", f"{test}(${len(names)})")
+    return text, tuple(names)
+
+
+_LAYOUTS = {"sqlite": _sqlite_layout, "postgresql": _postgresql_layout}
+
+
+def _expanding(compiled: SQLCompiler) -> list[str]:
+    return [key for key, bind in compiled.binds.items() if bind.expanding]
+
+
+def _may_be_refused(expression: Expression, names: Iterable[str]) -> bool:
+    """Whether a constraint may refuse the statement; an update that sets only plain columns is never refused."""
+    if not isinstance(expression, sa.Update) or not isinstance(expression.table, sa.Table):
+        return True
+    table = expression.table
+    keys = {column.key for column in table.primary_key} | {key.parent.key for key in table.foreign_keys}
+    keys |= {
+        column.key for made in table.constraints if isinstance(made, sa.UniqueConstraint) for column in made.columns
+    }
+    keys |= {column.key for index in table.indexes if index.unique for column in index.columns}
+    # The condition of a partial unique index may be what changes: then any column may count.
+    partial = any(index.unique and index.dialect_kwargs for index in table.indexes)
+    return partial or not keys.isdisjoint(names)
 
 
 def _fills(compiled: SQLCompiler) -> dict[str, Callable[[], object]]:
@@ -93,11 +128,16 @@ def _encoder(bind: sa.BindParameter[object], dialect: Dialect) -> Encode | None:
     if not bind.expanding:
         return encode
     each = encode or (lambda value: value)
-    return lambda values: _json_list([each(value) for value in values])  # type: ignore[attr-defined]
+    listed = _json_list if dialect.name == "sqlite" else _itself
+    return lambda values: listed([each(value) for value in values])  # type: ignore[attr-defined]
 
 
-def _json_list(values: Sequence[object]) -> str:
+def _json_list(values: Sequence[object]) -> object:
     return msgspec.json.encode(values).decode()
+
+
+def _itself(values: Sequence[object]) -> object:
+    return values
 
 
 def _is_open(expression: Expression) -> bool:
@@ -106,6 +146,11 @@ def _is_open(expression: Expression) -> bool:
     if isinstance(expression, sa.Update):
         return not expression._values  # noqa: SLF001 - no public way to ask
     return False
+
+
+def _names_set(expression: Expression) -> list[str]:
+    values = getattr(expression, "_values", None) or {}
+    return [str(getattr(column, "key", column)) for column in values]
 
 
 class Command:
@@ -125,7 +170,12 @@ class Command:
         return found
 
     def _prepare(self, dialect: Dialect, params: Params) -> Prepared:
-        return Prepared(self._compile(dialect, params), dialect)
+        return self._laid_out(self._compile(dialect, params), dialect, params)
+
+    def _laid_out(self, compiled: SQLCompiler, dialect: Dialect, params: Params) -> Prepared:
+        expression = self.expression
+        named = params if self.open else _names_set(expression)
+        return Prepared(compiled, dialect, refusable=_may_be_refused(expression, named))
 
     def _columns_set(self, params: Params) -> list[str]:
         table = self.expression.table  # type: ignore[union-attr]
@@ -164,7 +214,7 @@ class Query(Command, Generic[T]):
         compiled = self._compile(dialect, params)
         columns = [(entry.keyname, entry.type) for entry in compiled._result_columns]  # noqa: SLF001 - as above
         self._decoders[dialect.name] = row_decoder(columns, self.wanted)  # type: ignore[assignment]
-        return Prepared(compiled, dialect)
+        return self._laid_out(compiled, dialect, params)
 
 
 def query(expression: Expression, wanted: type[T]) -> Query[T]:

@@ -1,5 +1,7 @@
 """Column types: how a Python value lies in a table, on either engine.
 
+PostgreSQL is told to be as SQLite is: strings of any length compared byte by byte, whole numbers of 64 bits.
+
 Every type accepts what models hold (enums, structs, tuples, aware datetimes) and stores something that sorts and
 compares as the value does. Reading back is guided by the struct a statement is decoded to, see `decode.py`.
 """
@@ -7,6 +9,7 @@ compares as the value does. Reading back is guided by the struct a statement is 
 import datetime as dt
 import enum
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 import sqlalchemy as sa
@@ -37,11 +40,19 @@ def _or_none(encode: Encode) -> Encode:
     return lambda value: None if value is None else encode(value)
 
 
+def _string(dialect: Dialect, on_sqlite: TypeEngine[str]) -> TypeEngine[str]:
+    # In any other collation the order of a list would depend on how the operator made the database.
+    return dialect.type_descriptor(sa.String(collation="C") if dialect.name == "postgresql" else on_sqlite)
+
+
 class Id(TypeDecorator[str]):
     """An identifier: a short opaque string."""
 
     impl = sa.String(64)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return _string(dialect, self.impl_instance)
 
 
 class Name(TypeDecorator[str]):
@@ -49,6 +60,9 @@ class Name(TypeDecorator[str]):
 
     impl = sa.String(255)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return _string(dialect, self.impl_instance)
 
     def bind_processor(self, dialect: Dialect) -> Encode:
         return _plain
@@ -60,6 +74,9 @@ class Text(TypeDecorator[str]):
     impl = sa.Text
     cache_ok = True
 
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return dialect.type_descriptor(sa.Text(collation="C") if dialect.name == "postgresql" else sa.Text())
+
     def bind_processor(self, dialect: Dialect) -> Encode:
         return _plain
 
@@ -69,6 +86,9 @@ class Integer(TypeDecorator[int]):
 
     impl = sa.Integer
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int]:
+        return dialect.type_descriptor(sa.Integer() if dialect.name == "sqlite" else sa.BigInteger())
 
     def bind_processor(self, dialect: Dialect) -> Encode:
         return _plain
@@ -98,12 +118,19 @@ class Boolean(TypeDecorator[bool]):
     impl = sa.Boolean
     cache_ok = True
 
+    def bind_processor(self, dialect: Dialect) -> Encode | None:
+        return cast(Encode, super().bind_processor(dialect)) if dialect.name == "sqlite" else _or_none(bool)
 
-def _moment_text(value: object) -> str:
+
+def _aware(value: object) -> dt.datetime:
     if not isinstance(value, dt.datetime) or value.tzinfo is None:
         raise TypeError(f"a moment must be an aware datetime, not {value!r}")
+    return value
+
+
+def _moment_text(value: object) -> str:
     # Always UTC and always six digits, so that the text sorts as the time does.
-    return value.astimezone(dt.UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    return _aware(value).astimezone(dt.UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 class Moment(TypeDecorator[dt.datetime]):
@@ -117,8 +144,8 @@ class Moment(TypeDecorator[dt.datetime]):
             return dialect.type_descriptor(sa.String(27))  # type: ignore[arg-type]
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
-    def bind_processor(self, dialect: Dialect) -> Encode | None:
-        return _or_none(_moment_text) if dialect.name == "sqlite" else None
+    def bind_processor(self, dialect: Dialect) -> Encode:
+        return _or_none(_moment_text if dialect.name == "sqlite" else _aware)
 
 
 def _json_text(value: object) -> str:
