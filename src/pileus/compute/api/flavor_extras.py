@@ -17,6 +17,7 @@ SPECS = "/flavors/{flavor_id}/os-extra_specs"
 SpecKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
 SpecValue = Annotated[str, msgspec.Meta(max_length=255)] | int | float
 Specs = dict[SpecKey, SpecValue]
+INDEX, SHOW = reader("os-flavor-extra-specs:index"), reader("os-flavor-extra-specs:show")
 
 
 class Access(Wire):
@@ -32,9 +33,10 @@ class ProjectName(Wire):
     tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
-@api.get(SPECS, reader("os-flavor-extra-specs:index"), find=flavor_of)
+@api.get(SPECS, INDEX, find=flavor_of, late=True)
 async def specs_index(call: Call[Compute], flavor: Flavor) -> dict[str, dict[str, str]]:
     """List a flavor's extra specs."""
+    call.require(INDEX.name)  # a flavor is no project's, so the caller's own is asked for
     return {"extra_specs": flavor.extra_specs}
 
 
@@ -46,9 +48,10 @@ async def specs_create(call: Call[Compute], flavor: Flavor, body: Specs) -> dict
     return plain
 
 
-@api.get(SPECS + "/{key}", reader("os-flavor-extra-specs:show"), find=flavor_of)
+@api.get(SPECS + "/{key}", SHOW, find=flavor_of, late=True)
 async def specs_show(call: Call[Compute], flavor: Flavor, key: str) -> dict[str, str]:
     """Show one extra spec of a flavor."""
+    call.require(SHOW.name)
     if key not in flavor.extra_specs:
         raise errors.ExtraSpecNotFound(flavor=flavor.id, key=key)
     return {key: flavor.extra_specs[key]}

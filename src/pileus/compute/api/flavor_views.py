@@ -28,6 +28,8 @@ class FlavorView(Wire, kw_only=True):
     links: list[Link]
     description: Annotated[str | None, F(since="2.55")]
     extra_specs: Annotated[dict[str, str], F(since="2.61", rule=SPECS_RULE)]
+    # A flavor belongs to no project: what may be read of it is asked of the reader's own.
+    project_id: Annotated[str | None, F(on="")]
 
 
 class FlavorBrief(Wire):
@@ -75,6 +77,7 @@ def flavor_view(call: Call[Compute], flavor: Flavor) -> FlavorView:
         links=links(call, f"/flavors/{flavor.id}"),
         description=flavor.description,
         extra_specs=flavor.extra_specs,
+        project_id=call.caller.project_id,
     )
 
 

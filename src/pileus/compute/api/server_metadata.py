@@ -68,9 +68,9 @@ async def tags_index(call: Call[Compute], server: Server) -> dict[str, list[str]
 @api.put(TAGS, member("os-server-tags:update_all"), key="tags", find=server_find, since="2.26", on="c")
 async def tags_replace(
     call: Call[Compute], server: Server, body: Annotated[list[Tag], msgspec.Meta(max_length=50)]
-) -> dict[str, list[str]]:
+) -> list[str]:
     """Replace a server's tags."""
-    return {"tags": list(await commands.set_tags(call.app, call.caller, server, body))}
+    return list(await commands.set_tags(call.app, call.caller, server, body))
 
 
 @api.delete(TAGS, member("os-server-tags:delete_all"), find=server_find, since="2.26")
