@@ -63,7 +63,7 @@ def page(service: str, api: "Api") -> str:
     """The page of one service."""
     parts = [MADE.format(service=service), f"# {service.capitalize()} API", _address(service, api)]
     for name, routes in _by_resource(api.routes).items():
-        parts += [f"## {name}", _table(routes)]
+        parts += [f"## {name}", _table(routes, _spoken(api))]
     others = [f"| `{name}` | {who} |" for name, who in _field_rules(api)]
     if others:
         parts += [
@@ -104,11 +104,11 @@ def _by_resource(routes: "Iterable[Route]") -> "dict[str, list[Route]]":
     return found
 
 
-def _table(routes: "Iterable[Route]") -> str:
+def _table(routes: "Iterable[Route]", spoken: tuple[Version, Version]) -> str:
     rows = []
     for route in routes:
         action = f" `{route.action}`" if route.action else ""
-        span = _span(route)
+        span = _span(route, spoken)
         rule = f"`{route.rule.name}`" if route.rule else ""
         cells = (
             f"`{route.method} {route.path}`{action}{f' ({span})' if span else ''}",
@@ -135,12 +135,16 @@ def _long_rules(api: "Api") -> str:
     )
 
 
-def _span(route: "Route") -> str:
-    from pileus.kit.http.version import ALWAYS, FOREVER
-
-    since = f"from {route.since}" if route.since > ALWAYS else ""
-    until = f"to {route.until}" if route.until < FOREVER else ""
+def _span(route: "Route", spoken: tuple[Version, Version]) -> str:
+    """In which microversions it is there, as far as that is not: in all."""
+    since = f"from {route.since}" if route.since > spoken[0] else ""
+    until = f"to {route.until}" if route.until < spoken[1] else ""
     return " ".join(part for part in (since, until) if part)
+
+
+def _spoken(api: "Api") -> tuple[Version, Version]:
+    """The lowest and the highest microversion."""
+    return (api.microversions.lowest, api.microversions.highest) if api.microversions else ((0, 0), (999, 999))
 
 
 def _field_rules(api: "Api") -> list[tuple[str, str]]:
@@ -158,8 +162,9 @@ def _history(api: "Api") -> Iterator[str]:
     for since, until, what in (*_of_routes(api), *_of_fields(api)):
         comes.setdefault(since, {})[what] = None
         goes.setdefault((until[0], until[1] + 1), {})[what] = None
+    lowest, highest = _spoken(api)
     for version in sorted({*comes, *goes}):
-        if not (0, 0) < version < (999, 999):
+        if not lowest < version <= highest:
             continue
         come, go = comes.get(version, {}), goes.get(version, {})
         said = [f"{what} {'changes' if what in go else 'is new'}" for what in come]
