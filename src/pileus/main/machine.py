@@ -91,7 +91,7 @@ def hypervisor(state: State, settings: Settings, images: ImageFiles, plug: Plug,
     if settings.compute == "fake":
         from pileus.compute.drivers.fake import Fake
 
-        return Fake(clock=clock)
+        return Fake(clock=clock, plug=plug)
     from pileus.compute.drivers.qemu import Qemu
     from pileus.compute.drivers.qemu.accel import ProbeGuest
     from pileus.guest import cached

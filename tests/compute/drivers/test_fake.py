@@ -9,7 +9,8 @@ import pytest
 from tests.compute.drivers.contract import HypervisorContract, Watcher, a_server, has
 
 from pileus.compute.drivers.fake import Fake
-from pileus.compute.drivers.interface import DriverError, Power, PowerSeen, Wanted
+from pileus.compute.drivers.interface import DriverError, Nic, Power, PowerSeen, Wanted
+from pileus.ports.plug import PortPlug
 
 
 class FakeWorld:
@@ -65,3 +66,31 @@ async def test_holds_thousands() -> None:
     for _ in range(3000):
         await fake.ensure(a_server())
     assert 3000 == len(await fake.observe())
+
+
+class Sockets:
+    """A `Plug` that remembers what is plugged."""
+
+    def __init__(self) -> None:
+        self.plugged: set[str] = set()
+
+    async def ensure_plugged(self, port: PortPlug) -> str:
+        self.plugged.add(port.id)
+        return f"tap{port.id}"
+
+    async def open_tap(self, port_id: str) -> int:
+        raise AssertionError("a pretended server opens nothing")
+
+    async def ensure_unplugged(self, port_id: str) -> None:
+        self.plugged.discard(port_id)
+
+
+async def test_plugs_the_ports_that_a_server_has() -> None:
+    sockets = Sockets()
+    fake, server = Fake(plug=sockets), a_server(nics=(Nic("a", "fa:16:3e:00:00:01"), Nic("b", "fa:16:3e:00:00:02")))
+    await fake.ensure(server)
+    assert {"a", "b"} == sockets.plugged
+    await fake.ensure(msgspec.structs.replace(server, nics=server.nics[:1]))
+    assert {"a"} == sockets.plugged
+    await fake.ensure_gone(server.id)
+    assert set() == sockets.plugged

@@ -7,7 +7,7 @@ failures, lost power and what guests print are scripted by whoever holds it.
 import asyncio
 import socket
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from pileus.compute.drivers.interface import (
     ConsoleKind,
     DriverError,
     Facts,
+    Nic,
     Power,
     PowerSeen,
     Restarts,
@@ -25,6 +26,7 @@ from pileus.compute.drivers.interface import (
     Wanted,
 )
 from pileus.kit.clock import Clock, SystemClock
+from pileus.ports.plug import Plug, PortPlug
 
 POWERS = {Power.ON: PowerSeen.ON, Power.PAUSED: PowerSeen.PAUSED}
 RUNNING = (PowerSeen.ON, PowerSeen.PAUSED)
@@ -43,8 +45,9 @@ class Pretence(msgspec.Struct):
 class Fake:
     """Hypervisor, ShowsConsoleLog and OpensConsole, of servers that do not exist."""
 
-    def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None, plug: Plug | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._plug = plug
         self._facts = facts or Facts(
             hostname="fake", cpus=1024, ram_mib=4 * 2**20, disk_gib=10**6, disk_free_gib=10**6,
             arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none",
@@ -109,6 +112,7 @@ class Fake:
         pretence = self._servers.get(server.id)
         if pretence is None:
             pretence = self._servers[server.id] = Pretence(server, Seen(PowerSeen.OFF, disks_ready=True))
+        await self._plug_in(pretence.wanted.nics, server.nics)
         pretence.wanted = server
         self._settle(pretence)
 
@@ -125,7 +129,9 @@ class Fake:
 
     async def ensure_gone(self, id: str) -> None:
         await self._obey("ensure_gone")
-        self._servers.pop(id, None)
+        gone = self._servers.pop(id, None)
+        if gone is not None:
+            await self._plug_in(gone.wanted.nics, ())
         self._deaf.discard(id)
 
     async def close(self) -> None:
@@ -155,6 +161,15 @@ class Fake:
         return await asyncio.open_unix_connection(sock=theirs)
 
     # Pretending.
+
+    async def _plug_in(self, before: Sequence[Nic], after: Sequence[Nic]) -> None:
+        """The ports of the second are plugged, those only of the first are not; nothing if no plug was given."""
+        if self._plug is None:
+            return
+        for port_id in {nic.port_id for nic in before} - {nic.port_id for nic in after}:
+            await self._plug.ensure_unplugged(port_id)
+        for nic in after:
+            await self._plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
 
     async def _obey(self, verb: str) -> None:
         if self._delays.get(verb):
