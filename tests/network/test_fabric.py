@@ -229,3 +229,15 @@ async def test_a_port_in_use_is_not_given_to_another_server(net: Open) -> None:
         await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(port_id=own["id"])])
         with pytest.raises(PortInUse):
             await n.ports.make_ports(ALICE, "s2", "web", [NicRequest(port_id=own["id"])])
+
+
+async def test_rules_reach_the_fabric_without_host_bits(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        group = (await n.make("security-groups", name="web"))["id"]
+        rule = {"direction": "ingress", "remote_ip_prefix": "10.1.2.3/8"}
+        await n.make("security-group-rules", security_group_id=group, **rule)
+        await n.make("ports", network_id=network, security_groups=[group])
+        await n.settle()
+        (made,) = n.fabric.topology.security_groups
+        assert ["10.0.0.0/8"] == [each.remote_prefix for each in made.rules if each.direction == "ingress"]

@@ -80,6 +80,7 @@ async def test_rules_are_made_shown_and_deleted(net: Open) -> None:
         ({"protocol": "icmp", "port_range_max": 1}, "SecurityGroupMissingIcmpType"),
         ({"protocol": "icmp", "port_range_min": 256}, "SecurityGroupInvalidIcmpValue"),
         ({"protocol": "vrrp", "port_range_min": 1, "port_range_max": 2}, "SecurityGroupInvalidProtocolForPort"),
+        ({"protocol": "udplite", "port_range_min": 1, "port_range_max": 2}, "SecurityGroupInvalidProtocolForPort"),
         ({"protocol": "icmpv6"}, "SecurityGroupEthertypeConflictWithProtocol"),
         ({"remote_ip_prefix": "fd00::/8"}, "SecurityGroupRuleParameterConflict"),
         ({"remote_ip_prefix": "x"}, "InvalidInput"),

@@ -245,4 +245,4 @@ class PortRefused(Invalid):
 
 
 class SecurityGroupInvalidProtocolForPort(Invalid):
-    """Invalid protocol {protocol} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP."""
+    """Invalid protocol {protocol} for port range, only supported for TCP, UDP and SCTP."""

@@ -43,7 +43,6 @@ EXTENSIONS = {
     "standard-attr-revisions": "standard-attr-revisions",
     "standard-attr-tag": "Tag support for resources",
     "standard-attr-timestamp": "Resource timestamps",
-    "stateful-security-group": "Stateful security group",
     "subnet-external-network": "Subnets of external networks",
     "subnet-service-types": "Subnet service types",
     "tag-creation": "Tag creation",

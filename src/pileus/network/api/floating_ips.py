@@ -11,7 +11,7 @@ from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
 from pileus.network.api.policy import project_of, require, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import DnsName, Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import floating_ips as commands
 from pileus.network.errors import FloatingIPNotFound
@@ -30,8 +30,8 @@ class FloatingIpWanted(Owned, kw_only=True):
     port_id: str | None = None
     fixed_ip: Annotated[str | None, F("fixed_ip_address")] = None
     description: Name = ""
-    dns_name: Annotated[Name, F(on="c")] = ""
-    dns_domain: Annotated[Name, F(on="c")] = ""
+    dns_name: Annotated[DnsName, F(on="c")] = ""
+    dns_domain: Annotated[DnsName, F(on="c")] = ""
 
 
 class FloatingIpPost(Wire):

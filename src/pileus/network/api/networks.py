@@ -9,7 +9,7 @@ from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import DnsName, Filters, Name, Number, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import networks as commands
 from pileus.network.errors import InvalidInput, NetworkNotFound
@@ -31,7 +31,7 @@ class NetworkWanted(Owned):
     is_default: bool = False
     port_security: Annotated[bool, F("port_security_enabled")] = True
     mtu: Mtu | UnsetType = UNSET
-    dns_domain: Name = ""
+    dns_domain: DnsName = ""
     network_type: Annotated[str | UnsetType | None, F("provider:network_type", on="c")] = UNSET
     physical_network: Annotated[str | UnsetType | None, F("provider:physical_network", on="c")] = UNSET
     segmentation_id: Annotated[int | UnsetType | None, F("provider:segmentation_id", on="c")] = UNSET
@@ -81,11 +81,11 @@ class NetworkFilters(Filters):
     external: Annotated[list[bool], F("router:external")] = []
     is_default: list[bool] = []
     port_security: Annotated[list[bool], F("port_security_enabled")] = []
-    mtu: list[int] = []
+    mtu: list[Number] = []
     dns_domain: list[str] = []
     network_type: Annotated[list[str], F("provider:network_type")] = []
     physical_network: Annotated[list[str], F("provider:physical_network")] = []
-    segmentation_id: Annotated[list[int], F("provider:segmentation_id")] = []
+    segmentation_id: Annotated[list[Number], F("provider:segmentation_id")] = []
     subnets: list[str] = []
 
 

@@ -1,7 +1,7 @@
 """Ports."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -13,7 +13,7 @@ from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import DnsName, Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import ports as commands
 from pileus.network.errors import PortNotFound
@@ -51,14 +51,14 @@ class PortWanted(Owned, kw_only=True):
     device_id: Name = ""
     device_owner: Name = ""
     host: Annotated[str | None, F("binding:host_id")] = ""
-    vnic_type: Annotated[str, F("binding:vnic_type")] = "normal"
+    vnic_type: Annotated[Literal["normal"], F("binding:vnic_type")] = "normal"
     profile: Annotated[dict[str, Any] | None, F("binding:profile")] = None
     port_security: Annotated[bool | UnsetType, F("port_security_enabled")] = UNSET
     fixed_ips: list[FixedIpWire] | UnsetType = UNSET
     security_groups: list[str] | UnsetType | None = UNSET
     allowed_pairs: Annotated[list[PairWire] | None, F("allowed_address_pairs")] = None
     dhcp_options: Annotated[list[DhcpOptionWire] | None, F("extra_dhcp_opts")] = None
-    dns_name: Name = ""
+    dns_name: DnsName = ""
 
 
 class PortPost(Wire):

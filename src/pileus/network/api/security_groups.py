@@ -9,7 +9,7 @@ from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.policy import project_of, require, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import Filters, Name, Number, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import groups as commands
 from pileus.network.errors import SecurityGroupNotFound, SecurityGroupRuleNotFound
@@ -24,7 +24,7 @@ class GroupWanted(Owned):
 
     name: Name = ""
     description: Name = ""
-    stateful: bool = True
+    stateful: Literal[True] = True
 
 
 class GroupPost(Wire):
@@ -97,8 +97,8 @@ class RuleFilters(Filters):
     direction: list[str] = []
     ethertype: list[str] = []
     protocol: list[str] = []
-    port_min: Annotated[list[int], F("port_range_min")] = []
-    port_max: Annotated[list[int], F("port_range_max")] = []
+    port_min: Annotated[list[Number], F("port_range_min")] = []
+    port_max: Annotated[list[Number], F("port_range_max")] = []
     remote_prefix: Annotated[list[str], F("remote_ip_prefix")] = []
     remote_group: Annotated[list[str], F("remote_group_id")] = []
 

@@ -10,7 +10,7 @@ from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import Filters, Name, Number, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import ports as port_commands
 from pileus.network.commands import subnets as commands
@@ -85,7 +85,7 @@ class SubnetsMade(Wire):
 
 class SubnetFilters(Filters):
     network_id: list[str] = []
-    ip_version: list[int] = []
+    ip_version: list[Number] = []
     cidr: list[str] = []
     gateway_ip: list[str] = []
     dhcp: Annotated[list[bool], F("enable_dhcp")] = []

@@ -14,6 +14,9 @@ from pileus.kit.http.wire import F, Wire
 from pileus.network.models.resources import Standard
 
 Name = Annotated[str, Meta(max_length=255)]
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+DnsName = Annotated[str, Meta(max_length=255, pattern=rf"^({_LABEL}(\.{_LABEL})*\.?)?$")]
+Number = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what a database column may be compared with
 T = TypeVar("T")
 
 
@@ -48,7 +51,7 @@ class Filters(Query):
     description: list[str] = []
     project_id: list[str] = []
     tenant_id: Annotated[list[str], F("tenant_id")] = []
-    revision: Annotated[list[int], F("revision_number")] = []
+    revision: Annotated[list[Number], F("revision_number")] = []
     tags: list[str] = []
     tags_any: Annotated[list[str], F("tags-any")] = []
     not_tags: Annotated[list[str], F("not-tags")] = []
@@ -106,7 +109,7 @@ def _spelled(given: Sequence[str]) -> list[str]:
 
 
 def _literal(char: str) -> str:
-    return char if char.isalnum() else f"[{char}]" if char not in "\\^]" else f"\\{char}"
+    return f"\\{char}" if char.isascii() and not char.isalnum() else char
 
 
 def standard(what: Standard) -> dict[str, Any]:

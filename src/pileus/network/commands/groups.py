@@ -88,9 +88,6 @@ async def update_group(app: App, group: SecurityGroup, values: Mapping[str, obje
         group = await rows.group_get(app.db, group.id)
         if "name" in values and group.default_for is not None and values["name"] != group.name:
             raise SecurityGroupCannotUpdateDefault
-        if "stateful" in values and values["stateful"] != group.stateful:
-            if await app.db.one(rows.USED_BY, id=group.id) is not None:
-                raise SecurityGroupInUse(id=group.id)
         await change(app, rows.CHANGE, group, values)
         await tell(app, "security_group.updated", group)
         app.changed()

@@ -15,6 +15,7 @@ from pileus.network.models.resources import (
     Standard,
     Subnet,
 )
+from pileus.network.models.rules import normalized
 from pileus.network.store.world import World
 
 T = TypeVar("T", bound=Standard)
@@ -143,7 +144,8 @@ def _rule(rule: SecurityRule) -> fabric.SecurityRule:
         protocol=rule.protocol,
         port_min=rule.port_min,
         port_max=rule.port_max,
-        remote_prefix=rule.remote_prefix,
+        # A switch takes no block with host bits.
+        remote_prefix=normalized(rule.remote_prefix),
         remote_group=rule.remote_group,
     )
 

@@ -20,11 +20,12 @@ from pileus.network.errors import (
 from pileus.network.models.requests import NewRule
 
 NUMBERS = {
-    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "hopopt": 0, "icmp": 1, "icmpv6": 58, "igmp": 2, "ip": 0,
+    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "icmp": 1, "icmpv6": 58, "igmp": 2,
     "ipip": 4, "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60,
     "ipv6-route": 43, "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112,
 }  # fmt: skip
-WITH_PORTS = {6, 17, 33, 132, 136}
+# Those whose ports the switch can tell; a rule it would apply without its ports must not be taken.
+WITH_PORTS = {6, 17, 132}
 ICMP = {1, 58}
 ONLY_IPV6 = {"icmpv6", "ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route"}
 EVERYWHERE = {"0.0.0.0/0", "::/0"}
