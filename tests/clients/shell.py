@@ -65,9 +65,22 @@ def as_json(argv: Sequence[str]) -> list[str]:
     return [*argv, "-f", "json"] if verbs and "-f" not in argv and "log" not in argv else list(argv)
 
 
+def forget_logins() -> None:
+    """No client of an earlier command is used again: it is of whoever ran that one."""
+    from openstackclient.common.clientmanager import ClientManager
+    from osc_lib.clientmanager import ClientCache
+
+    for kind in ClientManager.__mro__:
+        for kept in vars(kind).values():
+            if isinstance(kept, ClientCache):
+                kept._handle = None
+
+
 def perform(argv: list[str]) -> Said:
     """Run one command here and now."""
     from openstackclient import shell
+
+    forget_logins()
 
     out, text = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(text):

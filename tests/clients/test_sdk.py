@@ -98,6 +98,7 @@ def test_cloud_layer_makes_a_server_with_a_floating_ip(demo: Connection, world: 
         timeout=90,
     )
     try:
+        server = demo.get_server(server.id)
         assert server.public_v4
         assert server.private_v4.startswith("10.8.0.")
     finally:
@@ -165,13 +166,13 @@ def test_admin_sees_hosts_and_makes_flavors_and_projects(admin: Connection) -> N
     admin.identity.delete_project(project)
 
 
-def test_refusals_are_the_exceptions_programs_expect(demo: Connection) -> None:
+def test_refusals_are_the_exceptions_programs_expect(demo: Connection, world: dict[str, Any]) -> None:
     with pytest.raises(exceptions.NotFoundException):
         demo.compute.get_server("00000000-0000-0000-0000-000000000000")
     with pytest.raises(exceptions.ForbiddenException):
         demo.compute.create_flavor(name="x", ram=64, vcpus=1, disk=1)
     with pytest.raises(exceptions.BadRequestException):
-        demo.network.create_subnet(network_id="00000000-0000-0000-0000-000000000000", ip_version=4, cidr="nonsense")
+        demo.network.create_subnet(network_id=world["network"].id, ip_version=4, cidr="nonsense")
     assert demo.compute.find_server("nobody") is None
 
 

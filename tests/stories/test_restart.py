@@ -34,7 +34,7 @@ LISTS = {
         ("/placement/resource_providers", "resource_providers"),
     ),
 }
-MANY = 12
+MANY = 8
 
 
 def snapshot(cloud: RunningCloud) -> dict[str, object]:
@@ -125,3 +125,12 @@ def _gone(cloud: RunningCloud, servers: list[str]) -> None:
 
 def test_world_is_still_whole(cloud: RunningCloud, world: World) -> None:
     assert [] == open_operations(cloud)
+
+
+def test_two_clouds_do_not_share_an_address(cloud: RunningCloud) -> None:
+    other = RunningCloud(*cloud.options, "--listen", cloud.address)
+    try:
+        assert "--listen" in other.pileus("up", *other.options, fails=True)
+        assert not other.state.exists()
+    finally:
+        other.path.rmdir()

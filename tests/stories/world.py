@@ -11,7 +11,7 @@ import msgspec
 from tests.clients.cloud import Answer, RunningCloud, log_in, until
 
 FLAVOR = "m1.nano"
-QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(16) + b"\x00\x00\x00\x10" + (1 << 20).to_bytes(8, "big") + bytes(480)
+QCOW2 = b"QFI\xfb\0\0\0\x02" + bytes(12) + b"\0\0\0\x10" + (1 << 20).to_bytes(8, "big") + bytes(480)
 PUBLIC_KEY = (
     "ssh-ed25519 " + base64.b64encode(b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + bytes(range(32))).decode()
 )
