@@ -165,6 +165,14 @@ def database(fresh_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
+def postgres_server() -> Server:
+    """The server itself, for tests that look at it from outside."""
+    if not is_installed():
+        pytest.skip("PostgreSQL is not installed")
+    return server()
+
+
+@pytest.fixture
 def postgres() -> Iterator[str]:
     """The address of an empty PostgreSQL database; such tests are marked `postgres`."""
     with _databases() as fresh:

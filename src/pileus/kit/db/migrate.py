@@ -5,9 +5,10 @@ is imported only by the start that needs it. All that is pending runs in one tra
 """
 
 import asyncio
+import contextlib
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from pileus.kit.db.database import Database, sqlite_path
+from pileus.kit.db.database import Database, is_postgres, sqlite_path
 from pileus.kit.db.errors import BrokenMigration
 from pileus.kit.db.statements import Command
 
@@ -45,10 +46,9 @@ def directory_of(place: str | Path) -> Path:
     return Path(str(resources.files(place)))
 
 
-def pending(path: Path, directories: Mapping[str, Path]) -> dict[str, int]:
+def pending(applied: Collection[str], directories: Mapping[str, Path]) -> dict[str, int]:
     """For each service that is behind, the number of its newest migration; raises BrokenMigration if it is ahead."""
     newest = {service: len(versions(directory)) for service, directory in directories.items()}
-    applied = _applied(path)
     for name in applied:
         service, _, number = name.rpartition("_")
         if service in newest and int(number) > newest[service]:
@@ -65,18 +65,61 @@ def _applied(path: Path) -> set[str]:
         return {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")}
 
 
-async def migrate(address: str | Path, places: Mapping[str, str | Path]) -> list[str]:
-    """Run what is pending for the services named and the kit; returns the names of the services that moved."""
-    path = sqlite_path(address)
+def outdated(path: Path, places: Mapping[str, str | Path]) -> bool:
+    """Whether an SQLite database wants `migrate`; raises BrokenMigration if it is newer than this program."""
+    return bool(pending(_applied(path), _directories(places)))
+
+
+def _directories(places: Mapping[str, str | Path]) -> dict[str, Path]:
+    """The folders of migrations, the kit's own included."""
     directories = {service: directory_of(place) for service, place in places.items()}
     kit = Path(__file__).parent.parent / "migrations"
     if kit.is_dir():
         directories.setdefault(KIT, kit)
-    behind = pending(path, directories)
+    return directories
+
+
+async def migrate(address: str | Path, places: Mapping[str, str | Path]) -> list[str]:
+    """Run what is pending for the services named and the kit; returns the names of the services that moved.
+
+    On PostgreSQL several programs may call this at once: one does the work, the others find it done.
+    """
+    directories = _directories(places)
+    if is_postgres(address):
+        return await _migrate_postgres(str(address), directories)
+    path = sqlite_path(address)
+    behind = pending(_applied(path), directories)
     if behind:
         from pileus.kit.db import upgrade
 
-        await asyncio.to_thread(upgrade.upgrade, path, directories)
+        await asyncio.to_thread(upgrade.upgrade_sqlite, path, directories)
+    return sorted(behind)
+
+
+async def _migrate_postgres(address: str, directories: Mapping[str, Path]) -> list[str]:
+    from pileus.kit.db import pool, postgres
+
+    connection = await pool.connect(address, answer_s=None)
+    with contextlib.ExitStack() as ending:
+        ending.callback(connection.terminate)  # undoes what was not committed
+        with postgres.translating(connection):
+            # Others migrate before us: wait for them however long it takes, and keep all writers away meanwhile.
+            await connection.execute(
+                "BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+            )
+            await connection.execute(f"SELECT pg_advisory_xact_lock({postgres.WRITERS_LOCK})")
+            known = await connection.fetch("SELECT to_regclass('alembic_version') IS NOT NULL")
+            rows = await connection.fetch("SELECT version_num FROM alembic_version") if known[0][0] else []
+        behind = pending({str(row[0]) for row in rows}, directories)
+        if behind:
+            from pileus.kit.db import bridge, upgrade
+
+            door = bridge.Door(asyncio.get_running_loop(), connection)
+            await asyncio.to_thread(upgrade.upgrade_postgres, door, directories)
+        with postgres.translating(connection):
+            await connection.execute("COMMIT")
+        ending.pop_all()
+    await connection.close()
     return sorted(behind)
 
 

@@ -54,13 +54,13 @@ def _number(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
-async def connect(address: str) -> Connection:
+async def connect(address: str, answer_s: float | None = ANSWER_S) -> Connection:
     """Return a connection set up as all of ours are; raises DatabaseUnavailable."""
     try:
         connection = await asyncpg.connect(
             address,
             timeout=CONNECT_S,
-            command_timeout=ANSWER_S,
+            command_timeout=answer_s,
             statement_cache_size=STATEMENTS_KEPT,
             max_cached_statement_lifetime=0,
             server_settings=SESSION,

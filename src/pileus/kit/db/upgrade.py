@@ -1,7 +1,7 @@
 """Alembic at work: imported only by a start that has migrations to run, and by the tool that writes them.
 
-Each service is a branch of its own (`branch_labels`), its files are named by number, and SQLite's tables are rebuilt
-in batch mode. Alembic is driven from here; there is no env.py and no alembic.ini.
+Each service is a branch of its own (`branch_labels`), its files are named by number and serve both engines; SQLite's
+tables are rebuilt in batch mode. Alembic is driven from here; there is no env.py and no alembic.ini.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations, render_python_code
@@ -22,6 +22,9 @@ from alembic.script import ScriptDirectory
 from pileus.kit.db import types
 from pileus.kit.db.errors import BrokenMigration
 from pileus.kit.db.migrate import revision, versions
+
+if TYPE_CHECKING:
+    from pileus.kit.db.bridge import Door
 
 OUR_TYPES = tuple(kind for kind in vars(types).values() if isinstance(kind, type) and kind.__module__ == types.__name__)
 
@@ -47,8 +50,24 @@ def _connected(path: Path) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def upgrade(path: Path, directories: Mapping[str, Path]) -> None:
+def upgrade_sqlite(path: Path, directories: Mapping[str, Path]) -> None:
     """Run every pending migration of the services given, all of them or none; raises BrokenMigration."""
+    with _connected(path) as connection:
+        _upgrade(connection, directories)
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise BrokenMigration(why=f"rows are left that refer to nothing: {[tuple(row) for row in broken[:5]]}")
+
+
+def upgrade_postgres(door: "Door", directories: Mapping[str, Path]) -> None:
+    """Run every pending migration in the transaction that the other side of the door has begun."""
+    from pileus.kit.db.bridge import engine
+
+    with engine(door).connect() as connection:
+        _upgrade(connection, directories)
+
+
+def _upgrade(connection: sa.Connection, directories: Mapping[str, Path]) -> None:
     places = [str(directory) for directory in directories.values() if versions(directory)]
     if not places:
         return
@@ -61,14 +80,10 @@ def upgrade(path: Path, directories: Mapping[str, Path]) -> None:
         known: Any = tuple(name for name in applied if name in ours)
         return script._upgrade_revs("heads", known)  # noqa: SLF001 - Alembic's own commands go this way too
 
-    with _connected(path) as connection:
-        options = {"fn": steps, "transactional_ddl": True, "render_as_batch": True}
-        context = MigrationContext.configure(connection, opts=options)
-        with Operations.context(context):
-            context.run_migrations()
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-        if broken:
-            raise BrokenMigration(why=f"rows are left that refer to nothing: {[tuple(row) for row in broken[:5]]}")
+    options = {"fn": steps, "transactional_ddl": True, "render_as_batch": True}
+    context = MigrationContext.configure(connection, opts=options)
+    with Operations.context(context):
+        context.run_migrations()
 
 
 def autogenerate(
@@ -82,8 +97,9 @@ def autogenerate(
     done = versions(directory)
     with TemporaryDirectory(prefix="pileus-migrate-") as folder:
         path = Path(folder) / "db"
-        upgrade(path, {service: directory})
-        body = _difference(path, metadata)
+        upgrade_sqlite(path, {service: directory})
+        with _connected(path) as connection:
+            body = difference(connection, metadata)
     if body is None:
         return None
     number = len(done) + 1
@@ -92,22 +108,22 @@ def autogenerate(
     return written
 
 
-def _difference(path: Path, metadata: sa.MetaData | Sequence[sa.MetaData]) -> str | None:
-    with _connected(path) as connection:
-        options = {
-            "target_metadata": metadata,
-            "render_as_batch": True,
-            "render_item": _render,
-            "sqlalchemy_module_prefix": "sa.",
-            "alembic_module_prefix": "op.",
-            "user_module_prefix": None,
-            "compare_type": True,
-        }
-        context = MigrationContext.configure(connection, opts=options)
-        operations = produce_migrations(context, metadata).upgrade_ops  # type: ignore[arg-type]  # a list will do too
-        if operations is None or operations.is_empty():
-            return None
-        return render_python_code(operations, render_as_batch=True, render_item=_render, migration_context=context)
+def difference(connection: sa.Connection, metadata: sa.MetaData | Sequence[sa.MetaData]) -> str | None:
+    """The code that brings the tables that are there to those declared; None when nothing differs."""
+    options = {
+        "target_metadata": metadata,
+        "render_as_batch": True,
+        "render_item": _render,
+        "sqlalchemy_module_prefix": "sa.",
+        "alembic_module_prefix": "op.",
+        "user_module_prefix": None,
+        "compare_type": True,
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    operations = produce_migrations(context, metadata).upgrade_ops  # type: ignore[arg-type]  # a list will do too
+    if operations is None or operations.is_empty():
+        return None
+    return render_python_code(operations, render_as_batch=True, render_item=_render, migration_context=context)
 
 
 def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
