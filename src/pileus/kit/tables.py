@@ -84,6 +84,28 @@ host_cursors = sa.Table(
     sa.Column("cursor", BigInteger, nullable=False, autoincrement=False),
 )
 
+# Hosts that joined from afar prove themselves by the certificate with this serial number, or with the one before.
+host_certificates = sa.Table(
+    "host_certificates",
+    metadata,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("serial", Name, nullable=False),
+    sa.Column("former_serial", Name),
+    sa.Column("joined", Moment, nullable=False),
+    sa.Column("expires", Moment, nullable=False),
+)
+
+# What a machine may join with, once. `key` is the digest of the public key of the machine that did.
+join_tokens = sa.Table(
+    "join_tokens",
+    metadata,
+    sa.Column("digest", Name, primary_key=True),
+    sa.Column("expires", Moment, nullable=False),
+    sa.Column("used", Moment),
+    sa.Column("host", Name),
+    sa.Column("key", Name),
+)
+
 wanted = sa.Table(
     "wanted",
     metadata,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pileus.main.settings import Settings
+from pileus.main.settings import EVERYWHERE, Settings
 from pileus.main.state import State, write_whole
 
 if TYPE_CHECKING:
@@ -36,14 +36,24 @@ def ensure_certificate(state: State, settings: Settings) -> Certificate | None:
         return Certificate(settings.tls_certificate, settings.tls_key)
     if not settings.encrypted:
         return None
+    return ensure_leaf(state, "server", _names(settings))
+
+
+def ensure_authority(state: State) -> Path:
+    """The cloud has an authority; returns the file of its key. What it signed is trusted by whoever has ca.pem."""
     folder = state / "keys" / "tls"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    found = Certificate(str(folder / "server.pem"), str(folder / "server.key"), str(state / "ca.pem"))
-    if not Path(found.authority).exists() or not (folder / "ca.key").exists():
-        _make_authority(Path(found.authority), folder / "ca.key")
-    names = _names(settings)
-    if _is_stale(Path(found.certificate), names):
-        _make_leaf(found, folder / "ca.key", names)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (state / "ca.pem").exists() or not (folder / "ca.key").exists():
+        _make_authority(state / "ca.pem", folder / "ca.key")
+    return folder / "ca.key"
+
+
+def ensure_leaf(state: State, role: str, names: list[str]) -> Certificate:
+    """A certificate for a listener that is reached by those names; made once, and renewed in time."""
+    key = ensure_authority(state)
+    found = Certificate(str(key.with_name(f"{role}.pem")), str(key.with_name(f"{role}.key")), str(state / "ca.pem"))
+    if is_stale(Path(found.certificate), names):
+        _make_leaf(found, key, names)
     return found
 
 
@@ -58,7 +68,7 @@ def _names(settings: Settings) -> list[str]:
 
     host, _ = settings.address
     names = {"localhost", "127.0.0.1", urlsplit(settings.url).hostname or "localhost"}
-    if not host.startswith("0.0.0.0"):  # noqa: S104  compared, not bound
+    if host not in EVERYWHERE:
         names.add(host)
     return sorted(names)
 
@@ -73,6 +83,10 @@ def _make_authority(file: Path, key_file: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pileus certificate authority")])
     now = dt.datetime.now(dt.UTC)
+    uses = dict.fromkeys(
+        ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+         "encipher_only", "decipher_only"), False,
+    )  # fmt: skip
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -83,9 +97,10 @@ def _make_authority(file: Path, key_file: Path) -> None:
         .not_valid_after(now + dt.timedelta(days=365 * CA_YEARS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **uses), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write_key(key_file, key)
+    write_key(key_file, key)
     write_whole(file, made.public_bytes(Encoding.PEM).decode())
 
 
@@ -115,7 +130,7 @@ def _make_leaf(found: Certificate, ca_key: Path, names: list[str]) -> None:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA256())
     )
-    _write_key(Path(found.key), key)
+    write_key(Path(found.key), key)
     write_whole(Path(found.certificate), made.public_bytes(Encoding.PEM).decode())
 
 
@@ -128,7 +143,8 @@ def _general(name: str) -> "x509.GeneralName":
         return x509.DNSName(name)
 
 
-def _write_key(file: Path, key: object) -> None:
+def write_key(file: Path, key: object) -> None:
+    """The private key is in the file, PEM, readable by its owner only."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -136,8 +152,8 @@ def _write_key(file: Path, key: object) -> None:
     write_whole(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), mode=0o600)
 
 
-def _is_stale(file: Path, names: list[str]) -> bool:
-    """Whether the certificate is missing, ends soon, or lacks a name."""
+def is_stale(file: Path, names: list[str]) -> bool:
+    """Whether the certificate is missing, ends soon, or lacks one of the names."""
     from cryptography import x509
 
     if not file.exists():
@@ -145,6 +161,8 @@ def _is_stale(file: Path, names: list[str]) -> bool:
     found = x509.load_pem_x509_certificate(file.read_bytes())
     if found.not_valid_after_utc - dt.datetime.now(dt.UTC) < dt.timedelta(days=RENEW_DAYS):
         return True
+    if not names:
+        return False
     held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     known = {str(name) for name in held.get_values_for_type(x509.DNSName)}
     known |= {str(address) for address in held.get_values_for_type(x509.IPAddress)}

@@ -1,0 +1,131 @@
+"""Questions of a controller to a host: a host takes no calls, so it keeps asking for them.
+
+    controller: asks.ask(host, body) ── host polls /v1/asks ── answers ── POST /v1/asks/ID, or a stream in its place
+
+For what cannot be a document because somebody waits for it: the text of a console, a connection to one. Nothing is stored; a
+question that nobody comes for fails soon.
+"""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.kit.errors import Problem, Unavailable
+from pileus.kit.hosts.channel import Asked, Route, TakenOver, Told
+from pileus.kit.hosts.exchange import Body
+from pileus.kit.hosts.gate import LONGEST_S, number
+
+ASKS = "/v1/asks"
+DEADLINE_S = 10.0
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A question; `stream` asks for a connection instead of an answer."""
+
+    id: int
+    body: Body
+    stream: bool = False
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A host's answer, or why there is none."""
+
+    body: Body = {}
+    failure: str | None = None
+
+
+class NoAnswer(Unavailable):
+    """Host {host} does not answer now."""
+
+
+class CannotTell(Unavailable):
+    """Host {host}: {why}"""
+
+
+class Asks:
+    """Questions under way. They live in this process: a host asks the controller it listens to."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._waiting: defaultdict[str, asyncio.Queue[Ask]] = defaultdict(asyncio.Queue)
+        self._open: dict[int, tuple[str, asyncio.Future[Reply | Stream]]] = {}
+
+    async def ask(self, host: str, body: Body, deadline_s: float = DEADLINE_S) -> Body:
+        """The host's answer; raises Unavailable when it has none or does not come in time."""
+        answer = await self._put(host, body, deadline_s, stream=False)
+        assert isinstance(answer, Reply)
+        return answer.body
+
+    async def open(self, host: str, body: Body, deadline_s: float = DEADLINE_S) -> Stream:
+        """A connection from the host; raises Unavailable. Whoever asked closes it."""
+        answer = await self._put(host, body, deadline_s, stream=True)
+        assert not isinstance(answer, Reply)
+        return answer
+
+    def routes(self) -> Mapping[tuple[str, str], Route]:
+        """What the channel is to serve."""
+        return {
+            ("GET", ASKS): Route(self._next),
+            ("POST", f"{ASKS}/{{id}}"): Route(self._answered),
+            ("POST", f"{ASKS}/{{id}}/stream"): Route(self._streams),
+        }
+
+    async def _put(self, host: str, body: Body, deadline_s: float, *, stream: bool) -> Reply | Stream:
+        question = Ask(next(self._numbers), body, stream)
+        answer: asyncio.Future[Reply | Stream] = asyncio.get_running_loop().create_future()
+        self._open[question.id] = (host, answer)
+        self._waiting[host].put_nowait(question)
+        try:
+            async with asyncio.timeout(deadline_s):
+                found = await answer
+        except TimeoutError:
+            raise NoAnswer(host=host) from None
+        finally:
+            del self._open[question.id]
+        if isinstance(found, Reply) and (found.failure is not None or stream):
+            raise CannotTell(host=host, why=found.failure or "it answers where a connection was asked for")
+        return found
+
+    async def _next(self, asked: Asked) -> Told:
+        """The questions for the host that asks; an empty list after a while."""
+        queue = self._waiting[asked.host]
+        found: list[Ask] = []
+        try:
+            async with asyncio.timeout(min(number(asked, "timeout"), LONGEST_S)):
+                found.append(await queue.get())
+        except TimeoutError:
+            return Told(found)
+        while not queue.empty():
+            found.append(queue.get_nowait())
+        return Told([ask for ask in found if ask.id in self._open])
+
+    async def _answered(self, asked: Asked) -> Told:
+        self._asker(asked).set_result(asked.decoded(Reply))
+        return Told({})
+
+    async def _streams(self, asked: Asked) -> TakenOver:
+        self._asker(asked)
+
+        async def hand_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._asker(asked).set_result((reader, writer))
+            # The connection ends with its task; so it lasts until whoever got it has closed it.
+            await writer.wait_closed()
+
+        return hand_over
+
+    def _asker(self, asked: Asked) -> "asyncio.Future[Reply | Stream]":
+        host, answer = self._open.get(int(asked.path["id"]) if asked.path["id"].isdigit() else 0, ("", None))
+        if answer is None or host != asked.host or answer.done():
+            raise TooLate
+        return answer
+
+
+class TooLate(Problem):
+    """Nobody waits for that answer any more."""
+
+    status = 404
