@@ -55,7 +55,7 @@ def test_exports_are_safe_to_evaluate(state: State) -> None:
 
 
 def test_what_the_command_line_gave_is_remembered(state: State) -> None:
-    given: dict[str, object] = {"listen": "127.0.0.1:5999", "network": "fake"}
+    given: dict[str, object] = {"listen": "127.0.0.1:5999", "network_driver": "fake"}
     remember(state, settings_of(state, given).options, given)
     kept = settings_of(state, {}).options
     assert "127.0.0.1:5999" == kept.listen

@@ -62,6 +62,13 @@ def load(
     return Configured(options, settings)
 
 
+def read(file: Path) -> dict[str, Any]:
+    """What a file says, by dotted names; raises BadConfig."""
+    if not file.exists():
+        raise BadConfig(file=file, line="", why="there is no such file")
+    return dict(_flat(_parsed(file)))
+
+
 def _names(kind: type[msgspec.Struct]) -> set[str]:
     return {field.name for field in msgspec.structs.fields(kind)}
 

@@ -18,7 +18,6 @@ from pileus.identity.app import Identity
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
-from pileus.kit.db.migrate import migrate
 from pileus.kit.errors import Invalid
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.standing import Reconcilers, Standing
@@ -33,6 +32,7 @@ from pileus.kit.observe.events import Events
 from pileus.kit.observe.log import log_of
 from pileus.kit.policy import PolicyError
 from pileus.main import machine
+from pileus.main.schema import ensure_schema
 from pileus.main.settings import Settings
 from pileus.main.state import State
 from pileus.ports.metadata import Answer, MetadataAnswers
@@ -124,10 +124,12 @@ class _Answers:
 async def assemble(state: State, settings: Settings) -> Cloud:
     """The cloud in a state directory, ready to be started; its database is up to date."""
     manifests = _manifests(settings)
-    await migrate(state.database, {name: f"pileus.{name}.migrations" for name in manifests})
+    # Hashes of passwords and what users gave their servers are in there; its journal takes the same mode.
+    state.database.touch(mode=0o600)
+    await ensure_schema(state, list(manifests))
     db = await Database.open(state.database)
     clock, bus = SystemClock(), LocalBus()
-    people = identity.build(db=db, clock=clock, state=state.path)
+    people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
     directory = identity.IdentityPort(people)
     frame = Frame(
         state=state,
@@ -223,7 +225,7 @@ class _Wired:
     def image(self) -> list[Standing]:
         """Images are mounted."""
         frame, manifest = self._frame, self._manifests["image"]
-        app = manifest.build(db=frame.db, clock=frame.clock, state=frame.state.path)
+        app = manifest.build(db=frame.db, clock=frame.clock, state=frame.state.path, config=frame.settings.image)
         self._ports["image"] = manifest.port(app)
         _mount(frame, manifest, app)
         return list(manifest.standing(app))
@@ -239,6 +241,7 @@ class _Wired:
             hosts=frame.hosts,
             events=frame.events,
             fabric=self.parts.fabric,
+            config=frame.settings.network,
         )
         self._ports["network"] = manifest.port(app)
         _mount(frame, manifest, app)
@@ -260,6 +263,7 @@ class _Wired:
             networks=self._ports["network"],
             identity=self._directory,
             consoles=self._consoles,
+            config=frame.settings.compute,
         )
         self._compute = app
         if hasattr(manifest, "metadata_answers"):

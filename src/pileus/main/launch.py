@@ -1,6 +1,8 @@
 """Starting and stopping the process that is the cloud, from the command line."""
 
+import datetime as dt
 import http.client
+import json
 import os
 import signal
 import socket
@@ -8,11 +10,10 @@ import ssl
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from pileus.kit.errors import Conflict, Problem
 from pileus.main.processes import process
-from pileus.main.settings import Settings
+from pileus.main.settings import EVERYWHERE, Settings
 from pileus.main.state import State
 
 START_DEADLINE_S = 60.0
@@ -48,15 +49,16 @@ def ensure_free(settings: Settings) -> None:
         raise CannotListen(address=settings.listen, why=failed.strerror or failed) from failed
 
 
-def start(state: State, settings: Settings, config: Path | None = None) -> int:
-    """Start the cloud in a session of its own; return its process id once every API answers."""
+def start(state: State, settings: Settings, *, foreground: bool = False) -> int:
+    """Start the cloud; return its process id once every API answers. In the foreground it logs to the terminal."""
+    began = dt.datetime.now(dt.UTC)
     # What the process prints before its log is open, or when it dies, goes to a file of its own, anew at every start.
     with (state / "log" / "start.log").open("wb") as output:
         started = subprocess.Popen(
-            [sys.executable, "-m", "pileus.main.serve", str(state.path), *([str(config)] if config else [])],
+            [sys.executable, "-m", "pileus.main.serve", str(state.path), *(["--foreground"] if foreground else [])],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=None if foreground else output,
+            stderr=None if foreground else output,
             start_new_session=True,
             cwd="/",
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
@@ -64,17 +66,27 @@ def start(state: State, settings: Settings, config: Path | None = None) -> int:
     end = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < end:
         if started.poll() is not None:
-            raise DidNotStart(why=f"it ended with code {started.returncode}", log=state.log, tail=_tail(state))
+            raise DidNotStart(why=f"it ended with code {started.returncode}", log=state.log, tail=_tail(state, began))
         if answers(settings):
             return started.pid
         time.sleep(0.03)
-    raise DidNotStart(why=f"no answer in {START_DEADLINE_S:g} s", log=state.log, tail=_tail(state))
+    raise DidNotStart(why=f"no answer in {START_DEADLINE_S:g} s", log=state.log, tail=_tail(state, began))
+
+
+def wait(pid: int) -> int:
+    """Wait until the cloud ends; Ctrl+C ends it. Returns its exit code."""
+    while True:
+        try:
+            _, status = os.waitpid(pid, 0)
+            return os.waitstatus_to_exitcode(status)
+        except KeyboardInterrupt:
+            os.kill(pid, signal.SIGTERM)
 
 
 def answers(settings: Settings) -> bool:
     """Whether the APIs answer."""
     host, port = settings.address
-    local = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  compared, not bound
+    local = "127.0.0.1" if host in EVERYWHERE else host
     connection: http.client.HTTPConnection
     if settings.encrypted:
         # Asked only whether it answers, so whoever it is will do.
@@ -108,11 +120,22 @@ def stop(state: State) -> bool:
     raise DidNotStop(pid=pid, seconds=STOP_DEADLINE_S)
 
 
-def _tail(state: State) -> str:
-    lines: list[str] = []
-    for name in ("start.log", "pileus.log"):
+def _tail(state: State, began: dt.datetime) -> str:
+    """What this start said of itself, an event a line."""
+    lines = _lines(state, "start.log")
+    for line in _lines(state, "pileus.log"):
         try:
-            lines += (state / "log" / name).read_text(errors="replace").splitlines()[-15:]
-        except FileNotFoundError:
+            event = json.loads(line)
+        except json.JSONDecodeError:
             continue
-    return "\n    ".join(lines) or "(nothing was logged)"
+        if dt.datetime.fromisoformat(event["at"]) >= began and event["level"] in {"warning", "error"}:
+            why = event.get("traceback", "").strip().rpartition("\n")[2] or event.get("why", "")
+            lines.append(f"{event['event']}: {why}")
+    return "\n    ".join(lines[-15:]) or "(nothing was logged)"
+
+
+def _lines(state: State, name: str) -> list[str]:
+    try:
+        return (state / "log" / name).read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []

@@ -57,7 +57,7 @@ class NetworkParts(msgspec.Struct, frozen=True):
 
 def network_parts(state: State, settings: Settings, answers: MetadataAnswers) -> NetworkParts:
     """The network drivers the configuration asks for."""
-    if settings.network == "fake":
+    if settings.network_driver == "fake":
         pretended = FakeFabric()
         return NetworkParts(pretended, FakePlug(pretended, host_name(settings)), FakeMetadataDoors())
     from pileus.network.drivers.ovn.fabric import OvnFabric
@@ -82,13 +82,13 @@ class _Silent:
 
     async def answer(
         self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
-    ) -> object:
+    ) -> Answer:
         raise RuntimeError("no guest is answered while the network is taken away")
 
 
 def hypervisor(state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock) -> Hypervisor:
     """What runs servers on this machine."""
-    if settings.compute == "fake":
+    if settings.compute_driver == "fake":
         from pileus.compute.drivers.fake import Fake
 
         return Fake(clock=clock, plug=plug)

@@ -14,7 +14,7 @@ def stop_servers(state: State) -> int:
 
 async def remove_network(state: State, settings: Settings) -> None:
     """No daemon, namespace, link or rule of this cloud's network is left."""
-    if settings.network != "ovn":
+    if settings.network_driver != "ovn":
         return
     from pileus.main.machine import ovn_host
 

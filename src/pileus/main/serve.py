@@ -12,18 +12,17 @@ from pathlib import Path
 from pileus.kit.errors import Problem
 from pileus.kit.observe.log import log_of, set_up
 from pileus.main.certificates import ensure_certificate
-from pileus.main.settings import Settings, settings_of
+from pileus.main.settings import EVERYWHERE, Settings, settings_of
 from pileus.main.state import State
 
 log = log_of(__name__)
 
 
 def main() -> int:
-    """Serve the cloud in the state directory that the first argument names; the second may name a configuration."""
+    """Serve the cloud in the state directory that the first argument names."""
     state = State(Path(sys.argv[1]))
-    config = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     try:
-        return serve(state, settings_of(state, {}, config).options, foreground=False)
+        return serve(state, settings_of(state, {}).options, foreground="--foreground" in sys.argv[2:])
     except Problem as problem:
         print(f"pileus: {problem.message}", file=sys.stderr)
         return 1
@@ -54,7 +53,7 @@ async def _serve(state: State, settings: Settings) -> None:
     host, port = settings.address
     listener = LISTENERS[settings.server](cloud.application, host, port, ensure_certificate(state, settings))
     serving = loop.create_task(listener.serve(), name="listener")
-    await until_listening("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104  compared, not bound
+    await until_listening("127.0.0.1" if host in EVERYWHERE else host, port)
     log.info("the cloud answers", url=settings.url, state=str(state.path))
     started = loop.create_task(cloud.start(), name="start")
     stop = loop.create_task(told.wait(), name="told to stop")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Literal
 
 import msgspec
 
+from pileus.compute.config import ComputeConfig
+from pileus.identity.config import Config as IdentityConfig
+from pileus.image.config import ImageConfig
 from pileus.kit.config import Configured, load
 from pileus.kit.errors import Conflict
 from pileus.main.state import State, write_whole
+from pileus.network.config import NetworkConfig
 
 Service = Literal["identity", "image", "placement", "compute", "network"]
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  what one listens on to be reached from all sides
 SERVICES: tuple[Service, ...] = ("identity", "image", "placement", "compute", "network")
 
 
@@ -33,14 +39,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     public_url: str = ""  # what clients reach it by; derived from listen when empty
     region: str = "RegionOne"
     services: tuple[Service, ...] = SERVICES
-    compute: Literal["qemu", "fake"] = "qemu"
-    network: Literal["ovn", "fake"] = "ovn"
+    compute_driver: Literal["qemu", "fake"] = "qemu"
+    network_driver: Literal["ovn", "fake"] = "ovn"
     server: Literal["granian", "uvicorn"] = "granian"
     host_name: str = ""  # this machine's name as a host; its own when empty
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tls_certificate: str = ""  # PEM files of the operator's own; ours are made when both are empty and it is needed
     tls_key: str = ""
     external: ExternalNetwork = ExternalNetwork()
+    identity: IdentityConfig = IdentityConfig()
+    image: ImageConfig = ImageConfig()
+    compute: ComputeConfig = ComputeConfig()
+    network: NetworkConfig = NetworkConfig()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -51,7 +61,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def url(self) -> str:
         """What clients reach the cloud by, without a slash at the end."""
-        return (self.public_url or f"{'https' if self.encrypted else 'http'}://{self.listen}").rstrip("/")
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host, port = self.address
+        if host in EVERYWHERE:
+            host = own_address()
+        return f"{'https' if self.encrypted else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def encrypted(self) -> bool:
@@ -63,6 +78,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return host != "localhost"
 
 
+def own_address() -> str:
+    """The address this machine has towards the world, else loopback. Nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
 def settings_of(state: State, given: dict[str, object], file: Path | None = None) -> Configured[Settings]:
     """The options of the cloud in a state directory."""
     return load(Settings, file or state / "config.toml", given)
@@ -70,11 +95,11 @@ def settings_of(state: State, given: dict[str, object], file: Path | None = None
 
 def remember(state: State, settings: Settings, given: dict[str, object]) -> Settings:
     """What the command line gave, and what had to be chosen, stands in config.toml for every later command."""
-    if settings.network == "ovn" and not settings.external.cidr:
+    if settings.network_driver == "ovn" and not settings.external.cidr:
         chosen = msgspec.structs.replace(settings.external, cidr=free_block())
         settings = msgspec.structs.replace(settings, external=chosen)
         given = {**given, "external.cidr": chosen.cidr}
-    elif settings.network == "fake" and not settings.external.cidr:
+    elif settings.network_driver == "fake" and not settings.external.cidr:
         settings = msgspec.structs.replace(
             settings, external=msgspec.structs.replace(settings.external, cidr=BLOCKS[0])
         )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pileus.kit.config import Configured
+from pileus.kit.config import Configured, read
 from pileus.kit.errors import NotFound
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, default_state
@@ -20,7 +20,9 @@ def add_state(parser: argparse.ArgumentParser) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Let the command override options."""
-    parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="options (DIR/config.toml)")
+    parser.add_argument(
+        "--config", type=Path, default=None, metavar="FILE", help="options to take into DIR/config.toml"
+    )
     parser.add_argument("--listen", default=None, metavar="HOST:PORT", help="address to serve at (127.0.0.1:5000)")
     parser.add_argument("--compute", default=None, choices=("qemu", "fake"), help="what runs servers (qemu)")
     parser.add_argument("--network", default=None, choices=("ovn", "fake"), help="what carries networks (ovn)")
@@ -29,11 +31,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def given_settings(args: argparse.Namespace) -> dict[str, object]:
     """The options the command line gave."""
-    names = ("listen", "compute", "network", "services")
-    given: dict[str, object] = {name: getattr(args, name, None) for name in names}
+    names = {"listen": "listen", "compute": "compute_driver", "network": "network_driver", "services": "services"}
+    given: dict[str, object] = {option: getattr(args, name, None) for name, option in names.items()}
     if isinstance(given["services"], str):
         given["services"] = [part.strip() for part in given["services"].split(",") if part.strip()]
-    return {name: value for name, value in given.items() if value is not None}
+    file = getattr(args, "config", None)
+    # What a configuration file says is taken into the cloud's own, so that later commands know it too.
+    said: dict[str, object] = dict(read(file)) if file is not None else {}
+    return {**said, **{name: value for name, value in given.items() if value is not None}}
 
 
 def state_of(args: argparse.Namespace) -> State:
@@ -46,4 +51,4 @@ def chosen(args: argparse.Namespace) -> tuple[State, Configured[Settings]]:
     state = state_of(args)
     if not state.exists():
         raise NoCloud(state=state.path)
-    return state, settings_of(state, given_settings(args), getattr(args, "config", None))
+    return state, settings_of(state, given_settings(args))

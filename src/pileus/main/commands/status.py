@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     healthy = pid is not None and answers(configured.options)
     print(f"Pileus {__version__} in {state.path}")
     if pid is None:
-        print("  the cloud is down; its servers and networks go on without it")
+        print("  the cloud is down; what is listed below goes on without it")
     else:
         _line("cloud", process(pid), configured.options.url if healthy else "does not answer")
     for name, daemon in daemons_of(state):

@@ -11,14 +11,18 @@ from pathlib import Path
 
 from pileus.kit.errors import Problem
 from pileus.main.certificates import authority_of
-from pileus.main.client import Client
+from pileus.main.client import Client, until
 from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
 from pileus.main.credentials import ensure_credentials
-from pileus.main.launch import ensure_free, start
+from pileus.main.launch import ensure_free, start, wait
 from pileus.main.settings import Settings, remember, settings_of
 from pileus.main.state import State, guest_cache
 
-CLEAR = "\r\x1b[K"
+HOST_DEADLINE_S = 60.0
+
+
+class NoHost(Problem):
+    """The cloud answers, but in {seconds:g} s no host came to run servers; its log says why: {log}"""
 
 
 class NeedsRoot(Problem):
@@ -39,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     state = state_of(args)
     given = given_settings(args)
-    settings = settings_of(state, given, args.config).options
-    real = settings.compute == "qemu" or settings.network == "ovn"
+    settings = settings_of(state, given).options
+    real = settings.compute_driver == "qemu" or settings.network_driver == "ovn"
     if real and os.geteuid() != 0:
         raise NeedsRoot
     if state.pid() is None:
@@ -50,23 +54,20 @@ def run(args: argparse.Namespace) -> int:
     state.create()
     settings = remember(state, settings, given)
     ensure_credentials(state, settings)
-    image = _guest() if settings.compute == "qemu" else None
-    if args.foreground:
-        from pileus.main.serve import serve
-
-        return serve(state, settings_of(state, {}, args.config).options, foreground=True)
+    image = _guest() if settings.compute_driver == "qemu" else None
     pid = state.pid()
     if pid is None:
         _say("starting")
-        pid = start(state, settings, args.config)
+        pid = start(state, settings, foreground=args.foreground)
     admin = _client(state, settings, "admin")
     _furnish(state, settings, admin, image)
+    _await_host(state, settings, admin)
     print(f"The cloud runs at {settings.url} (process {pid}, up in {time.monotonic() - began:.1f} s).")
     print(f"  state        {state.path}")
     print(f'  credentials  eval "$(./pileus env admin{_state_option(args)})"   or {state / "clouds.yaml"}')
     if args.demo:
         _demo(state, settings, args)
-    return 0
+    return wait(pid) if args.foreground else 0
 
 
 def _packages() -> None:
@@ -88,6 +89,16 @@ def _furnish(state: State, settings: Settings, admin: Client, image: Path | None
     from pileus.main.seed import furnish
 
     furnish(state, settings, admin, image, _say)
+
+
+def _await_host(state: State, settings: Settings, admin: Client) -> None:
+    """Servers can be made: a host is at work."""
+    if "compute" not in settings.services:
+        return
+    for services in until(lambda: admin.get("compute", "/os-services")["services"], HOST_DEADLINE_S, 0.1):
+        if any(one["binary"] == "nova-compute" and one["state"] == "up" for one in services):
+            return
+    raise NoHost(seconds=HOST_DEADLINE_S, log=state.log)
 
 
 def _client(state: State, settings: Settings, user: str) -> Client:
