@@ -21,7 +21,7 @@ from pileus.network.drivers.interface import Fabric, MetadataDoors
 from pileus.network.drivers.ovn.host import OvnHost
 from pileus.ports.consoles import ConsoleName
 from pileus.ports.image_files import ImageFiles
-from pileus.ports.metadata import MetadataAnswers
+from pileus.ports.metadata import Answer, MetadataAnswers
 from pileus.ports.plug import Plug
 
 
