@@ -9,9 +9,9 @@ import pytest
 
 from pileus.kit.clock import FakeClock
 
-from .postgres import database, fresh_database, postgres, postgres_server
+from .postgres import database, fresh_database, own_postgres_server, postgres, postgres_server
 
-__all__ = ["database", "fresh_database", "postgres", "postgres_server"]
+__all__ = ["database", "fresh_database", "own_postgres_server", "postgres", "postgres_server"]
 
 TURNS_TO_END = 10  # what a test has cancelled or closed may need some turns of the loop to be gone
 

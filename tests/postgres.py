@@ -173,6 +173,16 @@ def postgres_server() -> Server:
 
 
 @pytest.fixture
+def own_postgres_server() -> Iterator[Server]:
+    """A server that the test may stop and start, and whose commits reach the disk."""
+    if not is_installed():
+        pytest.skip("PostgreSQL is not installed")
+    own = Server(durable=True)
+    yield own
+    own.close()
+
+
+@pytest.fixture
 def postgres() -> Iterator[str]:
     """The address of an empty PostgreSQL database; such tests are marked `postgres`."""
     with _databases() as fresh:

@@ -12,6 +12,7 @@ server = await db.one(SERVER_FETCH, id=id)
 
 from pileus.kit.db.database import Database
 from pileus.kit.db.errors import (
+    BadText,
     BrokenMigration,
     CheckViolation,
     DatabaseBusy,
@@ -30,6 +31,7 @@ from pileus.kit.db.statements import Command, Query, command, query, scalar, ups
 from pileus.kit.db.types import BigInteger, Boolean, Float, Id, Integer, Json, Moment, Name, Text, metadata
 
 __all__ = [
+    "BadText",
     "BigInteger",
     "Boolean",
     "BrokenMigration",

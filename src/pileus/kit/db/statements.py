@@ -174,7 +174,7 @@ class Command:
 
     def _laid_out(self, compiled: SQLCompiler, dialect: Dialect, params: Params) -> Prepared:
         expression = self.expression
-        named = params if self.open else _names_set(expression)
+        named = self._columns_set(params) if self.open else _names_set(expression)
         return Prepared(compiled, dialect, refusable=_may_be_refused(expression, named))
 
     def _columns_set(self, params: Params) -> list[str]:
