@@ -5,8 +5,12 @@ A wake-up may be lost, doubled or late, by contract: whoever waits reads the sta
 """
 
 import asyncio
+from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+if TYPE_CHECKING:
+    from pileus.kit.bus.postgres import PostgresBus
 
 
 class WakeUp(NamedTuple):
@@ -119,3 +123,15 @@ class LocalBus:
         """Wait for one wake-up; False when the time is over. What came before the call is not seen: subscribe then."""
         with self.subscribe(topic, id=id) as subscription:
             return bool(await subscription.next(timeout_s))
+
+    async def close(self) -> None:
+        """Nothing is held that would have to be closed."""
+
+
+async def open_bus(database: str | Path) -> "LocalBus | PostgresBus":
+    """The bus that goes with a database: on PostgreSQL it reaches all controllers; close it after use."""
+    if str(database).startswith(("postgresql://", "postgres://")):
+        from pileus.kit.bus.postgres import PostgresBus
+
+        return await PostgresBus.open(str(database))
+    return LocalBus()
