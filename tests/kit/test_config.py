@@ -34,7 +34,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_defaults(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nmae = 'x'\n", ":1: there is no option 'nmae'"),
+        ("label = 'x'\n", ":1: there is no option 'label'"),
         ("name = 'x'\n[inner]\nsice = 1\n", ":3: there is no option 'inner.sice'"),
         ("[inner]\nsize = 'big'\n", ":2: option 'inner.size'"),
         ("name = \n", "it is not TOML"),

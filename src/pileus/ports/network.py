@@ -11,7 +11,6 @@ import msgspec
 
 from pileus.kit.auth import Caller
 
-
 SERVER_PORTS = "network.server_ports"  # wake-up topic: a server, by its id, whose ports came up or went down
 
 
