@@ -292,3 +292,18 @@ async def test_what_a_server_is_joined_to() -> None:
             group["name"] for group in (await world.ask("GET", f"{path}/os-security-groups")).body["security_groups"]
         ]
         assert {"volumeAttachments": []} == (await world.ask("GET", f"{path}/os-volume_attachments")).body
+
+
+async def test_what_there_is_none_of_is_empty() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        for path, body in (
+            (f"/v2.1/servers/{id}/migrations", {"migrations": []}),
+            (f"/v2.1/servers/{id}/shares", {"shares": []}),
+            (f"/v2.1/servers/{id}/topology", {"nodes": [], "pagesize_kb": None}),
+            (f"/v2.1/servers/{id}/os-server-password", {"password": ""}),
+            ("/v2.1/os-migrations", {"migrations": []}),
+            ("/v2.1/os-aggregates", {"aggregates": []}),
+        ):
+            assert body == (await world.ask("GET", path, by="root", at="2.104")).body
+        assert 204 == (await world.ask("DELETE", f"/v2.1/servers/{id}/os-server-password")).status

@@ -12,8 +12,6 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     disk_ratio: float = 1.0
     reserved_ram_mib: int = 512
     reserved_disk_gib: int = 0
-    boot_deadline_s: float = 1800.0  # an image may have to be fetched first
-    stop_deadline_s: float = 600.0
     console_token_s: int = 600
     quota_instances: int = 10
     quota_cores: int = 20

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from pileus.compute.api import (
+    absent,
     actions,
     consoles,
+    extensions,
     flavor_extras,
     flavors,
-    groups,
     history,
     hosts,
     keypairs,
@@ -65,7 +66,8 @@ __all__ = [
 ]
 RESOURCES = (
     versions,
-    groups,
+    extensions,
+    absent,
     flavors,
     flavor_extras,
     keypairs,

@@ -6,6 +6,8 @@ A host that cannot start it gives its room back, and another one is tried, three
 in error, with every host's reason in its fault; nothing of it is left on any host, and no room is claimed.
 """
 
+from collections.abc import Sequence
+
 from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import Power, PowerSeen
 from pileus.compute.flows import document
@@ -28,8 +30,9 @@ async def claim_room(app: Compute, op: Operation) -> Outcome:
     if server is None:
         return Done()
     failed: dict[str, str] = op.facts.get("failed", {})
-    unfit = {**await _unfit(app), **failed}
-    known = [host.name for host in await app.hosts.list()]
+    hosts = await app.hosts.list()
+    unfit = {**await _unfit(app, hosts), **failed}
+    known = [host.name for host in hosts]
     usable = [name for name in known if name not in unfit and server.host_wanted in {None, name}]
     reasons = dict(unfit)
     if usable:
@@ -47,10 +50,10 @@ def _nowhere(server: Server, known: list[str]) -> str:
     return f"There is no host named {server.host_wanted}." if server.host_wanted and known else "There is no host."
 
 
-async def _unfit(app: Compute) -> dict[str, str]:
+async def _unfit(app: Compute, hosts: Sequence[Host]) -> dict[str, str]:
     """Hosts that may not be chosen now, and why."""
     settings, now = await setting_list(app), app.clock.now()
-    return {host.name: why for host in await app.hosts.list() if (why := _why_not(host, settings, host.up(now)))}
+    return {host.name: why for host in hosts if (why := _why_not(host, settings, host.up(now)))}
 
 
 def _why_not(host: Host, settings: dict[str, HostSetting], up: bool) -> str | None:  # noqa: FBT001 - a pair with host

@@ -1,9 +1,9 @@
-"""What clients ask for and this cloud has nothing of yet: server groups, extensions by name."""
+"""Extensions: how clients found out what an API can before it had microversions."""
 
 from typing import Any
 
 from pileus.compute import errors
-from pileus.compute.api.service import anybody, api, reader
+from pileus.compute.api.service import anybody, api
 from pileus.compute.app import Compute
 from pileus.kit.http import Call
 
@@ -55,15 +55,3 @@ async def extension_show(call: Call[Compute], alias: str) -> dict[str, Any]:
     if alias not in EXTENSIONS:
         raise errors.NoSuchThing(what="Extension", id=alias)
     return _extension(alias)
-
-
-@api.get("/os-server-groups", reader("os-server-groups:index"), key="server_groups")
-async def groups(call: Call[Compute]) -> list[dict[str, Any]]:
-    """List server groups, of which there are none yet."""
-    return []
-
-
-@api.get("/os-server-groups/{group}", reader("os-server-groups:show"))
-async def group_show(call: Call[Compute], group: str) -> None:
-    """Show a server group, of which there are none yet."""
-    raise errors.NoSuchThing(what="Instance group", id=group)

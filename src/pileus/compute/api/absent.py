@@ -1,0 +1,75 @@
+"""What clients ask for and this cloud has none of yet: the lists are empty, the things do not exist."""
+
+from typing import Any
+
+from pileus.compute import errors
+from pileus.compute.api.service import admin, api, member, reader, server_find
+from pileus.compute.app import Compute
+from pileus.compute.models.servers import Server
+from pileus.kit.http import Call
+from pileus.kit.policy import PROJECT_MANAGER, PROJECT_READER, Rule
+
+PASSWORD = "/servers/{server_id}/os-server-password"
+SHARES = "/servers/{server_id}/shares"
+MIGRATIONS = "/servers/{server_id}/migrations"
+
+
+@api.get("/os-aggregates", admin("os-aggregates:index"), key="aggregates")
+async def aggregates(call: Call[Compute]) -> list[dict[str, Any]]:
+    """List host aggregates, of which there are none yet."""
+    return []
+
+
+@api.get("/os-aggregates/{aggregate}", admin("os-aggregates:show"))
+async def aggregate_show(call: Call[Compute], aggregate: str) -> None:
+    """Show a host aggregate, of which there are none yet."""
+    raise errors.NoSuchThing(what="Aggregate", id=aggregate)
+
+
+@api.get("/os-server-groups", reader("os-server-groups:index"), key="server_groups")
+async def groups(call: Call[Compute]) -> list[dict[str, Any]]:
+    """List server groups, of which there are none yet."""
+    return []
+
+
+@api.get("/os-server-groups/{group}", reader("os-server-groups:show"))
+async def group_show(call: Call[Compute], group: str) -> None:
+    """Show a server group, of which there are none yet."""
+    raise errors.NoSuchThing(what="Instance group", id=group)
+
+
+@api.get("/os-migrations", Rule("os_compute_api:os-migrations:index", PROJECT_MANAGER), key="migrations")
+async def migrations(call: Call[Compute]) -> list[dict[str, Any]]:
+    """List migrations, of which there are none yet."""
+    return []
+
+
+@api.get(MIGRATIONS, Rule("os_compute_api:servers:migrations:index", PROJECT_MANAGER), key="migrations",
+         find=server_find, since="2.23")  # fmt: skip
+async def server_migrations(call: Call[Compute], server: Server) -> list[dict[str, Any]]:
+    """List a server's migrations under way, of which there are none yet."""
+    return []
+
+
+@api.get(PASSWORD, reader("os-server-password:show"), find=server_find)
+async def password_show(call: Call[Compute], server: Server) -> dict[str, str]:
+    """Show the password a guest has posted; guests here post none."""
+    return {"password": ""}
+
+
+@api.delete(PASSWORD, member("os-server-password:clear"), find=server_find)
+async def password_clear(call: Call[Compute], server: Server) -> None:
+    """Forget the password a guest has posted; guests here post none."""
+
+
+@api.get("/servers/{server_id}/topology", Rule("compute:server:topology:index", PROJECT_READER), find=server_find,
+         since="2.78")  # fmt: skip
+async def topology(call: Call[Compute], server: Server) -> dict[str, Any]:
+    """Show a server's NUMA topology; servers here have none."""
+    return {"nodes": [], "pagesize_kb": None}
+
+
+@api.get(SHARES, reader("os-server-shares:index"), key="shares", find=server_find, since="2.97")
+async def shares(call: Call[Compute], server: Server) -> list[dict[str, Any]]:
+    """List a server's shares, of which there are none yet."""
+    return []
