@@ -68,6 +68,7 @@ class Wire(msgspec.Struct, metaclass=_ByName):
 
     __extras__: ClassVar[str | None] = None
     __loose__: ClassVar[bool] = False  # unknown keys are ignored, as some services always did
+    __exact__: ClassVar[bool] = False  # "true" is no Boolean and "1" no number; set on the outermost wire of a body
 
     @classmethod
     def decode(cls, raw: bytes, at: Version = FOREVER, on: str = "c") -> Self:
@@ -215,7 +216,7 @@ def _projected(hint: Any, at: Version, on: str, granted: Granted | None) -> Any:
 def decoder(wire: type[Wire], at: Version, on: str) -> Callable[[bytes], Any]:
     """How to read raw JSON as a wire at one version."""
     plain, _ = projection(wire, at, on)
-    read = msgspec.json.Decoder(plain, strict=False)
+    read = msgspec.json.Decoder(plain, strict=wire.__exact__)
     lift = _lifter(wire, at, on)
     return lambda raw: lift(read.decode(raw))
 
@@ -227,11 +228,11 @@ def converter(wire: type[Wire], at: Version, on: str) -> Callable[[Any], Any]:
     lift = _lifter(wire, at, on)
     extras = wire.__extras__
     if extras is None:
-        return lambda value: lift(msgspec.convert(value, plain, strict=False))
+        return lambda value: lift(msgspec.convert(value, plain, strict=wire.__exact__))
     known = {field.name for field in kept}
 
     def read(value: Any) -> Any:
-        lifted = lift(msgspec.convert(value, plain, strict=False))
+        lifted = lift(msgspec.convert(value, plain, strict=wire.__exact__))
         setattr(lifted, extras, {key: item for key, item in value.items() if key not in known})
         return lifted
 
