@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pileus.identity.config import Config
 from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, bootstrap, build
 from pileus.kit.clock import FakeClock
 from pileus.kit.db import Database, create_all
@@ -32,6 +33,7 @@ class Cloud:
     def __init__(self, keys: Path) -> None:
         self._keys = keys
         self.clock = FakeClock()
+        self.config = Config()
         self.admin = ""
 
     async def start(self) -> None:
@@ -45,7 +47,7 @@ class Cloud:
 
     def restart(self) -> None:
         """As another process over the same database would see it."""
-        self.app = build(db=self.db, clock=self.clock, state=self._keys)
+        self.app = build(db=self.db, clock=self.clock, state=self._keys, config=self.config)
         self.port = IdentityPort(self.app)
         self.kernel = Kernel(self.port)
         self.kernel.mount("identity", API, self.app)

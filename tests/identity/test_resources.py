@@ -316,3 +316,30 @@ async def test_options_are_those_that_have_an_effect(cloud: Any) -> None:
     assert 403 == (await cloud.ask("PATCH", path, {"project": {"name": "y"}})).status
     assert 200 == (await cloud.ask("PATCH", path, {"project": {"options": {"immutable": False}}})).status
     assert 204 == (await cloud.ask("DELETE", path)).status
+
+
+async def test_booleans_are_booleans_and_names_of_places_are_short(cloud: Any) -> None:
+    await cloud.start()
+    service = await cloud.make("service", type="t", name="n")
+    endpoint = {"service_id": service["id"], "interface": "public", "url": "http://x", "enabled": "True"}
+    assert 400 == (await cloud.ask("POST", "/v3/endpoints", {"endpoint": endpoint})).status
+    for kind in ("domain", "project"):
+        assert 400 == (await cloud.ask("POST", f"/v3/{kind}s", {kind: {"name": "x" * 65}})).status
+
+
+async def test_an_update_makes_the_region_its_old_name_names(cloud: Any) -> None:
+    await cloud.start()
+    service = await cloud.make("service", type="t", name="n")
+    endpoint = await cloud.make("endpoint", service_id=service["id"], interface="public", url="http://x")
+    answer = await cloud.ask("PATCH", f"/v3/endpoints/{endpoint['id']}", {"endpoint": {"region": "new"}})
+    assert (200, "new") == (answer.status, answer.body["endpoint"]["region_id"])
+    answer = await cloud.ask("PATCH", f"/v3/endpoints/{endpoint['id']}", {"endpoint": {"region_id": "newer"}})
+    assert 400 == answer.status
+
+
+async def test_a_global_role_implies_no_role_of_a_domain(cloud: Any) -> None:
+    await cloud.start()
+    mine = await cloud.make("role", name="mine", domain_id="default")
+    of_all = await cloud.make("role", name="of all")
+    assert 201 == (await cloud.ask("PUT", f"/v3/roles/{mine['id']}/implies/{of_all['id']}")).status
+    assert 403 == (await cloud.ask("PUT", f"/v3/roles/{of_all['id']}/implies/{mine['id']}")).status

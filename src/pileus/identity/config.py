@@ -10,4 +10,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fernet_keys: int = 3  # staged and primary included
     remembered_tokens: int = 10_000
     password_memory_s: int = 60
+    lockout_failure_attempts: int = 0  # wrong passwords in a row that lock a user out; 0 is never
+    lockout_duration_s: float = 1800
+    unique_last_password_count: int = 0  # how many of their last passwords users may not choose again
     default_domain: str = "default"

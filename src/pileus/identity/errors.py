@@ -19,6 +19,10 @@ class PasswordLocked(Denied):
     """This user's password can be changed by an administrator only."""
 
 
+class PasswordUsedBefore(Invalid):
+    """The new password cannot be identical to a previous password; it must differ from the last {count}."""
+
+
 class TooManyLogins(Unavailable):
     """Too many passwords are being checked at this moment; try again in a few seconds."""
 
@@ -81,6 +85,10 @@ class Immutable(Denied):
 
 class ImpliesItself(Conflict):
     """Implied role {implied} may not be given to {prior}: a role would come to imply itself."""
+
+
+class ImpliesOfDomain(Denied):
+    """Role {implied} belongs to a domain, and the global role {prior} cannot imply it; only a domain's role can."""
 
 
 class RoleOfOtherDomain(Denied):

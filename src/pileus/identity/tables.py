@@ -54,6 +54,22 @@ users = sa.Table(
     sa.UniqueConstraint("domain_id", "name"),
 )
 
+old_passwords = sa.Table(
+    "identity_old_passwords",
+    metadata,
+    sa.Column("user_id", Id, _to("identity_users.id"), primary_key=True),
+    sa.Column("number", Integer, primary_key=True, autoincrement=False),
+    sa.Column("password_hash", Text, nullable=False),
+)
+
+failures = sa.Table(
+    "identity_login_failures",
+    metadata,
+    sa.Column("user_id", Id, _to("identity_users.id"), primary_key=True),
+    sa.Column("number", Integer, nullable=False),
+    sa.Column("last_at", Moment, nullable=False),
+)
+
 groups = sa.Table(
     "identity_groups",
     metadata,

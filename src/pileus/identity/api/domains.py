@@ -9,7 +9,7 @@ from pileus.identity.api.projects import Tags
 from pileus.identity.api.root import (
     Description,
     Links,
-    Name,
+    PlaceName,
     ResourceOptions,
     ShortId,
     api,
@@ -33,8 +33,9 @@ class DomainCreate(Wire):
     """A new domain; deployments that replicate one give its id."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
-    name: Name
+    name: PlaceName
     description: Description | None = None
     enabled: bool = True
     tags: Tags = []
@@ -47,8 +48,9 @@ class DomainUpdate(Wire):
     """What shall change of a domain."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
-    name: Name
+    name: PlaceName
     description: Description | None
     enabled: bool
     tags: Tags

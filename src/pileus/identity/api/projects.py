@@ -9,7 +9,7 @@ from pileus.identity.api import find
 from pileus.identity.api.root import (
     Description,
     Links,
-    Name,
+    PlaceName,
     ResourceOptions,
     ShortId,
     api,
@@ -45,8 +45,9 @@ class ProjectCreate(Wire):
     """A new project."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
-    name: Name
+    name: PlaceName
     domain_id: ShortId | None = None
     parent_id: ShortId | None = None
     description: Description | None = None
@@ -61,8 +62,9 @@ class ProjectUpdate(Wire):
     """What shall change of a project."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
-    name: Name
+    name: PlaceName
     domain_id: str | None
     parent_id: str | None
     description: Description | None

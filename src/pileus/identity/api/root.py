@@ -16,6 +16,7 @@ PAGE = 1000  # what a list without a limit holds at most; `links.next` tells of 
 api = Api("identity", Titles(), prefixes=("/v3",))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+PlaceName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # of projects and domains
 ShortId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Password = Annotated[str, msgspec.Meta(max_length=4096)]
 Description = Annotated[str, msgspec.Meta(max_length=65535)]
@@ -31,7 +32,7 @@ class ResourceOptions(Wire):
 
 
 class UserOptions(Wire):
-    """What can be set for a user; null takes an option back. There are no lockouts yet that the first ones ignore."""
+    """What can be set for a user; null takes an option back."""
 
     ignore_change_password_upon_first_use: bool | UnsetType | None = UNSET
     ignore_password_expiry: bool | UnsetType | None = UNSET

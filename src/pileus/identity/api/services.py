@@ -50,6 +50,7 @@ class ServiceCreate(Wire):
     """A new service."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
     type: Name
     name: str | None = None
@@ -140,6 +141,7 @@ class EndpointCreate(Wire):
     """A new endpoint; a region given by its old name `region` is made when there is none."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
     service_id: ShortId
     interface: Interface
@@ -228,7 +230,8 @@ async def endpoint_update(call: Call[Identity], endpoint: Endpoint, body: Endpoi
     old_name = given.pop("region", None)
     if old_name is not None:
         given.setdefault("region_id", old_name)
-    return endpoint_view(call, await change_endpoint(call.app, endpoint, given))
+    made = old_name is not None and given["region_id"] == old_name
+    return endpoint_view(call, await change_endpoint(call.app, endpoint, given, make_region=made))
 
 
 @api.delete("/endpoints/{endpoint_id}", Rule("identity:delete_endpoint", ADMIN), find=find.endpoint)

@@ -41,6 +41,7 @@ class UserCreate(Wire):
     """A new user."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
     name: Name
     domain_id: ShortId | None = None
@@ -55,6 +56,7 @@ class UserUpdate(Wire):
     """What shall change of a user."""
 
     __extras__: ClassVar[str | None] = "extra"
+    __exact__: ClassVar[bool] = True
 
     name: Name
     domain_id: str | None

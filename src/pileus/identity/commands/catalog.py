@@ -54,19 +54,28 @@ async def _check_references(app: Identity, given: Mapping[str, Any]) -> None:
 async def create_endpoint(app: Identity, endpoint: Endpoint, *, make_region: bool = False) -> Endpoint:
     """The endpoint is in the catalog; so is its region when it is to be made."""
     async with changing(app):
-        if make_region and endpoint.region_id is not None and not await store.region_find(app, endpoint.region_id):
-            await store.region_create(app, Region(id=endpoint.region_id))
+        if make_region:
+            await _ensure_region(app, endpoint.region_id)
         await _check_references(app, {"service_id": endpoint.service_id, "region_id": endpoint.region_id})
         await store.endpoint_create(app, endpoint)
     return endpoint
 
 
-async def change_endpoint(app: Identity, endpoint: Endpoint, given: Mapping[str, Any]) -> Endpoint:
-    """The endpoint has these values; it no longer follows where the cloud listens."""
+async def change_endpoint(
+    app: Identity, endpoint: Endpoint, given: Mapping[str, Any], *, make_region: bool = False
+) -> Endpoint:
+    """The endpoint has these values; it no longer follows where the cloud listens. Its region may have to be made."""
     async with changing(app):
+        if make_region:
+            await _ensure_region(app, given.get("region_id"))
         await _check_references(app, given)
         await store.endpoint_change(app, endpoint.id, **given, bootstrapped=False)
     return await store.endpoint_find(app, endpoint.id) or endpoint
+
+
+async def _ensure_region(app: Identity, region_id: str | None) -> None:
+    if region_id is not None and not await store.region_find(app, region_id):
+        await store.region_create(app, Region(id=region_id))
 
 
 async def delete_endpoint(app: Identity, endpoint: Endpoint) -> None:

@@ -10,6 +10,7 @@ from pileus.identity.errors import (
     Duplicate,
     ImplicationNotFound,
     ImpliesItself,
+    ImpliesOfDomain,
     NotAllowedToChange,
     RoleOfOtherDomain,
 )
@@ -67,6 +68,8 @@ async def delete_role(app: Identity, role: Role) -> None:
 
 async def imply_role(app: Identity, prior: Role, implied: Role) -> None:
     """Who has the first role has the second; roles never come to imply themselves."""
+    if prior.domain_id is None and implied.domain_id is not None:
+        raise ImpliesOfDomain(prior=prior.id, implied=implied.id)
     async with changing(app):
         if prior.id in (await role_graph(app)).reach([implied.id]):
             raise ImpliesItself(prior=prior.name, implied=implied.name)

@@ -8,6 +8,7 @@ import datetime as dt
 import msgspec
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.passwords import password_is, refuse_used_password, remember_password
 from pileus.identity.commands.scopes import roles_in
 from pileus.identity.errors import (
     NoSubjectToken,
@@ -125,15 +126,17 @@ async def revoke_token(app: Identity, subject: ValidToken) -> None:
 async def change_own_password(app: Identity, user_id: str, original: str, password: str) -> None:
     """The user has the new password, and every token issued so far is void."""
     user = await user_find(app, user_id)
-    if not await app.passwords.matches(user_id, user.password_hash if user else None, original):
+    if not await password_is(app, user_id, user, original):
         raise WrongPassword
     if user is None or not user.enabled:
         raise NotAuthenticated
     if user.options.get("lock_password"):
         raise PasswordLocked
+    await refuse_used_password(app, user_id, password)
     stored = await app.passwords.hashed(password)
     async with changing(app):
         await user_change(app, user_id, password_hash=stored, tokens_after=app.clock.now())
+        await remember_password(app, user_id, stored)
         app.db.on_commit(lambda: app.passwords.forget(user_id))
 
 
@@ -170,9 +173,7 @@ async def _proven(app: Identity, login: Login) -> tuple[User, Payload | None]:
 
 async def _by_password(app: Identity, login: Login) -> User:
     user = await _user_named(app, login.user) if login.user else None
-    right = await app.passwords.matches(
-        user.id if user else "", user.password_hash if user else None, login.password or ""
-    )
+    right = await password_is(app, user.id if user else "", user, login.password or "")
     if not right or user is None:
         raise NotAuthenticated
     expires_at = None if user.options.get("ignore_password_expiry") else user.password_expires_at

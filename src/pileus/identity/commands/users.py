@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.passwords import remember_password
 from pileus.identity.errors import Duplicate, Missing, NotAllowedToChange, NotMember
 from pileus.identity.models import Group, User
 from pileus.identity.store import changing
@@ -44,6 +45,8 @@ async def create_user(app: Identity, user: User, password: str | None) -> User:
     try:
         async with changing(app):
             await user_create(app, user)
+            if user.password_hash is not None:
+                await remember_password(app, user.id, user.password_hash)
     except UniqueViolation:
         raise _taken("user", user.name, user.domain_id) from None
     return user
@@ -69,6 +72,8 @@ async def change_user(app: Identity, user: User, given: Mapping[str, Any]) -> Us
     try:
         async with changing(app):
             await user_change(app, user.id, **columns)
+            if columns.get("password_hash") is not None:
+                await remember_password(app, user.id, columns["password_hash"])
             app.db.on_commit(lambda: app.passwords.forget(user.id))
     except UniqueViolation:
         raise _taken("user", str(columns["name"]), user.domain_id) from None
