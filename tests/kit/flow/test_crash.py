@@ -1,5 +1,7 @@
 """The flow of style section 7, killed at every point: it ends where it ends undisturbed, and leaves nothing over."""
 
+import contextlib
+
 import msgspec
 import pytest
 
@@ -124,22 +126,38 @@ class ResizeScene:
                 [(run.step, run.undoing, run.result) for run in past.steps])  # fmt: skip
 
 
-def scene_with(trouble: str | None):
-    async def make(reaper: Reaper, clock: FakeClock) -> Scene:
-        db = await Database.open(":memory:")
-        await create_all(db, metadata)
-        return ResizeScene(World(reaper, trouble), db, clock)
+@pytest.fixture
+def scenes(fresh_database):
+    """`async with scenes() as scene_with:` closes, when left, the databases of all scenes that were made."""
 
-    return make
+    @contextlib.asynccontextmanager
+    async def opened():
+        async with contextlib.AsyncExitStack() as closing:
+
+            def scene_with(trouble: str | None):
+                async def make(reaper: Reaper, clock: FakeClock) -> Scene:
+                    await closing.aclose()  # of the play before
+                    db = await Database.open(fresh_database())
+                    closing.push_async_callback(db.close)
+                    await create_all(db, metadata)
+                    return ResizeScene(World(reaper, trouble), db, clock)
+
+                return make
+
+            yield scene_with
+
+    return opened
 
 
 @pytest.mark.parametrize("trouble", [None, "no room", "copy fails", "start fails"])
-async def test_killed_at_any_point_it_ends_as_if_undisturbed(trouble):
-    assert await survives_crashes(scene_with(trouble)) >= 6
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(scenes, trouble):
+    async with scenes() as scene_with:
+        assert await survives_crashes(scene_with(trouble)) >= 6
 
 
-async def test_success_leaves_the_server_there_with_both_claims():
-    state, failure, claims, power, disks, ports, faults, steps = (await play(scene_with(None), None)).world
+async def test_success_leaves_the_server_there_with_both_claims(scenes):
+    async with scenes() as scene_with:
+        state, failure, claims, power, disks, ports, faults, steps = (await play(scene_with(None), None)).world
     assert (state, failure, faults) == (State.DONE, None, [])
     assert claims == {"server": "here", "resize": "there"}
     assert (power, ports, disks["there"]) == ({"here": False, "there": True}, "there", 3)
@@ -150,8 +168,9 @@ async def test_success_leaves_the_server_there_with_both_claims():
     ("trouble", "why"),
     [("no room", "No valid host was found."), ("copy fails", "disk full"), ("start fails", "qemu: no such CPU")],
 )
-async def test_failure_leaves_the_server_where_it_was_with_nothing_over(trouble, why):
-    state, failure, claims, power, disks, ports, faults, _ = (await play(scene_with(trouble), None)).world
+async def test_failure_leaves_the_server_where_it_was_with_nothing_over(scenes, trouble, why):
+    async with scenes() as scene_with:
+        state, failure, claims, power, disks, ports, faults, _ = (await play(scene_with(trouble), None)).world
     assert (state, failure, faults) == (State.FAILED, why, [why])
     assert claims == {"server": "here"}
     assert (power, ports, disks) == ({"here": True, "there": False}, "here", {"here": 3})

@@ -20,7 +20,7 @@ from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.operation import Busy
 from pileus.kit.flow.step import Done, Flow, Step, Wait
 
-folder = Path(sys.argv[1])
+folder, address = Path(sys.argv[1]), sys.argv[2]
 
 def making(name):
     async def do(app, op):
@@ -35,8 +35,8 @@ def making(name):
 FLOW = Flow("make", tuple(Step(name, making(name)) for name in ("one", "two", "three")))
 
 async def main():
-    await migrate(folder / "db", {})
-    db = await Database.open(folder / "db")
+    await migrate(address, {})
+    db = await Database.open(address)
     engine = Engine(db, LocalBus(), SystemClock(), {"make": (FLOW, None)})
     await engine.start()
     op = await engine.book.get("it") or await engine.begin("make", "thing:1", id="it")
@@ -50,15 +50,16 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-def test_a_process_killed_again_and_again_finishes_the_operation(tmp_path):
+def test_a_process_killed_again_and_again_finishes_the_operation(tmp_path, database):
     source = Path(pileus.__file__).parents[1]
+    address = str(tmp_path / "db") if database == ":memory:" else database
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
 
     def run(fault: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "PYTHONPATH": str(source), "PILEUS_FAULT": fault}
         return subprocess.run(
-            [sys.executable, str(program), str(tmp_path)], env=env, check=False, capture_output=True, text=True
+            [sys.executable, str(program), str(tmp_path), address], env=env, check=False, capture_output=True, text=True
         )
 
     for fault in ("flow.step.before", "flow.step.after", "flow.step.committed", "flow.step.after#2"):
