@@ -40,6 +40,7 @@ async def test_flavors_are_listed_by_size_and_name() -> None:
         assert ["large", "small"] == await ids("")
         assert ["large"] == await ids("minRam=1024")
         assert ["large"] == await ids("minDisk=10")
+        assert 400 == (await world.ask("GET", f"{PATH}?minRam={10**40}")).status
         assert ["small", "large"] == await ids("sort_key=memory_mb&sort_dir=asc")
         assert ["large"] == await ids("limit=1")
         assert ["small"] == await ids("marker=large")

@@ -181,6 +181,7 @@ async def test_lists_are_filtered_sorted_and_paged() -> None:
         assert [] == await names(world, "status=NONSENSE")
         assert 400 == (await world.ask("GET", "/v2.1/servers?status=NONSENSE", at="2.38")).status
         assert 400 == (await world.ask("GET", "/v2.1/servers?sort_key=nonsense")).status
+        assert 400 == (await world.ask("GET", "/v2.1/servers?name=(a%2B)%2B$")).status
         assert 400 == (await world.ask("GET", "/v2.1/servers?marker=nonsense")).status
         first = (await world.ask("GET", "/v2.1/servers?limit=2")).body
         assert ["db.1", "web-2"] == [server["name"] for server in first["servers"]]

@@ -54,8 +54,8 @@ class FlavorQuery(Query):
     """Which flavors a list holds."""
 
     is_public: str | None = None
-    min_ram: Annotated[int | None, F("minRam")] = None
-    min_disk: Annotated[int | None, F("minDisk")] = None
+    min_ram: Annotated[Amount | None, F("minRam")] = None
+    min_disk: Annotated[Amount | None, F("minDisk")] = None
     name: Annotated[str | None, F(since="2.102")] = None
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
+from pileus.compute.models.patterns import WildPattern, tame
 from pileus.compute.models.servers import KNOWN_STATUSES
 from pileus.kit.db import Ge, In, Le, Like, Matches, Not
 from pileus.kit.http import Call, F, Query
@@ -84,9 +85,9 @@ def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
     }
     where |= {name: value for name, value in plain.items() if value is not None}
     if query.name:
-        where["name"] = Matches(_checked(query.name))
+        where["name"] = Matches(_checked("name", query.name))
     if query.description:
-        where["description"] = Matches(_checked(query.description))
+        where["description"] = Matches(_checked("description", query.description))
     if query.status:
         where["status"] = In(_statuses(call, query.status))
     if query.locked is not None:
@@ -94,12 +95,11 @@ def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
     return where | _by_tags(query)
 
 
-def _checked(pattern: str) -> str:
+def _checked(name: str, pattern: str) -> str:
     try:
-        re.compile(pattern)
-    except re.error:
-        return re.escape(pattern)
-    return pattern
+        return tame(pattern)
+    except WildPattern as wild:
+        raise errors.BadRequest(why=f"Invalid input for query parameters {name}: {wild}.") from None
 
 
 def _statuses(call: Call[Compute], given: list[str]) -> list[str]:
