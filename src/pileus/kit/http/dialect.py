@@ -46,6 +46,7 @@ class Dialect:
     statuses: Mapping[type[Problem], int] = {}
     max_limit = 1000
     suffix = ""  # a file-name suffix that a path may carry
+    slash_names_nothing = False  # whether /things/ is a thing with an empty id, hence not found, instead of the list
 
     def status(self, problem: Problem) -> int:
         """The status a problem has in this family."""
@@ -195,6 +196,7 @@ class Pages(Dialect):
 
     statuses: Mapping[type[Problem], int] = {OverQuota: 413}
     max_limit = 1000
+    slash_names_nothing = True
 
     def error(self, problem: Problem, call: Call[Any]) -> Reply:
         status = self.status(problem)

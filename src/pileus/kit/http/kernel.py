@@ -185,7 +185,8 @@ class Kernel:
         api = mounted.api
         if api.dialect.suffix and parts:
             parts[-1] = parts[-1].removesuffix(api.dialect.suffix)
-        found = mounted.router.find(parts)
+        nameless = api.dialect.slash_names_nothing and len(parts) > 1 and call.path.endswith("/")
+        found = None if nameless else mounted.router.find(parts)
         if api.microversions is not None:
             call.version = api.microversions.lowest
         # PostgreSQL stores no NUL, so nothing is called so; the question must not reach it.
