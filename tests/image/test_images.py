@@ -264,6 +264,20 @@ def test_clients_find_schemas_stores_and_imports(tmp_path: Path) -> None:
         assert 404 == (await cloud.ask("GET", "/v2/schemas/none"))[0]
         assert ["glance-direct"] == (await cloud.ask("GET", "/v2/info/import"))[1]["import-methods"]["value"]
         assert "file" == (await cloud.ask("GET", "/v2/info/stores"))[1]["stores"][0]["id"]
+        assert "stores" in schema["properties"]
+        image = await cloud.create()
+        assert "stores" not in image
+        assert 204 == await cloud.upload(image["id"])
+        assert "file" == (await cloud.show(image["id"]))["stores"]
+
+    run(tmp_path, test)
+
+
+def test_an_empty_id_names_no_image(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        assert 404 == (await cloud.ask("GET", "/v2/images/"))[0]
+        assert 404 == (await cloud.ask("DELETE", "/v2/images/"))[0]
+        assert 200 == (await cloud.ask("GET", "/v2/images"))[0]
 
     run(tmp_path, test)
 

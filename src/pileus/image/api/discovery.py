@@ -1,7 +1,7 @@
 """What clients ask before they act: schemas, stores and ways to import."""
 
 from pileus.image.api.schemas import SCHEMAS
-from pileus.image.api.service import ANYBODY, api
+from pileus.image.api.service import ANYBODY, STORE, api
 from pileus.image.app import ImageApp
 from pileus.kit.http import Call, Wire
 
@@ -40,4 +40,4 @@ async def imports(call: Call[ImageApp]) -> ImportMethods:
 @api.get("/info/stores", ANYBODY, key="stores")
 async def stores(call: Call[ImageApp]) -> list[StoreView]:
     """Tell where images can be stored."""
-    return [StoreView(id="file", description="Files of the controller", default="true")]
+    return [StoreView(id=STORE, description="Files of the controller", default="true")]

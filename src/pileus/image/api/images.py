@@ -7,12 +7,12 @@ from msgspec import UNSET, UnsetType
 
 from pileus.image import errors
 from pileus.image.api.query import filters_of
-from pileus.image.api.service import MODIFY, api, image_find, moment, target
+from pileus.image.api.service import MODIFY, STORE, api, image_find, moment, target
 from pileus.image.app import ImageApp
 from pileus.image.commands import images as commands
 from pileus.image.commands import listing
 from pileus.image.models import patch as patches
-from pileus.image.models.images import HASH, Change, Image
+from pileus.image.models.images import HASH, Change, Image, Status
 from pileus.kit.http import Call, F, Page, Wire
 from pileus.kit.policy import PROJECT_MEMBER, PROJECT_READER, Rule
 
@@ -76,6 +76,7 @@ class ImageView(Wire):
     self_link: Annotated[str, F("self")]
     file: str
     schema: str
+    stores: str | UnsetType
     properties: dict[str, str]
 
 
@@ -104,6 +105,7 @@ def view(image: Image) -> ImageView:
         self_link=here,
         file=f"{here}/file",
         schema="/v2/schemas/image",
+        stores=STORE if image.file is not None and image.status is not Status.UPLOADING else UNSET,
         properties=dict(image.properties),
     )
 

@@ -50,6 +50,7 @@ _IMAGE: Schema = {
     "self": _told("An image self url", _read_only({"type": "string"})),
     "file": _told("An image file url", _read_only({"type": "string"})),
     "schema": _told("An image schema url", _read_only({"type": "string"})),
+    "stores": _told("Stores in which the image's data is", _read_only({"type": "string"})),
 }
 _MEMBER: Schema = {
     "image_id": _told("An identifier for the image", {"type": "string", "pattern": _UUID}),
