@@ -46,9 +46,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 @pytest.fixture
 def server(cloud: RunningCloud) -> Iterator[str]:
     """A running server of demo's."""
-    cloud.openstack(f"{CREATE} --wait walker")
+    # `--wait` looks every few seconds; there is a test of its own for it.
+    cloud.openstack(f"{CREATE} walker")
+    until(lambda: status(cloud, "walker") == "ACTIVE", "the server runs")
     yield "walker"
-    cloud.openstack("server delete --wait walker")
+    cloud.openstack("server delete walker")
+    until(lambda: cloud.openstack("server list") == [], "the server is deleted")
 
 
 CREATE = "server create --image tiny --flavor walk.tiny --network inside --security-group open --key-name mine"

@@ -2,12 +2,13 @@
 
 import subprocess
 import urllib.request
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.clients.cloud import RunningCloud, until
 from websockets.sync.client import ClientConnection, connect
+
+from pileus.main.processes import servers_of
 
 REAL = ("--compute", "qemu", "--network", "ovn")
 BOOT_S = 240.0
@@ -34,7 +35,14 @@ class Guest:
     @property
     def pid(self) -> int:
         """The process it is."""
-        return qemu_of(self.cloud.path, self.show()["id"])
+        found = qemu_of(self.cloud, self.show()["id"])
+        assert found is not None, "the server runs nowhere"
+        return found
+
+    @property
+    def boot(self) -> str:
+        """What tells one boot of it from another."""
+        return self.ssh("cat /proc/sys/kernel/random/boot_id").strip()
 
     def get(self, path: str = "/") -> str:
         """A page of its web server, as soon as it answers."""
@@ -125,20 +133,10 @@ def heard(console: ClientConnection, words: bytes, type_: bytes = b"", deadline_
     return said
 
 
-def qemu_of(state: Path, server: str) -> int:
-    """The process id of a server's QEMU."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if (
-                line.partition(b"\0")[0].rpartition(b"/")[2].startswith(b"qemu-system")
-                and f"{state}/servers/{server}".encode() in line
-            ):
-                return int(entry.name)
-    raise AssertionError(f"no QEMU runs server {server}")
+def qemu_of(cloud: RunningCloud, server: str) -> int | None:
+    """The process id of a server's QEMU, if it runs."""
+    found = dict(servers_of(cloud.state)).get(server)
+    return None if found is None else found.pid
 
 
 def links_of(cloud: RunningCloud) -> str:
