@@ -4,9 +4,9 @@ import datetime as dt
 
 import msgspec
 import pytest
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, not_, select
 
-from pileus.kit.db import CheckViolation, ForeignKeyViolation, UniqueViolation, command, query, upsert
+from pileus.kit.db import Boolean, CheckViolation, ForeignKeyViolation, UniqueViolation, command, query, upsert
 
 from .tables import (
     DISK_CREATE,
@@ -158,3 +158,31 @@ async def test_many_rows_go_in_together_or_not_at_all(opened: Opened) -> None:
         with pytest.raises(UniqueViolation):
             await db.run_many(SERVER_CREATE, [{"id": "new", "project": "p"}, *rows])
         assert await db.one(SERVER_COUNT) == 50
+
+
+async def test_truth_is_compared_as_values_are(opened: Opened) -> None:
+    locked = query(select(SERVERS.c.id).where(SERVERS.c.locked.is_(True)), str)
+    other = query(select(SERVERS.c.id).where(SERVERS.c.locked.is_not(bindparam("than", type_=Boolean()))), str)
+    negated = query(select(SERVERS.c.id).where(SERVERS.c.locked.is_(not_(bindparam("than", type_=Boolean())))), str)
+    async with opened() as db:
+        await create(db, "1", locked=True)
+        await create(db, "2", locked=False)
+        assert await db.all(locked) == ["1"]
+        assert await db.all(other, than=True) == ["2"]
+        assert await db.all(negated, than=True) == ["2"]
+
+
+async def test_lists_of_any_length_may_be_in_or_not_in(opened: Opened) -> None:
+    others = query(
+        select(SERVERS.c.id)
+        .where(SERVERS.c.id.not_in(bindparam("ids", expanding=True)), SERVERS.c.project == bindparam("project"))
+        .where(SERVERS.c.generation.in_(bindparam("generations", expanding=True)))
+        .order_by(SERVERS.c.id),
+        str,
+    )
+    async with opened() as db:
+        for id in ("1", "2", "3"):
+            await create(db, id, generation=int(id))
+        for ids, found in (([], ["1", "2"]), (["1"], ["2"]), (["1", "2", "9"], [])):
+            assert await db.all(others, ids=ids, project="p", generations=[1, 2]) == found
+        assert await db.all(others, ids=[], project="p", generations=[]) == []

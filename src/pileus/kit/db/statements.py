@@ -5,6 +5,7 @@ what running it does, so nothing of SQLAlchemy is left on the path of a request 
 An insert or update without `.values()` is *open*: the names given when it is run decide which columns are set.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -77,9 +78,12 @@ def _postgresql_layout(compiled: SQLCompiler) -> tuple[str, tuple[str, ...]]:
         names.append(name)
         for word, test in ((" NOT IN ", " != ALL "), (" IN ", " = ANY ")):
             text = text.replace(f"{word}(__[POSTCOMPILE_{name}])", f"{test}(${len(names)})")
-    return text, tuple(names)
+    # `x IS value`, which SQLite knows, is told to PostgreSQL in its own words.
+    text = _IS_NOT.sub(r" IS DISTINCT FROM \1", text)
+    return _IS.sub(r" IS NOT DISTINCT FROM \1", text), tuple(names)
 
 
+_IS_NOT, _IS = re.compile(r" IS NOT (\$|\()"), re.compile(r" IS (\$|\()")
 _LAYOUTS = {"sqlite": _sqlite_layout, "postgresql": _postgresql_layout}
 
 
