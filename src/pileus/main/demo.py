@@ -24,7 +24,9 @@ Json = dict[str, Any]
 FLAVOR = "m1.nano"
 ACTIVE_DEADLINE_S = 180.0
 ANSWER_DEADLINE_S = 240.0
+STORY_DEADLINE_S = 20.0
 CONSOLE_LINES = 12
+READY = "pileus-guest: ready"
 
 
 class DemoFailed(Problem):
@@ -49,7 +51,7 @@ def demonstrate(state: State, settings: Settings, user: Client, say: Say) -> Jso
     address = _floating(user, settings.external.name, server["id"])
     say(f"demo: waiting for the guest to answer at {address} (it boots; emulated, this takes some seconds)")
     greeting = _answer(user, server["id"], address)
-    console = _console(user, server["id"])
+    console = _booted(user, server["id"])
     return {"server": server, "address": address, "console": console, "key": str(key), "greeting": greeting}
 
 
@@ -190,6 +192,15 @@ def ssh_answers(address: str) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
+
+
+def _booted(user: Client, server: str) -> str:
+    """The end of the console, when the guest has told its whole story there, or after a while."""
+    console = ""
+    for console in until(lambda: _console(user, server), STORY_DEADLINE_S):
+        if READY in console:
+            break
+    return console
 
 
 def _console(user: Client, server: str) -> str:
