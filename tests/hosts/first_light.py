@@ -56,6 +56,10 @@ class Guest:
 
         return until(look, f"{self.address} answers by HTTP\n{self.console()[-2000:]}", BOOT_S, 1.0) or ""
 
+    def greets(self) -> None:
+        """Its page bears its name; right after a boot it may not know that yet."""
+        until(lambda: f"<h1>{self.name}</h1>" in self.get(), "the guest knows its name", 60, 0.5)
+
     @property
     def uptime(self) -> float:
         """How long it has been up, as it says itself."""
