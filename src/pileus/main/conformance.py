@@ -1,0 +1,239 @@
+"""The conformance command: a cloud of its own is judged by Tempest, OpenStack's own tests, and then destroyed.
+
+    environment -> cloud -> tempest.conf -> stestr -> verdict
+
+What is known to fail stands in tests/conformance/expected_failures.txt, a list that only shrinks: a test that fails
+and is not on it makes the command fail; one that is on it and passes is told, and `--shrink` takes it off.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pileus.kit.errors import Problem
+
+ROOT = Path(__file__).resolve().parents[3]
+HOME = ROOT / "tests" / "conformance"
+EXPECTED = HOME / "expected_failures.txt"
+PINNED = ROOT / "requirements" / "conformance.txt"
+FAKES = ("--compute", "fake", "--network", "fake")
+SERVICES = ("identity", "image", "network", "compute", "scenario")
+NOT_PREPARED = re.compile(r"^(?:setUpClass|tearDownClass) \((?P<name>.+)\)$")
+SHOWN = 40
+
+
+class NoEnvironment(Problem):
+    """Tempest could not be installed; see that a package index can be reached (pip's own settings apply). {why}"""
+
+
+class NothingRan(Problem):
+    """Tempest ran no test: {why}"""
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """Some of Tempest's tests, and the cloud they are run against."""
+
+    name: str
+    pattern: str
+    options: tuple[str, ...] = ()
+    at_once: int = 2
+
+    @property
+    def real(self) -> bool:
+        """Whether servers are real."""
+        return not self.options
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("api", r"^tempest\.(api\.(identity|image|network|compute)|serial_tests\.api)\.", FAKES),
+        Suite("smoke", r"^tempest\.(api\.(identity|image|network|compute)|scenario)\..*\[.*\bsmoke\b.*\]$", at_once=1),
+    )
+}
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How one test ended, as Tempest's environment tells it."""
+
+    id: str
+    status: str
+    why: str = ""
+
+
+def run(rest: Sequence[str]) -> int:
+    """Run the suites the arguments name; return the exit code."""
+    parser = argparse.ArgumentParser(prog="pileus test conformance", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("suite", nargs="*", choices=[[], *SUITES], default=[], help="which suites; without it all")
+    parser.add_argument("--regex", default="", help="only tests whose name has this in it")
+    parser.add_argument("--shrink", action="store_true", help="take what passes off the list of expected failures")
+    args = parser.parse_args(rest)
+    python = environment()
+    codes = [_run(python, SUITES[name], args.regex, shrink=args.shrink) for name in args.suite or SUITES]
+    return max(codes)
+
+
+def environment() -> Path:
+    """The Python of an environment that has exactly what requirements/conformance.txt pins; made when there is none."""
+    home = Path(f"{sys.prefix}-conformance")
+    stamp, python = home / ".pileus-conformance", home / "bin" / "python"
+    wanted = PINNED.read_bytes() + sys.version.encode()
+    if not stamp.exists() or stamp.read_bytes() != wanted:
+        _say("Preparing the environment for Tempest ...")
+        stamp.unlink(missing_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check"]
+        done = subprocess.run([*pip, "--quiet", "-r", str(PINNED)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NoEnvironment(why=done.stderr[-2000:])
+        stamp.write_bytes(wanted)
+    return python
+
+
+def _run(python: Path, suite: Suite, only: str, *, shrink: bool) -> int:
+    """Judge a new cloud by one suite; it is destroyed afterwards."""
+    # Short: the paths of sockets below it are limited to 107 bytes. Servers run as users of their own and look inside.
+    state = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
+    state.chmod(0o755)
+    try:
+        _up(state, suite)
+        listed, results = _tempest(python, state, suite, only)
+    finally:
+        _pileus("destroy", "--yes", "--state", str(state), check=False)
+        shutil.rmtree(state, ignore_errors=True)
+    return judge(suite, listed, results, shrink=shrink)
+
+
+def _up(state: Path, suite: Suite) -> None:
+    from pileus.kit.http.server import free_port
+
+    _say(f"--- {suite.name}: a cloud {'of real servers' if suite.real else 'of fakes'}")
+    listen = f"127.0.0.1:{free_port()}"
+    _pileus("up", "--state", str(state), "--listen", listen, "--config", str(HOME / "gate.toml"), *suite.options)
+    configure = [sys.executable, str(HOME / "configure.py"), str(state), str(_workspace(state) / "tempest.conf")]
+    subprocess.run([*configure, *(["--real"] if suite.real else [])], env=_environment(), check=True)
+
+
+def _pileus(*arguments: str, check: bool = True) -> None:
+    subprocess.run([sys.executable, "-m", "pileus.main.cli", *arguments], env=_environment(), check=check)
+
+
+def _environment() -> dict[str, str]:
+    """Our sources are on the path, and the cloud the caller may be logged in to is not seen."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    return {**plain, "PYTHONPATH": str(ROOT / "src")}
+
+
+def _workspace(state: Path) -> Path:
+    return state / "conformance"
+
+
+def _tempest(python: Path, state: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
+    """The tests of the suite that were asked for, and what became of them."""
+    workspace = _workspace(state)
+    (workspace / "locks").mkdir(exist_ok=True)
+    found = [str(python), "-c", "import tempest; print(*tempest.__path__)"]
+    package = Path(subprocess.run(found, capture_output=True, text=True, check=True).stdout.strip())
+    settings = f"test_path={package}/test_discover\ntop_dir={package.parent}\ngroup_regex=([^\\.]*\\.)*\n"
+    (workspace / ".stestr.conf").write_text(f"[DEFAULT]\n{settings}")
+    stestr, env = [str(python.parent / "stestr")], {**_environment(), "TEMPEST_CONFIG": f"{workspace}/tempest.conf"}
+    env.pop("PYTHONPATH")
+    listing = subprocess.run(
+        [*stestr, "list", suite.pattern], cwd=workspace, env=env, capture_output=True, text=True, check=False
+    )
+    chosen = [line for line in listing.stdout.splitlines() if line.startswith("tempest.") and only in line]
+    if listing.returncode or not chosen:
+        raise NothingRan(why=(listing.stderr or listing.stdout)[-2000:] or "no name fits")
+    (workspace / "chosen").write_text("\n".join(chosen))
+    _say(f"{len(chosen)} tests, {suite.at_once} at once ...")
+    running = [*stestr, "run", "--subunit", "--concurrency", str(suite.at_once), "--load-list", "chosen"]
+    stream = workspace / "results.subunit"
+    with stream.open("wb") as out:
+        subprocess.run(running, cwd=workspace, env=env, stdout=out, stdin=subprocess.DEVNULL, check=False)
+    with stream.open("rb") as source:
+        told = subprocess.run([str(python), str(HOME / "results.py")], stdin=source, capture_output=True, check=True)
+    return chosen, [msgspec.json.decode(line, type=Result) for line in told.stdout.splitlines()]
+
+
+def judge(suite: Suite, listed: Iterable[str], results: Iterable[Result], *, shrink: bool = False) -> int:
+    """Say how many tests of each service ended how, and what that means; the exit code is 0 if nothing is amiss."""
+    ended = every_test(listed, results)
+    expected = read_expected(EXPECTED, suite.name)
+    failed = {id for id, result in ended.items() if result.status == "failed"}
+    for service in SERVICES:
+        own = [result.status for id, result in ended.items() if _service(id) == service]
+        if own:
+            counts = ", ".join(f"{own.count(status)} {status}" for status in ("passed", "failed", "skipped"))
+            _say(f"{service:<12}{counts}")
+    unexpected, healed = sorted(failed - expected), sorted(expected & (ended.keys() - failed))
+    for id in unexpected[:SHOWN]:
+        _say(f"FAILED  {id}\n        {_reason(ended[id].why)}")
+    if len(unexpected) > SHOWN:
+        _say(f"        ... and {len(unexpected) - SHOWN} more")
+    for id in healed:
+        _say(f"no longer fails: {id}")
+    if shrink and healed:
+        write_expected(EXPECTED, suite.name, expected - set(healed))
+    _say(f"{suite.name}: {len(failed & expected)} failures were expected, {len(unexpected)} were not.")
+    return 1 if unexpected or not ended else 0
+
+
+def every_test(listed: Iterable[str], results: Iterable[Result]) -> Mapping[str, Result]:
+    """How each test ended, by name. Where a class could not be prepared, that is how all its tests ended."""
+    ended: dict[str, Result] = {}
+    of_class: dict[str, Result] = {}
+    for result in results:
+        at_class = NOT_PREPARED.match(result.id)
+        if at_class is None:
+            ended[_name(result.id)] = result
+        else:
+            of_class[at_class["name"]] = result
+    for id in map(_name, listed):
+        prepared = of_class.get(id.rpartition(".")[0])
+        if id not in ended:
+            ended[id] = prepared or Result(id, "failed", "It did not run.")
+        elif prepared is not None and prepared.status == "failed":
+            ended[id] = prepared  # what a class leaves behind counts against its tests
+    return ended
+
+
+def _name(id: str) -> str:
+    """The test's name without its tags, which change more often."""
+    return id.partition("[")[0]
+
+
+def _service(name: str) -> str:
+    return next((part for part in name.split(".")[1:4] if part in SERVICES), "")
+
+
+def _reason(why: str) -> str:
+    """The first line of the last exception, or the end of whatever there is."""
+    lines = [line for line in why.rpartition("Traceback (most recent call last):")[2].splitlines() if line.strip()]
+    told = [line for line in lines if not line[0].isspace()]
+    return " ".join((told or lines[-1:])[:2])[:300]
+
+
+def read_expected(file: Path, suite: str) -> set[str]:
+    """The tests of a suite that are known to fail."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {name for kind, _, name in (line.partition(" ") for line in lines) if kind == suite}
+
+
+def write_expected(file: Path, suite: str, names: Collection[str]) -> None:
+    """The list says that these tests of the suite fail, and says of the others what it said."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    head = [line for line in lines if line.startswith("#")]
+    others = [line for line in lines if line and not line.startswith("#") and line.partition(" ")[0] != suite]
+    file.write_text("\n".join([*head, *sorted([*others, *(f"{suite} {name}" for name in names)])]) + "\n")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

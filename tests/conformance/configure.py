@@ -1,0 +1,136 @@
+"""Writes tempest.conf for a running cloud: what features.toml says, plus the addresses, ids and secrets of this cloud.
+
+    python tests/conformance/configure.py STATE FILE [--real]
+
+With the real drivers the built-in guest is the image and Tempest logs in to servers; with the fakes a mebibyte of
+zeros serves, and what happens inside a server is not asked.
+"""
+
+import argparse
+import configparser
+import tomllib
+from pathlib import Path
+
+from pileus.main.certificates import authority_of
+from pileus.main.client import Client
+from pileus.main.seed import IMAGE
+from pileus.main.settings import Settings, settings_of
+from pileus.main.state import State, guest_cache
+
+HERE = Path(__file__).parent
+# Network extensions that Tempest asks for by name before it runs a test.
+ASKED = (
+    "allowed-address-pairs", "dhcp_agent_scheduler", "dvr", "ext-gw-mode", "external-net", "extra_dhcp_opt",
+    "extraroute", "filter-validation", "ip-substring-filtering", "l3-ha", "metering", "net-mtu", "router",
+    "security-group", "service-type", "standard-attr-description", "standard-attr-tag", "subnet_allocation", "tag",
+    "tag-ext",
+)  # fmt: skip
+Section = dict[str, object]
+
+
+def main() -> None:
+    """Write the file the arguments name."""
+    parser = argparse.ArgumentParser(description="Write tempest.conf for a running cloud.")
+    parser.add_argument("state", type=Path)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--real", action="store_true", help="servers are real: log in to them")
+    args = parser.parse_args()
+    state = State(args.state)
+    settings = settings_of(state, {}).options
+    features = tomllib.loads((HERE / "features.toml").read_text())
+    sections = {name: dict(table) for name, table in features.items() if not name.startswith("later")}
+    for name, found in _found(state, settings, set(features["later-extensions"]), real=args.real).items():
+        sections.setdefault(name, {}).update(found)
+    args.file.parent.mkdir(parents=True, exist_ok=True)
+    with args.file.open("w") as out:
+        _ini(sections).write(out)
+
+
+def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> dict[str, Section]:
+    """What has to be asked of the cloud, or brought into it."""
+    password = state.credentials().passwords["admin"]
+    identity = f"{settings.url}/identity/v3"
+    authority = authority_of(state, settings)
+    admin = Client(identity, "admin", password, "admin", authority)
+    public = admin.by_name("network", "/v2.0/networks", "networks", settings.external.name)
+    assert public is not None, "the cloud was not furnished with an external network"
+    extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
+    image, other = _images(admin, state, real=real)
+    workspace = str(state / "conformance")
+    return {
+        "DEFAULT": {"debug": True, "log_file": f"{workspace}/tempest.log", "use_stderr": False},
+        "oslo_concurrency": {"lock_path": f"{workspace}/locks"},
+        "auth": {
+            "use_dynamic_credentials": True,
+            "create_isolated_networks": True,
+            "admin_username": "admin",
+            "admin_password": password,
+            "admin_project_name": "admin",
+            "admin_domain_name": "Default",
+            "admin_system": "all",
+            "tempest_roles": "member",
+        },
+        "identity": {"uri_v3": identity, "region": settings.region, "ca_certificates_file": authority},
+        "compute": {
+            "image_ref": image,
+            "image_ref_alt": other,
+            "flavor_ref": _flavor(admin, "m1.nano"),
+            "flavor_ref_alt": _flavor(admin, "m1.tiny"),
+            "build_timeout": 300 if real else 30,
+        },
+        "network": {"public_network_id": public["id"], "floating_network_name": public["name"]},
+        "network-feature-enabled": {"api_extensions": ",".join(sorted(extensions | (set(ASKED) - later)))},
+        "validation": {
+            "run_validation": real,
+            "image_ssh_user": "pileus",
+            "image_alt_ssh_user": "pileus",
+            "connect_method": "floating",
+            "auth_method": "keypair",
+            "ssh_shell_prologue": "set -eu; PATH=$$PATH:/sbin:/usr/sbin;",
+        },
+        "scenario": {"dhcp_client": "udhcpc", "img_file": str(_guest())},
+    }
+
+
+def _images(admin: Client, state: State, *, real: bool) -> tuple[str, str]:
+    """Two images to boot from, uploaded if they are not there."""
+    if real:
+        return _image(admin, IMAGE, _guest(), "qcow2"), _image(admin, f"{IMAGE}-alt", _guest(), "qcow2")
+    zeros = state / "cache" / "zeros.raw"
+    zeros.write_bytes(bytes(1 << 20))
+    return _image(admin, "conformance", zeros, "raw"), _image(admin, "conformance-alt", zeros, "raw")
+
+
+def _image(admin: Client, name: str, file: Path, disk_format: str) -> str:
+    found = admin.by_name("image", "/v2/images", "images", name)
+    if found is None:
+        about = {"name": name, "disk_format": disk_format, "container_format": "bare", "visibility": "public"}
+        found = admin.post("image", "/v2/images", about)
+        admin.upload("image", f"/v2/images/{found['id']}/file", file)
+    return str(found["id"])
+
+
+def _guest() -> Path:
+    """The newest of the built-in guests on this machine."""
+    made = sorted(guest_cache().glob("**/*.qcow2"), key=lambda file: file.stat().st_mtime)
+    return made[-1] if made else guest_cache() / "guest.qcow2"
+
+
+def _flavor(admin: Client, name: str) -> str:
+    found = admin.by_name("compute", "/flavors", "flavors", name)
+    assert found is not None, f"the cloud was not furnished with the flavor {name}"
+    return str(found["id"])
+
+
+def _ini(sections: dict[str, Section]) -> configparser.RawConfigParser:
+    ini = configparser.RawConfigParser()
+    for name, table in sections.items():
+        if name != "DEFAULT":
+            ini.add_section(name)
+        for key, value in table.items():
+            ini.set(name, key, str(value))
+    return ini
+
+
+if __name__ == "__main__":
+    main()
