@@ -60,16 +60,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
     return {
         "DEFAULT": {"debug": True, "log_file": f"{workspace}/tempest.log", "use_stderr": False},
         "oslo_concurrency": {"lock_path": f"{workspace}/locks"},
-        "auth": {
-            "use_dynamic_credentials": True,
-            "create_isolated_networks": True,
-            "admin_username": "admin",
-            "admin_password": password,
-            "admin_project_name": "admin",
-            "admin_domain_name": "Default",
-            "admin_system": "all",
-            "tempest_roles": "member",
-        },
+        "auth": _auth(password),
         "identity": {"uri_v3": identity, "region": settings.region, "ca_certificates_file": authority},
         "compute": {
             "image_ref": image,
@@ -89,6 +80,20 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
             "ssh_shell_prologue": "set -eu; PATH=$$PATH:/sbin:/usr/sbin;",
         },
         "scenario": {"dhcp_client": "udhcpc", "img_file": str(_guest())},
+    }
+
+
+def _auth(password: str) -> Section:
+    """Every test class gets users and projects of its own, made by the admin."""
+    return {
+        "use_dynamic_credentials": True,
+        "create_isolated_networks": True,
+        "admin_username": "admin",
+        "admin_password": password,
+        "admin_project_name": "admin",
+        "admin_domain_name": "Default",
+        "admin_system": "all",
+        "tempest_roles": "member",
     }
 
 
