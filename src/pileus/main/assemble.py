@@ -22,8 +22,11 @@ from pileus.kit.errors import Invalid
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.standing import Reconcilers, Standing
 from pileus.kit.hosts.agent import Agent
+from pileus.kit.hosts.asks import Asks
 from pileus.kit.hosts.control import Hosts
+from pileus.kit.hosts.gate import ExchangeRoutes
 from pileus.kit.hosts.local import LocalExchange
+from pileus.kit.hosts.members import Members
 from pileus.kit.http import Kernel, Reply
 from pileus.kit.http.openapi import document
 from pileus.kit.http.server import Application
@@ -32,6 +35,9 @@ from pileus.kit.observe.events import Events
 from pileus.kit.observe.log import log_of
 from pileus.kit.policy import PolicyError
 from pileus.main import machine
+from pileus.main.gate import Gate
+from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
+from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -72,8 +78,10 @@ class Cloud:
         reconcilers: Reconcilers,
         agent: Agent | None,
         parts: machine.NetworkParts | None,
+        gate: Gate,
     ) -> None:
         self.frame = frame
+        self._gate = gate
         self.application = application
         self._reconcilers = reconcilers
         self._agent = agent
@@ -82,6 +90,10 @@ class Cloud:
     async def start(self) -> None:
         """Everything that goes on by itself goes on."""
         pause_s = 1.0
+        try:
+            await self._gate.start()
+        except Exception as failed:  # noqa: BLE001  what runs here runs on; the log says why others are not answered
+            log.broke("hosts from afar are not answered", failed)
         while self._parts is not None:
             try:
                 await self._parts.start()
@@ -98,6 +110,7 @@ class Cloud:
 
     async def stop(self) -> None:
         """Nothing goes on any more in this process; servers and networks are left as they are."""
+        await self._gate.close()
         if self._agent is not None:
             await self._agent.stop()
         await self.frame.engine.stop()
@@ -194,7 +207,7 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
         sockets["/console/websocket"] = wired.console
     reconcilers = Reconcilers(standing, frame.bus, frame.clock)
     agent = await wired.agent()
-    return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired.parts)
+    return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired.parts, wired.gate())
 
 
 class _Wired:
@@ -208,6 +221,7 @@ class _Wired:
         self._ports: dict[str, Any] = {}
         self._compute: Any = None
         self._consoles: machine.LocalConsoles | None = None
+        self._asks = Asks()
         self.parts: machine.NetworkParts | None = None
 
     async def forget(self) -> str | None:
@@ -262,7 +276,7 @@ class _Wired:
             images=self._ports["image"],
             networks=self._ports["network"],
             identity=self._directory,
-            consoles=self._consoles,
+            consoles=AllConsoles(machine.host_name(frame.settings), self._consoles, self._asks),
             config=frame.settings.compute,
         )
         self._compute = app
@@ -274,6 +288,20 @@ class _Wired:
     async def console(self, socket: Socket) -> None:
         """A browser talks to a server's console."""
         await self._manifests["compute"].console_socket(self._compute, socket)
+
+    def gate(self) -> Gate:
+        """Where hosts from afar come in."""
+        frame, parts = self._frame, self.parts
+        members = Members(frame.db, frame.clock)
+        own = machine.host_name(frame.settings)
+        roster = Roster(frame.db, frame.clock, frame.hosts, members, own, parts.forget if parts is not None else None)
+        roster.compute = self._compute
+        routes = {**ExchangeRoutes(LocalExchange(frame.hosts, frame.bus)).routes(), **self._asks.routes()}
+        if "image" in self._ports:
+            routes |= ImageRoutes(frame.state, frame.hosts, self._ports["image"]).routes()
+        if "network" in self._ports:
+            routes |= MetadataRoutes(frame.hosts, self._answers, self._ports["network"].server_at).routes()
+        return Gate(frame.state, frame.settings, members, roster, routes, parts.span if parts is not None else None)
 
     async def agent(self) -> Agent | None:
         """The agent of this machine, if there is anything to do for it."""

@@ -19,6 +19,8 @@ COMMANDS = {
     "down": "stop the cloud; its servers keep running",
     "status": "what runs, and where",
     "destroy": "stop everything and remove all that this cloud has stored",
+    "join": "make this machine a host of a cloud elsewhere",
+    "host": "hosts of this cloud: make tokens to join with, list, drain, remove",
     "env": "print the settings an OpenStack client needs",
     "image": "build the small guest image that tests and tries boot from",
     "config": "show every option, its value, and where the value comes from",

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from pileus.kit.errors import Conflict, Problem
 from pileus.main.processes import process
@@ -18,6 +19,7 @@ from pileus.main.state import State
 
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
+READY = "ready"  # in run/, once a host has heard from its cloud
 
 
 class DidNotStart(Problem):
@@ -51,11 +53,21 @@ def ensure_free(settings: Settings) -> None:
 
 def start(state: State, settings: Settings, *, foreground: bool = False) -> int:
     """Start the cloud; return its process id once every API answers. In the foreground it logs to the terminal."""
+    return _start("pileus.main.serve", state, lambda: answers(settings), foreground=foreground)
+
+
+def start_host(state: State) -> int:
+    """Start the agent of a host that joined; return its process id once it has heard from its cloud."""
+    (state / "run" / READY).unlink(missing_ok=True)
+    return _start("pileus.main.joined", state, (state / "run" / READY).exists, foreground=False)
+
+
+def _start(module: str, state: State, is_up: Callable[[], bool], *, foreground: bool) -> int:
     began = dt.datetime.now(dt.UTC)
     # What the process prints before its log is open, or when it dies, goes to a file of its own, anew at every start.
     with (state / "log" / "start.log").open("wb") as output:
         started = subprocess.Popen(
-            [sys.executable, "-m", "pileus.main.serve", str(state.path), *(["--foreground"] if foreground else [])],
+            [sys.executable, "-m", module, str(state.path), *(["--foreground"] if foreground else [])],
             stdin=subprocess.DEVNULL,
             stdout=None if foreground else output,
             stderr=None if foreground else output,
@@ -67,7 +79,7 @@ def start(state: State, settings: Settings, *, foreground: bool = False) -> int:
     while time.monotonic() < end:
         if started.poll() is not None:
             raise DidNotStart(why=f"it ended with code {started.returncode}", log=state.log, tail=_tail(state, began))
-        if answers(settings):
+        if is_up():
             return started.pid
         time.sleep(0.03)
     raise DidNotStart(why=f"no answer in {START_DEADLINE_S:g} s", log=state.log, tail=_tail(state, began))

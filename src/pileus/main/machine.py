@@ -13,11 +13,14 @@ from pileus.kit.clock import Clock
 from pileus.kit.errors import Unavailable
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.exchange import Exchange
+from pileus.main.certificates import Certificate
 from pileus.main.settings import Settings
 from pileus.main.state import State, guest_cache
 from pileus.network.agent.metadata import METADATA, MetadataHandler
 from pileus.network.drivers.fake import FakeFabric, FakeMetadataDoors, FakePlug
 from pileus.network.drivers.interface import Fabric, MetadataDoors
+from pileus.network.drivers.ovn.daemons import Settings as OvnSettings
+from pileus.network.drivers.ovn.daemons import Tls
 from pileus.network.drivers.ovn.host import OvnHost
 from pileus.ports.consoles import ConsoleName
 from pileus.ports.image_files import ImageFiles
@@ -32,6 +35,14 @@ class NoConsole(Unavailable):
 def host_name(settings: Settings) -> str:
     """The name this machine has as a host."""
     return settings.host_name or socket.gethostname()
+
+
+class FarNetwork(msgspec.Struct, frozen=True):
+    """What connects a host's networks with others': its address, the southbound database, and who it is."""
+
+    address: str
+    southbound: str
+    own: Certificate
 
 
 class NetworkParts(msgspec.Struct, frozen=True):
@@ -54,6 +65,47 @@ class NetworkParts(msgspec.Struct, frozen=True):
         if self.ovn is not None:
             await self.ovn.close()
 
+    async def span(self, host: str, port: int, own: Certificate) -> None:
+        """Networks reach hosts from afar, which reach us at that address: OVN's southbound database, on that port."""
+        if self.ovn is not None:
+            await self.ovn.span(host, f"{port}:{host}", Tls(own.certificate, own.key, own.authority))
+
+    async def forget(self, host: str) -> None:
+        """The network knows nothing of a host that was removed."""
+        if self.ovn is not None:
+            await self.ovn.forget(host)
+
+
+class FarParts(msgspec.Struct, frozen=True):
+    """The network's drivers on a host that joined: the fabric is the controller's."""
+
+    plug: Plug
+    doors: MetadataDoors
+    ovn: OvnHost | None = None
+
+    async def start(self) -> None:
+        """Daemons run."""
+        if self.ovn is not None:
+            await self.ovn.start()
+
+    async def close(self) -> None:
+        """This process has let go of the network; the network goes on."""
+        if self.ovn is not None:
+            await self.ovn.close()
+
+
+def far_parts(state: State, settings: Settings, far: FarNetwork, answers: MetadataAnswers) -> FarParts:
+    """The network drivers of a host that joined."""
+    if settings.network_driver == "fake":
+        pretended = FakeFabric()
+        return FarParts(FakePlug(pretended, host_name(settings)), FakeMetadataDoors())
+    from pileus.network.drivers.ovn.underlay import Underlay
+
+    tls = Tls(far.own.certificate, far.own.key, far.own.authority)
+    about = OvnSettings(host=host_name(settings), tunnel_ip=far.address, southbound=far.southbound, tls=tls)
+    host = OvnHost(state.path, about, answers, underlay=Underlay(far.address))
+    return FarParts(host.plug, host.doors, host)
+
 
 def network_parts(state: State, settings: Settings, answers: MetadataAnswers) -> NetworkParts:
     """The network drivers the configuration asks for."""
@@ -68,11 +120,12 @@ def network_parts(state: State, settings: Settings, answers: MetadataAnswers) ->
 
 def ovn_host(state: State, settings: Settings, answers: MetadataAnswers | None) -> OvnHost:
     """OVN on this machine; without answers it can only be taken away."""
-    from pileus.network.drivers.ovn.daemons import Settings as OvnSettings
     from pileus.network.drivers.ovn.link import ExternalLink
 
-    block = ipaddress.ip_network(settings.external.cidr)
-    link = ExternalLink(address=f"{block[1]}/{block.prefixlen}", masquerade=settings.external.masquerade)
+    link = None
+    if settings.external.cidr:  # a host that joined has none
+        block = ipaddress.ip_network(settings.external.cidr)
+        link = ExternalLink(address=f"{block[1]}/{block.prefixlen}", masquerade=settings.external.masquerade)
     about = OvnSettings(host=host_name(settings), physical_network=settings.external.physical_network)
     return OvnHost(state.path, about, answers or _Silent(), link)
 

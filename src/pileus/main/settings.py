@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network_driver: Literal["ovn", "fake"] = "ovn"
     server: Literal["granian", "uvicorn"] = "granian"
     host_name: str = ""  # this machine's name as a host; its own when empty
+    hosts_listen: str = ""  # where hosts from afar reach this controller; nowhere when empty
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tls_certificate: str = ""  # PEM files of the operator's own; ours are made when both are empty and it is needed
     tls_key: str = ""
@@ -104,6 +105,12 @@ def remember(state: State, settings: Settings, given: dict[str, object]) -> Sett
             settings, external=msgspec.structs.replace(settings.external, cidr=BLOCKS[0])
         )
         given = {**given, "external.cidr": BLOCKS[0]}
+    remember_only(state, given)
+    return settings
+
+
+def remember_only(state: State, given: Mapping[str, object]) -> None:
+    """These options, by dotted names, stand in config.toml beside what stands there."""
     file = state / "config.toml"
     table = tomllib.loads(file.read_text()) if file.exists() else {}
     for dotted, value in given.items():
@@ -114,7 +121,6 @@ def remember(state: State, settings: Settings, given: dict[str, object]) -> Sett
         inner[last] = value
     if given:
         write_whole(file, _toml(table))
-    return settings
 
 
 def _toml(table: Mapping[str, object]) -> str:

@@ -57,7 +57,10 @@ class HostsProvide:
     async def __call__(self) -> str | None:
         """Placement knows every host that runs servers, as it is now."""
         changed = []
-        for host in await self._app.hosts.list():
+        known = await self._app.hosts.list()
+        # One that was removed and joins again is told of anew.
+        self._told = {host.name: self._told[host.name] for host in known if host.name in self._told}
+        for host in known:
             facts = facts_of(host)
             if facts is not None and not self._same(host.name, facts):
                 await self._app.placement.ensure_provider(

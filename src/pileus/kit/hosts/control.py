@@ -84,6 +84,8 @@ CURSOR = scalar(sa.select(host_cursors.c.cursor).where(host_cursors.c.host == sa
 WANT = command(upsert(wanted, ["host", "kind", "id"], ["generation", "body", "gone"]))
 WANTED_GET = query(sa.select(*wanted.c).where(_this(wanted)), Wanted)
 WANTED_LIST = query(_matching(wanted), Wanted)
+WANTED_DROP = command(sa.delete(wanted).where(wanted.c.host == sa.bindparam("of_host")))
+SEEN_DROP = command(sa.delete(seen).where(seen.c.host == sa.bindparam("of_host")))
 WANTED_FORGET = command(sa.delete(wanted).where(_this(wanted)))
 SINCE = query(
     sa.select(wanted.c.kind, wanted.c.id, wanted.c.generation, wanted.c.body, wanted.c.gone)
@@ -141,6 +143,13 @@ class Hosts(Registry):
     async def wanted_list(self, host: str = "", kind: str = "") -> list[Wanted]:
         """All wishes for a host, of a kind, or both."""
         return await self._db.all(WANTED_LIST, of_host=host, of_kind=kind)
+
+    async def drop(self, host: str) -> None:
+        """Nothing is wanted of the host or known about it: it was removed, and will never confirm anything."""
+        async with self._db.transaction():
+            await self._db.run(WANTED_DROP, of_host=host)
+            await self._db.run(SEEN_DROP, of_host=host)
+            await self.forget(host)
 
     # What is seen.
 

@@ -79,10 +79,10 @@ class Dialler:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, path: str, headers: Mapping[str, str]
+        self, path: str, headers: Mapping[str, str], *, deadline_s: float = DEADLINE_S
     ) -> AsyncIterator[tuple[Response, AsyncIterator[bytes]]]:
-        """The answer's head and its bytes as they come; raises Refused."""
-        async with self._asked("GET", path, b"", headers, DEADLINE_S) as (response, wire):
+        """The answer's head, which may take until the deadline, and its bytes as they come; raises Refused."""
+        async with self._asked("GET", path, b"", headers, deadline_s) as (response, wire):
             if response.status >= 400:
                 raise Refused(response.status, _why(await self._timely(wire.body(), DEADLINE_S)))
             yield response, self._parts(wire)

@@ -33,19 +33,54 @@ SERVER = "ovsdb-server"
 SWITCH = "ovs-vswitchd"
 NORTHD = "ovn-northd"
 CONTROLLER = "ovn-controller"
-DAEMONS = (SERVER, SWITCH, NORTHD, CONTROLLER)
+RELAY = "ovsdb-relay"
 
 _LOG_BYTES = 4 << 20
 _GONE_S = 5.0
 _PATIENCE_MS = 4000
 
 
+class Tls(msgspec.Struct, frozen=True):
+    """Files in PEM by which daemons of several hosts know one another."""
+
+    certificate: str
+    key: str
+    authority: str
+
+    def options(self) -> list[str]:
+        """As OVS' daemons take them."""
+        return [f"--private-key={self.key}", f"--certificate={self.certificate}", f"--ca-cert={self.authority}"]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host tells its switch about itself."""
+    """What a host tells its switch about itself, and which part it has in the cloud.
+
+    With `southbound` ("ssl:HOST:PORT") OVN's databases are elsewhere; with `relay` ("PORT:HOST") other hosts read the
+    southbound one here. A relay holds that database alone: hosts do not reach the others.
+    """
 
     host: str
     tunnel_ip: str = "127.0.0.1"
     physical_network: str = "external"
+    southbound: str = ""
+    relay: str = ""
+    tls: Tls | None = None
+
+    @property
+    def daemons(self) -> tuple[str, ...]:
+        """What runs here, in the order in which they need one another."""
+        if self.southbound:
+            return (SERVER, SWITCH, CONTROLLER)
+        return (SERVER, *((RELAY,) if self.relay else ()), SWITCH, NORTHD, CONTROLLER)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """What the database server here holds."""
+        return ("conf",) if self.southbound else tuple(DATABASES)
+
+    def outside(self, daemon: str) -> bool:
+        """Whether a daemon is in the machine's own network, since it talks to other machines, and not in the switch's."""
+        return daemon == RELAY or (daemon == CONTROLLER and bool(self.southbound))
 
 
 class DaemonState(msgspec.Struct, frozen=True):
@@ -65,6 +100,11 @@ class Daemons:
         self._settings = settings
         self._one_at_a_time = asyncio.Lock()
         self._patient = True  # An earlier process may have left it so.
+        self._written: Settings | None = None  # What the switch has been told.
+
+    def become(self, settings: Settings) -> None:
+        """From the next `ensure_running` on, these are the settings."""
+        self._settings = settings
 
     async def ensure_running(self) -> tuple[str, ...]:
         """All daemons run on whole databases; returns the names of those that had to be started."""
@@ -74,14 +114,15 @@ class Daemons:
             try:
                 await self._ensure_namespace()
                 await self._ensure_databases()
-                for daemon in DAEMONS:
+                for daemon in self._settings.daemons:
                     if not self._in_place(daemon):
                         await self._end_strays(daemon)
                         if daemon == CONTROLLER:
                             await self._write_patience(0 if SWITCH in started else _PATIENCE_MS)
                         await self._start(daemon)
                         started.append(daemon)
-                    if daemon == SERVER and (SERVER in started or self.pid(SWITCH) is None):
+                    anew = self._settings != self._written or SERVER in started or self.pid(SWITCH) is None
+                    if daemon == SERVER and anew:
                         await self._write_settings()
             except (ProgramFailed, OSError) as failed:
                 raise DriverError("start OVN", str(failed)) from failed
@@ -105,16 +146,16 @@ class Daemons:
     async def stop(self) -> None:
         """No daemon runs and the namespace is gone."""
         async with self._one_at_a_time:
-            for daemon in reversed(DAEMONS):
+            for daemon in reversed((*self._settings.daemons, RELAY)):
                 await self._end(daemon)
             if namespace.exists(self._place.namespace):
-                for daemon in DAEMONS:
+                for daemon in self._settings.daemons:
                     await self._end_strays(daemon)
                 await run(["ip", "netns", "delete", self._place.namespace])
 
     def states(self) -> tuple[DaemonState, ...]:
         """Each daemon with its memory and the CPU time it has used."""
-        return tuple(_state(daemon, self.pid(daemon)) for daemon in DAEMONS)
+        return tuple(_state(daemon, self.pid(daemon)) for daemon in self._settings.daemons)
 
     def pid(self, daemon: str) -> int | None:
         """The daemon's process, if it lives."""
@@ -124,7 +165,7 @@ class Daemons:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
-        return pid if name == daemon and state != "Z" else None
+        return pid if name == _comm(daemon) and state != "Z" else None
 
     async def control(self, daemon: str, command: str, *args: str) -> str:
         """What a daemon answers to a command on its control socket; raises RpcFailed."""
@@ -169,13 +210,13 @@ class Daemons:
         await run(["ip", "-n", name, "link", "set", "lo", "up"])
 
     async def _ensure_databases(self) -> None:
-        missing = [name for name in DATABASES if not self._place.database(name).exists()]
+        missing = [name for name in self._settings.databases if not self._place.database(name).exists()]
         if missing and self.pid(SERVER) is not None:
             # The server still holds what the deleted files had, so nothing is lost: write it down, then start anew.
             for name in missing:
                 await self._write_down(name)
             await self._end(SERVER)
-        for name in DATABASES:
+        for name in self._settings.databases:
             if not self._place.database(name).exists():
                 await run(["ovsdb-tool", "create", str(self._place.database(name)), str(DATABASES[name][1])])
         if missing:
@@ -199,18 +240,26 @@ class Daemons:
         for stale in place.run.glob(f"{daemon}*.ctl"):
             stale.unlink()
         control = [] if daemon == CONTROLLER else [f"--unixctl={place.control(daemon)}"]
+        within = (
+            [] if self._settings.outside(daemon) else ["nsenter", f"--net={namespace.NAMESPACES / place.namespace}"]
+        )
         argv = [
-            "nsenter", f"--net={namespace.NAMESPACES / place.namespace}", _program(daemon), *self._arguments(daemon),
+            *within, _program(daemon), *self._arguments(daemon),
             "--detach", "--no-chdir", f"--pidfile={place.pidfile(daemon)}", *control,
             f"--log-file={place.log(daemon)}", "-vconsole:off", "-vsyslog:off", "-vfile:info",
         ]  # fmt: skip
         await run(argv, env=self._env(), cwd=place.root)
 
     def _arguments(self, daemon: str) -> list[str]:
-        remote = f"unix:{self._place.socket}"
+        remote, settings = f"unix:{self._place.socket}", self._settings
+        tls = settings.tls.options() if settings.tls is not None else []
         match daemon:
             case "ovsdb-server":
-                return [f"--remote=p{remote}", *(str(self._place.database(name)) for name in DATABASES)]
+                return [f"--remote=p{remote}", *(str(self._place.database(name)) for name in settings.databases)]
+            case "ovsdb-relay":
+                return [f"--remote=pssl:{settings.relay}", *tls, f"relay:OVN_Southbound:{remote}"]
+            case "ovn-controller":
+                return [remote, *(tls if settings.southbound else [])]
             case "ovn-northd":
                 return [f"--ovnnb-db={remote}", f"--ovnsb-db={remote}", "--n-threads=1"]
             case _:
@@ -231,9 +280,9 @@ class Daemons:
         await self.vsctl(
             "init", "--", "set", "Open_vSwitch", ".",
             f"external_ids:system-id={settings.host}", f"external_ids:hostname={settings.host}",
-            f'external_ids:ovn-remote="unix:{self._place.socket}"',
+            f'external_ids:ovn-remote="{settings.southbound or f"unix:{self._place.socket}"}"',
             "external_ids:ovn-encap-type=geneve", f"external_ids:ovn-encap-ip={settings.tunnel_ip}",
-            f"external_ids:ovn-bridge-mappings={settings.physical_network}:{EXTERNAL_BRIDGE}",
+            *([] if settings.southbound else [f"external_ids:ovn-bridge-mappings={settings.physical_network}:{EXTERNAL_BRIDGE}"]),
             # One host needs all of the southbound database anyway; choosing costs more than it saves.
             "external_ids:ovn-monitor-all=true",
             "external_ids:ovn-openflow-probe-interval=0",
@@ -241,12 +290,17 @@ class Daemons:
             *bridges,
             wait=False,
         )  # fmt: skip
+        self._written = settings
 
     def _in_place(self, daemon: str) -> bool:
         """Whether the daemon lives, in the namespace that bears our name now."""
         pid = self.pid(daemon)
         try:
-            return pid is not None and namespace.is_of(self._place.namespace, pid)
+            if pid is not None and daemon == RELAY:
+                return f"pssl:{self._settings.relay}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if pid is None or self._settings.outside(daemon):
+                return pid is not None
+            return namespace.is_of(self._place.namespace, pid)
         except OSError:
             return False
 
@@ -272,13 +326,14 @@ class Daemons:
         """None of that name is left in the namespace, or known by our pid file: a folder or a namespace was deleted."""
         found = (await run(["ip", "netns", "pids", self._place.namespace])).out.split()
         known = self.pid(daemon)
+        # The namespace is the cloud's own, so whoever has the name there is one of ours; a relay is not in it.
         for pid in {int(text) for text in found if _name(int(text)) == daemon} | ({known} if known else set()):
             await _end_process(pid, 0)
 
     async def _until_one_ends(self, pause_s: float) -> None:
         watches: list[int] = []
         try:
-            for daemon in DAEMONS:
+            for daemon in self._settings.daemons:
                 pid = self.pid(daemon)
                 if pid is None:
                     return
@@ -291,7 +346,7 @@ class Daemons:
                 os.close(watch)
 
     async def _trim_logs(self) -> None:
-        for daemon in DAEMONS:
+        for daemon in self._settings.daemons:
             path = self._place.log(daemon)
             if path.exists() and path.stat().st_size > _LOG_BYTES:
                 path.replace(path.with_suffix(".log.1"))
@@ -300,7 +355,13 @@ class Daemons:
 
 
 def _program(daemon: str) -> str:
-    return {SERVER: "/usr/sbin/ovsdb-server", SWITCH: "/usr/sbin/ovs-vswitchd"}.get(daemon, f"/usr/bin/{daemon}")
+    own = {_comm(SERVER): "/usr/sbin/ovsdb-server", SWITCH: "/usr/sbin/ovs-vswitchd"}
+    return own.get(_comm(daemon), f"/usr/bin/{daemon}")
+
+
+def _comm(daemon: str) -> str:
+    """What the kernel calls the program."""
+    return SERVER if daemon == RELAY else daemon
 
 
 def _quiet_ipv6() -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 INTEGRATION_BRIDGE = "br-int"
 EXTERNAL_BRIDGE = "br-ex"
+PHYSICAL_BRIDGE = "br-phy"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -47,6 +48,16 @@ class Place(msgspec.Struct, frozen=True):
     def link(self) -> str:
         """The machine's end of the link to the external bridge."""
         return f"pl-{self.digest}"
+
+    @property
+    def underlay(self) -> str:
+        """The machine's end of the way tunnels take."""
+        return f"pt-{self.digest}"
+
+    @property
+    def nft_underlay(self) -> str:
+        """The nftables table that translates tunnels' addresses."""
+        return f"pileus_{self.digest}_tunnels"
 
     @property
     def nft_table(self) -> str:
