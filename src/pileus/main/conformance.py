@@ -75,9 +75,16 @@ def run(rest: Sequence[str]) -> int:
     parser.add_argument("suite", nargs="*", choices=[[], *SUITES], default=[], help="which suites; without it all")
     parser.add_argument("--regex", default="", help="only tests whose name has this in it")
     parser.add_argument("--shrink", action="store_true", help="take what passes off the list of expected failures")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl")
     args = parser.parse_args(rest)
     python = environment()
-    codes = [_run(python, SUITES[name], args.regex, shrink=args.shrink) for name in args.suite or SUITES]
+    codes = []
+    for name in args.suite or SUITES:
+        listed, results = _judged(python, SUITES[name], args.regex)
+        if args.results is not None:
+            args.results.mkdir(parents=True, exist_ok=True)
+            (args.results / f"{name}.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in results))
+        codes.append(judge(SUITES[name], listed, results, shrink=args.shrink))
     return max(codes)
 
 
@@ -98,18 +105,17 @@ def environment() -> Path:
     return python
 
 
-def _run(python: Path, suite: Suite, only: str, *, shrink: bool) -> int:
-    """Judge a new cloud by one suite; it is destroyed afterwards."""
+def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
+    """What a suite makes of a new cloud, which is destroyed afterwards."""
     # Short: the paths of sockets below it are limited to 107 bytes. Servers run as users of their own and look inside.
     state = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
     state.chmod(0o755)
     try:
         _up(state, suite)
-        listed, results = _tempest(python, state, suite, only)
+        return _tempest(python, state, suite, only)
     finally:
         _pileus("destroy", "--yes", "--state", str(state), check=False)
         shutil.rmtree(state, ignore_errors=True)
-    return judge(suite, listed, results, shrink=shrink)
 
 
 def _up(state: Path, suite: Suite) -> None:
@@ -146,6 +152,7 @@ def _tempest(python: Path, state: Path, suite: Suite, only: str) -> tuple[list[s
     (workspace / ".stestr.conf").write_text(f"[DEFAULT]\n{settings}")
     stestr, env = [str(python.parent / "stestr")], {**_environment(), "TEMPEST_CONFIG": f"{workspace}/tempest.conf"}
     env.pop("PYTHONPATH")
+    subprocess.run([*stestr, "init"], cwd=workspace, env=env, capture_output=True, check=True)
     listing = subprocess.run(
         [*stestr, "list", suite.pattern], cwd=workspace, env=env, capture_output=True, text=True, check=False
     )
