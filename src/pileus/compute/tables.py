@@ -69,6 +69,7 @@ SERVERS = sa.Table(
     sa.Column("metadata", Json, nullable=False),
     sa.Column("tags", Json, nullable=False),
     sa.Column("hints", Json, nullable=False),
+    sa.Column("group_id", Id),
     sa.Column("security_groups", Json, nullable=False),
     sa.Column("zone_wanted", Name),
     sa.Column("host_wanted", Name),
@@ -77,6 +78,13 @@ SERVERS = sa.Table(
     sa.Column("restarts", Json, nullable=False),
     sa.Column("broken", Boolean, nullable=False),
     sa.Column("fault", Json),
+    # What the server is besides running or not: paused, suspended, rescued, resized, shelved, shelved_offloaded.
+    sa.Column("phase", Name),
+    sa.Column("disk_generation", Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("rescue", Json),
+    sa.Column("resized", Json),
+    sa.Column("shelf", Id),
+    sa.Column("config_drive", Boolean, nullable=False, server_default=sa.false()),
     sa.Column("locked_by", Name),
     sa.Column("locked_reason", Text),
     sa.Column("access_ipv4", Name),
@@ -100,6 +108,7 @@ sa.Index("servers_in_use", SERVERS.c.project_id, SERVERS.c.vcpus, SERVERS.c.ram,
          postgresql_where=_live)  # fmt: skip
 sa.Index("servers_by_age", SERVERS.c.created_at, SERVERS.c.id, sqlite_where=_live, postgresql_where=_live)
 sa.Index("servers_on_host", SERVERS.c.host, sqlite_where=_live, postgresql_where=_live)
+sa.Index("servers_in_group", SERVERS.c.group_id, sqlite_where=_live, postgresql_where=_live)
 
 # What an admin said of a host as a place for servers; a host without a row is enabled.
 HOST_SETTINGS = sa.Table(
@@ -118,6 +127,48 @@ QUOTAS = sa.Table(
     sa.Column("project_id", Id, primary_key=True),
     sa.Column("name", Name, primary_key=True),
     sa.Column("most", Integer, nullable=False),
+)
+
+USER_QUOTAS = sa.Table(
+    "compute_user_quotas",
+    COMPUTE,
+    sa.Column("project_id", Id, primary_key=True),
+    sa.Column("user_id", Id, primary_key=True),
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("most", Integer, nullable=False),
+)
+
+SERVER_GROUPS = sa.Table(
+    "server_groups",
+    COMPUTE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("project_id", Id, nullable=False),
+    sa.Column("user_id", Id, nullable=False),
+    sa.Column("policy", Name, nullable=False),
+    sa.Column("most_per_host", Integer),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Index("server_groups_of_project", "project_id"),
+)
+
+AGGREGATES = sa.Table(
+    "aggregates",
+    COMPUTE,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("id", Id, nullable=False, unique=True),
+    sa.Column("name", Name, nullable=False, unique=True),
+    sa.Column("zone", Name),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment),
+)
+
+AGGREGATE_HOSTS = sa.Table(
+    "aggregate_hosts",
+    COMPUTE,
+    sa.Column("aggregate", BigInteger, sa.ForeignKey("aggregates.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("host", Name, primary_key=True),
+    sa.Index("aggregates_of_host", "host"),
 )
 
 CONSOLE_TOKENS = sa.Table(

@@ -17,6 +17,12 @@ class ServerState(enum.StrEnum):
     BUILDING = "building"
     ACTIVE = "active"
     STOPPED = "stopped"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    RESCUED = "rescued"
+    RESIZED = "resized"
+    SHELVED = "shelved"
+    SHELVED_OFFLOADED = "shelved_offloaded"
     ERROR = "error"
     DELETED = "deleted"
 
@@ -48,6 +54,15 @@ class BootImage(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str] = {}
 
 
+class Resized(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resized server was before, until that is confirmed or reverted. `operation`: what resized it, after which its
+    former room and the state of its disks then are named."""
+
+    operation: str
+    flavor: Size
+    power: PowerWanted
+
+
 class ServerKey(msgspec.Struct, frozen=True):
     """The public key a server was given; deleting the keypair does not take it away."""
 
@@ -71,6 +86,7 @@ class Counts(msgspec.Struct, frozen=True):
     start: int = 0
     soft: int = 0
     hard: int = 0
+    nmi: int = 0
 
 
 class PowerSeen(msgspec.Struct, frozen=True):
@@ -97,6 +113,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     hints: dict[str, Any] = {}
+    group_id: str | None = None
     security_groups: tuple[str, ...] = ()
     zone_wanted: str | None = None
     host_wanted: str | None = None
@@ -105,6 +122,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     restarts: Counts = Counts()
     broken: bool = False
     fault: Fault | None = None
+    phase: ServerState | None = None
+    disk_generation: int = 0
+    rescue: BootImage | None = None
+    resized: Resized | None = None
+    shelf: str | None = None  # the image that holds what a shelved server had on its disk
+    config_drive: bool = False
     locked_by: LockedBy | None = None
     locked_reason: str | None = None
     access_ipv4: str | None = None
@@ -115,6 +138,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     launched_at: dt.datetime | None = None
     deleted_at: dt.datetime | None = None
 
+    host_zone: str | None = None  # the availability zone its host was put in, if it was put in one
     seen: PowerSeen | None = None  # its host's last report
     heard: dt.datetime | None = None  # when its host was last heard
     flow: str | None = None  # the operation under way
@@ -140,6 +164,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
             return ServerState.ERROR
         if self.launched_at is None:
             return ServerState.BUILDING
+        if self.phase is not None:
+            return self.phase
         return ServerState.ACTIVE if self.power_wanted is PowerWanted.ON else ServerState.STOPPED
 
     @property
@@ -170,15 +196,31 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 DELETING = "deleting"
 ENDED = frozenset({"off", "crashed"})
-POWER_NUMBERS = {"on": 1, "paused": 3, "off": 4, "crashed": 6}
+POWER_NUMBERS = {"on": 1, "paused": 3, "off": 4, "suspended": 4, "crashed": 6}
 STATUSES = {
     ServerState.BUILDING: "BUILD",
     ServerState.ACTIVE: "ACTIVE",
     ServerState.STOPPED: "SHUTOFF",
+    ServerState.PAUSED: "PAUSED",
+    ServerState.SUSPENDED: "SUSPENDED",
+    ServerState.RESCUED: "RESCUE",
+    ServerState.RESIZED: "VERIFY_RESIZE",
+    ServerState.SHELVED: "SHELVED",
+    ServerState.SHELVED_OFFLOADED: "SHELVED_OFFLOADED",
     ServerState.ERROR: "ERROR",
     ServerState.DELETED: "DELETED",
 }
+# What is shown while a task is under way, by the states in which it may be; all other tasks show the state's own word.
 REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
+REBUILDING = {"rebuilding": "REBUILD", "rebuild_spawning": "REBUILD"}
+RESIZING = dict.fromkeys(("resize_prep", "resize_migrating", "resize_migrated", "resize_finish"), "RESIZE")
+REVERTING = {"resize_reverting": "REVERT_RESIZE"}
+TASK_STATUSES: dict[ServerState, dict[str, str]] = {
+    ServerState.ACTIVE: {**REBOOTING, **REBUILDING, **RESIZING},
+    ServerState.STOPPED: {**REBUILDING, **RESIZING},
+    ServerState.ERROR: REBUILDING,
+    ServerState.RESIZED: REVERTING,
+}
 # Words the API knows for servers, whether or not one can be in that state here.
 KNOWN_STATUSES = frozenset(
     [
@@ -209,9 +251,7 @@ WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "DELETED"})
 
 def status_of(state: ServerState, task: str | None) -> str:
     """The status that a state and a task make."""
-    if state is ServerState.ACTIVE and task in REBOOTING:
-        return REBOOTING[task]
-    return STATUSES[state]
+    return TASK_STATUSES.get(state, {}).get(task or "", STATUSES[state])
 
 
 def subject_of(server_id: str) -> str:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from pileus.compute.app import Compute
 from pileus.compute.models.quotas import Usage
-from pileus.compute.models.servers import Server
-from pileus.compute.tables import SERVERS
+from pileus.compute.models.servers import STATUSES, TASK_STATUSES, Server
+from pileus.compute.tables import AGGREGATE_HOSTS, AGGREGATES, SERVERS
 from pileus.kit.db import Listing, command, query
 from pileus.kit.tables import hosts, operations, seen
 
@@ -23,8 +23,16 @@ _queued = operations.alias("queued")
 _COPIES = ("flavor_id", "vcpus", "ram", "image_id", "key_name")
 _columns = [column for column in SERVERS.c if column.name not in _COPIES]
 _subject: sa.ColumnElement[str] = sa.literal_column("'server:'") + SERVERS.c.id
+_host_zone = (
+    sa.select(AGGREGATES.c.zone)
+    .join(AGGREGATE_HOSTS, AGGREGATE_HOSTS.c.aggregate == AGGREGATES.c.number)
+    .where(AGGREGATE_HOSTS.c.host == SERVERS.c.host, AGGREGATES.c.zone.is_not(None))
+    .limit(sa.literal_column("1"))
+    .scalar_subquery()
+)
 _known = sa.select(
     *_columns,
+    _host_zone.label("host_zone"),
     seen.c.body.label("seen"),
     hosts.c.last_heard.label("heard"),
     _running.c.flow.label("flow"),
@@ -45,17 +53,18 @@ _state = sa.case(
     (SERVERS.c.deleted_at.is_not(None), "deleted"),
     (SERVERS.c.broken, "error"),
     (SERVERS.c.launched_at.is_(None), "building"),
+    (SERVERS.c.phase.is_not(None), SERVERS.c.phase),
     (SERVERS.c.power_wanted == sa.literal_column("'on'"), "active"),
     else_="stopped",
 )
 _task = sa.case((_queued.c.flow.is_not(None), "deleting"), else_=_running.c.shows)
 _status = sa.case(
-    (sa.and_(_state == "active", _task == "rebooting"), "REBOOT"),
-    (sa.and_(_state == "active", _task == "rebooting_hard"), "HARD_REBOOT"),
-    (_state == "active", "ACTIVE"),
-    (_state == "stopped", "SHUTOFF"),
-    (_state == "building", "BUILD"),
-    (_state == "error", "ERROR"),
+    *(
+        (sa.and_(_state == str(state), _task == task), status)
+        for state, tasks in TASK_STATUSES.items()
+        for task, status in tasks.items()
+    ),
+    *((_state == str(state), status) for state, status in STATUSES.items()),
     else_="DELETED",
 )
 
@@ -82,6 +91,12 @@ COUNT_BY_HOST = query(
 ON_HOST = query(
     sa.select(SERVERS.c.id, SERVERS.c.name).where(SERVERS.c.host == sa.bindparam("host"), _live).order_by(SERVERS.c.id),
     tuple[str, str],
+)
+IN_GROUPS = query(
+    sa.select(SERVERS.c.group_id, SERVERS.c.id, SERVERS.c.host)
+    .where(SERVERS.c.group_id.in_(sa.bindparam("groups", expanding=True)), _live)
+    .order_by(SERVERS.c.created_at, SERVERS.c.id),
+    tuple[str, str, str | None],
 )
 
 LISTING: Listing[Server] = Listing(
@@ -216,3 +231,11 @@ async def server_count_by_host(app: Compute) -> dict[str, int]:
 async def server_list_on_host(app: Compute, host: str) -> list[tuple[str, str]]:
     """Id and name of each server on a host."""
     return await app.db.all(ON_HOST, host=host)
+
+
+async def server_list_in_groups(app: Compute, groups: Sequence[str]) -> dict[str, list[tuple[str, str | None]]]:
+    """Id and host of each server in the groups, oldest first."""
+    found: dict[str, list[tuple[str, str | None]]] = {group: [] for group in groups}
+    for group, id, host in await app.db.all(IN_GROUPS, groups=list(groups)) if groups else []:
+        found[group].append((id, host))
+    return found
