@@ -13,6 +13,7 @@ from pileus.main.processes import servers_of
 REAL = ("--compute", "qemu", "--network", "ovn")
 BOOT_S = 240.0
 SSH_S = 30.0
+NOT_YET = ("refused", "timed out", "Permission denied")
 
 
 class Guest:
@@ -82,7 +83,8 @@ class Guest:
 
         def look() -> subprocess.CompletedProcess[str] | None:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=SSH_S, check=False)
-            refused = done.returncode == 255 and ("refused" in done.stderr or "timed out" in done.stderr)
+            # Right after a boot it listens before it has the key.
+            refused = done.returncode == 255 and any(word in done.stderr for word in NOT_YET)
             return None if refused and not fails else done
 
         done = until(look, f"{user}@{address} lets us in", BOOT_S, 1.0)
