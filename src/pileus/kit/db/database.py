@@ -21,6 +21,16 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+class Tally:
+    """What a database was asked since it was opened."""
+
+    __slots__ = ("committed", "rolled_back")
+
+    def __init__(self) -> None:
+        self.committed = 0
+        self.rolled_back = 0
+
+
 class _Ambient:
     __slots__ = ("hooks", "unit")
 
@@ -34,6 +44,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.tally = Tally()
         # By task rather than in a context variable: a child task copies the context and would join by mistake.
         self._ambient: dict[asyncio.Task[object] | None, _Ambient] = {}
 
@@ -70,10 +81,12 @@ class Database:
             yield
         except BaseException:
             del self._ambient[task]
+            self.tally.rolled_back += 1
             await ambient.unit.rollback()
             raise
         del self._ambient[task]
         await ambient.unit.commit(ambient.hooks)
+        self.tally.committed += 1
 
     @property
     def in_transaction(self) -> bool:
@@ -122,9 +135,11 @@ class Database:
         try:
             count = await unit.execute(prepared.text, values, refusable=prepared.refusable)
         except BaseException:
+            self.tally.rolled_back += 1
             await unit.rollback()
             raise
         await unit.commit(())
+        self.tally.committed += 1
         return count
 
     async def run_many(self, statement: Command, rows: Iterable[Mapping[str, object]], /) -> int:

@@ -8,8 +8,9 @@ service's own dialect; anything else is a 500 that names the request id and noth
 
 import asyncio
 import re
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -100,6 +101,9 @@ class Kernel:
         self._authenticator = authenticator
         self._mounts: dict[str, Mounted] = {}
         self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
+        self.pages: dict[str, Callable[[str], Awaitable[Reply]]] = {}  # likewise, but they wait, and get the query
+        # Told of each answer: service, method, status, seconds.
+        self.saw: Callable[[str, str, int, float], None] | None = None
 
     def mount(self, name: str, api: Api, app: object) -> None:
         """Serve an API below /name."""
@@ -112,6 +116,7 @@ class Kernel:
 
     async def http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
+        began = time.perf_counter()
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         given = headers.get("x-openstack-request-id", "")
         request_id = given if _GLOBAL_ID.fullmatch(given) else f"req-{uuid.uuid4()}"
@@ -122,7 +127,7 @@ class Kernel:
         parts = [unquote(part) for part in raw_path.decode("latin-1").partition("?")[0].split("/") if part]
         mounted = self._mounts.get(parts[0]) if parts else None
         if mounted is None:
-            reply = self._outside(scope["path"].rstrip("/") or "/", address)
+            reply = await self._outside(scope["path"].rstrip("/") or "/", address, scope["query_string"])
             await send_reply(reply, send, receive, head=scope["method"] == "HEAD")
             return
         path = scope["path"]
@@ -140,17 +145,21 @@ class Kernel:
             reply = await self._answer(mounted, call, scope, parts[1:], receive)
         self._mark(mounted.api, call, reply)
         await send_reply(reply, send, receive, head=call.method == "HEAD")
+        if self.saw is not None:
+            self.saw(parts[0], call.method, reply.status, time.perf_counter() - began)
 
-    def _outside(self, path: str, address: str) -> Reply:
-        answer = self.plain.get(path)
-        if answer is None:
-            body = {"error": {"code": 404, "title": "Not Found", "message": "Nothing is served at this address."}}
-            return Reply(404, _json.encode(body), {"Content-Type": "application/json"})
+    async def _outside(self, path: str, address: str, query: bytes) -> Reply:
+        answer, page = self.plain.get(path), self.pages.get(path)
         try:
-            return answer(address)
+            if page is not None:
+                return await page(query.decode("latin-1"))
+            if answer is not None:
+                return answer(address)
         except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
             log.broke("page failed", bug, path=path)
             return Reply(500, b"Something is wrong here; the log says what.\n", {"Content-Type": "text/plain"})
+        body = {"error": {"code": 404, "title": "Not Found", "message": "Nothing is served at this address."}}
+        return Reply(404, _json.encode(body), {"Content-Type": "application/json"})
 
     def _mark(self, api: Api, call: Call[Any], reply: Reply) -> None:
         reply.headers["X-Openstack-Request-Id"] = call.request_id
