@@ -41,6 +41,7 @@ from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
 from pileus.main.settings import Settings
 from pileus.main.state import State
+from pileus.main.watching import Watching
 from pileus.ports.metadata import Answer, MetadataAnswers
 
 log = log_of(__name__)
@@ -206,6 +207,8 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
         standing += wired.compute()
         sockets["/console/websocket"] = wired.console
     reconcilers = Reconcilers(standing, frame.bus, frame.clock)
+    own = machine.host_name(frame.settings)
+    Watching(frame.db, frame.clock, frame.hosts, reconcilers, list(manifests), own).serve(frame.kernel)
     agent = await wired.agent()
     return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired.parts, wired.gate())
 
@@ -328,7 +331,7 @@ def _read_policy(frame: Frame) -> None:
 
 
 def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:
-    """What is served outside the services: the list of them, health, OpenAPI documents, console pages."""
+    """What is served outside the services: the list of them, OpenAPI documents, console pages."""
     plain = frame.kernel.plain
     encode = msgspec.json.encode
 
@@ -339,7 +342,6 @@ def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:
         return Reply(200, encode({"pileus": __version__, "services": services}), dict(JSON))
 
     plain["/"] = root
-    plain["/healthcheck"] = lambda _: Reply(200, b"OK\n", {"Content-Type": "text/plain"})
     for name, manifest in manifests.items():
         plain[f"/openapi/{name.replace('_', '-')}.json"] = lambda _, manifest=manifest: Reply(  # type: ignore[misc]
             200, encode(document(manifest.API, mount=manifest.MOUNT, release=__version__)), dict(JSON)
