@@ -221,9 +221,9 @@ def _every_rule() -> tuple[SecurityRule, ...]:
 def _everything() -> Topology:
     """A topology with IPv6, every protocol in rules, options of a port's own, a VLAN and static routes."""
     six = (
-        Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_mode="slaac"),
+        Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_ra="slaac", ipv6_mode="slaac"),
         Subnet(
-            id="s7", network=BLUE, cidr="fd00:2::/64", gateway_ip="fd00:2::1", ipv6_mode="dhcpv6-stateful",
+            id="s7", network=BLUE, cidr="fd00:2::/64", gateway_ip="fd00:2::1", ipv6_ra="dhcpv6-stateful", ipv6_mode="dhcpv6-stateful",
             dns_servers=("fd00::53",),
         ),
     )  # fmt: skip

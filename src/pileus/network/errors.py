@@ -100,6 +100,14 @@ class InvalidIpForSubnet(Invalid):
     """IP address {address} is not a valid IP for the specified subnet."""
 
 
+class InvalidCIDRForIPv6AddressMode(Invalid):
+    """Invalid CIDR {cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64"""
+
+
+class AllocationOnAutoAddressSubnet(Invalid):
+    """IPv6 address {address} can not be directly assigned to a port on subnet {subnet} since the subnet is configured for automatic addresses"""
+
+
 class OverlappingAllocationPools(Conflict):
     """Found overlapping allocation pools: {one} {other} for subnet {cidr}."""
 

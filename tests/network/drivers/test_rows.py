@@ -112,7 +112,7 @@ def test_no_snat_keeps_floating_ips() -> None:
 
 def test_ipv6_subnet_is_advertised_by_its_router() -> None:
     topology = a_topology()
-    v6 = Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_mode="slaac")
+    v6 = Subnet(id="s6", network=RED, cidr="fd00:1::/64", gateway_ip="fd00:1::1", ipv6_ra="slaac", ipv6_mode="slaac")
     ports = tuple(
         msgspec.structs.replace(port, fixed_ips=(*port.fixed_ips, FixedIp("s6", "fd00:1::1")))
         if "router_interface" in port.device_owner and port.network == RED

@@ -20,6 +20,8 @@ from pileus.network.models.resources import HostRoute, Pool, Subnet
 from pileus.network.store import networks as network_rows
 from pileus.network.store import subnets as rows
 
+Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
+
 
 class PoolWire(Wire):
     start: str
@@ -48,8 +50,8 @@ class SubnetWanted(Owned, kw_only=True):
     dns_publish: Annotated[bool, F("dns_publish_fixed_ip")] = False
     subnetpool_id: Annotated[None, F(on="c")] = None
     prefixlen: Annotated[None, F(on="c")] = None
-    ipv6_ra_mode: Annotated[str | None, F(on="c")] = None
-    ipv6_address_mode: Annotated[str | None, F(on="c")] = None
+    ipv6_ra_mode: Annotated[Ipv6Mode | None, F(on="c")] = None
+    ipv6_address_mode: Annotated[Ipv6Mode | None, F(on="c")] = None
     segment_id: None = None
 
 

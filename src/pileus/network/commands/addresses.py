@@ -1,16 +1,18 @@
 """Addresses for ports: certain ones, or some free one of the network's pools.
 
 A free place is guessed at random, which needs two statements however full or long the pool is until it is nearly
-full; only then is the first gap looked for. Whoever loses a race for a place tries the next.
+full; only then is the first gap looked for. Whoever loses a race for a place tries the next. Where guests make their
+IPv6 addresses themselves, a port has the one its MAC makes, in each such subnet of its network.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
 from pileus.network.app import Network as App
 from pileus.network.errors import (
+    AllocationOnAutoAddressSubnet,
     InvalidInput,
     InvalidIpForNetwork,
     InvalidIpForSubnet,
@@ -18,12 +20,16 @@ from pileus.network.errors import (
     IpAddressGenerationFailure,
 )
 from pileus.network.models import blocks
+from pileus.network.models.ipv6 import automatic, eui64
 from pileus.network.models.requests import AskedIp
-from pileus.network.models.resources import FixedIp, Subnet
+from pileus.network.models.resources import ROUTER_GATEWAY, ROUTER_INTERFACE, FixedIp, Port, Subnet
 from pileus.network.store import addresses as rows
+from pileus.network.store import ports as port_rows
 
 GUESSES = 8
+GUESSED_AMONG = 1 << 20
 MAX_FIXED_IPS = 16
+CHOOSING = (ROUTER_INTERFACE, ROUTER_GATEWAY)
 
 
 class Taker(msgspec.Struct, frozen=True):
@@ -31,6 +37,7 @@ class Taker(msgspec.Struct, frozen=True):
 
     id: str
     owner: str
+    mac: str
     network_id: str
     subnets: Sequence[Subnet]
 
@@ -39,13 +46,23 @@ class Taker(msgspec.Struct, frozen=True):
         """The subnets ports of this owner get addresses of without asking."""
         return [subnet for subnet in self.subnets if not subnet.service_types or self.owner in subnet.service_types]
 
+    def by_mac(self, subnet: Subnet) -> bool:
+        """Whether the port's address in the subnet is the one its MAC makes; routers choose theirs."""
+        return automatic(subnet) and self.owner not in CHOOSING
+
+    def choices(self, ip_version: int) -> Sequence[Subnet]:
+        """The fitting subnets of a version where the port is given some free address."""
+        return [subnet for subnet in self.fitting if subnet.ip_version == ip_version and not self.by_mac(subnet)]
+
 
 async def take_addresses(
     app: App, port: Taker, asked: Sequence[AskedIp] | None, *, rank: int = 0
 ) -> tuple[FixedIp, ...]:
-    """The port has these addresses of its network; without a wish, one of the first subnet that has some left."""
+    """The port has these addresses of its network; without a wish, one of each version that has some left."""
     if asked is None:
-        return (await _some(app, port, port.fitting, rank),) if port.fitting else ()
+        chosen = [choices for choices in (port.choices(4), port.choices(6)) if choices]
+        some = [await _some(app, port, choices, rank + at) for at, choices in enumerate(chosen)]
+        return (*some, *await _made_by_mac(app, port, set(), rank + len(some)))
     if len(asked) > MAX_FIXED_IPS:
         raise InvalidInput(why=f"a port may have {MAX_FIXED_IPS} addresses, not {len(asked)}")
     found = []
@@ -53,30 +70,74 @@ async def take_addresses(
     order = sorted(range(len(asked)), key=lambda at: asked[at].address is None)
     for at in order:
         found.append((at, await _one(app, port, asked[at], rank + at)))
-    return tuple(fixed for _, fixed in sorted(found, key=lambda pair: pair[0]))
+    taken = [fixed for _, fixed in sorted(found, key=lambda pair: pair[0])]
+    if not taken or rank:
+        return tuple(taken)
+    return (*taken, *await _made_by_mac(app, port, {fixed.subnet for fixed in taken}, len(taken)))
+
+
+async def _made_by_mac(app: App, port: Taker, but: Set[str], rank: int) -> list[FixedIp]:
+    """The addresses the port's guest makes itself, in all such subnets but those named."""
+    there = [subnet for subnet in port.fitting if port.by_mac(subnet) and subnet.id not in but]
+    return [await _own(app, port, subnet, rank + at) for at, subnet in enumerate(there)]
+
+
+async def _own(app: App, port: Taker, subnet: Subnet, rank: int) -> FixedIp:
+    address = blocks.ip_of(eui64(subnet.cidr, port.mac))
+    if not await _take(app, port.id, subnet, blocks.place_of(subnet, address) or 0, rank):
+        raise IpAddressAlreadyAllocated(address=address, subnet=subnet.id)
+    return FixedIp(subnet.id, str(address))
+
+
+async def address_ports(app: App, subnet: Subnet) -> None:
+    """The ports that were on the network before the subnet have the addresses their guests make in it."""
+    there = await app.db.all(port_rows.ON, network_id=subnet.network_id)
+    for port in await port_rows.with_addresses(app.db, [port for port in there if not port.trusted]):
+        taker = Taker(port.id, port.device_owner, port.mac, subnet.network_id, [subnet])
+        await _made_by_mac(app, taker, set(), len(port.fixed_ips))
+
+
+async def follow_mac(app: App, port: Port, mac: str, subnets: Sequence[Subnet]) -> None:
+    """The addresses the port's guest makes itself are those of its new MAC."""
+    taker = Taker(port.id, port.device_owner, mac, port.network_id, subnets)
+    by_mac = {subnet.id: subnet for subnet in subnets if taker.by_mac(subnet)}
+    for rank, fixed in enumerate(port.fixed_ips):
+        if fixed.subnet in by_mac:
+            await app.db.run(rows.GIVE_BACK, port_id=port.id, subnet_id=fixed.subnet, address=fixed.address)
+            await _own(app, taker, by_mac[fixed.subnet], rank)
 
 
 async def _one(app: App, port: Taker, asked: AskedIp, rank: int) -> FixedIp:
-    named = None
-    if asked.subnet_id is not None:
-        named = next((subnet for subnet in port.subnets if subnet.id == asked.subnet_id), None)
-        if named is None:
-            raise InvalidInput(
-                why=f"Failed to create port on network {port.network_id}, because fixed_ips included invalid subnet "
-                f"{asked.subnet_id}"
-            )
+    named = _named(port, asked)
     if asked.address is None:
-        return await _some(app, port, port.fitting if named is None else [named], rank)
+        if named is not None and port.by_mac(named):
+            return await _own(app, port, named, rank)
+        return await _some(app, port, [*port.choices(4), *port.choices(6)] if named is None else [named], rank)
     address = blocks.ip_of(asked.address)
     for subnet in port.subnets if named is None else [named]:
         place = blocks.place_of(subnet, address)
         if place is not None:
+            if port.by_mac(subnet) and str(address) != eui64(subnet.cidr, port.mac):
+                raise AllocationOnAutoAddressSubnet(address=address, subnet=subnet.id)
             if not await _take(app, port.id, subnet, place, rank):
                 raise IpAddressAlreadyAllocated(address=address, subnet=subnet.id)
             return FixedIp(subnet.id, str(address))
     if named is not None:
         raise InvalidIpForSubnet(address=asked.address)
     raise InvalidIpForNetwork(address=asked.address)
+
+
+def _named(port: Taker, asked: AskedIp) -> Subnet | None:
+    """The subnet of the port's network that a wish names, if it names one."""
+    if asked.subnet_id is None:
+        return None
+    for subnet in port.subnets:
+        if subnet.id == asked.subnet_id:
+            return subnet
+    raise InvalidInput(
+        why=f"Failed to create port on network {port.network_id}, because fixed_ips included invalid subnet "
+        f"{asked.subnet_id}"
+    )
 
 
 async def _some(app: App, port: Taker, subnets: Sequence[Subnet], rank: int) -> FixedIp:
@@ -103,15 +164,16 @@ async def _free_place(app: App, port_id: str, subnet: Subnet, rank: int) -> int 
 
 def _guesses(spans: Sequence[range]) -> list[int]:
     """Some places of the spans, all different."""
-    total = sum(len(span) for span in spans)
+    total = min(sum(span.stop - span.start for span in spans), GUESSED_AMONG)
     found = []
     for chosen in random.sample(range(total), min(total, GUESSES)):
         at = chosen
         for span in spans:
-            if at < len(span):
-                found.append(span[at])
+            size = span.stop - span.start  # half of an IPv6 block is too long for `len`
+            if at < size:
+                found.append(span.start + at)
                 break
-            at -= len(span)
+            at -= size
     return found
 
 

@@ -20,6 +20,7 @@ from pileus.network.models.resources import FLOATING_IP, FixedIp, FloatingIp, Ne
 from pileus.network.store import floating_ips as rows
 from pileus.network.store import ports as port_rows
 from pileus.network.store import routers as router_rows
+from pileus.network.store import subnets as subnet_rows
 
 
 async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, *, any_port: bool) -> FloatingIp:
@@ -37,6 +38,7 @@ async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, 
         NewPort(
             project_id="", network_id=network.id, device_owner=FLOATING_IP, device_id=columns["id"], fixed_ips=asked
         ),
+        [subnet for subnet in await subnet_rows.subnets_on(app.db, network.id) if subnet.ip_version == 4],
         counted=True,
     )
     if not outer.fixed_ips:

@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 
 from pileus.network.app import Network as App
-from pileus.network.commands.addresses import Taker, take_addresses
+from pileus.network.commands.addresses import Taker, follow_mac, take_addresses
 from pileus.network.commands.groups import default_group_of, groups_for
 from pileus.network.commands.pairs import check_pairs
 from pileus.network.commands.quotas import make_room
@@ -54,7 +54,9 @@ async def create_port(
     groups = await _groups(app, wanted, secure=secure)
     check_pairs(wanted.allowed_pairs, secure=secure)
     port = await _insert(app, network, wanted, secure=secure)
-    fixed = await take_addresses(app, Taker(port.id, port.device_owner, network.id, subnets), wanted.fixed_ips)
+    fixed = await take_addresses(
+        app, Taker(port.id, port.device_owner, port.mac, network.id, subnets), wanted.fixed_ips
+    )
     if groups and not fixed:
         if wanted.security_groups:
             raise PortSecurityAndIPRequiredForSecurityGroups
@@ -122,8 +124,11 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
         check_pairs(pairs, secure=secure)
         if "mac" in columns:
             await _check_mac(app, port, str(columns["mac"]))
+            await follow_mac(app, port, str(columns["mac"]), await subnet_rows.subnets_on(app.db, port.network_id))
+            port = await rows.port_get(app.db, port.id)
         if "fixed_ips" in values:
-            await _set_addresses(app, port, cast("Sequence[AskedIp]", values["fixed_ips"]))
+            mac = str(columns.get("mac", port.mac))
+            await _set_addresses(app, port, mac, cast("Sequence[AskedIp]", values["fixed_ips"]))
         await _set_groups(app, port, cast("Sequence[str] | None", values.get("security_groups")), secure=secure)
         if columns.get("host", port.host) != port.host:
             columns["up"] = False
@@ -149,9 +154,14 @@ async def _set_groups(app: App, port: Port, asked: Sequence[str] | None, *, secu
         await rows.port_join(app.db, port.id, groups)
 
 
-async def _set_addresses(app: App, port: Port, asked: Sequence[AskedIp]) -> None:
+async def _set_addresses(app: App, port: Port, mac: str, asked: Sequence[AskedIp]) -> None:
     """The port has the addresses asked for: those it has and are asked for stay, the rest is given back or taken."""
+    subnets = await subnet_rows.subnets_on(app.db, port.network_id)
+    taker = Taker(port.id, port.device_owner, mac, port.network_id, subnets)
     kept, fresh = _matched(port.fixed_ips, asked)
+    # What the guest makes itself it will use whether or not it is asked for.
+    own = {subnet.id for subnet in subnets if taker.by_mac(subnet)}
+    kept += [fixed for fixed in port.fixed_ips if fixed.subnet in own and fixed not in kept]
     for fixed in port.fixed_ips:
         if fixed not in kept:
             if await app.db.one(address_rows.FLOATING_AT, port_id=port.id, address=fixed.address) is not None:
@@ -164,8 +174,7 @@ async def _set_addresses(app: App, port: Port, asked: Sequence[AskedIp]) -> None
             address_rows.RANK, of_port=port.id, of_subnet=fixed.subnet, of_address=fixed.address, new_rank=at
         )
     if fresh:
-        subnets = await subnet_rows.subnets_on(app.db, port.network_id)
-        await take_addresses(app, Taker(port.id, port.device_owner, port.network_id, subnets), fresh, rank=len(kept))
+        await take_addresses(app, taker, fresh, rank=len(kept))
 
 
 def _matched(has: Sequence[FixedIp], asked: Sequence[AskedIp]) -> tuple[list[FixedIp], list[AskedIp]]:
@@ -204,8 +213,9 @@ async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
 
 
 async def ensure_metadata_port(app: App, network: Network) -> None:
-    """The network has a port for metadata, with an address in each of its subnets that answer DHCP."""
-    subnets = [subnet for subnet in await subnet_rows.subnets_on(app.db, network.id) if subnet.dhcp]
+    """The network has a port for metadata, with an address in each of its IPv4 subnets that answer DHCP."""
+    on = await subnet_rows.subnets_on(app.db, network.id)
+    subnets = [subnet for subnet in on if subnet.dhcp and subnet.ip_version == 4]
     there = await app.db.all(rows.OF_OWNER_ON, network_id=network.id, owner=METADATA)
     if not subnets or network.external:
         return
@@ -213,7 +223,8 @@ async def ensure_metadata_port(app: App, network: Network) -> None:
         (port,) = await rows.with_addresses(app.db, there[:1])
         missing = {subnet.id for subnet in subnets} - {fixed.subnet for fixed in port.fixed_ips}
         asked = [AskedIp(subnet_id) for subnet_id in sorted(missing)]
-        await take_addresses(app, Taker(port.id, METADATA, network.id, subnets), asked, rank=len(port.fixed_ips))
+        taker = Taker(port.id, METADATA, port.mac, network.id, subnets)
+        await take_addresses(app, taker, asked, rank=len(port.fixed_ips))
         return
     wanted = NewPort(
         project_id=network.project_id,

@@ -6,7 +6,7 @@ from typing import cast
 
 from pileus.network.app import Network as App
 from pileus.network.commands.gateways import clear_gateway, set_gateway
-from pileus.network.commands.ports import create_port, delete_port
+from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import (
@@ -113,7 +113,7 @@ async def delete_router(app: App, router: Router) -> None:
 
 
 async def add_subnet(app: App, router: Router, subnet: Subnet) -> Port:
-    """The router is the subnet's gateway, by a new port that has the gateway's address."""
+    """The router is the subnet's gateway, by a port that has the gateway's address: of IPv6, one on each network."""
     if subnet.gateway_ip is None:
         raise BadRequest(resource="router", why="Subnet for router interface must have a gateway IP")
     async with app.db.transaction():
@@ -122,6 +122,13 @@ async def add_subnet(app: App, router: Router, subnet: Subnet) -> Port:
         if network is None:
             raise NetworkNotFound(id=subnet.network_id)
         await _check_beside(app, router, [subnet])
+        leg = await _leg_of_six(app, router, subnet)
+        if leg is not None:
+            asked = [*(AskedIp(fixed.subnet, fixed.address) for fixed in leg.fixed_ips)]
+            wish = AskedIp(subnet.id, subnet.gateway_ip)
+            leg = await update_port(app, leg, {"fixed_ips": (*asked, wish)})
+            await _note_leg(app, router, subnet.id, leg)
+            return leg
         wanted = NewPort(
             project_id=router.project_id,
             network_id=network.id,
@@ -156,9 +163,24 @@ async def add_port(app: App, router: Router, port: Port) -> Port:
         return port
 
 
+async def _leg_of_six(app: App, router: Router, subnet: Subnet) -> Port | None:
+    """The router's port on the same network that has IPv6 addresses only, if the subnet is of IPv6."""
+    if subnet.ip_version == 4:
+        return None
+    for port in await port_rows.ports_of_devices(app.db, [router.id]):
+        on = port.network_id == subnet.network_id and port.device_owner == ROUTER_INTERFACE
+        if on and all(":" in fixed.address for fixed in port.fixed_ips):
+            return port
+    return None
+
+
 async def _add_legs(app: App, router: Router, port: Port) -> None:
     for subnet_id in {fixed.subnet for fixed in port.fixed_ips}:
-        await app.db.run(rows.LEG_INSERT, router_id=router.id, subnet_id=subnet_id, port_id=port.id)
+        await _note_leg(app, router, subnet_id, port)
+
+
+async def _note_leg(app: App, router: Router, subnet_id: str, port: Port) -> None:
+    await app.db.run(rows.LEG_INSERT, router_id=router.id, subnet_id=subnet_id, port_id=port.id)
     await change(app, rows.CHANGE, router, {})
     await tell(app, "router.interface_added", router)
     app.changed()
@@ -187,11 +209,18 @@ async def remove_interface(app: App, router: Router, port_id: str | None, subnet
         leg = _chosen(router, legs, port_id, subnet_id)
         port = await port_rows.port_find(app.db, leg.port_id)
         assert port is not None
-        for each in legs:
-            if each.port_id == leg.port_id:
+        going = [each for each in legs if each.port_id == leg.port_id]
+        # Of a port that stands in several subnets, naming one takes away no more than that.
+        staying = [each for each in going if each.subnet_id != leg.subnet_id] if port_id is None else []
+        for each in going:
+            if each not in staying:
                 await _check_leg_free(app, router, each)
                 await app.db.run(rows.LEG_DELETE, router_id=router.id, subnet_id=each.subnet_id)
-        await delete_port(app, port, by_owner=True)
+        if staying:
+            kept = tuple(AskedIp(ip.subnet, ip.address) for ip in port.fixed_ips if ip.subnet != leg.subnet_id)
+            await update_port(app, port, {"fixed_ips": kept})
+        else:
+            await delete_port(app, port, by_owner=True)
         await change(app, rows.CHANGE, router, {})
         await tell(app, "router.interface_removed", router)
         app.changed()

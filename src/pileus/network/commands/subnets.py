@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from pileus.network.app import Network as App
+from pileus.network.commands.addresses import address_ports
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import GatewayIpInUse, InvalidInput, SubnetInUse
 from pileus.network.models import blocks
+from pileus.network.models.ipv6 import automatic, check_modes
 from pileus.network.models.requests import NewSubnet
 from pileus.network.models.resources import METADATA, HostRoute, Network, Pool, Subnet
 from pileus.network.store import addresses as address_rows
-from pileus.network.store import ports as port_rows
 from pileus.network.store import subnets as rows
 
 MAX_NAMESERVERS = 5
@@ -38,14 +39,16 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
         host_routes=wanted.host_routes,
         pools=pools,
         service_types=wanted.service_types,
-        ipv6_ra_mode=None,
-        ipv6_address_mode=None,
+        ipv6_ra_mode=wanted.ipv6_ra_mode,
+        ipv6_address_mode=wanted.ipv6_address_mode,
         dns_publish=wanted.dns_publish,
         network_project_id=network.project_id,
         network_shared=network.shared,
         network_external=network.external,
     )
     await rows.subnet_insert(app.db, found)
+    if automatic(found):
+        await address_ports(app, found)
     await tell(app, "subnet.created", found)
     app.changed()
     return found
@@ -53,11 +56,11 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
 
 def _laid_out(wanted: NewSubnet) -> tuple[blocks.Block, str | None, tuple[Pool, ...]]:
     """The block, its gateway and its pools; raises when they cannot be so."""
-    if wanted.ip_version != 4:
-        raise InvalidInput(why="ip_version 6: this cloud's subnets are IPv4")
     block = blocks.block_of(wanted.cidr, wanted.ip_version)
-    if wanted.dhcp and block.prefixlen > 30:
-        raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than 30, '{block}' is")
+    longest = block.max_prefixlen - 2
+    if wanted.dhcp and block.prefixlen > longest:
+        raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than {longest}, '{block}' is")
+    check_modes(block, wanted.ipv6_ra_mode, wanted.ipv6_address_mode, dhcp=wanted.dhcp)
     gateway = blocks.first_address(block) if wanted.auto_gateway else wanted.gateway_ip
     if gateway is not None:
         gateway = blocks.check_gateway(block, gateway)
@@ -142,16 +145,14 @@ async def delete_subnet(app: App, subnet: Subnet) -> None:
     """The subnet is gone; raises SubnetInUse while ports have addresses of it."""
     async with app.db.transaction():
         subnet = await rows.subnet_get(app.db, subnet.id)
-        used = await app.db.all(address_rows.IN_USE, id=subnet.id, but=METADATA)
+        # Addresses that guests make themselves go with their subnet.
+        if automatic(subnet):
+            used = await app.db.all(address_rows.IN_USE_BY_ROUTERS, id=subnet.id)
+        else:
+            used = await app.db.all(address_rows.IN_USE, id=subnet.id, but=METADATA)
         if used:
             raise SubnetInUse(id=subnet.id, ports=", ".join(used))
-        for port in await app.db.all(port_rows.OF_OWNER_ON, network_id=subnet.network_id, owner=METADATA):
-            (whole,) = await port_rows.with_addresses(app.db, [port])
-            for fixed in whole.fixed_ips:
-                if fixed.subnet == subnet.id:
-                    await app.db.run(
-                        address_rows.GIVE_BACK, port_id=port.id, subnet_id=subnet.id, address=fixed.address
-                    )
+        await app.db.run(address_rows.FORGET, of_subnet=subnet.id)
         await app.db.run(rows.DELETE, of_id=subnet.id)
         await tell(app, "subnet.deleted", subnet)
         app.changed()

@@ -61,7 +61,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
-    """A block of addresses on a network."""
+    """A block of addresses on a network; `ipv6_ra` is what routers advertise, `ipv6_mode` what DHCPv6 answers."""
 
     id: str
     network: str
@@ -71,6 +71,7 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     dns_servers: tuple[str, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
     pools: tuple[Pool, ...] = ()
+    ipv6_ra: Ipv6Mode | None = None
     ipv6_mode: Ipv6Mode | None = None
 
 

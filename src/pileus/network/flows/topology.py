@@ -67,6 +67,8 @@ def _subnet(subnet: Subnet) -> fabric.Subnet:
         dns_servers=subnet.dns_servers,
         host_routes=subnet.host_routes,
         pools=subnet.pools,
+        ipv6_ra=cast("fabric.Ipv6Mode | None", subnet.ipv6_ra_mode),
+        ipv6_mode=cast("fabric.Ipv6Mode | None", subnet.ipv6_address_mode),
     )
 
 

@@ -15,6 +15,7 @@ from pileus.network.models.resources import Pool, Subnet
 
 Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+MAX_PLACE = (1 << 63) - 1
 
 
 def block_of(cidr: str, ip_version: int) -> Block:
@@ -108,23 +109,37 @@ def check_gateway_outside(pools: Sequence[Pool], gateway: str) -> None:
 
 
 def place_of(subnet: Subnet, address: Ip) -> int | None:
-    """How far into the subnet's block an address lies; None when no port there may have it."""
+    """The number of an address in the subnet's block; None when no port there may have it."""
     block = ipaddress.ip_network(subnet.cidr)
     first, last = usable(block)
     if address.version != block.version or not first <= int(address) <= last:
         return None
-    return int(address) - int(block.network_address)
+    return _number(block, int(address))
 
 
 def spans_of(subnet: Subnet) -> list[range]:
     """The places that may be given to ports that ask for no certain address."""
-    start = int(ipaddress.ip_network(subnet.cidr).network_address)
-    return [range(int(ip_of(pool.start)) - start, int(ip_of(pool.end)) - start + 1) for pool in subnet.pools]
+    block = ipaddress.ip_network(subnet.cidr)
+    found = []
+    for pool in subnet.pools:
+        start, end = int(ip_of(pool.start)), int(ip_of(pool.end))
+        first = _number(block, start)
+        found.append(range(first, min(first + end - start, MAX_PLACE - 1) + 1))
+    return found
 
 
 def address_at(subnet: Subnet, place: int) -> str:
     """The address at a place of the subnet's block."""
-    return str(ipaddress.ip_network(subnet.cidr)[place])
+    block = ipaddress.ip_network(subnet.cidr)
+    return str(block[place if place >= 0 else place + (1 << 64)])
+
+
+def _number(block: Block, address: int) -> int:
+    """How far into its block an address lies, in 64 bits as a database keeps them: the second half is negative."""
+    offset = address - int(block.network_address)
+    if offset >> 64:
+        raise InvalidInput(why=f"{block} is longer than this cloud counts addresses in; use those of its first /64")
+    return offset if offset <= MAX_PLACE else offset - (1 << 64)
 
 
 def overlaps(block: Block, others: Sequence[str]) -> str | None:

@@ -40,6 +40,8 @@ class NewSubnet(msgspec.Struct, frozen=True, kw_only=True):
     host_routes: tuple[HostRoute, ...] = ()
     service_types: tuple[str, ...] = ()
     dns_publish: bool = False
+    ipv6_ra_mode: str | None = None
+    ipv6_address_mode: str | None = None
 
 
 class AskedIp(msgspec.Struct, frozen=True):

@@ -62,6 +62,14 @@ IN_USE = scalar(
     .limit(10),
     str,
 )
+IN_USE_BY_ROUTERS = scalar(
+    select(addresses.c.port_id)
+    .join_from(addresses, ports, ports.c.id == addresses.c.port_id)
+    .where(addresses.c.subnet_id == bindparam("id"), ports.c.device_owner.like("network:router%"))
+    .limit(10),
+    str,
+)
+FORGET = command(sa.delete(addresses).where(addresses.c.subnet_id == bindparam("of_subnet")))
 HOLDER = scalar(
     select(addresses.c.port_id)
     .where(addresses.c.subnet_id == bindparam("subnet_id"), addresses.c.address == bindparam("address")),

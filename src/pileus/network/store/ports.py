@@ -65,6 +65,7 @@ LISTING = Listing(
 )
 GET = query(_JOINED.where(ports.c.id == bindparam("id")), Port)
 ALL = query(_JOINED, Port)
+ON = query(_JOINED.where(ports.c.network_id == bindparam("network_id")).order_by(ports.c.id), Port)
 OF_DEVICES = query(_JOINED.where(ports.c.device_id.in_(bindparam("ids", expanding=True))).order_by(ports.c.id), Port)
 OF_SERVERS = query(
     _JOINED.where(ports.c.server_id.in_(bindparam("ids", expanding=True))).order_by(

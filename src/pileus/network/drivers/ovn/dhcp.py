@@ -37,6 +37,13 @@ _EXTRA = {
 }  # fmt: skip
 
 
+# The same for DHCPv6, of which OVN knows less.
+_EXTRA_V6 = {
+    "dns-server": ("dns_server", False), "23": ("dns_server", False),
+    "domain-search": ("domain_search", True), "24": ("domain_search", True),
+}  # fmt: skip
+
+
 def rows(index: Index) -> Iterator[Row]:
     """The options of each subnet, of each port that has some of its own, and the names of each network."""
     for network in index.topology.networks:
@@ -48,7 +55,7 @@ def rows(index: Index) -> Iterator[Row]:
                     "DHCP_Options", subnet.id, {"cidr": subnet.cidr, "options": options_v4(index, network, subnet)}
                 )
             elif subnet.ipv6_mode in ("dhcpv6-stateful", "dhcpv6-stateless"):
-                yield row("DHCP_Options", subnet.id, {"cidr": subnet.cidr, "options": _options_v6(subnet)})
+                yield row("DHCP_Options", subnet.id, {"cidr": subnet.cidr, "options": _options_v6(network, subnet)})
         for port in index.guest_ports_on(network.id):
             yield from _own_options(index, network, port)
         if records := names(index, network):
@@ -85,12 +92,14 @@ def options_v4(index: Index, network: Network, subnet: Subnet) -> dict[str, str]
     return told
 
 
-def _options_v6(subnet: Subnet) -> dict[str, str]:
+def _options_v6(network: Network, subnet: Subnet) -> dict[str, str]:
     told = {"server_id": naming.made_up_mac(f"dhcp {subnet.id}")}
     if subnet.ipv6_mode == "dhcpv6-stateless":
         told["dhcpv6_stateless"] = "true"
     if servers := [server for server in subnet.dns_servers if naming.version(server) == 6]:
         told["dns_server"] = "{" + ", ".join(servers) + "}"
+    if network.dns_domain:
+        told["domain_search"] = f'"{network.dns_domain.rstrip(".")}"'
     return told
 
 
@@ -99,7 +108,7 @@ def _own_options(index: Index, network: Network, port: Port) -> Iterator[Row]:
         ip_version = naming.version(subnet.cidr)
         extra = _extra(port, ip_version)
         if subnet.dhcp and extra:
-            told = options_v4(index, network, subnet) if ip_version == 4 else _options_v6(subnet)
+            told = options_v4(index, network, subnet) if ip_version == 4 else _options_v6(network, subnet)
             yield row("DHCP_Options", ref(port, subnet).key, {"cidr": subnet.cidr, "options": {**told, **extra}})
 
 
@@ -109,7 +118,9 @@ def _extra(port: Port, ip_version: int) -> dict[str, str]:
 
 
 def _translated(option: DhcpOption) -> tuple[str, str] | None:
-    known = _EXTRA.get(option.name.removeprefix("option:"))
+    known = (_EXTRA if option.ip_version == 4 else _EXTRA_V6).get(
+        option.name.removeprefix("option:").removeprefix("option6:")
+    )
     if known is None:
         return None  # OVN knows no such option; Neutron's API takes any name, and so a guest simply does not get it.
     name, quoted = known

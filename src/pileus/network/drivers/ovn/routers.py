@@ -71,7 +71,7 @@ def _port(index: Index, port: Port, places: Sequence[Row]) -> Row:
 
 def _advertisement(index: Index, port: Port, subnets: Sequence[tuple[Subnet, str]]) -> dict[str, str]:
     modes = {"slaac": "slaac", "dhcpv6-stateful": "dhcpv6_stateful", "dhcpv6-stateless": "dhcpv6_stateless"}
-    mode = next((subnet.ipv6_mode for subnet, _ in subnets if subnet.ipv6_mode is not None), None)
+    mode = next((subnet.ipv6_ra for subnet, _ in subnets if subnet.ipv6_ra is not None), None)
     if mode is None:
         return {}
     network = index.networks.get(port.network)
