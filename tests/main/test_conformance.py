@@ -29,6 +29,13 @@ def test_a_class_that_is_skipped_skips_all_its_tests() -> None:
     assert "skipped" == ended[A].status
 
 
+def test_what_a_class_leaves_behind_counts_once() -> None:
+    ended = every_test([A], [Result(A, "passed"), Result("tearDownClass (tempest.api.compute.m.T)", "failed")])
+    assert {A: "passed", "tempest.api.compute.m.T.tearDownClass": "failed"} == {
+        name: result.status for name, result in ended.items()
+    }
+
+
 def test_a_test_that_did_not_run_has_failed() -> None:
     assert "failed" == every_test([A], [])[A].status
 

@@ -26,7 +26,7 @@ EXPECTED = HOME / "expected_failures.txt"
 PINNED = ROOT / "requirements" / "conformance.txt"
 FAKES = ("--compute", "fake", "--network", "fake")
 SERVICES = ("identity", "image", "network", "compute", "scenario")
-NOT_PREPARED = re.compile(r"^(?:setUpClass|tearDownClass) \((?P<name>.+)\)$")
+OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
 
 
@@ -196,19 +196,18 @@ def judge(suite: Suite, listed: Iterable[str], results: Iterable[Result], *, shr
 def every_test(listed: Iterable[str], results: Iterable[Result]) -> Mapping[str, Result]:
     """How each test ended, by name. Where a class could not be prepared, that is how all its tests ended."""
     ended: dict[str, Result] = {}
-    of_class: dict[str, Result] = {}
+    prepared: dict[str, Result] = {}
     for result in results:
-        at_class = NOT_PREPARED.match(result.id)
-        if at_class is None:
+        of_class = OF_CLASS.match(result.id)
+        if of_class is None:
             ended[_name(result.id)] = result
+        elif of_class["when"] == "setUpClass":
+            prepared[of_class["name"]] = result
         else:
-            of_class[at_class["name"]] = result
+            ended[f"{of_class['name']}.tearDownClass"] = result
     for id in map(_name, listed):
-        prepared = of_class.get(id.rpartition(".")[0])
         if id not in ended:
-            ended[id] = prepared or Result(id, "failed", "It did not run.")
-        elif prepared is not None and prepared.status == "failed":
-            ended[id] = prepared  # what a class leaves behind counts against its tests
+            ended[id] = prepared.get(id.rpartition(".")[0]) or Result(id, "failed", "It did not run.")
     return ended
 
 
