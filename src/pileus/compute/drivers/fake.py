@@ -16,6 +16,7 @@ from pileus.compute.drivers.interface import (
     Changed,
     ConsoleAddresses,
     ConsoleKind,
+    Copy,
     DriverError,
     Facts,
     Nic,
@@ -30,6 +31,7 @@ from pileus.ports.plug import Plug, PortPlug
 
 POWERS = {Power.ON: PowerSeen.ON, Power.PAUSED: PowerSeen.PAUSED}
 RUNNING = (PowerSeen.ON, PowerSeen.PAUSED)
+RESTING = {Power.OFF: PowerSeen.OFF, Power.SUSPENDED: PowerSeen.SUSPENDED}
 RFB = b"RFB 003.008\n"
 
 
@@ -115,6 +117,8 @@ class Fake:
         await self._plug_in(pretence.wanted.nics, server.nics)
         pretence.wanted = server
         self._settle(pretence)
+        copy = Copy(server.snapshot, f"/fake/{server.id}/{server.snapshot}") if server.snapshot else None
+        pretence.seen = msgspec.structs.replace(pretence.seen, snapshot=copy)
 
     async def ensure_power(self, id: str, power: Power) -> None:
         await self._obey("ensure_power")
@@ -179,23 +183,30 @@ class Fake:
 
     def _settle(self, pretence: Pretence) -> None:
         wanted, seen = pretence.wanted, pretence.seen
-        runs = seen.power in RUNNING
         done, asked = seen.restarts, wanted.restarts
-        if runs and wanted.power is not Power.OFF and (asked.hard > done.hard):
+        if seen.power in RUNNING:
+            self._settle_running(pretence)
+        elif wanted.power in RESTING:
+            self._stop(pretence)
+        elif not pretence.ran or _grew(done, asked) or wanted.shape != seen.shape:
             self._start(pretence)
-        elif runs and (wanted.power is Power.OFF or asked.soft > done.soft):
+
+    def _settle_running(self, pretence: Pretence) -> None:
+        wanted, seen = pretence.wanted, pretence.seen
+        done, asked = seen.restarts, wanted.restarts
+        if wanted.power is Power.SUSPENDED:
+            self._stop(pretence)
+        elif wanted.power is not Power.OFF and (asked.hard > done.hard or wanted.shape != seen.shape):
+            self._start(pretence)
+        elif wanted.power is Power.OFF or asked.soft > done.soft:
             if wanted.id in self._deaf:
                 pretence.seen = msgspec.structs.replace(seen, doing="waiting for the guest to power off")
             elif wanted.power is Power.OFF:
                 self._stop(pretence)
             else:
                 self._start(pretence)
-        elif runs:
+        else:
             pretence.seen = msgspec.structs.replace(seen, power=POWERS[wanted.power], restarts=asked, doing=None)
-        elif wanted.power is Power.OFF:
-            self._stop(pretence)
-        elif not pretence.ran or _grew(done, asked):
-            self._start(pretence)
 
     def _start(self, pretence: Pretence) -> None:
         wanted = pretence.wanted
@@ -212,15 +223,18 @@ class Fake:
             ),
             started_at=self._clock.now(),
             pid=next(self._pids),
+            shape=wanted.shape,
         )
 
     def _stop(self, pretence: Pretence) -> None:
         pretence.ran = False
+        asleep = pretence.wanted.power is Power.SUSPENDED and pretence.seen.power in (*RUNNING, PowerSeen.SUSPENDED)
         pretence.seen = Seen(
-            PowerSeen.OFF,
+            PowerSeen.SUSPENDED if asleep else PowerSeen.OFF,
             restarts=pretence.wanted.restarts,
             disks_ready=True,
             started_at=pretence.seen.started_at,
+            shape=pretence.wanted.shape,
         )
 
     def _end(self, id: str, power: PowerSeen, why: str) -> None:

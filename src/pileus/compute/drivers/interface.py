@@ -19,6 +19,7 @@ class Power(enum.StrEnum):
     ON = "on"
     OFF = "off"
     PAUSED = "paused"
+    SUSPENDED = "suspended"  # its memory is in a file, and nothing runs
 
 
 class PowerSeen(enum.StrEnum):
@@ -27,6 +28,7 @@ class PowerSeen(enum.StrEnum):
     ON = "on"
     OFF = "off"
     PAUSED = "paused"
+    SUSPENDED = "suspended"
     CRASHED = "crashed"
     ABSENT = "absent"
 
@@ -81,6 +83,7 @@ class Restarts(msgspec.Struct, frozen=True):
     start: int = 0
     soft: int = 0
     hard: int = 0
+    nmi: int = 0  # interrupts that no guest can mask, for crash dumps
 
 
 class Consoles(msgspec.Struct, frozen=True):
@@ -91,7 +94,13 @@ class Consoles(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """All a host is told about a server."""
+    """All a host is told about a server.
+
+    `disk_generation`: when it differs from that of the disks there are, they are made anew from the image. `rescue`: while given,
+    the server boots from a fresh disk of this image and has its own disks behind that. `snapshot`: the root disk is copied
+    as it is now, whole, to a file of that name. `checkpoint`: the disks are remembered under this name before anything else is
+    changed; `rollback`: they are as they were at that checkpoint.
+    """
 
     id: str
     name: str
@@ -106,6 +115,18 @@ class Wanted(msgspec.Struct, frozen=True):
     consoles: Consoles = Consoles()
     firmware: str = "bios"
     cpu_model: str | None = None
+    disk_generation: int = 0
+    rescue: Image | None = None
+    snapshot: str | None = None
+    checkpoint: str | None = None
+    rollback: str | None = None
+
+    @property
+    def shape(self) -> str:
+        """What cannot change while the server runs: a server of another shape has to be started anew."""
+        size = f"{self.vcpus}x{self.ram_mib}"
+        disks = ",".join(str(disk.size_gib) for disk in (self.root, *self.disks))
+        return f"{size}/{self.disk_generation}:{disks}/{self.rescue.id if self.rescue else ''}"
 
 
 class ConsoleAddresses(msgspec.Struct, frozen=True):
@@ -115,11 +136,19 @@ class ConsoleAddresses(msgspec.Struct, frozen=True):
     serial: str | None = None
 
 
+class Copy(msgspec.Struct, frozen=True):
+    """A whole copy of a root disk, in qcow2: where it is on the host."""
+
+    name: str
+    file: str
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What a host sees of a server.
 
     `doing` is work that goes on by itself ("fetching the image", "stopping"); `failure` says why the last ensure did
-    not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended.
+    not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended. `shape` is
+    the last one wanted that is fulfilled.
     """
 
     power: PowerSeen = PowerSeen.ABSENT
@@ -131,6 +160,8 @@ class Seen(msgspec.Struct, frozen=True):
     started_at: dt.datetime | None = None
     exit_reason: str | None = None
     pid: int | None = None
+    shape: str = ""
+    snapshot: Copy | None = None
 
 
 ABSENT = Seen(PowerSeen.ABSENT)

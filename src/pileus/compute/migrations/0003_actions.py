@@ -18,4 +18,4 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("rescue", db.Json(), nullable=True))
         batch_op.add_column(sa.Column("resized", db.Json(), nullable=True))
         batch_op.add_column(sa.Column("shelf", db.Id(), nullable=True))
-        batch_op.add_column(sa.Column("config_drive", db.Boolean(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("config_drive", db.Boolean(), server_default=sa.false(), nullable=False))

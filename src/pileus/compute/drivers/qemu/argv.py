@@ -47,6 +47,26 @@ class Descriptors(msgspec.Struct, frozen=True):
     monitor: int
     serial: int | None
     taps: Mapping[str, int]
+    memory: int | None = None
+
+
+class DiskFile(msgspec.Struct, frozen=True):
+    """A disk of a server as files in its directory: its own, and if it is laid over an image a link to that."""
+
+    file: str
+    base: str
+    disk: Disk
+
+
+def disk_files(server: Wanted) -> tuple[DiskFile, ...]:
+    """All disks of a server, the one it boots from first."""
+    of = f"-{server.disk_generation}" if server.disk_generation else ""
+    disks = enumerate((server.root, *server.disks))
+    own = tuple(DiskFile(f"disk{at}{of}.qcow2", f"base{at}{of}", disk) for at, disk in disks)
+    if server.rescue is None:
+        return own
+    name = f"rescue-{server.rescue.id}"
+    return (DiskFile(f"{name}.qcow2", f"{name}.base", Disk(server.root.size_gib, server.rescue)), *own)
 
 
 def argv(server: Wanted, accel: Accel, fds: Descriptors) -> list[str]:
@@ -58,22 +78,13 @@ def argv(server: Wanted, accel: Accel, fds: Descriptors) -> list[str]:
         *_serial(fds.serial),
         *_video(server),
         *(word for at, nic in enumerate(server.nics) for word in _nic(at, nic, fds.taps[nic.port_id])),
-        *(word for at, disk in enumerate((server.root, *server.disks)) for word in _disk(at, disk)),
+        *(word for at, disk in enumerate(disk_files(server)) for word in _disk(at, disk)),
         *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
         *("-device", f"virtio-balloon-pci,free-page-reporting=on,addr={BALLOON_SLOT:#x}"),
+        *(("-incoming", f"fd:{fds.memory}") if fds.memory is not None else ()),
         *("-msg", "timestamp=on"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
     ]
-
-
-def disk_file(at: int) -> str:
-    """The name of a server's disk in its directory."""
-    return f"disk{at}.qcow2"
-
-
-def base_file(at: int) -> str:
-    """The name under which the image below a disk is linked into the directory."""
-    return f"base{at}"
 
 
 def _machine(server: Wanted, accel: Accel) -> list[str]:
@@ -122,19 +133,20 @@ def _nic(at: int, nic: Nic, fd: int) -> list[str]:
     return ["-netdev", f"tap,id=net{at},fd={fd},vhost=off", "-device", device]
 
 
-def _disk(at: int, disk: Disk) -> list[str]:
+def _disk(at: int, disk: DiskFile) -> list[str]:
     words: list[str] = []
     base = None
-    if disk.image is not None:
-        base = base_file(at)
-        words += _blockdev(driver="file", node_name=f"{base}-file", filename=base, read_only=True)
-        if disk.image.format == "qcow2":
+    image = disk.disk.image
+    if image is not None:
+        base = f"base{at}"
+        words += _blockdev(driver="file", node_name=f"{base}-file", filename=disk.base, read_only=True)
+        if image.format == "qcow2":
             # No file an image may name in its header is ever opened.
             words += _blockdev(driver="qcow2", node_name=base, file=f"{base}-file", backing=None, read_only=True)
         else:
             words += _blockdev(driver="raw", node_name=base, file=f"{base}-file", read_only=True)
     name = f"disk{at}"
-    words += _blockdev(driver="file", node_name=f"{name}-file", filename=disk_file(at), discard="unmap")
+    words += _blockdev(driver="file", node_name=f"{name}-file", filename=disk.file, discard="unmap")
     words += _blockdev(driver="qcow2", node_name=name, file=f"{name}-file", backing=base, discard="unmap")
     words += ["-device", f"virtio-blk-pci,id={name},drive={name},addr={DISKS_SLOT + at:#x},bootindex={at + 1}"]
     return words

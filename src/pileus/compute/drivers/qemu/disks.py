@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.compute.drivers.interface import Disk, DriverError, Image, Wanted
-from pileus.compute.drivers.qemu.argv import base_file, disk_file
+from pileus.compute.drivers.interface import DriverError, Image, Wanted
+from pileus.compute.drivers.qemu.argv import DiskFile, disk_files
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
 from pileus.kit.run import ProgramFailed, run
@@ -96,15 +96,14 @@ class Disks:
     async def ensure(self, server: Wanted, home: Home, then: Callable[[], None]) -> bool:
         """Whether every disk is there; if not, an image is on its way and `then` is called when to ask again."""
         ready = True
-        for at, disk in enumerate((server.root, *server.disks)):
-            ready = await self._ensure_one(at, disk, home, then) and ready
+        for files in disk_files(server):
+            ready = await self._ensure_one(files, home, then) and ready
         return ready
 
-    async def _ensure_one(self, at: int, disk: Disk, home: Home, then: Callable[[], None]) -> bool:
-        file = home.guest / disk_file(at)
+    async def _ensure_one(self, files: DiskFile, home: Home, then: Callable[[], None]) -> bool:
+        disk, file, base = files.disk, home.guest / files.file, home.guest / files.base
         if file.exists():
             return True
-        base = home.guest / base_file(at)
         if disk.image is not None and not base.exists():
             cached = self._cache.ready(disk.image, then)
             if cached is None:
@@ -114,29 +113,40 @@ class Disks:
         size = disk.size_gib * GIB
         below: list[str] = []
         if disk.image is not None:
-            size = max(size, await _virtual_size(jail, base, disk.image.format))
+            size = max(size, (await look_at(jail, base, disk.image.format)).virtual_size)
             below = ["-b", base.name, "-F", disk.image.format]
         # A name of its own: the qemu-img of a controller that was killed may still hold, and lock, the one before.
         for left in home.guest.glob(f"{file.name}.*.part"):
             left.unlink()
         part = f"{file.name}.{secrets.token_hex(4)}.part"
-        await _qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
+        await qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
         (home.guest / part).rename(file)
         return True
 
 
-class _Measured(msgspec.Struct, rename="kebab"):
+class Checkpoint(msgspec.Struct):
+    """A state of a disk that is remembered inside it."""
+
+    name: str
+
+
+class Measured(msgspec.Struct, rename="kebab"):
+    """What qemu-img tells of a disk."""
+
     virtual_size: int
+    snapshots: tuple[Checkpoint, ...] = ()
 
 
-async def _virtual_size(jail: Jail, file: Path, format: str) -> int:
-    out = await _qemu_img(jail, file.parent, "info", "--output=json", "-f", format, file.name)
-    return msgspec.json.decode(out, type=_Measured).virtual_size
+async def look_at(jail: Jail, file: Path, format: str) -> Measured:
+    """What a disk is like, whether a QEMU has it open or not."""
+    out = await qemu_img(jail, file.parent, "info", "-U", "--output=json", "-f", format, file.name)
+    return msgspec.json.decode(out, type=Measured)
 
 
-async def _qemu_img(jail: Jail, cwd: Path, *words: str) -> str:
+async def qemu_img(jail: Jail, cwd: Path, *words: str, deadline_s: float = QEMU_IMG_S) -> str:
+    """What qemu-img says, run as the server's user; raises DriverError with its last words."""
     try:
-        done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=QEMU_IMG_S)
+        done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=deadline_s)
     except ProgramFailed as failed:
         raise DriverError(f"qemu-img {words[0]} failed", failed.why) from failed
     return done.out

@@ -46,6 +46,9 @@ class Run(msgspec.Struct, frozen=True):
     stop_by: float | None = None
     ended: Ended | None = None
     disks_ready: bool = False
+    shape: str = ""  # of what runs, or will: see Wanted.shape
+    saved: bool = False  # its memory is in the file, from which it goes on
+    checkpoint: str | None = None  # what the disks are remembered under
 
 
 class Home:
@@ -58,6 +61,7 @@ class Home:
         self.monitor = self.path / "monitor.sock"
         self.serial = self.path / "serial.sock"
         self.log = self.path / "qemu.log"
+        self.memory = self.path / "memory"
         self.uid = uid_of(id) if os.geteuid() == 0 else None
 
     def ensure(self) -> None:

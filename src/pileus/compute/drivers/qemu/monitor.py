@@ -16,7 +16,7 @@ from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu.process import dial
 
 ANSWER_S = 5.0
-EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED")
+EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "JOB_STATUS_CHANGE", "DEVICE_DELETED")
 
 # The library writes every lost connection to the log as an error; for us those are servers that ended.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -60,6 +60,14 @@ class Monitor:
             raise DriverError(f"QEMU refused {command}", str(refused)) from refused
         except (QMPError, OSError, EOFError) as failed:
             raise DriverError("QEMU's monitor was lost", str(failed) or type(failed).__name__) from failed
+
+    async def hand(self, name: str, fd: int) -> None:
+        """QEMU has a copy of the open file under that name."""
+        try:
+            self._client.send_fd_scm(fd)
+        except (QMPError, OSError) as failed:
+            raise DriverError("QEMU's monitor was lost", str(failed)) from failed
+        await self.execute("getfd", fdname=name)
 
     async def status(self) -> str:
         """QEMU's word for the server's state: running, paused, shutdown, io-error …"""

@@ -10,6 +10,8 @@ from pileus.compute.drivers.interface import Power, Wanted
 from pileus.compute.drivers.qemu.home import Run
 
 GUEST_OFF = "shutdown"
+SAVED = "postmigrate"
+LOADING = "inmigrate"
 
 
 class Act(enum.Enum):
@@ -24,6 +26,11 @@ class Act(enum.Enum):
     BURY = "the guest powered off; end what is left of QEMU and note why"
     PAUSE = "stop the processors"
     RESUME = "let the processors go on"
+    SAVE = "write the memory to a file"
+    STORE = "the memory is in the file: end QEMU"
+    LOAD = "nothing yet; the memory is being read from the file"
+    NMI = "interrupt the guest"
+    SHAPE = "give the disks the shape that is wanted"
 
 
 def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
@@ -34,7 +41,15 @@ def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
         return Act.BURY
     if wanted.power is Power.OFF:
         return _stop(run, status, now)
-    if wanted.restarts.hard > run.done.hard:
+    if status == LOADING:
+        return Act.LOAD
+    if wanted.power is Power.SUSPENDED:
+        return Act.STORE if status == SAVED else Act.SAVE
+    return _running(wanted, run, status, now)
+
+
+def _running(wanted: Wanted, run: Run, status: str, now: float) -> Act:
+    if wanted.restarts.hard > run.done.hard or run.shape not in ("", wanted.shape):
         return Act.KILL
     if wanted.restarts.soft > run.done.soft:
         return _stop(run, status, now)
@@ -48,8 +63,12 @@ def _processors(wanted: Wanted, run: Run, status: str) -> Act:
         return Act.PAUSE
     # A guest stopped by a full disk ("io-error") would only stop again; a start asked for anew tries it once.
     again = status == "io-error" and wanted.restarts.start > run.done.start
-    if wanted.power is Power.ON and (status == "paused" or again):
+    if wanted.power is Power.ON and (status in ("paused", SAVED) or again):
         return Act.RESUME
+    if wanted.restarts.nmi > run.done.nmi and status == "running":
+        return Act.NMI
+    if run.checkpoint is not None and wanted.checkpoint is None:
+        return Act.SHAPE  # Only to forget a checkpoint a server need not stand still.
     return Act.REST
 
 
@@ -62,11 +81,13 @@ def _stop(run: Run, status: str, now: float) -> Act:
 
 
 def _at_rest(wanted: Wanted, run: Run) -> Act:
-    if wanted.power is Power.OFF:
+    if not run.saved and (run.shape != wanted.shape or run.checkpoint != wanted.checkpoint):
+        return Act.SHAPE
+    if wanted.power in (Power.OFF, Power.SUSPENDED):
         return Act.REST
     asked_anew = (
         wanted.restarts.start > run.done.start
         or wanted.restarts.soft > run.done.soft
         or wanted.restarts.hard > run.done.hard
     )
-    return Act.START if asked_anew or not run.ran or run.stop_by is not None else Act.REST
+    return Act.START if asked_anew or not run.ran or run.saved or run.stop_by is not None else Act.REST

@@ -24,24 +24,33 @@ from pileus.compute.drivers.interface import (
     Seen,
     Wanted,
 )
+from pileus.compute.drivers.qemu import memory
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail, trim
+from pileus.compute.drivers.qemu.copies import Copies
 from pileus.compute.drivers.qemu.disks import Disks
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
 from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
 from pileus.compute.drivers.qemu.monitor import Monitor
-from pileus.compute.drivers.qemu.plan import GUEST_OFF, Act, next_act
+from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED, Act, next_act
+from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
 from pileus.ports.plug import Plug, PortPlug
 
 END_S = 5.0
-MOST_ACTS = 8  # A hard reboot of a paused server takes the most: kill, start, pause, rest.
+MOST_ACTS = 10  # A hard reboot of a paused server takes the most: kill, shape, start, pause, rest.
 PRESS_AGAIN_S = 10.0
 BY_GUEST = "the guest powered off"
 UNWATCHED = "QEMU ended while nobody watched"
-POWERS = {"paused": PowerSeen.PAUSED, "io-error": PowerSeen.PAUSED, GUEST_OFF: PowerSeen.OFF}
+POWERS = {
+    "paused": PowerSeen.PAUSED,
+    SAVED: PowerSeen.PAUSED,
+    LOADING: PowerSeen.PAUSED,
+    "io-error": PowerSeen.PAUSED,
+    GUEST_OFF: PowerSeen.OFF,
+}
 FAILURES = {"io-error": "The server stands still: its disk cannot be written, the host's may be full."}
 CRASHED = ("guest-panicked", "internal-error")
 
@@ -70,6 +79,7 @@ class Server:
         self._waiting_for: str | None = None
         self._searched = False
         self._pressed = 0.0
+        self._copies = Copies(home, self._tell)
         self._working = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
@@ -77,18 +87,28 @@ class Server:
         """The server is, or is becoming, as wanted."""
         async with self._working:
             self._home.ensure()
-            if self._home.wanted() != wanted:
-                self._home.keep_wanted(wanted)
+            self._keep(wanted)
             self._waiting_for = None
             self._waiting_for = await self._still_missing(wanted)
             if self._waiting_for is not None:
                 return
-            acts: list[Act] = []
-            while len(acts) < MOST_ACTS:
-                acts.append(next_act(wanted, self._home.run(), await self._status(), time.time()))
-                if not await self._do(acts[-1], wanted):
-                    return
-            raise DriverError("The server does not settle", ", ".join(act.name for act in acts).lower())
+            await self._bring(wanted)
+            await self._copies.ensure(wanted, None if await self._status() is None else await self._connected())
+
+    async def _bring(self, wanted: Wanted) -> None:
+        acts: list[Act] = []
+        while len(acts) < MOST_ACTS:
+            acts.append(next_act(wanted, self._home.run(), await self._status(), time.time()))
+            if not await self._do(acts[-1], wanted):
+                return
+        raise DriverError("The server does not settle", ", ".join(act.name for act in acts).lower())
+
+    def _keep(self, wanted: Wanted) -> None:
+        before, run = self._home.wanted(), self._home.run()
+        if before is not None and run.pid is not None and not run.shape:
+            self._remember(shape=before.shape)  # An earlier release started it, and did not write that down.
+        if before != wanted:
+            self._home.keep_wanted(wanted)
 
     async def ensure_power(self, power: Power) -> None:
         """The server is as it was last wanted, but for its power."""
@@ -132,6 +152,8 @@ class Server:
             failure=failure or FAILURES.get(status or ""),
             started_at=run.started_at,
             exit_reason=_exit_reason(run, status),
+            shape=run.shape,
+            snapshot=self._copies.ready(wanted.snapshot if (wanted := self._home.wanted()) is not None else None),
         )
         if status is None or self._process is None:
             return seen
@@ -140,6 +162,7 @@ class Server:
 
     async def let_go(self) -> None:
         """Watch no longer; QEMU goes on."""
+        await self._copies.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._monitor is not None:
@@ -228,6 +251,8 @@ class Server:
             return self._monitor
 
     def _power(self, run: Run, status: str | None) -> PowerSeen:
+        if status is None and run.saved:
+            return PowerSeen.SUSPENDED
         if status is None:
             return PowerSeen.CRASHED if run.ended is not None and run.ended.crashed else PowerSeen.OFF
         return PowerSeen.CRASHED if status in CRASHED else POWERS.get(status, PowerSeen.ON)
@@ -273,7 +298,39 @@ class Server:
                 await self._bury()
             case Act.PAUSE | Act.RESUME:
                 await self._pause(wanted, on=act is Act.PAUSE)
-        return act not in (Act.REST, Act.WAIT)
+            case _:
+                await self._do_seldom(act, wanted)
+        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD)
+
+    async def _do_seldom(self, act: Act, wanted: Wanted) -> None:
+        match act:
+            case Act.SHAPE:
+                await self._reshape(wanted)
+            case Act.NMI:
+                await (await self._connected()).execute("inject-nmi")
+                self._remember(done=msgspec.structs.replace(self._home.run().done, nmi=wanted.restarts.nmi))
+            case Act.SAVE:
+                await memory.save(await self._connected(), self._home)
+                self._come_again(memory.ASK_AGAIN_S)
+            case Act.LOAD:
+                self._come_again(memory.ASK_AGAIN_S)
+            case Act.STORE:
+                await asyncio.to_thread(memory.settle, self._home)
+                self._remember(saved=True)
+                await self._end(signal.SIGTERM)
+            case _:
+                raise AssertionError(act)
+
+    async def _reshape(self, wanted: Wanted) -> None:
+        """The disks have the shape that is wanted; what has another shape than before starts again."""
+        run = self._home.run()
+        if self._process is not None:
+            await forget_checkpoint(wanted, self._home, await self._connected())
+            self._remember(checkpoint=None)
+            return
+        await reshape(wanted, self._home)
+        ran = run.ran and run.shape in ("", wanted.shape)
+        self._remember(shape=wanted.shape, checkpoint=wanted.checkpoint, ran=ran)
 
     async def _bury(self) -> None:
         asked = self._home.run().stop_by is not None
@@ -291,8 +348,10 @@ class Server:
     def _rest(self, wanted: Wanted) -> None:
         run = self._home.run()
         settled = msgspec.structs.replace(run, done=wanted.restarts, disks_ready=True)
+        if self._process is not None and self._home.memory.exists():
+            self._home.memory.unlink()  # It was read; the server has gone on since.
         if wanted.power is Power.OFF:
-            settled = msgspec.structs.replace(settled, ran=False, stop_by=None, ended=None)
+            settled = msgspec.structs.replace(settled, ran=False, stop_by=None, ended=None, saved=False)
         if settled != run:
             self._home.keep_run(settled)
 
@@ -303,20 +362,22 @@ class Server:
             self._pressed = now
             await (await self._connected()).execute("system_powerdown")
         stop_by = self._home.run().stop_by or now
+        self._come_again(max(0.0, min(stop_by - now, PRESS_AGAIN_S)))
+
+    def _come_again(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(0.0, min(stop_by - now, PRESS_AGAIN_S)), self._tell)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tell)
 
     async def _start(self, wanted: Wanted) -> None:
         for nic in wanted.nics:
             await self._means.plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
         accel = await self._means.accel.choose()
         with contextlib.ExitStack() as ours:
-            fds = await self._descriptors(wanted, ours)
-            words = Jail(self._home.uid).around(argv(wanted, accel, fds), _groups(accel))
-            numbers = [fds.monitor, *([fds.serial] if fds.serial is not None else []), *fds.taps.values()]
             before = self._home.run()
+            fds = await self._descriptors(wanted, ours, before)
+            words = Jail(self._home.uid).around(argv(wanted, accel, fds), _groups(accel))
+            numbers = [fd for fd in (fds.monitor, fds.serial, fds.memory, *fds.taps.values()) if fd is not None]
             process = processes.start(words, self._home.guest, numbers, self._home.log)
         self._home.keep_run(
             Run(
@@ -327,6 +388,8 @@ class Server:
                 boot_id=processes.boot_id(),
                 started_at=dt.datetime.now(dt.UTC),
                 disks_ready=True,
+                shape=wanted.shape,
+                checkpoint=before.checkpoint,
             )
         )
         self._pressed = 0.0
@@ -355,7 +418,7 @@ class Server:
             self._home.keep_run(msgspec.structs.replace(before, pid=None, born=None, disks_ready=True))
             raise DriverError("QEMU did not start", tail(self._home.log, 3).strip() or "it said nothing") from None
 
-    async def _descriptors(self, wanted: Wanted, ours: contextlib.ExitStack) -> Descriptors:
+    async def _descriptors(self, wanted: Wanted, ours: contextlib.ExitStack, run: Run) -> Descriptors:
         """Open what QEMU is to inherit; our copies are closed with `ours`."""
         monitor = ours.enter_context(processes.listen(self._home.monitor)).fileno()
         serial = None
@@ -363,11 +426,15 @@ class Server:
             serial = ours.enter_context(processes.listen(self._home.serial)).fileno()
         else:
             self._home.serial.unlink(missing_ok=True)
+        saved = None
+        if run.saved and wanted.restarts.hard == run.done.hard:
+            saved = os.open(self._home.memory, os.O_RDONLY | os.O_NOFOLLOW)
+            ours.callback(os.close, saved)
         taps = {}
         for nic in wanted.nics:
             taps[nic.port_id] = await self._means.plug.open_tap(nic.port_id)
             ours.callback(os.close, taps[nic.port_id])
-        return Descriptors(monitor, serial, taps)
+        return Descriptors(monitor, serial, taps, saved)
 
     async def _end(self, first: signal.Signals) -> None:
         """QEMU is gone: asked first, which lets it put its disks in order, killed if it does not go."""
