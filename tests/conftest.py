@@ -9,11 +9,30 @@ import pytest
 
 from pileus.kit.clock import FakeClock
 
-from .postgres import database, fresh_database, own_postgres_server, postgres, postgres_server
+from .postgres import (
+    close_opened,
+    database,
+    fresh_database,
+    own_postgres_server,
+    postgres,
+    postgres_server,
+    prefer,
+)
 
 __all__ = ["database", "fresh_database", "own_postgres_server", "postgres", "postgres_server"]
 
 TURNS_TO_END = 10  # what a test has cancelled or closed may need some turns of the loop to be gone
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the run choose the database of tests that care for none."""
+    kinds = ("sqlite", "postgresql")
+    parser.addoption("--database", choices=kinds, default="sqlite", help="what services' tests keep their rows in")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Pass the choice on."""
+    prefer(config.getoption("--database"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,7 +47,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 async def _alone(test: Coroutine[Any, Any, object]) -> None:
     """The test has passed and left no task behind: one that is still at work is a bug in it or in what it tests."""
-    await test
+    try:
+        await test
+    finally:
+        await close_opened()
     me = asyncio.current_task()
     left = asyncio.all_tasks() - {me}
     for _ in range(TURNS_TO_END):

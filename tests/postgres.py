@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from pileus.kit.db import Database
+
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 START_S = 30.0
 UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
@@ -138,6 +140,30 @@ def _as_user() -> list[str]:
 
 
 _running: list[Server] = []
+_opened: list[tuple[Database, str]] = []
+_wanted: list[str] = []
+
+
+def prefer(database: str) -> None:
+    """From now on `open_empty` opens databases of this kind: `sqlite` or `postgresql`."""
+    _wanted[:] = [database]
+
+
+async def open_empty() -> Database:
+    """An empty database of the kind this run of the tests is for (`--database`), closed when the test has ended."""
+    address = server().fresh() if _wanted == ["postgresql"] else ":memory:"
+    db = await Database.open(address)
+    _opened.append((db, address))
+    return db
+
+
+async def close_opened() -> None:
+    """No database that `open_empty` has opened is left."""
+    while _opened:
+        db, address = _opened.pop()
+        await db.close()
+        if address != ":memory:":
+            server().drop(address)
 
 
 def server() -> Server:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from tests.compute.fakes import IMAGE, FakeConsoles, FakeDirectory, FakeImages, FakeNetworks, FakePlacement
+from tests.postgres import open_empty
 
 from pileus.compute import manifest
 from pileus.compute.agent import KIND, ServerHandler
@@ -162,7 +163,7 @@ class World:
 
 async def a_database() -> Database:
     """An empty database in memory."""
-    db = await Database.open(":memory:")
+    db = await open_empty()
     await create_all(db, COMPUTE, metadata)
     return db
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.postgres import open_empty
 
 from pileus.identity.config import Config
 from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, bootstrap, build
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import Database, create_all
+from pileus.kit.db import create_all
 from pileus.kit.http import Kernel
 
 PASSWORD = "correct horse"
@@ -37,7 +38,7 @@ class Cloud:
         self.admin = ""
 
     async def start(self) -> None:
-        self.db = await Database.open(":memory:")
+        self.db = await open_empty()
         await create_all(self.db, METADATA)
         self.restart()
         self.account = await bootstrap(

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.postgres import open_empty
+
 from pileus.image.app import ImageApp
 from pileus.image.config import ImageConfig
 from pileus.image.drivers.file import FileStore
 from pileus.image.manifest import API, METADATA
 from pileus.kit.auth import Caller
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import Database, create_all
+from pileus.kit.db import create_all
 from pileus.kit.errors import Unauthorized
 from pileus.kit.http import Kernel
 
@@ -37,7 +39,7 @@ class Tokens:
 
 async def build(folder: Path, **config: Any) -> ImageApp:
     """An image service without images."""
-    db = await Database.open(":memory:")
+    db = await open_empty()
     await create_all(db, METADATA)
     return ImageApp(db=db, clock=FakeClock(), files=FileStore(folder / "images"), config=ImageConfig(**config))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.postgres import open_empty
 
 from pileus.kit import tables as kit_tables
 from pileus.kit.auth import Caller
@@ -158,7 +159,7 @@ def net(clock: FakeClock) -> Callable[[], contextlib.AbstractAsyncContextManager
 
     @contextlib.asynccontextmanager
     async def _open() -> AsyncIterator[Net]:
-        db = await Database.open(":memory:")
+        db = await open_empty()
         await create_all(db, kit_tables.metadata, METADATA)
         yield Net(db, clock)
         await db.close()
