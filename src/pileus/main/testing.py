@@ -20,6 +20,7 @@ from pileus.main import packages
 ROOT = Path(__file__).resolve().parents[3]
 UNIT = "not host and not client and not scale"
 REAL = "host or client"
+ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
 NO_TESTS = 5  # pytest's exit code for "nothing was selected"
 USAGE = 2
 
@@ -56,7 +57,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def run(what: str, rest: Sequence[str]) -> int:
-    """Run the steps `what` names (none: rules, unit and real tests); `rest` goes to pytest; return the exit code."""
+    """Run the steps `what` names (none: rules, unit tests on either database, real tests); `rest` goes to pytest; return the exit code."""
     if what == "browser":
         print(f"There are no {what} tests yet.", file=sys.stderr)
         return USAGE
@@ -90,6 +91,8 @@ def checks() -> list[Step]:
 
 def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
     unit = _pytest("unit", UNIT, ["-n", "2", *rest], results)
+    ignored = [f"--ignore=tests/{folder}" for folder in ON_EITHER]
+    again = _pytest("postgresql", UNIT, ["-n", "2", "--database=postgresql", *ignored, *rest], results)
     real = _pytest("real", REAL, rest, results)
     match what:
         case "rules":
@@ -99,7 +102,7 @@ def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
         case "real":
             return [real]
         case _:
-            return [*checks(), unit, real]
+            return [*checks(), unit, again, real]
 
 
 def _pytest(name: str, selection: str, rest: Sequence[str], results: Path) -> Step:
