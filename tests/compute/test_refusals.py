@@ -7,7 +7,15 @@ from tests.compute.world import World, a_world
 
 from pileus.compute.manifest import API
 from pileus.kit.http import Route
-from pileus.kit.policy import ADMIN, ADMIN_OR_SELF, ANY, PROJECT_MANAGER, PROJECT_MEMBER, PROJECT_READER
+from pileus.kit.policy import (
+    ADMIN,
+    ADMIN_OR_SELF,
+    ADMIN_OR_SERVICE,
+    ANY,
+    PROJECT_MANAGER,
+    PROJECT_MEMBER,
+    PROJECT_READER,
+)
 
 GUARDED = [route for route in API.routes if route.rule is not None]
 
@@ -16,9 +24,9 @@ def name(route: Route) -> str:
     return f"{route.method} {route.path} {route.action or ''} {route.since}"
 
 
-async def ask(world: World, route: Route, server: str, by: str | None) -> int:
+async def ask(world: World, route: Route, server: str, by: str | None, group: str = "x") -> int:
     """The status of the operation, with a body that no operation would accept if it came to that."""
-    ids = {"server_id": server, "flavor_id": "small", "project_id": "p1"}
+    ids = {"server_id": server, "flavor_id": "small", "project_id": "p1", "group": group}
     path = re.sub(r"\{(\w+)\}", lambda part: ids.get(part[1], "x"), route.path)
     version = max(route.since, (2, 1))
     body = None
@@ -40,15 +48,20 @@ async def test_every_operation_refuses_strangers() -> None:
 
 @pytest.mark.slow
 async def test_operations_refuse_whom_their_rule_does_not_name() -> None:
-    refused = {PROJECT_READER: ["outsider"], PROJECT_MEMBER: ["rita"], ADMIN: ["alice"], PROJECT_MANAGER: ["alice"]}
+    refused = {PROJECT_READER: ["outsider"], PROJECT_MEMBER: ["rita"], ADMIN: ["alice"], PROJECT_MANAGER: ["alice"],
+               ADMIN_OR_SERVICE: ["alice"]}  # fmt: skip
     async with a_world() as world:
         server = await world.boot()
+        made = await world.ask(
+            "POST", "/v2.1/os-server-groups", {"server_group": {"name": "g", "policies": ["affinity"]}}
+        )
+        group = made.body["server_group"]["id"]
         for route in GUARDED:
             assert route.rule is not None
             if route.rule.default in {ANY, ADMIN_OR_SELF}:
                 continue
             for by in refused[route.rule.default]:
-                assert 403 == await ask(world, route, server, by), f"{name(route)} by {by}"
+                assert 403 == await ask(world, route, server, by, group), f"{name(route)} by {by}"
 
 
 @pytest.mark.slow

@@ -130,7 +130,7 @@ async def test_every_field_lives_in_its_microversions() -> None:
         )  # fmt: skip
         assert "one" == admin["OS-EXT-SRV-ATTR:hostname"]
         detail = (await world.ask("GET", "/v2.1/servers/detail", at="2.104")).body["servers"][0]
-        assert newest.keys() - detail.keys() == {"server_groups", "scheduler_hints"}
+        assert newest.keys() - detail.keys() == {"server_groups"}
 
 
 async def test_names_and_descriptions_change() -> None:

@@ -125,3 +125,39 @@ class NotForTheCaller(Denied):
 
 class HostInUse(Conflict):
     """Host {host} cannot be forgotten: {why}."""
+
+
+class AggregateNotFound(NotFound):
+    """Aggregate {aggregate} could not be found."""
+
+
+class AggregateExists(Conflict):
+    """Aggregate {name} already exists."""
+
+
+class AggregateInUse(Invalid):
+    """Aggregate {aggregate} still has hosts: remove them first."""
+
+
+class HostInAggregate(Conflict):
+    """Aggregate {aggregate} already has host {host}."""
+
+
+class HostNotInAggregate(NotFound):
+    """Aggregate {aggregate} has no host {host}."""
+
+
+class HostInOtherZone(Conflict):
+    """Host {host} is in availability zone {zone} already, so it cannot be in {wanted}."""
+
+
+class ServerGroupNotFound(NotFound):
+    """Instance group {group} could not be found."""
+
+
+class TooManyServerGroups(OverQuota):
+    """Quota exceeded, too many server groups."""
+
+
+class TooManyInGroup(OverQuota):
+    """Quota exceeded, too many servers in group"""

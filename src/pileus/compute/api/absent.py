@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from pileus.compute import errors
-from pileus.compute.api.service import admin, api, member, reader, server_find
+from pileus.compute.api.service import api, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
@@ -12,30 +11,6 @@ from pileus.kit.policy import PROJECT_MANAGER, PROJECT_READER, Rule
 PASSWORD = "/servers/{server_id}/os-server-password"
 SHARES = "/servers/{server_id}/shares"
 MIGRATIONS = "/servers/{server_id}/migrations"
-
-
-@api.get("/os-aggregates", admin("os-aggregates:index"), key="aggregates")
-async def aggregates(call: Call[Compute]) -> list[dict[str, Any]]:
-    """List host aggregates, of which there are none yet."""
-    return []
-
-
-@api.get("/os-aggregates/{aggregate}", admin("os-aggregates:show"))
-async def aggregate_show(call: Call[Compute], aggregate: str) -> None:
-    """Show a host aggregate, of which there are none yet."""
-    raise errors.NoSuchThing(what="Aggregate", id=aggregate)
-
-
-@api.get("/os-server-groups", reader("os-server-groups:index"), key="server_groups")
-async def groups(call: Call[Compute]) -> list[dict[str, Any]]:
-    """List server groups, of which there are none yet."""
-    return []
-
-
-@api.get("/os-server-groups/{group}", reader("os-server-groups:show"))
-async def group_show(call: Call[Compute], group: str) -> None:
-    """Show a server group, of which there are none yet."""
-    raise errors.NoSuchThing(what="Instance group", id=group)
 
 
 @api.get("/os-migrations", Rule("os_compute_api:os-migrations:index", PROJECT_MANAGER), key="migrations")

@@ -10,10 +10,8 @@ from pileus.compute import errors
 from pileus.compute.api.service import admin, anybody, api, fine_moment
 from pileus.compute.app import Compute
 from pileus.compute.commands import hosts as commands
-from pileus.compute.flows.hosts import provider_id
-from pileus.compute.models.hosts import ComputeHost, version_number
-from pileus.compute.store.servers import server_count_by_host, server_list_on_host
-from pileus.kit.http import Call, F, Page, Query, Reply, Wire
+from pileus.compute.models.hosts import ComputeHost
+from pileus.kit.http import Call, F, Query, Wire
 
 BINARY = "nova-compute"
 SERVICE_IDS = uuid.UUID("0e6d9a92-9d46-57c5-8c0c-3b1d3f0a61a7")
@@ -44,23 +42,34 @@ class ZoneView(Wire, kw_only=True):
 @api.get("/os-availability-zone", anybody("os-availability-zone:list"), key="availabilityZoneInfo")
 async def zones(call: Call[Compute]) -> list[ZoneView]:
     """List the availability zones."""
-    found = await commands.host_list(call.app)
-    usable = any(host.up and not host.disabled for host in found)
-    return [ZoneView(name=call.app.config.zone, state=ZoneState(available=usable))]
+    return [_zone(name, hosts) for name, hosts in (await _zones(call)).items()]
 
 
 @api.get("/os-availability-zone/detail", admin("os-availability-zone:detail"), key="availabilityZoneInfo")
 async def zones_detail(call: Call[Compute]) -> list[ZoneView]:
     """List the availability zones with the hosts in them."""
-    found = await commands.host_list(call.app)
-    states = {
-        host.name: {
-            BINARY: ServiceState(active=not host.disabled, available=host.up, updated_at=fine_moment(host.last_heard))
-        }
-        for host in found
-    }
-    usable = any(host.up and not host.disabled for host in found)
-    return [ZoneView(name=call.app.config.zone, state=ZoneState(available=usable), hosts=states)]
+    views = []
+    for name, hosts in (await _zones(call)).items():
+        view = _zone(name, hosts)
+        view.hosts = {host.name: {BINARY: _state(host)} for host in hosts}
+        views.append(view)
+    return views
+
+
+async def _zones(call: Call[Compute]) -> dict[str, list[ComputeHost]]:
+    """The hosts in each zone; without any host, the one that hosts are in unless an aggregate says otherwise."""
+    found: dict[str, list[ComputeHost]] = {}
+    for host in sorted(await commands.host_list(call.app), key=lambda host: host.zone):
+        found.setdefault(host.zone, []).append(host)
+    return found or {call.app.config.zone: []}
+
+
+def _zone(name: str, hosts: list[ComputeHost]) -> ZoneView:
+    return ZoneView(name=name, state=ZoneState(available=any(host.up and not host.disabled for host in hosts)))
+
+
+def _state(host: ComputeHost) -> ServiceState:
+    return ServiceState(active=not host.disabled, available=host.up, updated_at=fine_moment(host.last_heard))
 
 
 class ServiceView(Wire, kw_only=True):
@@ -93,12 +102,12 @@ class ServiceUpdate(Wire, kw_only=True):
     forced_down: bool | UnsetType = UNSET
 
 
-def _service(call: Call[Compute], number: int, host: ComputeHost) -> ServiceView:
+def service_view(host: ComputeHost) -> ServiceView:
     return ServiceView(
-        number=number,
+        number=host.number,
         id=service_id(host.name),
         host=host.name,
-        zone=call.app.config.zone,
+        zone=host.zone,
         status="disabled" if host.disabled else "enabled",
         state="up" if host.up else "down",
         updated_at=fine_moment(host.last_heard),
@@ -115,16 +124,15 @@ def service_id(host: str) -> str:
 @api.get("/os-services", admin("os-services:list"), key="services")
 async def services(call: Call[Compute], query: ServiceQuery) -> list[ServiceView]:
     """List the compute services."""
-    found = list(enumerate(await commands.host_list(call.app), 1))
     if query.binary not in {None, BINARY}:
         return []
-    return [_service(call, number, host) for number, host in found if query.host in {None, host.name}]
+    return [service_view(host) for host in await commands.host_list(call.app) if query.host in {None, host.name}]
 
 
 @api.put("/os-services/{service}", admin("os-services:update"), since="2.53", reply_key="service")
 async def service_update(call: Call[Compute], service: str, body: ServiceUpdate) -> ServiceView:
     """Enable or disable a compute service, or say that it is down."""
-    number, host = await _by_service(call, service)
+    host = await _by_service(call, service)
     given: dict[str, Any] = body.given()
     status = given.get("status")
     if "disabled_reason" in given and status != "disabled":
@@ -136,197 +144,18 @@ async def service_update(call: Call[Compute], service: str, body: ServiceUpdate)
         reason=given.get("disabled_reason") if status is not None else host.reason,
         forced_down=bool(given.get("forced_down", host.forced_down)),
     )
-    return _service(call, number, changed)
+    return service_view(changed)
 
 
 @api.delete("/os-services/{service}", admin("os-services:delete"))
 async def service_delete(call: Call[Compute], service: str) -> None:
     """Forget the compute service of a host that is gone."""
-    _, host = await _by_service(call, service)
+    host = await _by_service(call, service)
     await commands.forget_host(call.app, host)
 
 
-async def _by_service(call: Call[Compute], service: str) -> tuple[int, ComputeHost]:
-    for number, host in enumerate(await commands.host_list(call.app), 1):
-        if service == (service_id(host.name) if call.version >= (2, 53) else str(number)):
-            return number, host
+async def _by_service(call: Call[Compute], service: str) -> ComputeHost:
+    for host in await commands.host_list(call.app):
+        if service == (service_id(host.name) if call.version >= (2, 53) else str(host.number)):
+            return host
     raise errors.NoSuchThing(what="Service", id=service)
-
-
-class ServerOnHost(Wire):
-    """A server of a hypervisor."""
-
-    id: Annotated[str, F("uuid")]
-    name: str
-
-
-class ServiceOfHost(Wire):
-    """The service of a hypervisor."""
-
-    number: Annotated[int, F("id", until="2.52")]
-    id: Annotated[str, F("id", since="2.53")]
-    host: str
-    disabled_reason: str | None
-
-
-class HypervisorBrief(Wire, kw_only=True):
-    """A host in a list."""
-
-    number: Annotated[int, F("id", until="2.52")]
-    id: Annotated[str, F("id", since="2.53")]
-    hostname: Annotated[str, F("hypervisor_hostname")]
-    state: str
-    status: str
-    servers: Annotated[list[ServerOnHost] | UnsetType, F(since="2.53")] = UNSET
-
-
-class HypervisorView(HypervisorBrief, kw_only=True):
-    """A host in full; what there is of room moved to placement in 2.88."""
-
-    type: Annotated[str, F("hypervisor_type")]
-    version: Annotated[int, F("hypervisor_version")]
-    host_ip: str = "127.0.0.1"
-    service: ServiceOfHost
-    uptime: Annotated[str | None, F(since="2.88")] = None
-    cpu_text: Annotated[str, F("cpu_info", until="2.27")]
-    cpu: Annotated[dict[str, str], F("cpu_info", since="2.28", until="2.87")]
-    vcpus: Annotated[int, F(until="2.87")]
-    vcpus_used: Annotated[int, F(until="2.87")]
-    memory_mb: Annotated[int, F(until="2.87")]
-    memory_mb_used: Annotated[int, F(until="2.87")]
-    free_ram_mb: Annotated[int, F(until="2.87")]
-    local_gb: Annotated[int, F(until="2.87")]
-    local_gb_used: Annotated[int, F(until="2.87")]
-    free_disk_gb: Annotated[int, F(until="2.87")]
-    disk_available_least: Annotated[int, F(until="2.87")]
-    current_workload: Annotated[int, F(until="2.87")] = 0
-    running_vms: Annotated[int, F(until="2.87")]
-
-
-class Statistics(Wire, kw_only=True):
-    """All hosts added up."""
-
-    count: int
-    vcpus: int
-    vcpus_used: int
-    memory_mb: int
-    memory_mb_used: int
-    free_ram_mb: int
-    local_gb: int
-    local_gb_used: int
-    free_disk_gb: int
-    disk_available_least: int
-    current_workload: int = 0
-    running_vms: int
-
-
-class HypervisorQuery(Query):
-    """Which hosts, and whether with their servers."""
-
-    pattern: Annotated[str | None, F("hypervisor_hostname_pattern", since="2.53")] = None
-    with_servers: Annotated[bool, F(since="2.53")] = False
-
-
-def _values(number: int, host: ComputeHost) -> dict[str, Any]:
-    return {
-        "number": number,
-        "id": provider_id(host.name),
-        "hostname": host.name,
-        "state": "up" if host.up else "down",
-        "status": "disabled" if host.disabled else "enabled",
-    }
-
-
-def _full(number: int, host: ComputeHost, count: int) -> HypervisorView:
-    facts, used = host.facts, host.used
-    service = ServiceOfHost(number=number, id=service_id(host.name), host=host.name, disabled_reason=host.reason)
-    cpu = {"arch": facts.arch, "accel": facts.accel}
-    return HypervisorView(
-        **_values(number, host),
-        type="QEMU" if facts.hypervisor == "qemu" else facts.hypervisor,
-        version=version_number(facts.hypervisor_version),
-        service=service,
-        cpu_text=msgspec.json.encode(cpu).decode(),
-        cpu=cpu,
-        vcpus=facts.cpus,
-        vcpus_used=used.get("VCPU", 0),
-        memory_mb=facts.ram_mib,
-        memory_mb_used=used.get("MEMORY_MB", 0),
-        free_ram_mb=facts.ram_mib - used.get("MEMORY_MB", 0),
-        local_gb=facts.disk_gib,
-        local_gb_used=used.get("DISK_GB", 0),
-        free_disk_gb=facts.disk_gib - used.get("DISK_GB", 0),
-        disk_available_least=facts.disk_free_gib,
-        running_vms=count,
-    )
-
-
-async def _found(call: Call[Compute], query: HypervisorQuery, page: Page) -> list[tuple[int, ComputeHost]]:
-    pairs = list(enumerate(await commands.host_list(call.app), 1))
-    if query.pattern is not None:
-        pairs = [(number, host) for number, host in pairs if query.pattern in host.name]
-        if not pairs:
-            raise errors.NoSuchThing(what="No hypervisor matching", id=f"'{query.pattern}'")
-    if page.marker is not None and call.version >= (2, 33):
-        ids = [provider_id(host.name) if call.version >= (2, 53) else str(number) for number, host in pairs]
-        if page.marker not in ids:
-            raise errors.BadRequest(why=f"Marker {page.marker} not found.")
-        pairs = pairs[ids.index(page.marker) + 1 :]
-    return pairs[: page.limit]
-
-
-@api.get("/os-hypervisors", admin("os-hypervisors:list"), key="hypervisors")
-async def hypervisors(call: Call[Compute], query: HypervisorQuery, page: Page) -> list[HypervisorBrief]:
-    """List the hosts."""
-    return [
-        HypervisorBrief(**_values(number, host), servers=await _servers(call, host.name, wanted=query.with_servers))
-        for number, host in await _found(call, query, page)
-    ]
-
-
-@api.get("/os-hypervisors/detail", admin("os-hypervisors:list-detail"), key="hypervisors")
-async def hypervisors_detail(call: Call[Compute], query: HypervisorQuery, page: Page) -> list[HypervisorView]:
-    """List the hosts in full."""
-    counts = await server_count_by_host(call.app)
-    views = []
-    for number, host in await _found(call, query, page):
-        view = _full(number, host, counts.get(host.name, 0))
-        view.servers = await _servers(call, host.name, wanted=query.with_servers)
-        views.append(view)
-    return views
-
-
-@api.get("/os-hypervisors/statistics", admin("os-hypervisors:statistics"), key="hypervisor_statistics", until="2.87")
-async def statistics(call: Call[Compute]) -> Statistics:
-    """Add up all hosts."""
-    counts = await server_count_by_host(call.app)
-    views = [_full(0, host, counts.get(host.name, 0)) for host in await commands.host_list(call.app)]
-    names = ("vcpus", "vcpus_used", "memory_mb", "memory_mb_used", "free_ram_mb", "local_gb", "local_gb_used",
-             "free_disk_gb", "disk_available_least", "running_vms")  # fmt: skip
-    return Statistics(count=len(views), **{name: sum(int(getattr(view, name)) for view in views) for name in names})
-
-
-@api.get("/os-hypervisors/{hypervisor}", admin("os-hypervisors:show"), key="hypervisor")
-async def hypervisor_show(call: Call[Compute], hypervisor: str, query: HypervisorQuery) -> HypervisorView:
-    """Show a host."""
-    counts = await server_count_by_host(call.app)
-    for number, host in enumerate(await commands.host_list(call.app), 1):
-        if hypervisor == (provider_id(host.name) if call.version >= (2, 53) else str(number)):
-            view = _full(number, host, counts.get(host.name, 0))
-            view.servers = await _servers(call, host.name, wanted=query.with_servers)
-            return view
-    raise errors.NoSuchThing(what="Compute host", id=hypervisor)
-
-
-async def _servers(call: Call[Compute], host: str, *, wanted: bool) -> list[ServerOnHost] | UnsetType:
-    # Since 2.75 they are shown even if there are none.
-    if not wanted and call.version < (2, 75):
-        return UNSET
-    found = [ServerOnHost(id=id, name=name) for id, name in await server_list_on_host(call.app, host)] if wanted else []
-    return found or ([] if call.version >= (2, 75) else UNSET)
-
-
-@api.get("/os-hypervisors/{hypervisor}/uptime", admin("os-hypervisors:uptime"), until="2.87")
-async def uptime(call: Call[Compute], hypervisor: str) -> Reply:
-    """Show how long a host is up, which hosts here do not tell."""
-    raise errors.BadRequest(why=f"Hypervisor {hypervisor} does not implement uptime.")

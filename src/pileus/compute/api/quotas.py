@@ -9,6 +9,7 @@ from pileus.compute import errors
 from pileus.compute.api.service import admin, anybody, api, reader
 from pileus.compute.app import Compute
 from pileus.compute.commands import quotas as commands
+from pileus.compute.store.groups import group_count
 from pileus.compute.store.servers import used
 from pileus.kit.http import Call, F, Query, Wire
 from pileus.kit.policy import ANY, Rule
@@ -187,7 +188,7 @@ class Absolute(Wire, kw_only=True):
     used_instances: Annotated[int, F("totalInstancesUsed")]
     used_cores: Annotated[int, F("totalCoresUsed")]
     used_ram: Annotated[int, F("totalRAMUsed")]
-    used_server_groups: Annotated[int, F("totalServerGroupsUsed")] = 0
+    used_server_groups: Annotated[int, F("totalServerGroupsUsed")]
     used_floating_ips: Annotated[int, F("totalFloatingIpsUsed", until=UNTIL_NETWORKS)] = 0
     used_security_groups: Annotated[int, F("totalSecurityGroupsUsed", until=UNTIL_NETWORKS)] = 0
 
@@ -217,6 +218,7 @@ async def limits(call: Call[Compute], query: LimitsQuery) -> Limits:
         used_instances=have.instances,
         used_cores=have.cores,
         used_ram=have.ram,
+        used_server_groups=await group_count(call.app, project_id),
     )
     return Limits(absolute=absolute)
 

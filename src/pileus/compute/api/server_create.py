@@ -1,5 +1,6 @@
 """What a caller says to get servers, and what is made of it."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from pileus.ports.network import NicRequest
 DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 MOST_AT_ONCE = 100
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\Z")
 
 
 class Nic(Wire):
@@ -127,9 +129,10 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         description=server.description,
         hostname=server.hostname,
         tags=list(dict.fromkeys(server.tags)),
-        hints={**body.old_hints, **body.hints},
+        hints=_hints({**body.old_hints, **body.hints}),
         zone=zone,
         host=host,
+        host_must_exist=bool(server.host or server.hypervisor_hostname),
         access_ipv4=server.access_ipv4,
         access_ipv6=server.access_ipv6,
         disk_config=server.disk_config,
@@ -137,6 +140,16 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         max_count=most,
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
     )
+
+
+def _hints(given: dict[str, Any]) -> dict[str, Any]:
+    """The hints, with those that name things checked; what nothing here looks at is kept and shown."""
+    for name in ("group", "same_host", "different_host"):
+        value = given.get(name)
+        ids = value if isinstance(value, list) and name != "group" else [value]
+        if name in given and not all(isinstance(id, str) and _UUID.match(id) for id in ids):
+            raise errors.BadRequest(why=f"Invalid input for field/attribute {name}. Value: {value}. It holds UUIDs.")
+    return given
 
 
 def _check_offered(server: ServerCreate) -> None:
@@ -191,7 +204,11 @@ def _nics(server: ServerCreate) -> list[NicRequest] | Literal["auto", "none"]:
 def _place(call: Call[Compute], server: ServerCreate) -> tuple[str | None, str | None]:
     """Zone and host; `zone:host` is the old way to name both."""
     zone, host = server.zone, server.host or server.hypervisor_hostname
+    if server.host and server.hypervisor_hostname and server.host != server.hypervisor_hostname:
+        raise errors.BadRequest(why=f"No compute host {server.host} with hypervisor {server.hypervisor_hostname}.")
     if zone is not None and ":" in zone:
+        if host is not None:
+            raise errors.BadRequest(why=f"Host {host} is named twice: leave it out of availability_zone '{zone}'.")
         call.require("os_compute_api:servers:create:forced_host")
         name, _, place = zone.partition(":")
         zone, host = name or None, place.partition(":")[0] or place.partition(":")[2] or None

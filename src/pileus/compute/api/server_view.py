@@ -109,7 +109,7 @@ class ServerView(Wire, kw_only=True):
     tags: Annotated[list[str], F(since="2.26")]
     certificates: Annotated[None, F("trusted_image_certificates", since="2.63")] = None
     server_groups: Annotated[list[str] | UnsetType, F(since="2.71")] = UNSET
-    hints: Annotated[dict[str, Any] | UnsetType, F("scheduler_hints", since="2.100")] = UNSET
+    hints: Annotated[dict[str, Any], F("scheduler_hints", since="2.100")]
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -163,8 +163,8 @@ def _view(shown: Shown, server: Server) -> ServerView:
         locked_reason=server.locked_reason,
         description=server.description,
         tags=list(server.tags),
-        server_groups=[] if shown.in_full else UNSET,
-        hints=server.hints if shown.in_full else UNSET,
+        server_groups=_server_groups(server) if shown.in_full else UNSET,
+        hints=server.hints,
         **_moments(server),
         **_place(shown, server),
     )
@@ -183,7 +183,7 @@ def _place(shown: Shown, server: Server) -> dict[str, Any]:
     """Where it is, and what only admins see of it."""
     return {
         "host_id": host_id(server.project_id, server.host),
-        "zone": shown.call.app.config.zone if server.host else server.zone_wanted or "",
+        "zone": server.host_zone or shown.call.app.config.zone if server.host else server.zone_wanted or "",
         "host": server.host,
         "hypervisor_hostname": server.host,
         "host_status": _host_status(server, shown.now),
@@ -218,6 +218,10 @@ def _groups(ports: Sequence[PortFacts]) -> list[GroupName] | UnsetType:
         return UNSET
     # A group once for each port, as clients know it from elsewhere.
     return [GroupName(name=name) for port in ports for name in port.security_groups]
+
+
+def _server_groups(server: Server) -> list[str]:
+    return [server.group_id] if server.group_id else []
 
 
 def _fault(server: Server) -> FaultView | UnsetType:

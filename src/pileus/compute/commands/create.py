@@ -12,6 +12,8 @@ import msgspec
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands import quotas
+from pileus.compute.commands.aggregates import zone_by_host
+from pileus.compute.commands.groups import joined_group
 from pileus.compute.models.flavors import GIB, Flavor, size_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, Server, ServerKey, hostname_of, name_of_many
@@ -43,6 +45,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     hints: Mapping[str, Any] = {}
     zone: str | None = None
     host: str | None = None
+    host_must_exist: bool = False
     access_ipv4: str | None = None
     access_ipv6: str | None = None
     disk_config: str = "MANUAL"
@@ -58,7 +61,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     image = await _image(app, caller, new, flavor)
     key = await _key(app, caller, new)
     _check_user_data(new.user_data)
-    _check_zone(app, new)
+    await _check_place(app, new)
     await quotas.check_metadata(app, project_id, new.metadata)
     now = app.clock.now()
     first = Server(
@@ -88,6 +91,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     async with app.db.transaction():
         one = Usage(1, flavor.vcpus, flavor.ram)
         count = await quotas.fitting_count(app, project_id, one, new.min_count, new.max_count)
+        first = msgspec.structs.replace(first, group_id=await joined_group(app, caller, new.hints, count))
         return [
             await _create(app, caller, new, _one_of(first, new, index, count), request_id) for index in range(count)
         ]
@@ -189,6 +193,17 @@ def _check_user_data(text: str | None) -> None:
         raise errors.BadRequest(why="Userdata content cannot be decoded: user_data must be base64.") from None
 
 
-def _check_zone(app: Compute, new: NewServer) -> None:
-    if new.zone is not None and new.zone != app.config.zone:
+async def _check_place(app: Compute, new: NewServer) -> None:
+    """Raise BadRequest if there is no such zone, no such host, or the host is not in the zone."""
+    if new.zone is None and not new.host_must_exist:
+        return
+    zones = await zone_by_host(app)
+    hosts = {host.name for host in await app.hosts.list()}
+    if new.host_must_exist and new.host not in hosts:
+        raise errors.BadRequest(why=f"Compute host {new.host} could not be found.")
+    if new.zone is None:
+        return
+    if new.zone not in {app.config.zone, *zones.values()}:
         raise errors.BadRequest(why="The requested availability zone is not available")
+    if new.host in hosts and zones.get(new.host or "", app.config.zone) != new.zone:
+        raise errors.BadRequest(why=f"Host {new.host} is not in availability zone {new.zone}.")

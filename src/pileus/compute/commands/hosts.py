@@ -4,8 +4,10 @@ import msgspec
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
+from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.flows.hosts import facts_of, provider_id
 from pileus.compute.models.hosts import ComputeHost
+from pileus.compute.store.aggregates import host_leaves
 from pileus.compute.store.hosts import HostSetting, setting_forget, setting_list, setting_put
 from pileus.compute.store.servers import server_count_by_host
 
@@ -13,8 +15,9 @@ from pileus.compute.store.servers import server_count_by_host
 async def host_list(app: Compute) -> list[ComputeHost]:
     """All hosts that run servers, by name."""
     now, settings = app.clock.now(), await setting_list(app)
+    zones = await zone_by_host(app)
     used = {room.name: room.used for room in await app.placement.rooms()}
-    found = []
+    found: list[ComputeHost] = []
     for host in await app.hosts.list():
         facts = facts_of(host)
         if facts is None:
@@ -23,7 +26,9 @@ async def host_list(app: Compute) -> list[ComputeHost]:
         found.append(
             ComputeHost(
                 name=host.name,
+                number=len(found) + 1,
                 facts=facts,
+                zone=zones.get(host.name, app.config.zone),
                 up=host.up(now) and not (said is not None and said.forced_down),
                 last_heard=host.last_heard,
                 disabled=said is not None and said.disabled,
@@ -55,4 +60,5 @@ async def forget_host(app: Compute, host: ComputeHost) -> None:
     async with app.db.transaction():
         await app.placement.forget_provider(provider_id(host.name))
         await setting_forget(app, host.name)
+        await host_leaves(app, host.name)
         await app.hosts.forget(host.name)

@@ -6,17 +6,14 @@ A host that cannot start it gives its room back, and another one is tried, three
 in error, with every host's reason in its fault; nothing of it is left on any host, and no room is claimed.
 """
 
-from collections.abc import Sequence
-
 from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import Power, PowerSeen
 from pileus.compute.flows import document
+from pileus.compute.flows.choice import choose_host
 from pileus.compute.models.servers import Fault, Server
-from pileus.compute.store.hosts import HostSetting, setting_list
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
-from pileus.kit.hosts.registry import Host
 from pileus.ports.placement import Claim
 
 HOSTS_TRIED = 3
@@ -29,40 +26,8 @@ async def claim_room(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None:
         return Done()
-    failed: dict[str, str] = op.facts.get("failed", {})
-    hosts = await app.hosts.list()
-    unfit = {**await _unfit(app, hosts), **failed}
-    known = [host.name for host in hosts]
-    usable = [name for name in known if name not in unfit and server.host_wanted in {None, name}]
-    reasons = dict(unfit)
-    if usable:
-        claim = await app.placement.claim(
-            server.id, server.flavor.resources, project_id=server.project_id, user_id=server.user_id, among=usable
-        )
-        if isinstance(claim, Claim):
-            return Done({"host": claim.host})
-        reasons |= dict(claim.reasons)
-    told = "; ".join(f"{name}: {why}" for name, why in sorted(reasons.items()))
-    return Fail(f"{NO_HOST} {told or _nowhere(server, known)}")
-
-
-def _nowhere(server: Server, known: list[str]) -> str:
-    return f"There is no host named {server.host_wanted}." if server.host_wanted and known else "There is no host."
-
-
-async def _unfit(app: Compute, hosts: Sequence[Host]) -> dict[str, str]:
-    """Hosts that may not be chosen now, and why."""
-    settings, now = await setting_list(app), app.clock.now()
-    return {host.name: why for host in hosts if (why := _why_not(host, settings, host.up(now)))}
-
-
-def _why_not(host: Host, settings: dict[str, HostSetting], up: bool) -> str | None:  # noqa: FBT001 - a pair with host
-    setting = settings.get(host.name)
-    if setting is not None and setting.disabled:
-        return f"is disabled ({setting.reason})" if setting.reason else "is disabled"
-    if setting is not None and setting.forced_down:
-        return "is marked as down"
-    return None if up else f"has not been heard since {host.last_heard:%Y-%m-%dT%H:%M:%SZ}"
+    found = await choose_host(app, server, op.facts.get("failed", {}))
+    return Done({"host": found.host}) if isinstance(found, Claim) else Fail(f"{NO_HOST} {found}")
 
 
 async def release_room(app: Compute, op: Operation) -> Outcome:

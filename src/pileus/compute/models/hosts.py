@@ -23,7 +23,9 @@ class ComputeHost(msgspec.Struct, frozen=True, kw_only=True):
     """A host that runs servers: what it says, what an admin said of it, and what is claimed of it."""
 
     name: str
+    number: int = 0  # its place among the hosts by name, which stood for it before 2.53
     facts: HostFacts
+    zone: str
     up: bool
     last_heard: dt.datetime
     disabled: bool = False

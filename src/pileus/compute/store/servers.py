@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.compute.app import Compute
+from pileus.compute.models.flavors import Size
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import STATUSES, TASK_STATUSES, Server
 from pileus.compute.tables import AGGREGATE_HOSTS, AGGREGATES, SERVERS
@@ -91,6 +92,12 @@ COUNT_BY_HOST = query(
 ON_HOST = query(
     sa.select(SERVERS.c.id, SERVERS.c.name).where(SERVERS.c.host == sa.bindparam("host"), _live).order_by(SERVERS.c.id),
     tuple[str, str],
+)
+USE_ON_HOST = query(
+    sa.select(SERVERS.c.project_id, SERVERS.c.vcpus, SERVERS.c.ram, SERVERS.c.flavor)
+    .where(SERVERS.c.host == sa.bindparam("host"), _live)
+    .order_by(SERVERS.c.project_id),
+    tuple[str, int, int, Size],
 )
 IN_GROUPS = query(
     sa.select(SERVERS.c.group_id, SERVERS.c.id, SERVERS.c.host)
@@ -239,3 +246,12 @@ async def server_list_in_groups(app: Compute, groups: Sequence[str]) -> dict[str
     for group, id, host in await app.db.all(IN_GROUPS, groups=list(groups)) if groups else []:
         found[group].append((id, host))
     return found
+
+
+async def server_use_on_host(app: Compute, host: str) -> list[tuple[str, int, int, int]]:
+    """How much each project has of a host: its id, processors, MiB of RAM and GiB of disk."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for project, vcpus, ram, size in await app.db.all(USE_ON_HOST, host=host):
+        had = found.get(project, (0, 0, 0))
+        found[project] = (had[0] + vcpus, had[1] + ram, had[2] + size.disk + size.ephemeral)
+    return [(project, *use) for project, use in found.items()]
