@@ -98,12 +98,12 @@ def test_scripts_are_executable_wherever_they_were_unpacked_from() -> None:
     assert 0o644 == own["etc/inittab"]
 
 
-def test_the_command_takes_where_to_and_whether_anew(tmp_path: Path) -> None:
+def test_the_command_takes_where_to_and_whether_anew() -> None:
     parser = argparse.ArgumentParser()
     image.configure(parser)
-    args = parser.parse_args(["build", "--state", str(tmp_path), "--output", "x", "--force"])
+    args = parser.parse_args(["build", "--output", "x", "--force"])
 
-    assert (Path("x"), True, tmp_path) == (args.output, args.force, args.state)
+    assert (Path("x"), True) == (args.output, args.force)
 
 
 @pytest.mark.host

@@ -45,8 +45,3 @@ def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from pileus.main.cli import _parser; _parser(None); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=ENV, text=True)
     assert not {"asyncio", "msgspec", "sqlalchemy", "cryptography"} & set(done.stdout.split())
-
-
-def test_conformance_says_it_does_not_exist_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert 2 == cli.main(["test", "conformance"])
-    assert "no conformance tests yet" in capsys.readouterr().err

@@ -82,6 +82,7 @@ def _start(module: str, state: State, is_up: Callable[[], bool], *, foreground: 
         if is_up():
             return started.pid
         time.sleep(0.03)
+    started.terminate()
     raise DidNotStart(why=f"no answer in {START_DEADLINE_S:g} s", log=state.log, tail=_tail(state, began))
 
 

@@ -56,14 +56,7 @@ async def change_user(app: Identity, user: User, given: Mapping[str, Any]) -> Us
     """The user has these values; a new password, and disabling, void all tokens issued so far."""
     if given.get("domain_id", user.domain_id) != user.domain_id:
         raise NotAllowedToChange(field="domain_id", kind="user")
-    columns = {name: given[name] for name in ("name", "enabled") if given.get(name) is not None}
-    if "default_project_id" in given:
-        columns["default_project_id"] = given["default_project_id"]
-    if given.get("options"):
-        merged = {**user.options, **given["options"]}
-        columns["options"] = {name: value for name, value in merged.items() if value is not None}
-    if given.get("extra"):
-        columns["extra"] = {**user.extra, **given["extra"]}
+    columns = _columns(user, given)
     if "password" in given:
         password = given["password"]
         columns["password_hash"] = await app.passwords.hashed(password) if password is not None else None
@@ -78,6 +71,19 @@ async def change_user(app: Identity, user: User, given: Mapping[str, Any]) -> Us
     except UniqueViolation:
         raise _taken("user", str(columns["name"]), user.domain_id) from None
     return await user_find(app, user.id) or user
+
+
+def _columns(user: User, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a user's row changes, but for the password."""
+    columns = {name: given[name] for name in ("name", "enabled") if given.get(name) is not None}
+    if "default_project_id" in given:
+        columns["default_project_id"] = given["default_project_id"]
+    if given.get("options"):
+        merged = {**user.options, **given["options"]}
+        columns["options"] = {name: value for name, value in merged.items() if value is not None}
+    if given.get("extra"):
+        columns["extra"] = {**user.extra, **given["extra"]}
+    return columns
 
 
 async def delete_user(app: Identity, user: User) -> None:

@@ -134,7 +134,9 @@ async def _try_kvm(guest: ProbeGuest) -> str | None:
     with tempfile.TemporaryDirectory(prefix="pileus-kvm-") as room:
         serial = Path(room, "serial")
         argv = [
-            *(BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            # A guest that hangs must not outlive us, however we end.
+            *("setpriv", "--pdeathsig", "KILL", BINARY),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-machine", "pc", "-accel", "kvm", "-cpu", "host", "-m", "256M", "-kernel", str(guest.kernel)),
             *(("-initrd", str(guest.initrd)) if guest.initrd is not None else ()),
             # panic=-1 resets at once, which -no-reboot makes the end of QEMU.

@@ -21,6 +21,7 @@ class Groups:
 
     def __init__(self, name: str, root: Path = ROOT, own: Path = Path("/proc/self/cgroup")) -> None:
         self._name = name
+        self._root = root
         self._homes = _homes(root, own)
 
     def place(self, id: str, pid: int, vcpus: int) -> bool:
@@ -39,16 +40,16 @@ class Groups:
 
     def remove(self, id: str) -> None:
         """The server has no groups; its processes must be gone."""
-        for home in self._homes:
+        here = [group for home in self._homes if (group := home / self._name / id).exists()]
+        # Whoever placed the server may have been started elsewhere, from another login say, and had another home.
+        for group in here or self._root.glob(f"**/{self._name}/{id}"):
             try:
-                (home / self._name / id).rmdir()
-            except FileNotFoundError:
-                continue
+                group.rmdir()
             except OSError as failed:
                 log.warning("a control group stays", server=id, why=str(failed))
             with contextlib.suppress(OSError):
                 # Ours to remove with the last server; not while others, or another cloud's, are in it.
-                (home / self._name).rmdir()
+                group.parent.rmdir()
 
 
 def _limit(group: Path, vcpus: int) -> None:
