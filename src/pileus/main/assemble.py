@@ -314,7 +314,7 @@ class _Wired:
         runs = machine.hypervisor(frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock)
         self._consoles.of = runs
         exchange = LocalExchange(frame.hosts, frame.bus)
-        return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts.doors, frame.clock)
+        return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts, frame.clock)
 
 
 def _read_policy(frame: Frame) -> None:

@@ -94,7 +94,7 @@ class JoinedHost:
     async def work(self) -> None:
         """Never returns; the host does as wanted."""
         await self._start_network()
-        self._agent = await machine.agent(self._member.host, self._exchange, self._runs, self._parts.doors, self._clock)
+        self._agent = await machine.agent(self._member.host, self._exchange, self._runs, self._parts, self._clock)
         await self._agent.start()
         log.info("the host is at work", host=self._member.host, cloud=self._member.url)
         await _together(self._tell_ready(), self._answers().listen(), self._keep_fresh())

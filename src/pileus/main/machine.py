@@ -51,6 +51,7 @@ class NetworkParts(msgspec.Struct, frozen=True):
     fabric: Fabric
     plug: Plug
     doors: MetadataDoors
+    physical_networks: tuple[str, ...]
     ovn: OvnHost | None = None
 
     async def start(self) -> None:
@@ -82,6 +83,7 @@ class FarParts(msgspec.Struct, frozen=True):
     plug: Plug
     doors: MetadataDoors
     ovn: OvnHost | None = None
+    physical_networks: tuple[str, ...] = ()
 
     async def start(self) -> None:
         """Daemons run."""
@@ -109,13 +111,15 @@ def far_parts(state: State, settings: Settings, far: FarNetwork, answers: Metada
 
 def network_parts(state: State, settings: Settings, answers: MetadataAnswers) -> NetworkParts:
     """The network drivers the configuration asks for."""
+    physical = (settings.external.physical_network,)
     if settings.network_driver == "fake":
         pretended = FakeFabric()
-        return NetworkParts(pretended, FakePlug(pretended, host_name(settings)), FakeMetadataDoors())
+        return NetworkParts(pretended, FakePlug(pretended, host_name(settings)), FakeMetadataDoors(), physical)
     from pileus.network.drivers.ovn.fabric import OvnFabric
 
     host = ovn_host(state, settings, answers)
-    return NetworkParts(OvnFabric(host.socket, host.socket, (host_name(settings),)), host.plug, host.doors, host)
+    fabric = OvnFabric(host.socket, host.socket, (host_name(settings),))
+    return NetworkParts(fabric, host.plug, host.doors, physical, host)
 
 
 def ovn_host(state: State, settings: Settings, answers: MetadataAnswers | None) -> OvnHost:
@@ -186,9 +190,10 @@ class LocalConsoles:
         return self.of
 
 
-async def agent(name: str, exchange: Exchange, runs: Hypervisor, doors: MetadataDoors, clock: Clock) -> Agent:
+async def agent(name: str, exchange: Exchange, runs: Hypervisor, parts: NetworkParts | FarParts, clock: Clock) -> Agent:
     """The agent of this machine; it starts with `start`."""
     servers = ServerHandler(runs)
-    made = Agent(exchange, name, {KIND: servers, METADATA: MetadataHandler(doors)}, clock, await servers.facts())
+    facts = {**await servers.facts(), "physical_networks": list(parts.physical_networks)}
+    made = Agent(exchange, name, {KIND: servers, METADATA: MetadataHandler(parts.doors)}, clock, facts)
     servers.wake(made.look_again)
     return made

@@ -42,7 +42,8 @@ class FabricKeeper:
         """The fabric and the doors for metadata are as the tables say."""
         app = self._app
         everything = await world(app.db)
-        hosts = sorted(host.name for host in await app.hosts.list())
+        # A host that says it is on no physical network has no way out for others' traffic.
+        hosts = sorted(host.name for host in await app.hosts.list() if host.facts.get("physical_networks") != [])
         changes = await app.fabric.sync(topology(everything, hosts, app.config.dns_domain))
         opened = await self._keep_doors(everything)
         if changes.none and not opened:
