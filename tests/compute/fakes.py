@@ -11,7 +11,7 @@ from pileus.compute.drivers.fake import Fake
 from pileus.compute.drivers.interface import ConsoleKind, DriverError
 from pileus.compute.errors import ConsoleUnavailable
 from pileus.kit.auth import Caller
-from pileus.kit.errors import Conflict, Invalid
+from pileus.kit.errors import Conflict, Invalid, OverQuota
 from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
 from pileus.ports.image import ImageFacts, NewImage
 from pileus.ports.network import Address, NicRequest, PortFacts
@@ -28,6 +28,10 @@ class NoSuchNetwork(Invalid):
 
 class OutOfAddresses(Conflict):
     """No more IP addresses available on network {network}."""
+
+
+class StoreIsFull(OverQuota):
+    """The store is full."""
 
 
 class FakePlacement:
@@ -111,15 +115,26 @@ class FakeImages:
 
     def __init__(self) -> None:
         self.images = {IMAGE: an_image()}
+        self.full = False
+        self.taken: list[str] = []
 
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
         return self.images.get(image_id)
 
     async def create(self, image_id: str, image: NewImage) -> ImageFacts:
-        raise NotImplementedError
+        facts = an_image(
+            id=image_id, name=image.name, status="queued", visibility=image.visibility, owner=image.owner, size=None,
+            virtual_size=None, disk_format=image.disk_format, min_disk=image.min_disk, min_ram=image.min_ram,
+            properties=image.properties,
+        )  # fmt: skip
+        return self.images.setdefault(image_id, facts)
 
     async def take(self, image_id: str, source: str) -> ImageFacts:
-        raise NotImplementedError
+        if self.full:
+            raise StoreIsFull
+        self.taken.append(source)
+        self.images[image_id] = msgspec.structs.replace(self.images[image_id], status="active", size=2**20)
+        return self.images[image_id]
 
     async def remove(self, image_id: str) -> None:
         self.images.pop(image_id, None)

@@ -1,5 +1,7 @@
 """Killed at every point, boot and delete end where they end undisturbed, and leave nothing over."""
 
+from typing import Any
+
 import pytest
 from tests.compute.world import World, a_database
 
@@ -8,6 +10,17 @@ from pileus.kit.clock import FakeClock
 from pileus.kit.flow.crash import Reaper, Scene, play, survives_crashes
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import TakesTurns
+
+# The last of each is what the process dies in.
+ACTIONS: dict[str, list[dict[str, Any]]] = {
+    "stop": [{"os-stop": None}],
+    "pause": [{"pause": None}],
+    "unpause": [{"pause": None}, {"unpause": None}],
+    "suspend": [{"suspend": None}],
+    "resume": [{"suspend": None}, {"resume": None}],
+    "crash dump": [{"trigger_crash_dump": None}],
+    "create image": [{"createImage": {"name": "s"}}],
+}
 
 
 class ServerScene:
@@ -26,12 +39,14 @@ class ServerScene:
         self.id = answered.body["server"]["id"]
         if self.verb == "delete while booting":
             assert 204 == (await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")).status
-        elif self.verb in {"delete", "stop"}:
+        elif self.verb == "delete":
             await self.now.settle()
-            if self.verb == "delete":
-                await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")
-            else:
-                await self.now.act(self.id, os_stop=None)
+            await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")
+        elif self.verb in ACTIONS:
+            for action in ACTIONS[self.verb]:
+                await self.now.settle()
+                answered = await self.now.ask("POST", f"/v2.1/servers/{self.id}/action", action, at="2.60")
+                assert answered.status in (200, 202, 204), answered.body
 
     async def engine(self) -> Engine:
         self.now = World(self.first.db, self.first.clock, ("h1", "h2"), ComputeConfig(), self.first)
@@ -51,6 +66,8 @@ class ServerScene:
             sorted(claim.host for claim in self.now.placement.held.values()),
             [(port.host, port.up) for ports in self.now.networks.ports.values() for port in ports],
             {name: [seen.power for seen in (await d.observe()).values()] for name, d in self.now.drivers.items()},
+            server.get("flavor", {}).get("id"),
+            sorted(image.status for image in self.now.images.images.values()),
             [(one.operation.flow, one.operation.state) for one in past],
             [(seen.host, seen.present) for seen in await self.now.hosts.seen_list(kind="server")],
         )
@@ -67,7 +84,7 @@ def scene(verb: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["boot", "boot fails", "delete", "delete while booting", "stop"])
+@pytest.mark.parametrize("verb", ["boot", "boot fails", "delete", "delete while booting", *ACTIONS])
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
     assert await survives_crashes(scene(verb)) >= 3
 

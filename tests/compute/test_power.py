@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.compute.world import World, a_world
 
 
@@ -49,7 +50,7 @@ async def test_reboots_are_counted() -> None:
         await world.settle()
         assert ("ACTIVE", "active", None) == await states(world, id)
         (document,) = await world.hosts.wanted_list("h1", "server")
-        assert {"start": 0, "soft": 1, "hard": 1} == document.body["restarts"]
+        assert {"start": 0, "soft": 1, "hard": 1, "nmi": 0} == document.body["restarts"]
         assert 400 == (await world.act(id, reboot={"type": "WARM"})).status
 
 
@@ -145,6 +146,55 @@ async def test_admins_say_that_a_server_is_in_error_or_is_not() -> None:
         assert "ERROR" == (await world.show(id))["status"]
         assert 202 == (await world.act(id, by="root", os_resetState={"state": "active"})).status
         assert "ACTIVE" == (await world.show(id))["status"]
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "status", "tasks"),
+    [
+        ("pause", "unpause", "PAUSED", ("pausing", "unpausing")),
+        ("suspend", "resume", "SUSPENDED", ("suspending", "resuming")),
+    ],
+)
+async def test_stands_still_and_goes_on(there: str, back: str, status: str, tasks: tuple[str, str]) -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 202 == (await world.act(id, **{there: None})).status
+        assert ("ACTIVE", "active", tasks[0]) == await states(world, id)
+        await world.settle()
+        assert (status, status.lower(), None) == await states(world, id)
+        assert [id] == [s["id"] for s in (await world.ask("GET", f"/v2.1/servers?status={status}")).body["servers"]]
+        answered = await world.act(id, **{there: None})
+        said = answered.body["conflictingRequest"]["message"]
+        assert f"Cannot '{there}' instance {id} while it is in vm_state {status.lower()}" == said
+        assert 202 == (await world.act(id, **{back: None})).status
+        assert (status, status.lower(), tasks[1]) == await states(world, id)
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+        actions = (await world.ask("GET", f"/v2.1/servers/{id}/os-instance-actions")).body["instanceActions"]
+        assert [back, there, "create"] == [action["action"] for action in actions]
+
+
+async def test_a_hard_reboot_wakes_a_suspended_server() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        await world.act(id, suspend=None)
+        await world.settle()
+        assert 202 == (await world.act(id, reboot={"type": "HARD"})).status
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+
+
+async def test_a_guest_is_interrupted_for_a_crash_dump() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 400 == (await world.ask("POST", f"/v2.1/servers/{id}/action", {"trigger_crash_dump": None})).status
+        assert (
+            202
+            == (await world.ask("POST", f"/v2.1/servers/{id}/action", {"trigger_crash_dump": None}, at="2.17")).status
+        )
+        await world.settle()
+        assert ("ACTIVE", "active", None) == await states(world, id)
+        assert 1 == (await world.drivers["h1"].look(id)).restarts.nmi
 
 
 async def test_actions_that_are_not_offered_say_so() -> None:

@@ -73,6 +73,7 @@ class World:
         self.drivers = {name: Fake(clock=clock, facts=HOST_FACTS) for name in hosts}
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
+            self.images = survived.images
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, Events(db, self.bus, clock), placement=self.placement, images=self.images,
             networks=self.networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers), config=config,

@@ -6,14 +6,18 @@ from pileus.compute.api import (
     absent,
     actions,
     aggregates,
+    audit_log,
     consoles,
+    diagnostics,
     extensions,
+    external_events,
     flavor_extras,
     flavors,
     history,
     host_views,
     hosts,
     hypervisors,
+    image_actions,
     keypairs,
     quotas,
     refused_actions,
@@ -21,6 +25,7 @@ from pileus.compute.api import (
     server_metadata,
     server_ports,
     servers,
+    usage,
     versions,
 )
 from pileus.compute.api.console_socket import console_socket
@@ -31,7 +36,8 @@ from pileus.compute.flows import hosts as host_flow
 from pileus.compute.flows import power
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.delete import DELETE
-from pileus.compute.flows.turn import REBOOT, REBOOT_HARD, START, STOP
+from pileus.compute.flows.snapshot import CREATE_IMAGE
+from pileus.compute.flows.turn import TURNS
 from pileus.compute.port import GuestAnswers
 from pileus.compute.tables import COMPUTE
 from pileus.kit.bus import Bus
@@ -53,7 +59,7 @@ MOUNT = "compute"
 API = api
 METADATA = COMPUTE
 MIGRATIONS = "pileus.compute.migrations"
-FLOWS = (BOOT, DELETE, START, STOP, REBOOT, REBOOT_HARD)
+FLOWS = (BOOT, DELETE, *TURNS, CREATE_IMAGE)
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [
     "API",
@@ -79,6 +85,7 @@ RESOURCES = (
     server_metadata,
     server_ports,
     actions,
+    image_actions,
     refused_actions,
     consoles,
     history,
@@ -88,6 +95,10 @@ RESOURCES = (
     aggregates,
     server_groups,
     quotas,
+    usage,
+    external_events,
+    diagnostics,
+    audit_log,
 )
 
 

@@ -69,7 +69,9 @@ def test_comes_to_rest_as_wanted(run: Run, status: str | None, asked: Restarts, 
     if power in (Power.OFF, Power.SUSPENDED):
         assert guest.status is None
     elif not ended_by_itself:
-        assert guest.status in {"running", "prelaunch", "io-error"} | ({"paused"} if power is Power.PAUSED else set())
+        assert guest.status in {"running", "prelaunch", "io-error"} | (
+            {"paused", "postmigrate"} if power is Power.PAUSED else set()
+        )
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,36 @@ async def reboot(call: Call[Compute], server: Server, body: Reboot) -> None:
     await power.turn_server(call.app, call.caller, server, turn, call.request_id)
 
 
+@api.action(ACTION_PATH, "pause", member("os-pause-server:pause"), find=server_find)
+async def pause(call: Call[Compute], server: Server) -> None:
+    """Pause a server: it stands still, in memory."""
+    await power.turn_server(call.app, call.caller, server, power.PAUSE, call.request_id)
+
+
+@api.action(ACTION_PATH, "unpause", member("os-pause-server:unpause"), find=server_find)
+async def unpause(call: Call[Compute], server: Server) -> None:
+    """Let a paused server go on."""
+    await power.turn_server(call.app, call.caller, server, power.UNPAUSE, call.request_id)
+
+
+@api.action(ACTION_PATH, "suspend", member("os-suspend-server:suspend"), find=server_find)
+async def suspend(call: Call[Compute], server: Server) -> None:
+    """Suspend a server: its memory goes to disk, and it takes none."""
+    await power.turn_server(call.app, call.caller, server, power.SUSPEND, call.request_id)
+
+
+@api.action(ACTION_PATH, "resume", member("os-suspend-server:resume"), find=server_find)
+async def resume(call: Call[Compute], server: Server) -> None:
+    """Let a suspended server go on where it was."""
+    await power.turn_server(call.app, call.caller, server, power.RESUME, call.request_id)
+
+
+@api.action(ACTION_PATH, "trigger_crash_dump", member("servers:trigger_crash_dump"), find=server_find, since="2.17")
+async def trigger_crash_dump(call: Call[Compute], server: Server) -> None:
+    """Interrupt a server so that its system writes a crash dump."""
+    await power.turn_server(call.app, call.caller, server, power.CRASH_DUMP, call.request_id)
+
+
 @api.action(ACTION_PATH, "lock", member("os-lock-server:lock"), find=server_find)
 async def lock(call: Call[Compute], server: Server, body: Lock | None) -> None:
     """Lock a server against changes."""

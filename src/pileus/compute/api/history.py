@@ -20,7 +20,12 @@ EVENTS = "os_compute_api:os-instance-actions:events"
 DETAILS = "os_compute_api:os-instance-actions:events:details"
 MOST = 1000
 
-NAMES = {"server.boot": "create", "server.reboot_hard": "reboot"}
+NAMES = {
+    "server.boot": "create",
+    "server.reboot_hard": "reboot",
+    "server.crash_dump": "trigger_crash_dump",
+    "server.create_image": "createImage",
+}
 EVENT_NAMES = {
     ("server.boot", "claim room"): "conductor_schedule_and_build_instances",
     ("server.boot", "bind ports"): "network_setup_instance_on_host",
@@ -29,6 +34,12 @@ EVENT_NAMES = {
     ("server.stop", "power off"): "compute_stop_instance",
     ("server.reboot", "reboot"): "compute_reboot_instance",
     ("server.reboot_hard", "reboot"): "compute_reboot_instance",
+    ("server.pause", "pause"): "compute_pause_instance",
+    ("server.unpause", "unpause"): "compute_unpause_instance",
+    ("server.suspend", "suspend"): "compute_suspend_instance",
+    ("server.resume", "resume"): "compute_resume_instance",
+    ("server.crash_dump", "interrupt"): "compute_trigger_crash_dump",
+    ("server.create_image", "await the copy"): "compute_snapshot_instance",
     ("server.delete", "remove from host"): "compute_terminate_instance",
     ("server.delete", "release ports"): "network_deallocate_for_instance",
     ("server.delete", "release room"): "conductor_release_allocations",

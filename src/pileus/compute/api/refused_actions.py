@@ -20,9 +20,7 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("revertResize", member("servers:revert_resize"), "2.1", "2.104"),
     ("resize", member("servers:resize"), "2.1", "2.104"),
     ("rebuild", member("servers:rebuild"), "2.1", "2.104"),
-    ("createImage", member("servers:create_image"), "2.1", "2.104"),
     ("createBackup", member("os-create-backup"), "2.1", "2.104"),
-    ("trigger_crash_dump", member("servers:trigger_crash_dump"), "2.17", "2.104"),
     ("injectNetworkInfo", admin("os-admin-actions:inject_network_info"), "2.1", "2.104"),
     ("changePassword", member("os-admin-password"), "2.1", "2.104"),
     ("restore", member("os-deferred-delete:restore"), "2.1", "2.104"),
@@ -33,8 +31,6 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
     ("addFixedIp", member("os-multinic:add"), "2.1", "2.43"),
     ("removeFixedIp", member("os-multinic:remove"), "2.1", "2.43"),
-    ("pause", member("os-pause-server:pause"), "2.1", "2.104"),
-    ("unpause", member("os-pause-server:unpause"), "2.1", "2.104"),
     ("rescue", member("os-rescue"), "2.1", "2.104"),
     ("unrescue", member("os-unrescue"), "2.1", "2.104"),
     ("addSecurityGroup", member("os-security-groups:add"), "2.1", "2.104"),
@@ -42,8 +38,6 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("shelve", member("os-shelve:shelve"), "2.1", "2.104"),
     ("shelveOffload", admin("os-shelve:shelve_offload"), "2.1", "2.104"),
     ("unshelve", member("os-shelve:unshelve"), "2.1", "2.104"),
-    ("suspend", member("os-suspend-server:suspend"), "2.1", "2.104"),
-    ("resume", member("os-suspend-server:resume"), "2.1", "2.104"),
 )
 
 

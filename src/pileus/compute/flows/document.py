@@ -2,23 +2,34 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pileus.compute.agent import KIND, seen_of, wanted_body
 from pileus.compute.app import Compute
 from pileus.compute.drivers import interface
 from pileus.compute.drivers.interface import Power, Seen
-from pileus.compute.models.servers import PowerWanted, Server
+from pileus.compute.models.servers import BootImage, PowerWanted, Server, ServerState
 from pileus.kit.flow.step import Fail, Wait
 from pileus.ports.network import PortFacts
 
+AT_REST = {
+    ServerState.PAUSED: Power.PAUSED,
+    ServerState.SUSPENDED: Power.SUSPENDED,
+    ServerState.SHELVED: Power.OFF,
+}
+STANDING = {
+    Power.OFF: (interface.PowerSeen.OFF, interface.PowerSeen.CRASHED),
+    Power.PAUSED: (interface.PowerSeen.PAUSED,),
+    Power.SUSPENDED: (interface.PowerSeen.SUSPENDED,),
+}
 LOOK_AGAIN_S = 30.0  # a report wakes the operation; this is for a wake-up that was lost
 
 
 def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interface.Wanted:
     """All a host is told about a server."""
-    image = None
-    if server.image is not None:
-        kind = interface.ImageFormat(server.image.disk_format)
-        image = interface.Image(server.image.id, kind, server.image.size, server.image.checksum or "")
+    image = _image(server.image)
+    if server.shelf is not None:
+        image = interface.Image(server.shelf, interface.ImageFormat.QCOW2)
     size = server.flavor
     extra = (interface.Disk(size.ephemeral),) if size.ephemeral else ()
     return interface.Wanted(
@@ -31,21 +42,62 @@ def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interf
         disks=extra,
         nics=tuple(interface.Nic(port.id, port.mac, port.mtu) for port in ports),
         power=power,
-        restarts=interface.Restarts(server.restarts.start, server.restarts.soft, server.restarts.hard),
+        restarts=restarts_of(server),
+        disk_generation=server.disk_generation,
+        rescue=_image(server.rescue),
+        checkpoint=server.resized.operation if server.resized is not None else None,
     )
 
 
-async def want(app: Compute, server: Server, host: str, power: Power) -> None:
-    """The host is told of the server as it is now, with that power."""
+def restarts_of(server: Server) -> interface.Restarts:
+    """How often each kind of restart was asked for, as hosts are told."""
+    asked = server.restarts
+    return interface.Restarts(asked.start, asked.soft, asked.hard, asked.nmi)
+
+
+def _image(image: BootImage | None) -> interface.Image | None:
+    if image is None:
+        return None
+    return interface.Image(image.id, interface.ImageFormat(image.disk_format), image.size, image.checksum or "")
+
+
+async def want(
+    app: Compute,
+    server: Server,
+    host: str,
+    power: Power,
+    *,
+    snapshot: str | None = None,
+    rollback: str | None = None,
+) -> interface.Wanted:
+    """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
-    await app.hosts.want(host, KIND, server.id, wanted_body(document(server, ports, power)))
+    wanted = document(server, ports, power)
+    wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback)
+    await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
+    return wanted
+
+
+def settled_power(server: Server) -> Power:
+    """The power a server has while nobody is at work on it."""
+    if server.phase in AT_REST:
+        return AT_REST[server.phase]
+    return Power.ON if server.power_wanted is PowerWanted.ON else Power.OFF
 
 
 async def want_as_settled(app: Compute, server: Server) -> None:
     """The host is told what the row says."""
     if server.host is not None:
-        power = Power.ON if server.power_wanted is PowerWanted.ON else Power.OFF
-        await want(app, server, server.host, power)
+        await want(app, server, server.host, settled_power(server))
+
+
+def reached(seen: Seen, wanted: interface.Wanted) -> bool:
+    """Whether the server has the shape and the power that are wanted; whether its guest still runs is its own affair."""
+    if seen.shape != wanted.shape:
+        return False
+    if wanted.power is Power.ON:
+        return seen.power is interface.PowerSeen.ON or seen.exit_reason is not None
+    return seen.power in STANDING[wanted.power]
 
 
 async def answer(app: Compute, server: Server, host: str) -> Seen | Wait | Fail:

@@ -1,0 +1,38 @@
+"""Actions that make an image of a server."""
+
+from typing import Annotated
+
+import msgspec
+
+from pileus.compute.api.service import ACTION_PATH, Metadata, api, member, server_find
+from pileus.compute.app import Compute
+from pileus.compute.commands.images import create_image
+from pileus.compute.models.servers import Server
+from pileus.kit.http import Call, F, Wire
+from pileus.kit.http.version import Version
+
+ID_IN_BODY = Version(2, 45)
+
+
+class CreateImage(Wire):
+    """An image to make of a server."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )(.*\S)$")]
+    metadata: Metadata = {}
+
+
+class ImageCreated(Wire):
+    """The image that is being made."""
+
+    image_id: Annotated[str, F(since="2.45")]
+
+
+@api.action(ACTION_PATH, "createImage", member("servers:create_image"), find=server_find)
+async def image_create(call: Call[Compute], server: Server, body: CreateImage) -> ImageCreated | None:
+    """Make an image of a server."""
+    image_id = await create_image(call.app, call.caller, server, body.name, body.metadata, call.request_id)
+    if call.version >= ID_IN_BODY:
+        return ImageCreated(image_id=image_id)
+    images = await call.app.identity.endpoint("image")
+    call.reply_headers["Location"] = f"{images or call.url('')}/v2/images/{image_id}".replace("/v2/v2/", "/v2/")
+    return None

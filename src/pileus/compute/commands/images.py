@@ -1,0 +1,62 @@
+"""Images made of servers: what is said of one, and the operation that fills it."""
+
+import uuid
+from collections.abc import Mapping
+
+from pileus.compute.app import Compute
+from pileus.compute.commands.power import held
+from pileus.compute.commands.quotas import check_metadata
+from pileus.compute.models.servers import Server, ServerState
+from pileus.kit.auth import Caller
+from pileus.ports.image import NewImage
+
+ALLOWED = frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.SUSPENDED})
+# What the image service sets itself, or what is true of the image a server was made from and not of a copy of the server.
+NOT_INHERITED = frozenset({"cache_in_nova", "bittorrent", "img_signature", "img_signature_hash_method",
+                           "img_signature_key_type", "img_signature_certificate_uuid"})  # fmt: skip
+
+
+async def create_image(
+    app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str], request_id: str
+) -> str:
+    """An image of the server is being made; returns its id. Raises WrongState, ServerLocked or TooManyMetadataItems."""
+    await check_metadata(app, server.project_id, metadata)
+    async with app.db.transaction():
+        now = await held(app, caller, server, "create_image", ALLOWED)
+        image_id = await image_row(app, caller, now, name, metadata)
+        await app.engine.begin(
+            "server.create_image",
+            now.subject,
+            {"image_id": image_id},
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            request_id=request_id,
+        )
+    return image_id
+
+
+async def image_row(app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> str:
+    """There is an image that waits for the server's disk; returns its id."""
+    image_id, image = str(uuid.uuid4()), server.image
+    inherited = {key: value for key, value in (image.properties if image else {}).items() if key not in NOT_INHERITED}
+    properties = {
+        **inherited,
+        "image_type": "snapshot",
+        "instance_uuid": server.id,
+        "user_id": caller.user_id,
+        "base_image_ref": image.id if image else "",
+        "image_location": "snapshot",
+        "image_state": "available",
+        "owner_id": server.project_id,
+        **metadata,
+    }
+    new = NewImage(
+        name=name,
+        owner=caller.project_id or server.project_id,
+        disk_format="qcow2",
+        min_disk=max(server.flavor.disk, image.min_disk if image else 0),
+        min_ram=image.min_ram if image else 0,
+        properties=properties,
+    )
+    await app.images.create(image_id, new)
+    return image_id

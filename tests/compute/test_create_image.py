@@ -1,0 +1,75 @@
+"""Images made of servers."""
+
+from tests.compute.fakes import IMAGE
+from tests.compute.world import a_world
+
+
+async def test_an_image_is_made_while_the_server_goes_on() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        answered = await world.act(id, createImage={"name": "snap", "metadata": {"why": "test"}})
+        assert 202 == answered.status
+        image_id = answered.headers["location"].rpartition("/v2/images/")[2]
+        assert "queued" == world.images.images[image_id].status
+        shown = await world.show(id)
+        assert ("ACTIVE", "image_snapshot") == (shown["status"], shown["OS-EXT-STS:task_state"])
+        await world.settle()
+        image = world.images.images[image_id]
+        assert ("active", "qcow2", "p1", 1) == (image.status, image.disk_format, image.owner, image.min_disk)
+        assert {
+            "os_distro": "pileus", "image_type": "snapshot", "instance_uuid": id, "user_id": "alice",
+            "base_image_ref": IMAGE, "image_location": "snapshot", "image_state": "available", "owner_id": "p1",
+            "why": "test",
+        } == image.properties  # fmt: skip
+        shown = await world.show(id)
+        assert ("ACTIVE", None) == (shown["status"], shown["OS-EXT-STS:task_state"])
+        assert (await world.drivers["h1"].look(id)).snapshot is None
+        assert "server.image_created" in [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
+
+
+async def test_newer_clients_find_the_id_in_the_body() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        answered = await world.ask("POST", f"/v2.1/servers/{id}/action", {"createImage": {"name": "s"}}, at="2.45")
+        assert answered.body["image_id"] in world.images.images
+        assert "location" not in answered.headers
+
+
+async def test_the_copy_can_be_of_a_server_that_stands_still() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        for action, status in (("pause", "PAUSED"), ("unpause", "ACTIVE"), ("suspend", "SUSPENDED")):
+            await world.act(id, **{action: None})
+            await world.settle()
+            assert 202 == (await world.act(id, createImage={"name": "s"})).status
+            await world.settle()
+            assert status == (await world.show(id))["status"]
+        assert 3 == len(world.images.taken)
+
+
+async def test_an_image_that_cannot_be_made_does_not_stay() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.images.full = True
+        assert 202 == (await world.act(id, createImage={"name": "s"})).status
+        await world.settle()
+        assert [IMAGE] == list(world.images.images)
+        assert "ACTIVE" == (await world.show(id))["status"]
+        assert (await world.drivers["h1"].look(id)).snapshot is None
+        path = f"/v2.1/servers/{id}/os-instance-actions"
+        actions = (await world.ask("GET", path)).body["instanceActions"]
+        assert ("createImage", "Error") == (actions[0]["action"], actions[0]["message"])
+
+
+async def test_what_does_not_fit_is_refused() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 400 == (await world.act(id, createImage={})).status
+        assert 400 == (await world.act(id, createImage={"name": ""})).status
+        await world.act(id, createImage={"name": "s"})
+        answered = await world.act(id, createImage={"name": "s"})
+        said = answered.body["conflictingRequest"]["message"]
+        assert (409, f"Cannot 'create_image' instance {id} while it is in task_state image_snapshot") == (
+            answered.status,
+            said,
+        )
