@@ -15,7 +15,7 @@ import yaml
 from pileus import __version__
 from pileus.identity import manifest as identity
 from pileus.identity.app import Identity
-from pileus.kit.bus import LocalBus
+from pileus.kit.bus import Bus, open_bus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
 from pileus.kit.errors import Invalid
@@ -62,7 +62,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     db: Database
     clock: SystemClock
-    bus: LocalBus
+    bus: Bus
     engine: Engine
     hosts: Hosts
     events: Events
@@ -118,6 +118,7 @@ class Cloud:
         await self._reconcilers.stop()
         if self._parts is not None:
             await self._parts.close()
+        await self.frame.bus.close()
         await self.frame.db.close()
 
 
@@ -138,11 +139,13 @@ class _Answers:
 async def assemble(state: State, settings: Settings) -> Cloud:
     """The cloud in a state directory, ready to be started; its database is up to date."""
     manifests = _manifests(settings)
-    # Hashes of passwords and what users gave their servers are in there; its journal takes the same mode.
-    state.database.touch(mode=0o600)
-    await ensure_schema(state, list(manifests))
-    db = await Database.open(state.database)
-    clock, bus = SystemClock(), LocalBus()
+    address = settings.database or state.database
+    if address is state.database:
+        # Hashes of passwords and what users gave their servers are in there; its journal takes the same mode.
+        state.database.touch(mode=0o600)
+    await ensure_schema(address, list(manifests))
+    db = await Database.open(address)
+    clock, bus = SystemClock(), await open_bus(address)
     people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
     directory = identity.IdentityPort(people)
     frame = Frame(

@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:5000"
     public_url: str = ""  # what clients reach it by; derived from listen when empty
     region: str = "RegionOne"
+    database: str = ""  # postgresql://user@host/name; the state directory's own SQLite file when empty
     services: tuple[Service, ...] = SERVICES
     compute_driver: Literal["qemu", "fake"] = "qemu"
     network_driver: Literal["ovn", "fake"] = "ovn"

@@ -51,6 +51,10 @@ class Bus(Protocol):
         """Wait for one wake-up; False when the time is over. What came before the call is not seen: subscribe then."""
         ...
 
+    async def close(self) -> None:
+        """Nothing is sent or heard any more."""
+        ...
+
 
 class LocalSubscription:
     """Wake-ups inside one process."""

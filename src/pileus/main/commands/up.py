@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from pileus.kit.errors import Problem
+from pileus.kit.errors import Invalid, Problem
 from pileus.main.certificates import authority_of
 from pileus.main.client import Client, until
 from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
@@ -23,6 +23,10 @@ HOST_DEADLINE_S = 60.0
 
 class NoHost(Problem):
     """The cloud answers, but in {seconds:g} s no host came to run servers; its log says why: {log}"""
+
+
+class NeedsGuest(Invalid):
+    """The demonstration waits for a guest to answer; with --compute fake or --network fake there is none."""
 
 
 class NeedsRoot(Problem):
@@ -47,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     real = settings.compute_driver == "qemu" or settings.network_driver == "ovn"
     if real and os.geteuid() != 0:
         raise NeedsRoot
+    if args.demo and (settings.compute_driver, settings.network_driver) != ("qemu", "ovn"):
+        raise NeedsGuest
     if state.pid() is None:
         ensure_free(settings)
     if real:
