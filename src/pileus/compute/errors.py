@@ -161,3 +161,7 @@ class TooManyServerGroups(OverQuota):
 
 class TooManyInGroup(OverQuota):
     """Quota exceeded, too many servers in group"""
+
+
+class NoServersForEvents(NotFound):
+    """No instances found for any event"""

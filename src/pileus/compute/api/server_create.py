@@ -1,5 +1,6 @@
 """What a caller says to get servers, and what is made of it."""
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
@@ -133,13 +134,24 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         zone=zone,
         host=host,
         host_must_exist=bool(server.host or server.hypervisor_hostname),
-        access_ipv4=server.access_ipv4,
-        access_ipv6=server.access_ipv6,
+        access_ipv4=access_address(4, server.access_ipv4),
+        access_ipv6=access_address(6, server.access_ipv6),
         disk_config=server.disk_config,
         min_count=least,
         max_count=most,
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
     )
+
+
+def access_address(version: int, text: str | None) -> str | None:
+    """The address in its usual spelling; raises BadRequest if it is none of that version."""
+    if text is None:
+        return None
+    try:
+        return str(ipaddress.IPv4Address(text) if version == 4 else ipaddress.IPv6Address(text))
+    except ValueError:
+        raise errors.BadRequest(why=f"Invalid input for field/attribute accessIPv{version}. Value: {text}. "
+                                f"'{text}' is not an IPv{version} address.") from None  # fmt: skip
 
 
 def _hints(given: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,44 @@ class ServerView(Wire, kw_only=True):
     hints: Annotated[dict[str, Any], F("scheduler_hints", since="2.100")]
 
 
+FULL = "2.75"
+
+
+class BareAddress(Wire):
+    """An address of a server, without where it comes from."""
+
+    version: int
+    addr: str
+
+
+class ServerChanged(ServerView, kw_only=True):
+    """What changed a server answers with: less than what shows it, until both became the same."""
+
+    bare_addresses: Annotated[dict[str, list[BareAddress]], F("addresses", until="2.74")]
+    addresses: Annotated[dict[str, list[AddressView]], F(since=FULL)]
+    zone: Annotated[str, F("OS-EXT-AZ:availability_zone", since=FULL)]
+    config_drive: Annotated[str, F(since=FULL)] = ""
+    key_name: Annotated[str | None, F(since=FULL)]
+    launched_at: Annotated[str | None, F("OS-SRV-USG:launched_at", since=FULL)]
+    terminated_at: Annotated[str | None, F("OS-SRV-USG:terminated_at", since=FULL)]
+    task: Annotated[str | None, F("OS-EXT-STS:task_state", since=FULL)]
+    state: Annotated[str, F("OS-EXT-STS:vm_state", since=FULL)]
+    power: Annotated[int, F("OS-EXT-STS:power_state", since=FULL)]
+    security_groups: Annotated[list[GroupName] | UnsetType, F(since=FULL)] = UNSET
+    volumes: Annotated[list[str], F("os-extended-volumes:volumes_attached", since=FULL)] = []
+    host: Annotated[str | None, F("OS-EXT-SRV-ATTR:host", since=FULL, rule=ATTRIBUTES)]
+    hypervisor_hostname: Annotated[str | None, F("OS-EXT-SRV-ATTR:hypervisor_hostname", since=FULL, rule=ATTRIBUTES)]
+    instance_name: Annotated[str, F("OS-EXT-SRV-ATTR:instance_name", since=FULL, rule=ATTRIBUTES)]
+    reservation_id: Annotated[str, F("OS-EXT-SRV-ATTR:reservation_id", since=FULL, rule=ATTRIBUTES)]
+    launch_index: Annotated[int, F("OS-EXT-SRV-ATTR:launch_index", since=FULL, rule=ATTRIBUTES)]
+    kernel_id: Annotated[str, F("OS-EXT-SRV-ATTR:kernel_id", since=FULL, rule=ATTRIBUTES)] = ""
+    ramdisk_id: Annotated[str, F("OS-EXT-SRV-ATTR:ramdisk_id", since=FULL, rule=ATTRIBUTES)] = ""
+    root_device: Annotated[str, F("OS-EXT-SRV-ATTR:root_device_name", since=FULL, rule=ATTRIBUTES)] = "/dev/vda"
+    user_data: Annotated[str | None, F("OS-EXT-SRV-ATTR:user_data", since=FULL, rule=ATTRIBUTES)]
+    hostname_seen: Annotated[str, F("OS-EXT-SRV-ATTR:hostname", since=FULL, until="2.89", rule=ATTRIBUTES)]
+    host_status: Annotated[str, F(since=FULL, rule=HOST_STATUS)]
+
+
 class Shown(msgspec.Struct, frozen=True):
     """What the view of a server needs besides the server."""
 
@@ -131,6 +169,17 @@ async def views(call: Call[Compute], servers: Sequence[Server], *, in_full: bool
 async def view(call: Call[Compute], server: Server) -> ServerView:
     """The server as the caller sees it."""
     return (await views(call, [server], in_full=True))[0]
+
+
+async def changed(call: Call[Compute], server: Server) -> ServerChanged:
+    """The server as a request that changed it answers."""
+    full = await view(call, server)
+    bare = {
+        network: [BareAddress(version=each.version, addr=each.addr) for each in those]
+        for network, those in full.addresses.items()
+    }
+    values = {name: getattr(full, name) for name in full.__struct_fields__}
+    return ServerChanged(**values, bare_addresses=bare)
 
 
 def _view(shown: Shown, server: Server) -> ServerView:

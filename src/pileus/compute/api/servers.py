@@ -7,9 +7,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.server_create import ServerBody, asked
+from pileus.compute.api.server_create import ServerBody, access_address, asked
 from pileus.compute.api.server_list import ServerQuery, filters, scope
-from pileus.compute.api.server_view import GroupName, ServerBrief, ServerView, view, views
+from pileus.compute.api.server_view import GroupName, ServerBrief, ServerChanged, ServerView, changed, view, views
 from pileus.compute.api.service import Link, Name, admin, api, links, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.commands import servers as commands
@@ -131,15 +131,18 @@ async def show(call: Call[Compute], server: Server) -> ServerView:
 
 
 @api.put("/servers/{server_id}", member("servers:update"), key="server", find=server_find)
-async def update(call: Call[Compute], server: Server, body: ServerUpdate) -> ServerView:
+async def update(call: Call[Compute], server: Server, body: ServerUpdate) -> ServerChanged:
     """Change a server's name and the like."""
     given = body.given()
+    for version, name in ((4, "access_ipv4"), (6, "access_ipv6")):
+        if name in given:
+            given[name] = access_address(version, given[name])
     if "pinned_zone" in given:
         zone = given.pop("pinned_zone")
-        if zone not in {None, call.app.config.zone}:
+        if zone not in {None, server.host_zone or call.app.config.zone}:
             raise errors.NotReady(server=server.id, why=f"it cannot be moved to zone {zone} by naming it.")
         given["zone_wanted"] = zone
-    return await view(call, await commands.update_server(call.app, server, given))
+    return await changed(call, await commands.update_server(call.app, server, given))
 
 
 @api.delete("/servers/{server_id}", member("servers:delete"), find=server_find)
