@@ -23,6 +23,8 @@ COMMANDS = {
     "host": "hosts of this cloud: make tokens to join with, list, drain, remove",
     "env": "print the settings an OpenStack client needs",
     "image": "build the small guest image that tests and tries boot from",
+    "trace": "the story of one request",
+    "doctor": "find what is not as it should be, and mend it",
     "config": "show every option, its value, and where the value comes from",
     "test": "run the house rules and the tests",
 }

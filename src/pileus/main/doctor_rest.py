@@ -1,0 +1,100 @@
+"""The rest: the cloud's process, its database and its disk; long work that does not move; image files."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import partial
+
+import sqlalchemy as sa
+
+from pileus.image.store.images import files_in_use
+from pileus.image.tables import IMAGES
+from pileus.kit.db import query
+from pileus.kit.flow.operation import Operation
+from pileus.kit.tables import operations
+from pileus.main.doctor import Finding, Patient
+
+AGAIN = "Run `pileus doctor --fix`."
+FORGOTTEN = dt.timedelta(minutes=5)
+LEAST_FREE = 1 << 30
+
+RUNNING = query(
+    sa.select(*operations.c).where(operations.c.state == sa.literal_column("'running'")).order_by(operations.c.number),
+    Operation,
+)
+ACTIVE_FILES = query(
+    sa.select(IMAGES.c.id, IMAGES.c.file).where(IMAGES.c.file.is_not(None)).order_by(IMAGES.c.id), tuple[str, str]
+)
+
+
+async def standing(patient: Patient) -> Sequence[Finding]:
+    """The cloud runs, on a sound database, with room on its disk."""
+    machine = patient.machine
+    found = []
+    if machine.controller() is None:
+        found.append(
+            Finding("cloud.down", "controller", "does not run", "It was stopped, or ended.", "Start it: `pileus up`.")
+        )
+    damage = machine.damage()
+    if damage is not None:
+        found.append(
+            Finding("database.damaged", "pileus.sqlite", damage, "The disk failed, or the file was changed by hand.",
+                    "Stop the cloud and restore the newest backup.")
+        )  # fmt: skip
+    free, total = machine.free()
+    if free < LEAST_FREE and free * 10 < total:
+        found.append(
+            Finding("disk.full", "state directory", f"{free >> 20} MiB are free of {total >> 20}",
+                    "Images, disks and logs have filled it.", "Delete what is not needed, or enlarge the disk.")
+        )  # fmt: skip
+    return found
+
+
+async def work(patient: Patient) -> Sequence[Finding]:
+    """Long work moves, or says why it waits."""
+    engine = patient.engine
+    found = [
+        Finding(
+            "operation.stuck", op.id, f"{op.flow} of {op.subject} can go neither forward nor back at {op.step!r}",
+            op.failure or "It does not say why.", f"Mend the cause; {AGAIN[0].lower()}{AGAIN[1:-1]} to let it try again.",
+            partial(engine.set_going, op.id),
+        )
+        for op in await engine.stuck()
+    ]  # fmt: skip
+    late = patient.clock.now() - FORGOTTEN
+    if patient.machine.controller() is not None:
+        found += [
+            Finding(
+                "operation.forgotten", op.id, f"{op.flow} of {op.subject} was due {op.look_again_at:%Y-%m-%d %H:%M:%S} UTC",
+                "The cloud's process hangs, or has a step that does not end.", "Restart it: `pileus down`, `pileus up`.",
+            )
+            for op in await patient.db.all(RUNNING) if op.look_again_at < late and op.updated < late
+        ]  # fmt: skip
+    return found
+
+
+async def images(patient: Patient) -> Sequence[Finding]:
+    """Images have their files, and files their images."""
+    app = patient.image
+    if app is None:
+        return []
+    # The files first: what comes into being in between is not even looked at.
+    there = set(await app.files.names())
+    found = [
+        Finding(
+            "image.file_missing", id, f"its file images/{file} is not there", "It was deleted by hand, or the disk failed.",
+            "Put the file back from a backup, or delete the image: servers cannot be made from it.",
+        )
+        for id, file in await patient.db.all(ACTIVE_FILES) if not await app.files.exists(file)
+    ]  # fmt: skip
+    used = await files_in_use(app)
+    found += [
+        Finding(
+            "image.file_stranger", name, "is the file of no image", "An upload was cut short.", AGAIN,
+            partial(app.files.remove, name),
+        )
+        for name in sorted(there - set(used))
+    ]  # fmt: skip
+    return found
+
+
+CHECKS = (standing, work, images)
