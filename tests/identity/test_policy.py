@@ -19,6 +19,9 @@ BODIES: dict[str, Any] = {
     "/groups": {"group": {"name": "x"}},
     "/roles": {"role": {"name": "x"}},
     "/roles/{role_id}": {"role": {}},
+    "/credentials": {"credential": {"user_id": "x", "type": "x", "blob": "x"}},
+    "/users/{user_id}/credentials/OS-EC2": {"tenant_id": "x"},
+    "/OS-TRUST/trusts": {"trust": {"trustor_user_id": "x", "trustee_user_id": "x", "impersonation": True}},
 }
 
 
@@ -38,7 +41,15 @@ async def a_world(cloud: Any) -> dict[str, str]:
     found = {
         kind: (await cloud.ask("GET", f"/v3/{kind}s")).body[f"{kind}s"][0]["id"] for kind in ("service", "endpoint")
     }
+    credential = await cloud.make("credential", user_id=user, type="x", blob="x")
+    policy = await cloud.ask("POST", "/v3/policies", {"policy": {"type": "x", "blob": "x"}})
+    body = {"trustor_user_id": cloud.account.user_id, "trustee_user_id": user, "project_id": cloud.account.project_id}
+    body |= {"impersonation": False, "roles": [{"id": role}]}
+    trust = (await cloud.ask("POST", "/v3/OS-TRUST/trusts", {"trust": body})).body["trust"]
     return {
+        "credential_id": credential["id"],
+        "policy_id": policy.body["policy"]["id"],
+        "trust_id": trust["id"],
         "user_id": user,
         "group_id": group,
         "project_id": cloud.account.project_id,

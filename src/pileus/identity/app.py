@@ -45,5 +45,6 @@ class Identity(msgspec.Struct, frozen=True):
     clock: Clock
     config: Config
     seal: Seal
+    vault: Seal  # of what is kept, by keys other than those of tokens, as tokens may be forgotten and this must not
     passwords: Passwords
     memory: Memory

@@ -55,6 +55,30 @@ class TagNotFound(NotFound):
     """Could not find project tag: {tag}."""
 
 
+class CredentialNotOfUser(Denied):
+    """The credential {id} is not user {user}'s."""
+
+
+class BadCredential(Invalid):
+    """Invalid credential: {why}."""
+
+
+class TrustConsumed(Denied):
+    """There are no remaining uses for trust {trust}."""
+
+
+class BadTrust(Invalid):
+    """Invalid trust: {why}."""
+
+
+class NotYoursToTrust(Denied):
+    """The authenticated user should match the trustor, who can only delegate what they may do themselves: {why}."""
+
+
+class NoDelegationOfDelegation(Denied):
+    """A token that came from a trust gives nothing on: {what}."""
+
+
 class Duplicate(Conflict):
     """Conflict occurred attempting to store {kind} - Duplicate entry found with {what}."""
 

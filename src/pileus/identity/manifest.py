@@ -5,14 +5,17 @@ from pathlib import Path
 from pileus.identity.api import (
     assignments,
     auth,
+    credentials,
     domains,
     grants,
     groups,
+    policies,
     projects,
     regions,
     roles,
     services,
     tokens,
+    trusts,
     users,
 )
 from pileus.identity.api.root import api
@@ -34,7 +37,22 @@ METADATA = metadata
 MIGRATIONS = "pileus.identity.migrations"
 FLOWS = ()
 CATALOG = ("identity", "keystone", "Identity", "/v3")
-RESOURCES = (assignments, auth, domains, grants, groups, projects, regions, roles, services, tokens, users)
+RESOURCES = (
+    assignments,
+    auth,
+    credentials,
+    domains,
+    grants,
+    groups,
+    policies,
+    projects,
+    regions,
+    roles,
+    services,
+    tokens,
+    trusts,
+    users,
+)
 
 __all__ = [
     "API",
@@ -63,6 +81,7 @@ def build(*, db: Database, clock: Clock, state: Path, config: Config | None = No
         clock=clock,
         config=config,
         seal=FernetSeal(KeyRepository(state / "keys" / "fernet", config.fernet_keys)),
+        vault=FernetSeal(KeyRepository(state / "keys" / "credential", config.fernet_keys)),
         passwords=Argon2Passwords(clock, config.password_memory_s),
         memory=Memory(config.remembered_tokens),
     )

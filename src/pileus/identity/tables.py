@@ -159,6 +159,40 @@ endpoints = sa.Table(
     sa.Column("extra", Json, nullable=False),
 )
 
+credentials = sa.Table(
+    "identity_credentials",
+    metadata,
+    sa.Column("id", Name, primary_key=True),
+    sa.Column("user_id", Id, _to("identity_users.id"), nullable=False, index=True),
+    sa.Column("project_id", Id, _to("identity_projects.id"), index=True),
+    sa.Column("type", Name, nullable=False),
+    sa.Column("sealed", Text, nullable=False),
+    sa.Column("extra", Json, nullable=False),
+)
+
+policies = sa.Table(
+    "identity_policies",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("type", Name, nullable=False),
+    sa.Column("blob", Text, nullable=False),
+    sa.Column("extra", Json, nullable=False),
+)
+
+trusts = sa.Table(
+    "identity_trusts",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("trustor_user_id", Id, _to("identity_users.id"), nullable=False, index=True),
+    sa.Column("trustee_user_id", Id, _to("identity_users.id"), nullable=False, index=True),
+    sa.Column("project_id", Id, _to("identity_projects.id"), nullable=False, index=True),
+    sa.Column("impersonation", Boolean, nullable=False),
+    sa.Column("expires_at", Moment),
+    sa.Column("remaining_uses", Integer),
+    sa.Column("role_ids", Json, nullable=False),
+    sa.Column("extra", Json, nullable=False),
+)
+
 revocations = sa.Table(
     "identity_revocations",
     metadata,

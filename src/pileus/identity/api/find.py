@@ -2,8 +2,19 @@
 
 from pileus.identity.app import Identity
 from pileus.identity.errors import Missing
-from pileus.identity.models import Endpoint, Group, Project, Region, Role, Service, User
-from pileus.identity.store import catalog, projects, roles, users
+from pileus.identity.models import (
+    Credential,
+    Endpoint,
+    Group,
+    Policy,
+    Project,
+    Region,
+    Role,
+    Service,
+    Trust,
+    User,
+)
+from pileus.identity.store import catalog, delegation, projects, roles, users
 from pileus.kit.auth import Caller
 
 
@@ -45,3 +56,21 @@ async def endpoint(app: Identity, _caller: Caller, endpoint_id: str) -> Endpoint
 async def region(app: Identity, _caller: Caller, region_id: str) -> Region | Missing:
     """The region a path names."""
     return await catalog.region_find(app, region_id) or Missing(kind="region", id=region_id)
+
+
+async def credential(app: Identity, _caller: Caller, credential_id: str) -> Credential | Missing:
+    """The credential a path names."""
+    return await delegation.credential_find(app, credential_id) or Missing(kind="credential", id=credential_id)
+
+
+async def policy(app: Identity, _caller: Caller, policy_id: str) -> Policy | Missing:
+    """The policy a path names."""
+    return await delegation.policy_find(app, policy_id) or Missing(kind="policy", id=policy_id)
+
+
+async def trust(app: Identity, _caller: Caller, trust_id: str, **_more: str) -> Trust:
+    """The trust a path names, as long as it holds; that there is none is told to anybody, as ids are not guessed."""
+    found = await delegation.trust_find(app, trust_id)
+    if found is None or not found.holds(app.clock.now()):
+        raise Missing(kind="trust", id=trust_id)
+    return found

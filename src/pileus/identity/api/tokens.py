@@ -1,7 +1,7 @@
 """Tokens: logging in, validating, revoking."""
 
 import datetime as dt
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
@@ -60,11 +60,15 @@ class SystemNamed(Loose):
     all: bool = False
 
 
+class TrustNamed(Loose):
+    id: str
+
+
 class ScopeNamed(Loose):
     project: ProjectNamed | None = None
     domain: DomainNamed | None = None
     system: SystemNamed | None = None
-    trust: Annotated[dict[str, Any] | None, F("OS-TRUST:trust")] = None
+    trust: Annotated[TrustNamed | None, F("OS-TRUST:trust")] = None
 
 
 class Auth(Loose):
@@ -90,6 +94,17 @@ class UserShown(Wire):
     password_expires_at: str | None
 
 
+class Identified(Wire):
+    id: str
+
+
+class TrustShown(Wire):
+    id: str
+    trustor_user: Identified
+    trustee_user: Identified
+    impersonation: bool
+
+
 class TokenView(Wire):
     methods: list[str]
     user: UserShown
@@ -102,6 +117,7 @@ class TokenView(Wire):
     system: dict[str, bool] | UnsetType = UNSET
     roles: list[Labelled] | UnsetType = UNSET
     catalog: list[CatalogEntry] | UnsetType = UNSET
+    trust: Annotated[TrustShown | UnsetType, F("OS-TRUST:trust")] = UNSET
 
 
 def moment(at: dt.datetime) -> str:
@@ -138,6 +154,13 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
         shown.domain = _labelled(token.domain)
     else:
         shown.system = {"all": True}
+    if token.trust is not None:
+        shown.trust = TrustShown(
+            id=token.trust.id,
+            trustor_user=Identified(id=token.trust.trustor_user_id),
+            trustee_user=Identified(id=token.trust.trustee_user_id),
+            impersonation=token.trust.impersonation,
+        )
     shown.roles = [Labelled(id=role.id, name=role.name) for role in token.roles]
     if not any(name == "nocatalog" for name, _ in call.query):
         shown.catalog = await catalog_list(call.app, token.project.id if token.project else None, user.id)
@@ -156,11 +179,13 @@ def _scope(scope: ScopeNamed | str | None) -> ScopeAsked | None:
         return None
     if isinstance(scope, str):
         return ScopeAsked()
-    if scope.trust is not None:
-        raise BadScope(why="Trusts are not offered.")
-    parts = [part for part in (scope.project, scope.domain, scope.system) if part is not None]
+    parts = [part for part in (scope.project, scope.domain, scope.system, scope.trust) if part is not None]
     if len(parts) != 1 or (scope.system is not None and not scope.system.all):
-        raise BadScope(why="The scope must be exactly one of: project, domain, system with all set to true.")
+        raise BadScope(
+            why="The scope must be exactly one of: project, domain, OS-TRUST:trust, system with all set to true."
+        )
+    if scope.trust is not None:
+        return ScopeAsked(trust_id=scope.trust.id)
     for part in (scope.project, scope.domain):
         if part is not None and part.id is None and part.name is None:
             raise BadScope(why="A project or domain to act in must be named by id or by name.")

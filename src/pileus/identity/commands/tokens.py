@@ -10,7 +10,9 @@ import msgspec
 from pileus.identity.app import Identity
 from pileus.identity.commands.passwords import password_is, refuse_used_password, remember_password
 from pileus.identity.commands.scopes import roles_in
+from pileus.identity.commands.trusts import roles_to_trust, trust_of, use_trust
 from pileus.identity.errors import (
+    NoDelegationOfDelegation,
     NoSubjectToken,
     NotAuthenticated,
     PasswordLocked,
@@ -34,6 +36,7 @@ from pileus.identity.models.entities import SYSTEM
 from pileus.identity.store import changing
 from pileus.identity.store.projects import domain_by_name, domain_find, project_by_name, project_find
 from pileus.identity.store.revocations import revocation_add, revocation_is
+from pileus.identity.store.roles import role_graph
 from pileus.identity.store.users import user_by_name, user_change, user_find
 from pileus.kit.auth import Caller
 
@@ -52,6 +55,7 @@ class ScopeAsked(msgspec.Struct, frozen=True):
     project: Named | None = None
     domain: Named | None = None
     system: bool = False
+    trust_id: str | None = None
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +111,13 @@ async def log_in(app: Identity, login: Login) -> tuple[str, ValidToken]:
     for scope in await _scopes_to_try(app, login, user):
         generation = app.memory.generation
         scoped = msgspec.structs.replace(payload, scope=scope)
+        if scope.kind is ScopeKind.TRUST:
+            scoped = await _within_trust(app, scoped)
         token = app.seal.seal(scoped.packed())
         found = await _stands_for(app, token, scoped)
         if found is not None:
+            if found.trust is not None:
+                await use_trust(app, found.trust)
             app.memory.keep_token(token, found, generation)
             return token, found
     raise NotAuthenticated
@@ -161,7 +169,9 @@ async def _proven(app: Identity, login: Login) -> tuple[User, Payload | None]:
             case "token":
                 held = await token_find(app, login.token) if login.token else None
                 if held is None:
-                    raise NotAuthenticated
+                    raise TokenNotFound
+                if held.trust is not None:
+                    raise NoDelegationOfDelegation(what="no other token")
                 users.append(held.user)
                 parent = held.payload
             case _:
@@ -208,6 +218,8 @@ async def _scopes_to_try(app: Identity, login: Login, user: User) -> list[Scope]
         return [*default, Scope()]
     if asked.system:
         return [Scope(ScopeKind.SYSTEM, SYSTEM)]
+    if asked.trust_id is not None:
+        return [Scope(ScopeKind.TRUST, asked.trust_id)]
     if asked.domain is not None:
         domain = await _domain_named(app, asked.domain)
         return [Scope(ScopeKind.DOMAIN, domain.id)] if domain else []
@@ -241,15 +253,59 @@ async def _open_place(app: Identity, scope: Scope) -> tuple[Project | None, Proj
     return None, None
 
 
+async def _open_user(app: Identity, user_id: str, issued_at: dt.datetime) -> tuple[User, Project] | None:
+    """A user who may act by a token of that time, and their domain."""
+    user = await user_find(app, user_id)
+    if user is None or not user.enabled or (user.tokens_after is not None and issued_at < user.tokens_after):
+        return None
+    domain = await _open_domain(app, user.domain_id)
+    return (user, domain) if domain is not None else None
+
+
+async def _within_trust(app: Identity, payload: Payload) -> Payload:
+    """The payload, which ends when its trust does."""
+    trust = await trust_of(app, payload.scope.id)
+    if trust is None or trust.expires_at is None:
+        return payload
+    return msgspec.structs.replace(payload, expires_at=min(payload.expires_at, trust.expires_at))
+
+
+async def _by_trust(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """What a token from a trust stands for; None unless the trustor still has every role the trust gives."""
+    trust = await trust_of(app, payload.scope.id)
+    if trust is None or trust.trustee_user_id != payload.user_id:
+        return None
+    trustee = await _open_user(app, trust.trustee_user_id, payload.issued_at)
+    trustor = await _open_user(app, trust.trustor_user_id, payload.issued_at)
+    place = await _open_place(app, Scope(ScopeKind.PROJECT, trust.project_id))
+    if trustee is None or trustor is None or place is None:
+        return None
+    held = await roles_to_trust(app, trust.trustor_user_id, trust.project_id)
+    if not trust.role_ids or not set(trust.role_ids) <= held.keys():
+        return None
+    user, user_domain = trustor if trust.impersonation else trustee
+    roles = (await role_graph(app)).effective(trust.role_ids)
+    return ValidToken(
+        payload=payload,
+        caller=_caller(token, payload, user, place[0], roles),
+        user=user,
+        user_domain=user_domain,
+        project=place[0],
+        domain=place[1],
+        roles=roles,
+        trust=trust,
+    )
+
+
 async def _stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
     """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
-    user = await user_find(app, payload.user_id)
-    if user is None or not user.enabled or (user.tokens_after is not None and payload.issued_at < user.tokens_after):
-        return None
-    user_domain = await _open_domain(app, user.domain_id)
+    if payload.scope.kind is ScopeKind.TRUST:
+        return await _by_trust(app, token, payload)
+    whose = await _open_user(app, payload.user_id, payload.issued_at)
     place = await _open_place(app, payload.scope)
-    if user_domain is None or place is None:
+    if whose is None or place is None:
         return None
+    user, user_domain = whose
     project, domain = place
     roles = await roles_in(app, user.id, payload.scope, project)
     if payload.scope.kind is not ScopeKind.NONE and not roles:

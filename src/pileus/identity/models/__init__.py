@@ -1,5 +1,6 @@
 """The values of identity and its pure rules."""
 
+from pileus.identity.models.delegation import Credential, Policy, Trust
 from pileus.identity.models.entities import (
     Assignment,
     Endpoint,
@@ -18,12 +19,14 @@ from pileus.identity.models.tokens import Method, Payload, Scope, ScopeKind, Val
 
 __all__ = [
     "Assignment",
+    "Credential",
     "Endpoint",
     "Extra",
     "Group",
     "Memory",
     "Method",
     "Payload",
+    "Policy",
     "Project",
     "Region",
     "Role",
@@ -31,6 +34,7 @@ __all__ = [
     "Scope",
     "ScopeKind",
     "Service",
+    "Trust",
     "User",
     "ValidToken",
     "new_audit_id",

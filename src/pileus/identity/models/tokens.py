@@ -7,6 +7,7 @@ import secrets
 
 import msgspec
 
+from pileus.identity.models.delegation import Trust
 from pileus.identity.models.entities import Project, Role, User
 from pileus.kit.auth import Caller
 
@@ -32,6 +33,7 @@ class ScopeKind(enum.IntEnum):
     PROJECT = 1
     DOMAIN = 2
     SYSTEM = 3
+    TRUST = 4  # the project of a trust, with the roles it gives
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ class ValidToken(msgspec.Struct, frozen=True, kw_only=True):
     project: Project | None = None  # the scope, when it is a project
     domain: Project | None = None  # the scope, when it is a domain; of a project, the domain it belongs to
     roles: tuple[Role, ...] = ()
+    trust: Trust | None = None  # what the token came from; `user` is then the trustor if it impersonates
 
 
 def new_audit_id() -> str:
