@@ -150,7 +150,8 @@ class Net:
 
 
 def _one(collection: str) -> str:
-    return collection.replace("-", "_").removesuffix("s")
+    singular = collection.replace("-", "_")
+    return f"{singular.removesuffix('ies')}y" if singular.endswith("ies") else singular.removesuffix("s")
 
 
 @pytest.fixture

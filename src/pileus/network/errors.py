@@ -254,3 +254,87 @@ class PortRefused(Invalid):
 
 class SecurityGroupInvalidProtocolForPort(Invalid):
     """Invalid protocol {protocol} for port range, only supported for TCP, UDP and SCTP."""
+
+
+class RbacPolicyNotFound(NotFound):
+    """RBAC policy of type {object_type} with ID {id} not found"""
+
+
+class DuplicateRbacPolicy(Conflict):
+    """An RBAC policy already exists with those values."""
+
+
+class RbacPolicyInUse(Conflict):
+    """RBAC policy on object {id} cannot be removed because other objects depend on it. Details: projects {projects} use it"""
+
+
+class AddressScopeNotFound(NotFound):
+    """Address scope {id} could not be found"""
+
+
+class AddressScopeInUse(Conflict):
+    """Unable to complete operation on address scope {id}. There are one or more subnet pools in use on the address scope"""
+
+
+class AddressScopeUpdateError(Invalid):
+    """Unable to update address scope {id} : {why}"""
+
+
+class AddressScopePrefixConflict(Conflict):
+    """Failed to associate address scope: subnetpools within an address scope must have unique prefixes"""
+
+
+class SubnetPoolNotFound(NotFound):
+    """Subnet pool {id} could not be found."""
+
+
+class SubnetPoolDeleteError(Invalid):
+    """Unable to delete subnet pool: {why}."""
+
+
+class SubnetPoolInUse(Conflict):
+    """Unable to complete operation on subnet pool {id}. {why}."""
+
+
+class PrefixVersionMismatch(Invalid):
+    """Cannot mix IPv4 and IPv6 prefixes in a subnet pool."""
+
+
+class IllegalSubnetPoolPrefixBounds(Invalid):
+    """Illegal prefix bounds: {why}."""
+
+
+class IllegalSubnetPoolPrefixUpdate(Invalid):
+    """Illegal update to prefixes: {why}."""
+
+
+class IllegalSubnetPoolUpdate(Invalid):
+    """Illegal subnetpool update : {why}."""
+
+
+class IllegalSubnetPoolAssociationToAddressScope(Invalid):
+    """Illegal subnetpool association: subnetpool {id} cannot be associated with address scope {scope}."""
+
+
+class IllegalSubnetPoolIpVersionAssociationToAddressScope(Invalid):
+    """Illegal subnetpool association: subnetpool {id} cannot associate with address scope {scope} because subnetpool ip_version is not {ip_version}."""
+
+
+class SubnetAllocationError(Conflict):
+    """Failed to allocate subnet: {why}."""
+
+
+class MinPrefixSubnetAllocationError(Invalid):
+    """Unable to allocate subnet with prefix length {length}, minimum allowed prefix is {limit}."""
+
+
+class MaxPrefixSubnetAllocationError(Invalid):
+    """Unable to allocate subnet with prefix length {length}, maximum allowed prefix is {limit}."""
+
+
+class SubnetPoolQuotaExceeded(Conflict):
+    """Per-project subnet pool prefix quota exceeded."""
+
+
+class NetworkSubnetPoolAffinityError(Invalid):
+    """Subnets hosted on the same network must be allocated from the same subnet pool."""

@@ -10,6 +10,7 @@ from pileus.kit.flow.step import Flow
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.network import tables
+from pileus.network.api import address_scopes as _address_scopes  # noqa: F401
 from pileus.network.api import agents as _agents  # noqa: F401
 from pileus.network.api import extensions as _extensions  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
@@ -17,8 +18,10 @@ from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
 from pileus.network.api import networks as _networks  # noqa: F401
 from pileus.network.api import ports as _ports  # noqa: F401
 from pileus.network.api import quotas as _quotas  # noqa: F401
+from pileus.network.api import rbac as _rbac  # noqa: F401
 from pileus.network.api import routers as _routers  # noqa: F401
 from pileus.network.api import security_groups as _security_groups  # noqa: F401
+from pileus.network.api import subnetpools as _subnetpools  # noqa: F401
 from pileus.network.api import subnets as _subnets  # noqa: F401
 from pileus.network.api import tags as _tags  # noqa: F401
 from pileus.network.api import versions as _versions  # noqa: F401

@@ -9,6 +9,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.groups import groups_named
 from pileus.network.commands.ports import create_port, delete_port
 from pileus.network.commands.quotas import make_room
+from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change
 from pileus.network.errors import NetworkNotFound, PortInUse, PortNotFound, PortRefused
 from pileus.network.models.requests import AskedIp, NewPort
@@ -84,7 +85,8 @@ class Ports:
 
     async def _network(self, caller: Caller, network_id: str) -> Network:
         found = await network_rows.network_find(self._app.db, network_id)
-        own = found is not None and (found.project_id == caller.project_id or found.shared or caller.admin)
+        shared = found is not None and found.id in await usable_by(self._app, caller.project_id or "", [found])
+        own = found is not None and (shared or caller.admin)
         if found is None or not (own or found.external):
             raise NetworkNotFound(id=network_id)
         if not own:

@@ -62,6 +62,8 @@ subnets = sa.Table(
     sa.Column("ipv6_ra_mode", Name),
     sa.Column("ipv6_address_mode", Name),
     sa.Column("dns_publish", Boolean, nullable=False),
+    sa.Column("subnetpool_id", Id),
+    sa.Index("subnets_of_pool", "subnetpool_id"),
     sa.Index("subnets_of_network", "network_id"),
     sa.Index("subnets_of_project", "project_id"),
 )
@@ -183,6 +185,65 @@ port_groups = sa.Table(
     sa.Column("port_id", Id, sa.ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("group_id", Id, sa.ForeignKey("security_groups.id"), primary_key=True),
     sa.Index("ports_of_group", "group_id"),
+)
+
+address_scopes = sa.Table(
+    "address_scopes",
+    metadata,
+    *_standard(),
+    sa.Column("ip_version", Integer, nullable=False),
+    sa.Column("shared", Boolean, nullable=False),
+    sa.Index("address_scopes_of_project", "project_id"),
+)
+
+subnetpools = sa.Table(
+    "subnetpools",
+    metadata,
+    *_standard(),
+    sa.Column("ip_version", Integer, nullable=False),
+    sa.Column("prefixes", Json, nullable=False),
+    sa.Column("default_prefixlen", Integer, nullable=False),
+    sa.Column("min_prefixlen", Integer, nullable=False),
+    sa.Column("max_prefixlen", Integer, nullable=False),
+    sa.Column("default_quota", BigInteger),
+    sa.Column("address_scope_id", Id, sa.ForeignKey("address_scopes.id")),
+    sa.Column("shared", Boolean, nullable=False),
+    sa.Column("is_default", Boolean, nullable=False),
+    sa.Index("subnetpools_of_project", "project_id"),
+    sa.Index("subnetpools_of_scope", "address_scope_id"),
+)
+
+# Who else may use a thing. `shared` and `external` of networks, pools and scopes say that there is a row for everybody.
+rbac_policies = sa.Table(
+    "rbac_policies",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Id, nullable=False),
+    sa.Column("object_type", Name, nullable=False),
+    sa.Column("object_id", Id, nullable=False),
+    sa.Column("action", Name, nullable=False),
+    sa.Column("target", Name, nullable=False),  # a project, or * for all
+    sa.Index("one_such_policy", "object_id", "action", "target", unique=True),
+    sa.Index("policies_for_target", "target"),
+    sa.Index("policies_of_project", "project_id"),
+)
+
+# Where a port is going to be, beside the host in its own row, where it is.
+port_bindings = sa.Table(
+    "port_bindings",
+    metadata,
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("vnic_type", Name, nullable=False),
+    sa.Column("profile", Json, nullable=False),
+)
+
+auto_topologies = sa.Table(
+    "auto_topologies",
+    metadata,
+    sa.Column("project_id", Id, primary_key=True),
+    sa.Column("network_id", Id, sa.ForeignKey("networks.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("router_id", Id, sa.ForeignKey("routers.id", ondelete="CASCADE"), nullable=False),
 )
 
 quotas = sa.Table(

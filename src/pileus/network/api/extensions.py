@@ -9,10 +9,12 @@ from pileus.network.errors import ExtensionNotFound
 
 # Only what is really here: a client that finds an alias will use it. Some clients look for the name instead.
 EXTENSIONS = {
+    "address-scope": "Address scope",
     "agent": "agent",
     "allowed-address-pairs": "Allowed Address Pairs",
     "availability_zone": "Availability Zone",
     "binding": "Port Binding",
+    "default-subnetpools": "Default Subnetpools",
     "dns-integration": "DNS Integration",
     "empty-string-filtering": "Empty String Filtering Extension",
     "ext-gw-mode": "Neutron L3 Configurable external gateway mode",
@@ -33,10 +35,15 @@ EXTENSIONS = {
     "provider": "Provider Network",
     "quota_details": "Quota details management support",
     "quotas": "Quota management support",
+    "rbac-address-scope": "Add address_scope type to RBAC",
+    "rbac-policies": "RBAC Policies",
+    "rbac-security-groups": "Add security_group type to network RBAC",
+    "rbac-subnetpool": "Add subnetpool type to RBAC",
     "router": "Neutron L3 Router",
     "router_availability_zone": "Router Availability Zone",
     "security-group": "security-group",
     "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
+    "security-groups-shared-filtering": "Security group filtering on the shared field",
     "security-groups-rules-belongs-to-default-sg": "Security group rules belong to the default security group",
     "sorting": "Sorting support",
     "standard-attr-description": "standard-attr-description",
@@ -45,6 +52,8 @@ EXTENSIONS = {
     "standard-attr-timestamp": "Resource timestamps",
     "subnet-external-network": "Subnets of external networks",
     "subnet-service-types": "Subnet service types",
+    "subnet_allocation": "Subnet Allocation",
+    "subnetpool-prefix-ops": "Subnet Pool Prefix Operations",
     "tag-creation": "Tag creation",
 }
 

@@ -1,7 +1,9 @@
 """Networks."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kit.auth import Caller
@@ -15,7 +17,9 @@ from pileus.network.commands import networks as commands
 from pileus.network.errors import InvalidInput, NetworkNotFound
 from pileus.network.models.requests import NewNetwork
 from pileus.network.models.resources import Network
+from pileus.network.models.sharing import SHARED
 from pileus.network.store import networks as rows
+from pileus.network.store.sharing import grants
 
 Mtu = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -63,8 +67,8 @@ class NetworkSeen(Seen):
     segmentation_id: Annotated[int | None, F("provider:segmentation_id", rule="get_network:provider:segmentation_id")]
     availability_zone_hints: list[str]
     availability_zones: list[str]
-    ipv4_address_scope: None = None
-    ipv6_address_scope: None = None
+    ipv4_address_scope: str | None
+    ipv6_address_scope: str | None
     vlan_transparent: bool | None = None
     qos_policy_id: None = None
 
@@ -107,26 +111,31 @@ def view(app: App, network: Network) -> NetworkSeen:
         segmentation_id=network.segmentation_id or None,
         availability_zone_hints=[],
         availability_zones=[app.config.zone] if network.subnets else [],
-    )
-
-
-def visible(caller: Caller, network: Network) -> bool:
-    """Whether a caller sees the network: his own, those for everybody, and administrators and services all."""
-    return (
-        caller.admin
-        or "service" in caller.roles
-        or network.project_id == caller.project_id
-        or network.shared
-        or network.external
+        ipv4_address_scope=network.ipv4_scope,
+        ipv6_address_scope=network.ipv6_scope,
     )
 
 
 async def network_for(app: App, caller: Caller, network_id: str) -> Network:
-    """The network, if the caller sees it; raises NetworkNotFound."""
+    """The network as the caller sees it, if he does; raises NetworkNotFound."""
     found = await rows.network_find(app.db, network_id)
-    if found is None or not visible(caller, found):
+    if found is not None:
+        (found,) = await with_grants(app, caller, [found]) or (None,)
+    if found is None:
         raise NetworkNotFound(id=network_id)
     return (await rows.with_subnets(app.db, [found]))[0]
+
+
+async def with_grants(app: App, caller: Caller, found: Sequence[Network]) -> list[Network]:
+    """Those of the networks the caller sees, shared if they are so with him."""
+    theirs = [network.id for network in found if network.project_id != caller.project_id]
+    granted = await grants(app.db, theirs, caller.project_id or "")
+    all_seen = caller.admin or "service" in caller.roles
+    return [
+        msgspec.structs.replace(network, shared=network.shared or SHARED in granted.get(network.id, ()))
+        for network in found
+        if all_seen or network.project_id == caller.project_id or network.id in granted
+    ]
 
 
 def _new(body: NetworkWanted, project_id: str) -> NewNetwork:
@@ -162,7 +171,8 @@ async def index(call: Call[App], query: NetworkFilters, page: Page) -> list[Netw
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(call.app, network) for network in await rows.with_subnets(call.app.db, shown(call, "network", found))]
+    seen = shown(call, "network", await with_grants(call.app, call.caller, found))
+    return [view(call.app, network) for network in await rows.with_subnets(call.app.db, seen)]
 
 
 @api.get("/networks/{network_id}", rule("get_network"), key="network", find=network_for)

@@ -22,6 +22,8 @@ class QuotaWanted(Wire):
     floatingip: int | UnsetType = UNSET
     security_group: int | UnsetType = UNSET
     security_group_rule: int | UnsetType = UNSET
+    subnetpool: int | UnsetType = UNSET
+    rbac_policy: int | UnsetType = UNSET
     force: bool | UnsetType = UNSET
     check_limit: bool | UnsetType = UNSET
     project_id: str | UnsetType = UNSET

@@ -1,7 +1,9 @@
 """Security groups and their rules."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.kit.auth import Caller
@@ -17,6 +19,7 @@ from pileus.network.models.requests import NewGroup, NewRule
 from pileus.network.models.resources import SecurityGroup, SecurityRule
 from pileus.network.models.rules import normalized
 from pileus.network.store import groups as rows
+from pileus.network.store.sharing import grants
 
 
 class GroupWanted(Owned):
@@ -125,7 +128,7 @@ def view(group: SecurityGroup) -> GroupSeen:
     return GroupSeen(
         **standard(group),
         stateful=group.stateful,
-        shared=False,
+        shared=group.shared,
         is_default=group.default_for is not None,
         rules=[rule_view(one) for one in group.rules],
     )
@@ -134,9 +137,23 @@ def view(group: SecurityGroup) -> GroupSeen:
 async def group_for(app: App, caller: Caller, security_group_id: str) -> SecurityGroup:
     """The group, if the caller sees it; raises SecurityGroupNotFound."""
     found = await rows.group_find(app.db, security_group_id)
-    if found is None or not (caller.admin or "service" in caller.roles or found.project_id == caller.project_id):
+    if found is not None:
+        (found,) = await with_grants(app, caller, [found]) or (None,)
+    if found is None:
         raise SecurityGroupNotFound(id=security_group_id)
     return found
+
+
+async def with_grants(app: App, caller: Caller, found: Sequence[SecurityGroup]) -> list[SecurityGroup]:
+    """Those of the groups the caller sees, shared if they are so with him."""
+    theirs = [group.id for group in found if group.project_id != caller.project_id]
+    granted = await grants(app.db, theirs, caller.project_id or "")
+    all_seen = caller.admin or "service" in caller.roles
+    return [
+        msgspec.structs.replace(group, shared=group.id in granted)
+        for group in found
+        if all_seen or group.project_id == caller.project_id or group.id in granted
+    ]
 
 
 async def rule_for(app: App, caller: Caller, security_group_rule_id: str) -> SecurityRule:
@@ -167,8 +184,7 @@ async def create(call: Call[App], body: GroupPost) -> GroupsMade:
 async def index(call: Call[App], query: GroupFilters, page: Page) -> list[GroupSeen]:
     """List security groups: the caller's own, of which there is always the default one."""
     wanted = where(query)
-    if wanted.pop("shared", False) is not False:
-        return []
+    wanted.pop("shared", None)
     if call.caller.project_id:
         await commands.default_group_of(call.app, call.caller.project_id)
     if not sees_all(call):
@@ -176,7 +192,10 @@ async def index(call: Call[App], query: GroupFilters, page: Page) -> list[GroupS
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(group) for group in await rows.with_rules(call.app.db, shown(call, "security_group", found))]
+    seen = shown(call, "security_group", await with_grants(call.app, call.caller, found))
+    if query.shared:
+        seen = [group for group in seen if group.shared in query.shared]
+    return [view(group) for group in await rows.with_rules(call.app.db, seen)]
 
 
 @api.get("/security-groups/{security_group_id}", rule("get_security_group"), key="security_group", find=group_for)

@@ -1,7 +1,9 @@
 """Subnets."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.kit.auth import Caller
@@ -14,11 +16,14 @@ from pileus.network.api.wires import Filters, Name, Number, Owned, Seen, asked, 
 from pileus.network.app import Network as App
 from pileus.network.commands import ports as port_commands
 from pileus.network.commands import subnets as commands
+from pileus.network.commands.pools import default_pool
 from pileus.network.errors import BadRequest, SubnetNotFound
 from pileus.network.models.requests import NewSubnet
 from pileus.network.models.resources import HostRoute, Pool, Subnet
+from pileus.network.models.sharing import SHARED
 from pileus.network.store import networks as network_rows
 from pileus.network.store import subnets as rows
+from pileus.network.store.sharing import grants
 
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
@@ -48,8 +53,9 @@ class SubnetWanted(Owned, kw_only=True):
     host_routes: list[RouteWire] | None = None
     service_types: list[str] = []
     dns_publish: Annotated[bool, F("dns_publish_fixed_ip")] = False
-    subnetpool_id: Annotated[None, F(on="c")] = None
-    prefixlen: Annotated[None, F(on="c")] = None
+    subnetpool_id: Annotated[str | None, F(on="c")] = None
+    use_default_subnetpool: Annotated[bool, F(on="c")] = False
+    prefixlen: Annotated[int | None, F(on="c")] = None
     ipv6_ra_mode: Annotated[Ipv6Mode | None, F(on="c")] = None
     ipv6_address_mode: Annotated[Ipv6Mode | None, F(on="c")] = None
     segment_id: None = None
@@ -76,7 +82,7 @@ class SubnetSeen(Seen):
     external: Annotated[bool, F("router:external")]
     ipv6_ra_mode: str | None
     ipv6_address_mode: str | None
-    subnetpool_id: None = None
+    subnetpool_id: str | None
     segment_id: None = None
 
 
@@ -87,6 +93,7 @@ class SubnetsMade(Wire):
 
 class SubnetFilters(Filters):
     network_id: list[str] = []
+    subnetpool_id: list[str] = []
     ip_version: list[Number] = []
     cidr: list[str] = []
     gateway_ip: list[str] = []
@@ -114,17 +121,33 @@ def view(subnet: Subnet) -> SubnetSeen:
         external=subnet.network_external,
         ipv6_ra_mode=subnet.ipv6_ra_mode,
         ipv6_address_mode=subnet.ipv6_address_mode,
+        subnetpool_id=subnet.subnetpool_id,
     )
 
 
 async def subnet_for(app: App, caller: Caller, subnet_id: str) -> Subnet:
     """The subnet, if the caller sees it; raises SubnetNotFound."""
     found = await rows.subnet_find(app.db, subnet_id)
-    own = found is not None and caller.project_id in {found.project_id, found.network_project_id}
-    everybody = found is not None and (found.network_shared or found.network_external)
-    if found is None or not (caller.admin or "service" in caller.roles or own or everybody):
+    if found is not None:
+        (found,) = await with_grants(app, caller, [found]) or (None,)
+    if found is None:
         raise SubnetNotFound(id=subnet_id)
     return found
+
+
+async def with_grants(app: App, caller: Caller, found: Sequence[Subnet]) -> list[Subnet]:
+    """Those of the subnets the caller sees, with what he may use their networks as."""
+    own = {subnet.id for subnet in found if caller.project_id in {subnet.project_id, subnet.network_project_id}}
+    theirs = sorted({subnet.network_id for subnet in found if subnet.id not in own})
+    granted = await grants(app.db, theirs, caller.project_id or "")
+    all_seen = caller.admin or "service" in caller.roles
+    return [
+        msgspec.structs.replace(
+            subnet, network_shared=subnet.network_shared or SHARED in granted.get(subnet.network_id, ())
+        )
+        for subnet in found
+        if all_seen or subnet.id in own or subnet.network_id in granted
+    ]
 
 
 def _values(body: SubnetWanted) -> dict[str, Any]:
@@ -141,10 +164,22 @@ def _values(body: SubnetWanted) -> dict[str, Any]:
 
 
 def _new(body: SubnetWanted, project_id: str) -> NewSubnet:
-    if body.cidr is UNSET:
-        raise BadRequest(resource="subnets", why="a subnetpool must be specified in the absence of a cidr")
     given = _values(body)
     return NewSubnet(**{**given, "project_id": project_id, "auto_gateway": body.gateway_ip is UNSET})
+
+
+async def _pooled(app: App, body: SubnetWanted, new: NewSubnet) -> NewSubnet:
+    """The subnet to make, of the default pool if that is asked for."""
+    if new.cidr is not None and new.prefixlen is not None:
+        raise BadRequest(resource="subnets", why="a cidr and a prefixlen cannot both be given")
+    if not body.use_default_subnetpool:
+        return new
+    if new.subnetpool_id is not None:
+        raise BadRequest(resource="subnets", why="subnetpool_id and use_default_subnetpool cannot both be specified")
+    pool = await default_pool(app, new.ip_version)
+    if pool is None:
+        raise BadRequest(resource="subnets", why=f"No default subnetpool found for IPv{new.ip_version}")
+    return msgspec.structs.replace(new, subnetpool_id=pool.id)
 
 
 @api.post("/subnets", rule("create_subnet"), late=True)
@@ -158,7 +193,8 @@ async def create(call: Call[App], body: SubnetPost) -> SubnetsMade:
             network = await network_for(call.app, call.caller, each.network_id)
             target = {**network.policy_target(), "project_id": project_id, "tenant_id": project_id}
             require(call, "create", "subnet", each, target)
-            subnet = await commands.create_subnet(call.app, network, _new(each, project_id))
+            new = await _pooled(call.app, each, _new(each, project_id))
+            subnet = await commands.create_subnet(call.app, network, new)
             await port_commands.ensure_metadata_port(call.app, network)
             made.append(view(subnet))
     return SubnetsMade(subnet=made[0]) if body.subnets is UNSET else SubnetsMade(subnets=made)
@@ -173,7 +209,7 @@ async def index(call: Call[App], query: SubnetFilters, page: Page) -> list[Subne
     found = await call.app.db.page(
         rows.LISTING, where=wanted, sort=page.sort, marker=page.marker, limit=page.limit, reverse=page.reverse
     )
-    return [view(subnet) for subnet in shown(call, "subnet", found)]
+    return [view(subnet) for subnet in shown(call, "subnet", await with_grants(call.app, call.caller, found))]
 
 
 @api.get("/subnets/{subnet_id}", rule("get_subnet"), key="subnet", find=subnet_for)

@@ -15,6 +15,7 @@ from pileus.network.api.ports import port_for
 from pileus.network.api.routers import router_for
 from pileus.network.api.security_groups import group_for
 from pileus.network.api.service import api
+from pileus.network.api.subnetpools import pool_for
 from pileus.network.api.subnets import subnet_for
 from pileus.network.app import Network as App
 from pileus.network.commands import tags as commands
@@ -87,6 +88,7 @@ def _declare_one(path: str, resource: str, id_name: str, find_one: Find) -> None
 
 _declare("networks", "network", "network_id", network_for)
 _declare("subnets", "subnet", "subnet_id", subnet_for)
+_declare("subnetpools", "subnetpool", "subnetpool_id", pool_for)
 _declare("ports", "port", "port_id", port_for)
 _declare("routers", "router", "router_id", router_for)
 _declare("floatingips", "floatingip", "floatingip_id", floating_ip_for)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
+from pileus.network.commands.sharing import forget_policies, usable_by
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import (
     InvalidInput,
@@ -56,9 +57,10 @@ async def default_group_of(app: App, project_id: str) -> str:
 
 
 async def groups_for(app: App, project_id: str, ids: Sequence[str]) -> list[str]:
-    """The ids, each once; raises SecurityGroupNotFound for a group the project does not have."""
+    """The ids, each once; raises SecurityGroupNotFound for a group that is neither the project's nor shared with it."""
     wanted = list(dict.fromkeys(ids))
-    known = {group.id for group in await app.db.all(rows.MANY, ids=wanted) if group.project_id == project_id}
+    there = await app.db.all(rows.MANY, ids=wanted)
+    known = await usable_by(app, project_id, there)
     for group_id in wanted:
         if group_id not in known:
             raise SecurityGroupNotFound(id=group_id)
@@ -71,7 +73,8 @@ async def groups_named(app: App, project_id: str, names: Sequence[str]) -> list[
     for name in names:
         if name == DEFAULT_GROUP:
             await default_group_of(app, project_id)
-        ids = [group.id for group in await app.db.all(rows.MANY, ids=[name]) if group.project_id == project_id]
+        there = await app.db.all(rows.MANY, ids=[name])
+        ids = list(await usable_by(app, project_id, there))
         if not ids:
             ids = [group.id for group in await app.db.all(rows.NAMED, project_id=project_id, name=name)]
         if not ids:
@@ -104,6 +107,7 @@ async def delete_group(app: App, group: SecurityGroup, *, admin: bool) -> None:
         named_by = await app.db.one(rows.NAMED_BY, id=group.id)
         if in_it is not None or named_by is not None:
             raise SecurityGroupInUse(id=group.id)
+        await forget_policies(app, group)
         await app.db.run(rows.RULES_FORGET, of_group=group.id)
         await app.db.run(rows.DELETE, of_id=group.id)
         await tell(app, "security_group.deleted", group)

@@ -7,6 +7,7 @@ import msgspec
 
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
+from pileus.network.commands.sharing import check_unused, forget_policies, share, unshare
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import (
     ExternalNetworkInUse,
@@ -14,11 +15,14 @@ from pileus.network.errors import (
     InvalidSharedSetting,
     NetworkInUse,
     NetworkTypeInUse,
+    RbacPolicyInUse,
 )
 from pileus.network.models.requests import NewNetwork
 from pileus.network.models.resources import METADATA, Network
+from pileus.network.models.sharing import EVERYBODY, EXTERNAL, SHARED
 from pileus.network.store import networks as rows
 from pileus.network.store import ports as port_rows
+from pileus.network.store import sharing as sharing_rows
 from pileus.network.store import subnets as subnet_rows
 
 TYPES = ("geneve", "flat", "vlan")
@@ -48,6 +52,10 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
     found = await _insert(app, found, chosen=wanted.segmentation_id is not None or network_type != "geneve")
     if found.is_default:
         await app.db.run(rows.NO_MORE_DEFAULT, of_id=found.id)
+    if found.shared:
+        await share(app, "network", found)
+    if found.external:
+        await share(app, "network", found, EXTERNAL)
     await tell(app, "network.created", found)
     app.changed()
     return found
@@ -103,12 +111,7 @@ async def update_network(app: App, network: Network, values: Mapping[str, object
     """The network is as asked for."""
     async with app.db.transaction():
         network = await rows.network_get(app.db, network.id)
-        if network.shared and values.get("shared") is False:
-            if await app.db.one(rows.USED_BY_OTHERS, id=network.id, project_id=network.project_id) is not None:
-                raise InvalidSharedSetting(id=network.id)
-        if network.external and values.get("external") is False:
-            if await app.db.one(rows.GATEWAYS_ON, id=network.id) is not None:
-                raise ExternalNetworkInUse(id=network.id)
+        await _open_or_close(app, network, values)
         limit = app.config.tunnel_mtu if network.network_type == "geneve" else app.config.mtu
         mtu = values.get("mtu")
         if isinstance(mtu, int) and not 68 <= mtu <= limit:
@@ -122,6 +125,24 @@ async def update_network(app: App, network: Network, values: Mapping[str, object
         return (await rows.with_subnets(app.db, [found]))[0]
 
 
+async def _open_or_close(app: App, network: Network, values: Mapping[str, object]) -> None:
+    """The network's policies for everybody are as these values have it; raises while it is used by them."""
+    if network.shared and values.get("shared") is False:
+        try:
+            await check_unused(app, "network", network.id, SHARED, EVERYBODY)
+        except RbacPolicyInUse:
+            raise InvalidSharedSetting(id=network.id) from None
+        await unshare(app, network, SHARED)
+    if network.external and values.get("external") is False:
+        if await app.db.one(rows.GATEWAYS_ON, id=network.id) is not None:
+            raise ExternalNetworkInUse(id=network.id)
+        await app.db.run(sharing_rows.UNGRANT_ALL, of_object=network.id, of_action=EXTERNAL)
+    if values.get("shared"):
+        await share(app, "network", network)
+    if values.get("external"):
+        await share(app, "network", network, EXTERNAL)
+
+
 async def delete_network(app: App, network: Network) -> None:
     """The network and its subnets are gone; raises NetworkInUse while there are ports on it."""
     async with app.db.transaction():
@@ -133,6 +154,7 @@ async def delete_network(app: App, network: Network) -> None:
             await app.db.run(port_rows.DELETE, of_id=port.id)
         for subnet in await subnet_rows.subnets_on(app.db, network.id):
             await app.db.run(subnet_rows.DELETE, of_id=subnet.id)
+        await forget_policies(app, network)
         await app.db.run(rows.DELETE, of_id=network.id)
         await tell(app, "network.deleted", network)
         app.changed()

@@ -5,9 +5,10 @@ from typing import cast
 
 from pileus.network.app import Network as App
 from pileus.network.commands.addresses import address_ports
+from pileus.network.commands.pools import take_prefix
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
-from pileus.network.errors import GatewayIpInUse, InvalidInput, SubnetInUse
+from pileus.network.errors import BadRequest, GatewayIpInUse, InvalidInput, NetworkSubnetPoolAffinityError, SubnetInUse
 from pileus.network.models import blocks
 from pileus.network.models.ipv6 import automatic, check_modes
 from pileus.network.models.requests import NewSubnet
@@ -21,7 +22,8 @@ MAX_HOST_ROUTES = 20
 
 async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet:
     """The network has the subnet, and if it answers DHCP, a port for metadata."""
-    block, gateway, pools = _laid_out(wanted)
+    cidr, pool_id = await _block(app, network, wanted)
+    block, gateway, pools = _laid_out(wanted, cidr)
     clash = blocks.overlaps(block, [subnet.cidr for subnet in await rows.subnets_on(app.db, network.id)])
     if clash is not None:
         raise InvalidInput(
@@ -42,6 +44,7 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
         ipv6_ra_mode=wanted.ipv6_ra_mode,
         ipv6_address_mode=wanted.ipv6_address_mode,
         dns_publish=wanted.dns_publish,
+        subnetpool_id=pool_id,
         network_project_id=network.project_id,
         network_shared=network.shared,
         network_external=network.external,
@@ -54,9 +57,24 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
     return found
 
 
-def _laid_out(wanted: NewSubnet) -> tuple[blocks.Block, str | None, tuple[Pool, ...]]:
+async def _block(app: App, network: Network, wanted: NewSubnet) -> tuple[str, str | None]:
+    """The subnet's block, and the pool it is of, if any; all subnets of a network are of the same one."""
+    beside = [subnet for subnet in await rows.subnets_on(app.db, network.id) if subnet.ip_version == wanted.ip_version]
+    if any(subnet.subnetpool_id != wanted.subnetpool_id for subnet in beside):
+        raise NetworkSubnetPoolAffinityError
+    if wanted.subnetpool_id is None:
+        if wanted.cidr is None:
+            raise BadRequest(resource="subnets", why="a subnetpool must be specified in the absence of a cidr")
+        return wanted.cidr, None
+    cidr = await take_prefix(
+        app, wanted.project_id, wanted.subnetpool_id, wanted.ip_version, wanted.cidr, wanted.prefixlen
+    )
+    return cidr, wanted.subnetpool_id
+
+
+def _laid_out(wanted: NewSubnet, cidr: str) -> tuple[blocks.Block, str | None, tuple[Pool, ...]]:
     """The block, its gateway and its pools; raises when they cannot be so."""
-    block = blocks.block_of(wanted.cidr, wanted.ip_version)
+    block = blocks.block_of(cidr, wanted.ip_version)
     longest = block.max_prefixlen - 2
     if wanted.dhcp and block.prefixlen > longest:
         raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than {longest}, '{block}' is")

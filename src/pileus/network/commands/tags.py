@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pileus.network.app import Network as App
 from pileus.network.commands.standard import change
 from pileus.network.errors import TagNotFound
+from pileus.network.models.pools import SubnetPool
 from pileus.network.models.resources import FloatingIp, Network, Port, Router, SecurityGroup, Standard, Subnet
 from pileus.network.models.tags import checked
-from pileus.network.store import floating_ips, groups, networks, ports, routers, subnets
+from pileus.network.store import floating_ips, groups, networks, pools, ports, routers, subnets
 
 STATEMENTS = {
     Network: networks.CHANGE,
@@ -16,6 +17,7 @@ STATEMENTS = {
     Router: routers.CHANGE,
     FloatingIp: floating_ips.CHANGE,
     SecurityGroup: groups.CHANGE,
+    SubnetPool: pools.POOL_CHANGE,
 }
 
 

@@ -29,7 +29,9 @@ class NewSubnet(msgspec.Struct, frozen=True, kw_only=True):
     project_id: str
     network_id: str
     ip_version: int
-    cidr: str
+    cidr: str | None = None
+    prefixlen: int | None = None
+    subnetpool_id: str | None = None
     name: str = ""
     description: str = ""
     auto_gateway: bool = True
@@ -130,3 +132,29 @@ class NewRule(msgspec.Struct, frozen=True, kw_only=True):
     port_max: int | None = None
     remote_prefix: str | None = None
     remote_group: str | None = None
+
+
+class NewScope(msgspec.Struct, frozen=True, kw_only=True):
+    """An address scope to make."""
+
+    project_id: str
+    ip_version: int
+    name: str = ""
+    description: str = ""
+    shared: bool = False
+
+
+class NewPool(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet pool to make."""
+
+    project_id: str
+    prefixes: tuple[str, ...]
+    name: str = ""
+    description: str = ""
+    default_prefixlen: int | None = None
+    min_prefixlen: int | None = None
+    max_prefixlen: int | None = None
+    default_quota: int | None = None
+    address_scope_id: str | None = None
+    shared: bool = False
+    is_default: bool = False

@@ -47,6 +47,8 @@ class Network(Standard, frozen=True):
     physical_network: str
     segmentation_id: int | None
     subnets: tuple[str, ...] = ()
+    ipv4_scope: str | None = None
+    ipv6_scope: str | None = None
 
     def policy_target(self) -> Mapping[str, object]:
         """What policy rules may ask about."""
@@ -73,6 +75,7 @@ class Subnet(Standard, frozen=True):
     ipv6_ra_mode: str | None
     ipv6_address_mode: str | None
     dns_publish: bool
+    subnetpool_id: str | None = None
     network_project_id: str = ""
     network_shared: bool = False
     network_external: bool = False
@@ -188,10 +191,11 @@ class SecurityGroup(Standard, frozen=True):
     stateful: bool
     default_for: str | None
     rules: tuple[SecurityRule, ...] = ()
+    shared: bool = False
 
     def policy_target(self) -> Mapping[str, object]:
         """What policy rules may ask about."""
-        return {**super().policy_target(), "shared": False, "security_group:project_id": self.project_id}
+        return {**super().policy_target(), "shared": self.shared, "security_group:project_id": self.project_id}
 
 
 __all__ = [

@@ -10,6 +10,7 @@ from pileus.kit.db import Database, Listing, command, query, scalar, upsert
 from pileus.network.errors import SecurityGroupNotFound
 from pileus.network.models.resources import SecurityGroup, SecurityRule
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
+from pileus.network.store.sharing import granted
 from pileus.network.tables import port_groups, security_groups, security_rules
 
 _RULES = select(
@@ -24,13 +25,17 @@ def _visible(test: Test) -> sa.ColumnElement[bool]:
     return any_of(test(security_rules.c.project_id), test(security_groups.c.project_id))
 
 
+def _group_visible(test: Test) -> sa.ColumnElement[bool]:
+    return any_of(test(security_groups.c.project_id), granted(test, security_groups.c.id))
+
+
 LISTING = Listing(
     security_groups,
     SecurityGroup,
     key=security_groups.c.id,
     filters={
         **standard_filters(security_groups),
-        "visible": security_groups.c.project_id,
+        "visible": _group_visible,
         "stateful": security_groups.c.stateful,
     },
     sorts=standard_sorts(security_groups),
@@ -133,7 +138,7 @@ async def rule_find(db: Database, rule_id: str) -> SecurityRule | None:
 async def group_insert(db: Database, group: SecurityGroup) -> bool:
     """The group is written, without rules; False when the project has its default group already."""
     row = msgspec.structs.asdict(group)
-    del row["rules"]
+    del row["rules"], row["shared"]
     return await db.run(INSERT, **row) == 1
 
 

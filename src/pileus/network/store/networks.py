@@ -9,13 +9,16 @@ from sqlalchemy import bindparam, select
 from pileus.kit.db import Database, Listing, command, query, scalar, upsert
 from pileus.network.errors import NetworkNotFound
 from pileus.network.models.resources import Network
+from pileus.network.models.sharing import SHARED
+from pileus.network.store.pools import scopes_of
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
-from pileus.network.tables import networks, ports, routers, subnets
+from pileus.network.store.sharing import granted
+from pileus.network.tables import networks, rbac_policies, routers, subnets
 
 
 def _visible(test: Test) -> sa.ColumnElement[bool]:
-    """Of the project, or for everybody."""
-    return any_of(test(networks.c.project_id), networks.c.shared.is_(True), networks.c.external.is_(True))
+    """Of the project, or shared with it or with everybody."""
+    return any_of(test(networks.c.project_id), granted(test, networks.c.id))
 
 
 LISTING = Listing(
@@ -52,7 +55,15 @@ SUBNETS_OF = query(
 )
 FIND = query(
     select(*networks.c).where(
-        sa.or_(networks.c.project_id == bindparam("project_id"), networks.c.shared.is_(True)),
+        sa.or_(
+            networks.c.project_id == bindparam("project_id"),
+            networks.c.id.in_(
+                select(rbac_policies.c.object_id).where(
+                    rbac_policies.c.action == SHARED,
+                    sa.or_(rbac_policies.c.target == "*", rbac_policies.c.target == bindparam("project_id")),
+                )
+            ),
+        ),
         networks.c.external.is_(False),
     ),
     Network,
@@ -61,24 +72,25 @@ NO_MORE_DEFAULT = command(
     sa.update(networks).where(networks.c.is_default.is_(True), networks.c.id != bindparam("of_id"))
     .values(is_default=False)
 )  # fmt: skip
-USED_BY_OTHERS = scalar(
-    select(ports.c.id).where(
-        ports.c.network_id == bindparam("id"),
-        ports.c.project_id != bindparam("project_id"),
-        sa.not_(ports.c.device_owner.like("network:%")),
-    ).limit(1),
-    str,
-)  # fmt: skip
 GATEWAYS_ON = scalar(select(routers.c.id).where(routers.c.gateway_network_id == bindparam("id")).limit(1), str)
 
 
 async def with_subnets(db: Database, found: Sequence[Network]) -> list[Network]:
-    """The networks with the ids of their subnets."""
+    """The networks with the ids of their subnets, and the address scopes these are in."""
     inside: dict[str, list[str]] = {}
     if found:
         for network_id, subnet_id in await db.all(SUBNETS_OF, ids=[network.id for network in found]):
             inside.setdefault(network_id, []).append(subnet_id)
-    return [msgspec.structs.replace(network, subnets=tuple(inside.get(network.id, ()))) for network in found]
+    scopes = await scopes_of(db, list(inside)) if inside else {}
+    return [
+        msgspec.structs.replace(
+            network,
+            subnets=tuple(inside.get(network.id, ())),
+            ipv4_scope=scopes.get((network.id, 4)),
+            ipv6_scope=scopes.get((network.id, 6)),
+        )
+        for network in found
+    ]
 
 
 async def network_find(db: Database, network_id: str) -> Network | None:
@@ -97,7 +109,7 @@ async def network_get(db: Database, network_id: str) -> Network:
 async def network_insert(db: Database, network: Network) -> bool:
     """The network is written; False when another has the same segment."""
     row = msgspec.structs.asdict(network)
-    del row["subnets"]
+    del row["subnets"], row["ipv4_scope"], row["ipv6_scope"]
     return await db.run(INSERT, **row) == 1
 
 

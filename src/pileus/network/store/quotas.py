@@ -9,9 +9,11 @@ from pileus.network.tables import (
     networks,
     ports,
     quotas,
+    rbac_policies,
     routers,
     security_groups,
     security_rules,
+    subnetpools,
     subnets,
 )
 
@@ -23,6 +25,8 @@ COUNTED: dict[str, sa.Table] = {
     "floatingip": floating_ips,
     "security_group": security_groups,
     "security_group_rule": security_rules,
+    "subnetpool": subnetpools,
+    "rbac_policy": rbac_policies,
 }
 
 

@@ -10,6 +10,7 @@ from pileus.kit.db import Database, Listing, query, scalar
 from pileus.network.errors import SubnetNotFound
 from pileus.network.models.resources import Subnet
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, insert_of, standard_filters, standard_sorts
+from pileus.network.store.sharing import granted
 from pileus.network.tables import networks, router_interfaces, subnets
 
 _JOINED = select(
@@ -21,12 +22,11 @@ _JOINED = select(
 
 
 def _visible(test: Test) -> sa.ColumnElement[bool]:
-    """Of the project, on a network of the project, or on one for everybody."""
+    """Of the project, on a network of the project, or on one shared with it."""
     return any_of(
         test(subnets.c.project_id),
         test(networks.c.project_id),
-        networks.c.shared.is_(True),
-        networks.c.external.is_(True),
+        granted(test, subnets.c.network_id),
     )
 
 
@@ -38,6 +38,7 @@ LISTING = Listing(
         **standard_filters(subnets),
         "visible": _visible,
         "network_id": subnets.c.network_id,
+        "subnetpool_id": subnets.c.subnetpool_id,
         "ip_version": subnets.c.ip_version,
         "cidr": subnets.c.cidr,
         "gateway_ip": subnets.c.gateway_ip,
