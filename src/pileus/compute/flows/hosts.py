@@ -1,9 +1,11 @@
 """Every registered host is a provider of room, with as much of it as it says it has."""
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
@@ -52,28 +54,25 @@ class HostsProvide:
 
     def __init__(self, app: Compute) -> None:
         self._app = app
-        self._told: dict[str, HostFacts] = {}
+        self._told: dict[str, tuple[dt.datetime, HostFacts]] = {}
 
     async def __call__(self) -> str | None:
         """Placement knows every host that runs servers, as it is now."""
         changed = []
-        known = await self._app.hosts.list()
-        # One that was removed and joins again is told of anew.
-        self._told = {host.name: self._told[host.name] for host in known if host.name in self._told}
-        for host in known:
+        for host in await self._app.hosts.list():
             facts = facts_of(host)
-            if facts is not None and not self._same(host.name, facts):
+            if facts is not None and not self._same(host, facts):
                 await self._app.placement.ensure_provider(
                     host.name, provider_id(host.name), inventories(facts, self._app.config)
                 )
-                self._told[host.name] = facts
+                self._told[host.name] = (host.joined, facts)
                 changed.append(host.name)
         return f"told placement of {', '.join(changed)}" if changed else None
 
-    def _same(self, name: str, facts: HostFacts) -> bool:
-        told = self._told.get(name)
-        # How much of the disk is free at the moment is not what there is to claim.
-        return told is not None and msgspec.structs.replace(told, disk_free_gib=facts.disk_free_gib) == facts
+    def _same(self, host: Host, facts: HostFacts) -> bool:
+        joined, told = self._told.get(host.name, (None, None))
+        # One that was removed and joined again is a new one. How much of a disk is free now is not what there is to claim.
+        return joined == host.joined and told is not None and replace(told, disk_free_gib=facts.disk_free_gib) == facts
 
 
 def standing(app: Compute) -> Standing:

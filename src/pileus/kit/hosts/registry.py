@@ -15,7 +15,7 @@ from pileus.kit.tables import hosts
 
 HOST = "host"  # topic: a host that registered or changed its facts
 
-UP_FOR = dt.timedelta(seconds=15)
+UP_FOR = dt.timedelta(seconds=14)  # with the second a look takes, a host that is gone is seen to be within 15
 HEARTBEAT = dt.timedelta(seconds=4)  # hearing more often than this is not written down
 
 

@@ -1,0 +1,101 @@
+"""A second host joins a cloud of fakes: tokens, certificates, placement, drain, death and removal."""
+
+import json
+
+import pytest
+from tests.clients.cloud import running_cloud, until
+from tests.hosts.joined import machine
+
+pytestmark = [pytest.mark.client, pytest.mark.timeout(240), pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    with running_cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def host(cloud):
+    with machine(cloud, "far") as made:
+        yield made
+        if made.state.pid() is not None:
+            made.command("down")
+        if " far " in f" {cloud.pileus('host', 'list')} ".replace("\n", " "):
+            cloud.pileus("host", "remove", "far")
+
+
+def make_server(cloud, name, zone=""):
+    """A server with no network, once it is active; where it is."""
+    line = f"--os-compute-api-version 2.37 server create {name} --flavor m1.nano --image {image_of(cloud)} --nic none --wait"
+    shown = cloud.openstack(line + (f" --availability-zone {zone}" if zone else ""), as_="admin")
+    return cloud.openstack(f"server show {shown['id']}", as_="admin")["OS-EXT-SRV-ATTR:host"]
+
+
+def image_of(cloud):
+    """An image that fakes can start from."""
+    images = cloud.openstack("image list", as_="admin")
+    if images:
+        return images[0]["ID"]
+    (cloud.path / "image").write_bytes(bytes(65536))
+    line = f"image create tiny --file {cloud.path}/image --disk-format raw --container-format bare --public"
+    return cloud.openstack(line, as_="admin")["id"]
+
+
+def test_a_host_joins_gets_servers_and_shows_their_consoles(cloud, host):
+    host.join()
+    hypervisors = cloud.openstack("hypervisor list", as_="admin")
+    assert len(hypervisors) == 2 and {found["State"] for found in hypervisors} == {"up"}
+    assert make_server(cloud, "there", "nova:far") == "far"
+    assert "there login:" in cloud.openstack("console log show there", as_="admin")
+    cloud.pileus("host", "drain", "far")
+    assert make_server(cloud, "here") != "far"
+    assert "1 server(s)" in cloud.pileus("host", "remove", "far", fails=True)
+    cloud.openstack("server delete there here --wait", as_="admin")
+    cloud.pileus("host", "drain", "far", "--off")
+
+
+def test_a_token_is_good_once_and_only_for_its_cloud(cloud, host):
+    url, token = host.token()
+    secret, _, mark = token.partition(".")
+    assert "another fingerprint" in host.command("join", url, "--token", f"{secret}.{'0' * 64}", fails=True)
+    assert "not good" in host.command("join", url, "--token", f"wrong.{mark}", "--name", "far", fails=True)
+    host.command("join", url, "--token", token, "--name", "far")
+    with machine(cloud, "second") as second:
+        assert "not good" in second.command("join", url, "--token", token, "--name", "second", fails=True)
+    assert (host.path / "keys" / "host.key").stat().st_mode & 0o777 == 0o600
+    assert secret.encode() not in cloud.state.database.read_bytes()
+    assert secret not in cloud.log() and secret not in host.log()
+
+
+def test_a_dead_host_is_seen_gets_no_servers_and_comes_back(cloud, host):
+    host.join()
+    make_server(cloud, "kept", "nova:far")
+    host.kill9()
+    host.until("down", 16)
+    assert make_server(cloud, "new") != "far"
+    host.rejoin()
+    host.until("up", 5)
+    cloud.openstack("server delete kept new --wait", as_="admin")
+
+
+def test_a_host_survives_the_controllers_restart(cloud, host):
+    host.join()
+    cloud.kill9()
+    cloud.up()
+    host.until("up", 20)
+    heard = until(lambda: host.state.pid(), "its agent runs")
+    assert make_server(cloud, "after", "nova:far") == "far" and host.state.pid() == heard
+    cloud.openstack("server delete after --wait", as_="admin")
+
+
+def test_a_removed_host_is_refused_and_may_join_anew(cloud, host):
+    host.join()
+    cloud.pileus("host", "remove", "far")
+    assert len(cloud.openstack("hypervisor list", as_="admin")) == 1
+    until(lambda: "no host of this cloud any more" in host.log(), "it is refused")
+    with machine(cloud, "far") as again:
+        again.join()
+        assert len(cloud.openstack("hypervisor list", as_="admin")) == 2
+        assert json.loads((again.path / "joined.json").read_text())["host"] == "far"
+        again.command("down")
