@@ -97,3 +97,31 @@ async def test_limits_and_extensions() -> None:
         aliases = [one["alias"] for one in (await world.ask("GET", "/v2.1/extensions")).body["extensions"]]
         assert "os-keypairs" in aliases
         assert {"server_groups": []} == (await world.ask("GET", "/v2.1/os-server-groups")).body
+
+
+async def test_the_default_class_is_what_projects_may_have() -> None:
+    async with a_world() as world:
+        path = "/v2.1/os-quota-class-sets/default"
+        body = {"quota_class_set": {"instances": 1}}
+        assert 1 == (await world.ask("PUT", path, body, by="root")).body["quota_class_set"]["instances"]
+        assert 1 == (await world.ask("GET", path, by="root")).body["quota_class_set"]["instances"]
+        assert 1 == (await world.ask("GET", "/v2.1/os-quota-sets/p1")).body["quota_set"]["instances"]
+        await world.boot()
+        assert 403 == (await world.create()).status
+        other = "/v2.1/os-quota-class-sets/other"
+        assert 400 == (await world.ask("PUT", other, body, by="root")).status
+
+
+async def test_users_may_have_less_than_their_project() -> None:
+    async with a_world() as world:
+        path = "/v2.1/os-quota-sets/p1?user_id=alice"
+        shown = await world.ask("PUT", path, {"quota_set": {"instances": 1}}, by="root")
+        assert 1 == shown.body["quota_set"]["instances"]
+        assert 400 == (await world.ask("PUT", path, {"quota_set": {"instances": 11}}, by="root")).status
+        await world.boot()
+        assert 403 == (await world.create()).status
+        detail = (await world.ask("GET", "/v2.1/os-quota-sets/p1/detail?user_id=alice")).body["quota_set"]
+        assert {"limit": 1, "in_use": 1, "reserved": 0} == detail["instances"]
+        assert 10 == (await world.ask("GET", "/v2.1/os-quota-sets/p1")).body["quota_set"]["instances"]
+        assert 202 == (await world.ask("DELETE", path, by="root")).status
+        assert 202 == (await world.create()).status

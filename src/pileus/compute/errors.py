@@ -103,6 +103,10 @@ class QuotaBelowUse(Invalid):
     """Quota limit {limit} for {name} must be greater than or equal to already used and reserved {used}."""
 
 
+class QuotaAboveProject(Invalid):
+    """Quota limit {limit} for {name} must be less than or equal to {most}."""
+
+
 class ConsoleTypeUnavailable(Invalid):
     """Unavailable console type {kind}."""
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
 from pileus.compute.api.service import Uuid, api
@@ -30,7 +31,7 @@ class EventGiven(Wire, kw_only=True):
     name: str
     server_id: Annotated[Uuid, F("server_uuid")]
     status: Status = "completed"
-    tag: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    tag: Annotated[str, msgspec.Meta(max_length=255)] | UnsetType = UNSET
 
 
 class Events(Wire):
@@ -45,7 +46,7 @@ class EventTaken(Wire, kw_only=True):
     name: str
     server_id: Annotated[str, F("server_uuid")]
     status: str
-    tag: str | None
+    tag: str | UnsetType
     code: int
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from pileus.compute import errors
-from pileus.compute.api.flavors import flavor_of
+from pileus.compute.api.flavors import any_flavor, flavor_of
 from pileus.compute.api.service import admin, api, reader
 from pileus.compute.app import Compute
 from pileus.compute.commands import flavors as commands
@@ -40,7 +40,7 @@ async def specs_index(call: Call[Compute], flavor: Flavor) -> dict[str, dict[str
     return {"extra_specs": flavor.extra_specs}
 
 
-@api.post(SPECS, admin("os-flavor-extra-specs:create"), key="extra_specs", find=flavor_of, status=200)
+@api.post(SPECS, admin("os-flavor-extra-specs:create"), key="extra_specs", find=any_flavor, status=200)
 async def specs_create(call: Call[Compute], flavor: Flavor, body: Specs) -> dict[str, str]:
     """Add extra specs to a flavor."""
     plain = {key: str(value) for key, value in body.items()}
@@ -57,7 +57,7 @@ async def specs_show(call: Call[Compute], flavor: Flavor, key: str) -> dict[str,
     return {key: flavor.extra_specs[key]}
 
 
-@api.put(SPECS + "/{key}", admin("os-flavor-extra-specs:update"), find=flavor_of)
+@api.put(SPECS + "/{key}", admin("os-flavor-extra-specs:update"), find=any_flavor)
 async def specs_update(call: Call[Compute], flavor: Flavor, key: str, body: Specs) -> dict[str, str]:
     """Set one extra spec of a flavor."""
     if list(body) != [key]:
@@ -67,7 +67,7 @@ async def specs_update(call: Call[Compute], flavor: Flavor, key: str, body: Spec
     return plain
 
 
-@api.delete(SPECS + "/{key}", admin("os-flavor-extra-specs:delete"), find=flavor_of, status=200)
+@api.delete(SPECS + "/{key}", admin("os-flavor-extra-specs:delete"), find=any_flavor, status=200)
 async def specs_delete(call: Call[Compute], flavor: Flavor, key: str) -> None:
     """Remove one extra spec of a flavor."""
     await commands.remove_extra_spec(call.app, flavor, key)
@@ -77,7 +77,7 @@ async def _access(call: Call[Compute], flavor: Flavor) -> list[Access]:
     return [Access(flavor_id=flavor.id, tenant_id=project) for project in await access_list(call.app, flavor.id)]
 
 
-@api.get("/flavors/{flavor_id}/os-flavor-access", admin("os-flavor-access"), key="flavor_access", find=flavor_of)
+@api.get("/flavors/{flavor_id}/os-flavor-access", admin("os-flavor-access"), key="flavor_access", find=any_flavor)
 async def access_index(call: Call[Compute], flavor: Flavor) -> list[Access]:
     """List the projects that may use a private flavor."""
     if flavor.is_public:
@@ -89,7 +89,7 @@ async def access_index(call: Call[Compute], flavor: Flavor) -> list[Access]:
     "/flavors/{flavor_id}/action",
     "addTenantAccess",
     admin("os-flavor-access:add_tenant_access"),
-    find=flavor_of,
+    find=any_flavor,
     status=200,
 )
 async def access_add(call: Call[Compute], flavor: Flavor, body: ProjectName) -> Reply:
@@ -104,7 +104,7 @@ async def access_add(call: Call[Compute], flavor: Flavor, body: ProjectName) -> 
     "/flavors/{flavor_id}/action",
     "removeTenantAccess",
     admin("os-flavor-access:remove_tenant_access"),
-    find=flavor_of,
+    find=any_flavor,
     status=200,
 )
 async def access_remove(call: Call[Compute], flavor: Flavor, body: ProjectName) -> Reply:

@@ -67,6 +67,14 @@ async def flavor_of(app: Compute, caller: Caller, flavor_id: str, **_more: str) 
     return found
 
 
+async def any_flavor(app: Compute, caller: Caller, flavor_id: str, **_more: str) -> Flavor:
+    """The flavor a path names, for what only admins may do with it; raises FlavorNotFound."""
+    found = await flavor_find(app, flavor_id)
+    if found is None:
+        raise errors.FlavorNotFound(flavor=flavor_id)
+    return found
+
+
 async def _page(call: Call[Compute], query: FlavorQuery, page: Page) -> list[Flavor]:
     where: dict[str, Any] = {"disabled": False}
     wanted = (query.is_public or "").strip().lower()
@@ -126,7 +134,7 @@ async def create(call: Call[Compute], body: FlavorCreate) -> FlavorView:
         description=body.description,
         created_at=call.app.clock.now(),
     )
-    return flavor_view(call, await commands.create_flavor(call.app, flavor, call.caller.project_id))
+    return flavor_view(call, await commands.create_flavor(call.app, flavor))
 
 
 @api.put("/flavors/{flavor_id}", admin("os-flavor-manage:update"), key="flavor", find=flavor_of, since="2.55", on="c")

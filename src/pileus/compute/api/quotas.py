@@ -10,7 +10,7 @@ from pileus.compute.api.service import admin, anybody, api, reader
 from pileus.compute.app import Compute
 from pileus.compute.commands import quotas as commands
 from pileus.compute.store.groups import group_count
-from pileus.compute.store.servers import used
+from pileus.compute.store.servers import used, used_by
 from pileus.kit.http import Call, F, Query, Wire
 from pileus.kit.policy import ANY, Rule
 
@@ -103,8 +103,15 @@ class QuotaUpdate(Wire, kw_only=True):
     injected_file_path_bytes: Annotated[Given, F(until=UNTIL_FILES)] = UNSET
 
 
+class QuotaClassLimits(QuotaLimits, kw_only=True):
+    """The same without their name, as their changer is told."""
+
+    server_groups: Annotated[int, F(since="2.50")]
+    server_group_members: Annotated[int, F(since="2.50")]
+
+
 class UserQuery(Query):
-    """Quotas of single users are those of their project."""
+    """Whose quotas: the project's, or a user's in it."""
 
     user_id: str | None = None
 
@@ -121,23 +128,28 @@ def _of(call: Call[Compute], rule: Rule, project_id: str) -> None:
 async def show(call: Call[Compute], project_id: str, query: UserQuery) -> QuotaSet:
     """Show a project's limits."""
     _of(call, SHOW, project_id)
-    return QuotaSet(id=project_id, **await commands.limits_of(call.app, project_id))
+    return QuotaSet(id=project_id, **await commands.limits_of(call.app, project_id, query.user_id))
 
 
 @api.get(SETS + "/detail", DETAIL, key="quota_set", late=True)
 async def detail(call: Call[Compute], project_id: str, query: UserQuery) -> QuotaDetail:
     """Show a project's limits with what is used of them."""
     _of(call, DETAIL, project_id)
-    have = await used(call.app, project_id)
-    limits = await commands.limits_of(call.app, project_id)
-    stocks = {name: Stock(limit=most, in_use=int(getattr(have, name, 0))) for name, most in limits.items()}
+    limits = await commands.limits_of(call.app, project_id, query.user_id)
+    if query.user_id is None:
+        have = await used(call.app, project_id)
+    else:
+        have = await used_by(call.app, project_id, query.user_id)
+    groups = await group_count(call.app, project_id)
+    in_use = {"instances": have.instances, "cores": have.cores, "ram": have.ram, "server_groups": groups}
+    stocks = {name: Stock(limit=most, in_use=in_use.get(name, 0)) for name, most in limits.items()}
     return QuotaDetail(id=project_id, **stocks)
 
 
 @api.get(SETS + "/defaults", Rule("os_compute_api:os-quota-sets:defaults", ANY), key="quota_set")
 async def defaults(call: Call[Compute], project_id: str) -> QuotaSet:
     """Show the limits of projects of which nothing else was said."""
-    return QuotaSet(id=project_id, **commands.defaults(call.app))
+    return QuotaSet(id=project_id, **await commands.defaults(call.app))
 
 
 @api.put(SETS, admin("os-quota-sets:update"), key="quota_set")
@@ -147,20 +159,38 @@ async def update(call: Call[Compute], project_id: str, body: QuotaUpdate, query:
         raise errors.BadRequest(why=f"Project ID {project_id} is not a valid project.")
     wanted: dict[str, Any] = body.given()
     force = bool(wanted.pop("force", False))
-    await commands.set_quotas(call.app, project_id, wanted, force=force)
-    return QuotaLimits(**await commands.limits_of(call.app, project_id))
+    if query.user_id is None:
+        await commands.set_quotas(call.app, project_id, wanted, force=force)
+    else:
+        await commands.set_user_quotas(call.app, project_id, query.user_id, wanted, force=force)
+    return QuotaLimits(**await commands.limits_of(call.app, project_id, query.user_id))
 
 
 @api.delete(SETS, admin("os-quota-sets:delete"), status=202)
 async def delete(call: Call[Compute], project_id: str, query: UserQuery) -> None:
-    """Give a project the default limits."""
-    await commands.forget_quotas(call.app, project_id)
+    """Give a project the default limits, or a user those of the project."""
+    if query.user_id is None:
+        await commands.forget_quotas(call.app, project_id)
+    else:
+        await commands.forget_user_quotas(call.app, project_id, query.user_id)
 
 
 @api.get(CLASSES, admin("os-quota-class-sets:show"), key="quota_class_set")
 async def class_show(call: Call[Compute], name: str) -> QuotaClass:
     """Show the limits of projects of which nothing else was said."""
-    return QuotaClass(id=name, **commands.defaults(call.app))
+    return QuotaClass(id=name, **await commands.defaults(call.app))
+
+
+@api.put(CLASSES, admin("os-quota-class-sets:update"), key="quota_class_set")
+async def class_update(call: Call[Compute], name: str, body: QuotaUpdate) -> QuotaClassLimits:
+    """Set the limits of projects of which nothing else was said."""
+    if name != DEFAULT:
+        raise errors.BadRequest(why=f"There is no quota class {name}; projects are in class {DEFAULT}.")
+    wanted: dict[str, Any] = body.given()
+    if wanted.pop("force", None) is not None:
+        raise errors.BadRequest(why="Additional properties are not allowed ('force' was unexpected)")
+    await commands.set_default_quotas(call.app, wanted)
+    return QuotaClassLimits(**await commands.defaults(call.app))
 
 
 class LimitsQuery(Query):

@@ -16,9 +16,16 @@ LOWEST, HIGHEST = Version(2, 1), Version(2, 104)
 PREFIX = "/v2.1"
 ACTION_PATH = "/servers/{server_id}/action"
 
+
+class ComputeFaults(Faults):
+    """Errors as compute's clients expect them; /servers/ is a server without an id, not the list of them."""
+
+    slash_names_nothing = True
+
+
 api = Api(
     "compute",
-    Faults(),
+    ComputeFaults(),
     prefixes=(PREFIX, f"{PREFIX}/{{project_id}}"),
     microversions=Microversions("compute", LOWEST, HIGHEST, "X-OpenStack-Nova-API-Version"),
 )

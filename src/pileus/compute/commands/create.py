@@ -56,14 +56,13 @@ class NewServer(msgspec.Struct, kw_only=True):
 
 async def create_servers(app: Compute, caller: Caller, new: NewServer, request_id: str) -> list[Server]:
     """The servers exist and boot in the background; at least `min_count` of them, or none and this raises."""
-    project_id = _project(caller)
+    project_id, now = _project(caller), app.clock.now()
     flavor = await _flavor(app, caller, new)
     image = await _image(app, caller, new, flavor)
     key = await _key(app, caller, new)
     _check_user_data(new.user_data)
     await _check_place(app, new)
     await quotas.check_metadata(app, project_id, new.metadata)
-    now = app.clock.now()
     first = Server(
         id="",
         name=new.name,
@@ -89,8 +88,8 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         updated_at=now,
     )
     async with app.db.transaction():
-        one = Usage(1, flavor.vcpus, flavor.ram)
-        count = await quotas.fitting_count(app, project_id, one, new.min_count, new.max_count)
+        asked = (Usage(1, flavor.vcpus, flavor.ram), new.min_count, new.max_count)
+        count = await quotas.fitting_count(app, project_id, *asked, user_id=caller.user_id)
         first = msgspec.structs.replace(first, group_id=await joined_group(app, caller, new.hints, count))
         return [
             await _create(app, caller, new, _one_of(first, new, index, count), request_id) for index in range(count)

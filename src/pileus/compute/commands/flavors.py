@@ -11,8 +11,8 @@ from pileus.compute.store import flavors as store
 from pileus.kit.db import UniqueViolation
 
 
-async def create_flavor(app: Compute, flavor: Flavor, project_id: str | None) -> Flavor:
-    """The flavor exists; a private one may be used by the project that made it."""
+async def create_flavor(app: Compute, flavor: Flavor) -> Flavor:
+    """The flavor exists; a private one may be used by no project until one is let."""
     async with app.db.transaction():
         if await store.flavor_find(app, flavor.id) is not None:
             raise errors.FlavorIdExists(id=flavor.id)
@@ -20,8 +20,6 @@ async def create_flavor(app: Compute, flavor: Flavor, project_id: str | None) ->
             await store.flavor_create(app, flavor)
         except UniqueViolation:
             raise errors.FlavorExists(name=flavor.name) from None
-        if not flavor.is_public and project_id:
-            await store.access_add(app, flavor.id, project_id)
     return flavor
 
 

@@ -6,28 +6,35 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.models.quotas import LIMITED, SHOWN, UNLIMITED, Usage, lacking
 from pileus.compute.store import quotas as store
-from pileus.compute.store.servers import used
+from pileus.compute.store.servers import used, used_by
+
+# Stands in the place of a project; no project has such an id.
+DEFAULT_CLASS = "class:default"
 
 
-def defaults(app: Compute) -> dict[str, int]:
-    """What a project may have of which nothing else was said."""
+async def defaults(app: Compute) -> dict[str, int]:
+    """What a project may have of which nothing else was said: the default class, else the configuration."""
     limits = {name: int(getattr(app.config, f"quota_{name}")) for name in LIMITED}
-    return {**SHOWN, **limits}
+    return {**SHOWN, **limits, **await store.quotas_of(app, DEFAULT_CLASS)}
 
 
-async def limits_of(app: Compute, project_id: str) -> dict[str, int]:
-    """What the project may have."""
-    return {**defaults(app), **await store.quotas_of(app, project_id)}
+async def limits_of(app: Compute, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """What the project may have, or one user in it."""
+    limits = {**await defaults(app), **await store.quotas_of(app, project_id)}
+    return limits if user_id is None else {**limits, **await store.user_quotas_of(app, project_id, user_id)}
 
 
-async def fitting_count(app: Compute, project_id: str, one: Usage, least: int, most: int) -> int:
-    """How many servers of a size the project may have, `most` at best; raises NotEnough if not even `least`."""
-    limits, have = await limits_of(app, project_id), await used(app, project_id)
+async def fitting_count(
+    app: Compute, project_id: str, one: Usage, least: int, most: int, *, user_id: str | None = None
+) -> int:
+    """How many servers of a size the project, and the user in it, may have, `most` at best; raises NotEnough if not even `least`."""
+    pots = [(await limits_of(app, project_id), await used(app, project_id))]
+    if user_id is not None and await store.user_quotas_of(app, project_id, user_id):
+        pots.append((await limits_of(app, project_id, user_id), await used_by(app, project_id, user_id)))
     for count in range(most, least - 1, -1):
-        over = lacking(limits, have, _times(one, count))
-        if not over:
+        if not any(lacking(limits, have, _times(one, count)) for limits, have in pots):
             return count
-    over = lacking(limits, have, _times(one, least))
+    over = next(found for limits, have in pots if (found := lacking(limits, have, _times(one, least))))
     raise errors.NotEnough(
         names=", ".join(name for name, _, _, _ in over),
         asked=", ".join(str(asked) for _, asked, _, _ in over),
@@ -52,10 +59,43 @@ async def set_quotas(app: Compute, project_id: str, wanted: Mapping[str, int], *
     have = await used(app, project_id)
     async with app.db.transaction():
         for name, most in wanted.items():
-            in_use = int(getattr(have, name, 0))
-            if not force and UNLIMITED < most < in_use:
-                raise errors.QuotaBelowUse(limit=most, name=name, used=in_use)
+            if not force:
+                _check_use(have, name, most)
             await store.quota_set(app, project_id, name, most)
+
+
+def _check_use(have: Usage, name: str, most: int) -> None:
+    in_use = int(getattr(have, name, 0))
+    if UNLIMITED < most < in_use:
+        raise errors.QuotaBelowUse(limit=most, name=name, used=in_use)
+
+
+async def set_user_quotas(
+    app: Compute, project_id: str, user_id: str, wanted: Mapping[str, int], *, force: bool
+) -> None:
+    """The user has these limits in the project; raises QuotaAboveProject, and QuotaBelowUse unless forced."""
+    have = await used_by(app, project_id, user_id)
+    async with app.db.transaction():
+        limits = await limits_of(app, project_id)
+        for name, most in wanted.items():
+            limit = limits[name]
+            if limit != UNLIMITED and (most == UNLIMITED or most > limit):
+                raise errors.QuotaAboveProject(limit=most, name=name, most=limit)
+            if not force:
+                _check_use(have, name, most)
+            await store.user_quota_set(app, project_id, user_id, name, most)
+
+
+async def forget_user_quotas(app: Compute, project_id: str, user_id: str) -> None:
+    """The user has the limits of the project."""
+    await store.user_quotas_forget(app, project_id, user_id)
+
+
+async def set_default_quotas(app: Compute, wanted: Mapping[str, int]) -> None:
+    """Projects of which nothing else was said have these limits."""
+    async with app.db.transaction():
+        for name, most in wanted.items():
+            await store.quota_set(app, DEFAULT_CLASS, name, most)
 
 
 async def forget_quotas(app: Compute, project_id: str) -> None:

@@ -77,14 +77,13 @@ SERVERS_LEFT_ON = query(
 )
 SERVER_CREATE = command(sa.insert(SERVERS))
 SERVER_CHANGE = command(sa.update(SERVERS).where(SERVERS.c.id == sa.bindparam("of_id")))
-USED = query(
-    sa.select(
-        sa.func.count().label("instances"),
-        sa.func.coalesce(sa.func.sum(SERVERS.c.vcpus), 0).label("cores"),
-        sa.func.coalesce(sa.func.sum(SERVERS.c.ram), 0).label("ram"),
-    ).where(SERVERS.c.project_id == sa.bindparam("project_id"), _live),
-    Usage,
-)
+_used = sa.select(
+    sa.func.count().label("instances"),
+    sa.func.coalesce(sa.func.sum(SERVERS.c.vcpus), 0).label("cores"),
+    sa.func.coalesce(sa.func.sum(SERVERS.c.ram), 0).label("ram"),
+).where(SERVERS.c.project_id == sa.bindparam("project_id"), _live)
+USED = query(_used, Usage)
+USED_BY = query(_used.where(SERVERS.c.user_id == sa.bindparam("user_id")), Usage)
 COUNT_BY_HOST = query(
     sa.select(SERVERS.c.host, sa.func.count()).where(_live, SERVERS.c.host.is_not(None)).group_by(SERVERS.c.host),
     tuple[str, int],
@@ -233,6 +232,11 @@ async def used(app: Compute, project_id: str) -> Usage:
 async def server_count_by_host(app: Compute) -> dict[str, int]:
     """How many servers are on each host that has any."""
     return dict(await app.db.all(COUNT_BY_HOST))
+
+async def used_by(app: Compute, project_id: str, user_id: str) -> Usage:
+    """What a user made of what a project has."""
+    return await app.db.one(USED_BY, project_id=project_id, user_id=user_id) or Usage()
+
 
 
 async def server_list_on_host(app: Compute, host: str) -> list[tuple[str, str]]:
