@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.compute.fakes import IMAGE
 from tests.compute.world import World, a_database
 
 from pileus.compute.config import ComputeConfig
@@ -20,6 +21,12 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "resume": [{"suspend": None}, {"resume": None}],
     "crash dump": [{"trigger_crash_dump": None}],
     "create image": [{"createImage": {"name": "s"}}],
+    "rebuild": [{"rebuild": {"imageRef": IMAGE}}],
+    "rescue": [{"rescue": None}],
+    "unrescue": [{"rescue": None}, {"unrescue": None}],
+    "resize": [{"resize": {"flavorRef": "big"}}],
+    "confirm": [{"resize": {"flavorRef": "big"}}, {"confirmResize": None}],
+    "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
 
@@ -67,6 +74,7 @@ class ServerScene:
             [(port.host, port.up) for ports in self.now.networks.ports.values() for port in ports],
             {name: [seen.power for seen in (await d.observe()).values()] for name, d in self.now.drivers.items()},
             server.get("flavor", {}).get("id"),
+            len(self.now.placement.held),
             sorted(image.status for image in self.now.images.images.values()),
             [(one.operation.flow, one.operation.state) for one in past],
             [(seen.host, seen.present) for seen in await self.now.hosts.seen_list(kind="server")],
@@ -78,6 +86,7 @@ def scene(verb: str):
         world = World(await a_database(), clock, ("h1", "h2"), ComputeConfig())
         await world.settle()
         await world.flavor()
+        await world.flavor("big", vcpus=2, ram=1024, disk=2)
         return ServerScene(world, verb)
 
     return make

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.compute.drivers.contract import HypervisorContract
+from tests.compute.drivers.contract_changes import ChangeContract
 from tests.hosts.qemu_world import QemuWorld, qemu_world, qemus_in
 
 pytestmark = pytest.mark.host
 
 
-class TestQemu(HypervisorContract):
+class TestQemu(HypervisorContract, ChangeContract):
     @contextlib.asynccontextmanager
     async def world(self, tmp_path: Path) -> AsyncIterator[QemuWorld]:
         async with qemu_world(tmp_path) as world:

@@ -21,6 +21,7 @@ from pileus.compute.api import (
     keypairs,
     quotas,
     refused_actions,
+    remake_actions,
     server_groups,
     server_metadata,
     server_ports,
@@ -36,6 +37,8 @@ from pileus.compute.flows import hosts as host_flow
 from pileus.compute.flows import power
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.delete import DELETE
+from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
+from pileus.compute.flows.resize import CONFIRM, RESIZE, REVERT
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
 from pileus.compute.port import GuestAnswers
@@ -59,7 +62,7 @@ MOUNT = "compute"
 API = api
 METADATA = COMPUTE
 MIGRATIONS = "pileus.compute.migrations"
-FLOWS = (BOOT, DELETE, *TURNS, CREATE_IMAGE)
+FLOWS = (BOOT, DELETE, *TURNS, CREATE_IMAGE, REBUILD, RESCUE, UNRESCUE, RESIZE, CONFIRM, REVERT)
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [
     "API",
@@ -86,6 +89,7 @@ RESOURCES = (
     server_ports,
     actions,
     image_actions,
+    remake_actions,
     refused_actions,
     consoles,
     history,

@@ -143,58 +143,6 @@ class HypervisorContract:
             last = await watcher.make(server, has(PowerSeen.ON))
             assert first.pid == last.pid
 
-    async def test_suspends_and_goes_on(self, tmp_path: Path) -> None:
-        async with self.world(tmp_path) as world:
-            server, watcher = world.wanted(), Watcher(world.hypervisor)
-            await watcher.make(server, has(PowerSeen.ON))
-            asleep = await watcher.make(
-                msgspec.structs.replace(server, power=Power.SUSPENDED), has(PowerSeen.SUSPENDED)
-            )
-            assert asleep.pid is None
-            awake = await watcher.make(server, has(PowerSeen.ON))
-            assert awake.pid is not None
-
-    @pytest.mark.parametrize("power", [Power.ON, Power.OFF, Power.PAUSED])
-    async def test_copies_a_disk_whole(self, tmp_path: Path, power: Power) -> None:
-        async with self.world(tmp_path) as world:
-            server = msgspec.structs.replace(world.wanted(), power=power)
-            watcher = Watcher(world.hypervisor)
-            await watcher.make(server, lambda seen: seen.power == str(power))
-            copying = msgspec.structs.replace(server, snapshot="one")
-            copied = await watcher.make(copying, lambda seen: seen.snapshot is not None)
-            assert copied.power == str(power)
-            assert copied.snapshot is not None
-            await world.hypervisor.ensure(copying)
-            assert copied.snapshot == (await world.hypervisor.look(server.id)).snapshot
-            gone = await watcher.make(server, lambda seen: seen.snapshot is None)
-            assert gone.power == str(power)
-
-    @pytest.mark.parametrize("change", [{"disk_generation": 1}, {"vcpus": 2}, {"ram_mib": 96}])
-    async def test_starts_anew_what_has_another_shape(self, tmp_path: Path, change: dict[str, int]) -> None:
-        async with self.world(tmp_path) as world:
-            server, watcher = world.wanted(), Watcher(world.hypervisor)
-            first = await watcher.make(server, has(PowerSeen.ON))
-            other = msgspec.structs.replace(server, **change)
-            again = await watcher.make(other, lambda seen: seen.shape == other.shape and seen.power is PowerSeen.ON)
-            assert first.pid != again.pid
-
-    async def test_gives_a_server_that_is_off_another_shape(self, tmp_path: Path) -> None:
-        async with self.world(tmp_path) as world:
-            server = msgspec.structs.replace(world.wanted(), power=Power.OFF)
-            watcher = Watcher(world.hypervisor)
-            await watcher.make(server, lambda seen: seen.disks_ready)
-            grown = msgspec.structs.replace(server, root=msgspec.structs.replace(server.root, size_gib=2))
-            seen = await watcher.make(grown, lambda seen: seen.shape == grown.shape)
-            assert seen.power is PowerSeen.OFF
-
-    async def test_interrupts_a_guest_once_for_each_time_asked(self, tmp_path: Path) -> None:
-        async with self.world(tmp_path) as world:
-            server, watcher = world.wanted(), Watcher(world.hypervisor)
-            await watcher.make(server, has(PowerSeen.ON))
-            asked = msgspec.structs.replace(server, restarts=Restarts(nmi=1))
-            seen = await watcher.make(asked, lambda seen: seen.restarts.nmi == 1)
-            assert seen.power in (PowerSeen.ON, PowerSeen.CRASHED)
-
     async def test_leaves_a_server_off_that_powered_itself_off_until_asked_to_start_it(self, tmp_path: Path) -> None:
         async with self.world(tmp_path) as world:
             server, watcher = world.wanted(), Watcher(world.hypervisor)

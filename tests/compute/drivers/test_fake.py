@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.compute.drivers.contract import HypervisorContract, Watcher, a_server, has
+from tests.compute.drivers.contract_changes import ChangeContract
 
 from pileus.compute.drivers.fake import Fake
 from pileus.compute.drivers.interface import DriverError, Nic, Power, PowerSeen, Wanted
@@ -31,7 +32,7 @@ class FakeWorld:
         return "hello"
 
 
-class TestFake(HypervisorContract):
+class TestFake(HypervisorContract, ChangeContract):
     @contextlib.asynccontextmanager
     async def world(self, tmp_path: Path) -> AsyncIterator[FakeWorld]:
         world = FakeWorld()

@@ -16,10 +16,6 @@ def manager(name: str) -> Rule:
 
 # name, rule, first version, last version
 REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
-    ("confirmResize", member("servers:confirm_resize"), "2.1", "2.104"),
-    ("revertResize", member("servers:revert_resize"), "2.1", "2.104"),
-    ("resize", member("servers:resize"), "2.1", "2.104"),
-    ("rebuild", member("servers:rebuild"), "2.1", "2.104"),
     ("createBackup", member("os-create-backup"), "2.1", "2.104"),
     ("injectNetworkInfo", admin("os-admin-actions:inject_network_info"), "2.1", "2.104"),
     ("changePassword", member("os-admin-password"), "2.1", "2.104"),
@@ -31,8 +27,6 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
     ("addFixedIp", member("os-multinic:add"), "2.1", "2.43"),
     ("removeFixedIp", member("os-multinic:remove"), "2.1", "2.43"),
-    ("rescue", member("os-rescue"), "2.1", "2.104"),
-    ("unrescue", member("os-unrescue"), "2.1", "2.104"),
     ("addSecurityGroup", member("os-security-groups:add"), "2.1", "2.104"),
     ("removeSecurityGroup", member("os-security-groups:remove"), "2.1", "2.104"),
     ("shelve", member("os-shelve:shelve"), "2.1", "2.104"),

@@ -14,7 +14,7 @@ from pileus.compute.app import Compute
 from pileus.compute.commands import quotas
 from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.commands.groups import joined_group
-from pileus.compute.models.flavors import GIB, Flavor, size_of
+from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, Server, ServerKey, hostname_of, name_of_many
 from pileus.compute.store.flavors import flavor_find
@@ -58,9 +58,10 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     """The servers exist and boot in the background; at least `min_count` of them, or none and this raises."""
     project_id, now = _project(caller), app.clock.now()
     flavor = await _flavor(app, caller, new)
-    image = await _image(app, caller, new, flavor)
-    key = await _key(app, caller, new)
-    _check_user_data(new.user_data)
+    size = size_of(flavor)
+    image = await boot_image(app, caller, new.image_id, size, may_have_no_disk=new.may_have_no_disk)
+    key = await key_named(app, caller.user_id, new.key_name)
+    check_user_data(new.user_data)
     await _check_place(app, new)
     await quotas.check_metadata(app, project_id, new.metadata)
     first = Server(
@@ -71,7 +72,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         project_id=project_id,
         user_id=caller.user_id,
         reservation_id=f"r-{secrets.token_hex(4)}",
-        flavor=size_of(flavor),
+        flavor=size,
         image=image,
         key=key,
         user_data=new.user_data,
@@ -128,13 +129,16 @@ async def _flavor(app: Compute, caller: Caller, new: NewServer) -> Flavor:
     return flavor
 
 
-async def _image(app: Compute, caller: Caller, new: NewServer, flavor: Flavor) -> BootImage:
-    facts = await app.images.get(new.image_id, caller)
+async def boot_image(
+    app: Compute, caller: Caller, image_id: str, size: Size, *, may_have_no_disk: bool = True
+) -> BootImage:
+    """The image, to boot a server of that size from; raises BadRequest if it does not fit."""
+    facts = await app.images.get(image_id, caller)
     if facts is None:
         raise errors.BadRequest(why="Can not find requested image")
     if not facts.usable:
         raise errors.BadRequest(why=f"Image {facts.id} is not active.")
-    _check_room(new, facts, flavor)
+    _check_room(facts, size, may_have_no_disk=may_have_no_disk)
     return BootImage(
         id=facts.id,
         name=facts.name,
@@ -147,7 +151,7 @@ async def _image(app: Compute, caller: Caller, new: NewServer, flavor: Flavor) -
     )
 
 
-def _check_room(new: NewServer, image: ImageFacts, flavor: Flavor) -> None:
+def _check_room(image: ImageFacts, flavor: Size, *, may_have_no_disk: bool) -> None:
     if image.disk_format not in BOOTABLE:
         raise errors.BadRequest(
             why=f"Image {image.id} has disk format {image.disk_format}; servers boot from {' and '.join(BOOTABLE)}."
@@ -155,7 +159,7 @@ def _check_room(new: NewServer, image: ImageFacts, flavor: Flavor) -> None:
     if flavor.ram < image.min_ram:
         raise errors.BadRequest(why="Flavor's memory is too small for requested image.")
     if flavor.disk == 0:
-        if not new.may_have_no_disk:
+        if not may_have_no_disk:
             raise errors.NotForTheCaller(why="Only volume-backed servers are allowed for flavors with zero disk.")
         return
     if flavor.disk < image.min_disk:
@@ -171,16 +175,18 @@ def _check_room(new: NewServer, image: ImageFacts, flavor: Flavor) -> None:
         )
 
 
-async def _key(app: Compute, caller: Caller, new: NewServer) -> ServerKey | None:
-    if new.key_name is None:
+async def key_named(app: Compute, user_id: str, name: str | None) -> ServerKey | None:
+    """The user's key of that name, as a server keeps it; raises BadRequest if there is none."""
+    if name is None:
         return None
-    keypair = await keypair_find(app, caller.user_id, new.key_name)
+    keypair = await keypair_find(app, user_id, name)
     if keypair is None:
         raise errors.BadRequest(why="Invalid key_name provided.")
     return ServerKey(keypair.name, keypair.type, keypair.public_key)
 
 
-def _check_user_data(text: str | None) -> None:
+def check_user_data(text: str | None) -> None:
+    """Raise BadRequest unless the text is base64, and not too long."""
     if text is None:
         return
     if len(text) > MOST_USER_DATA:

@@ -40,6 +40,9 @@ CRASH_DUMP = Turn(
     frozenset({ServerState.ACTIVE, ServerState.PAUSED, ServerState.RESCUED, ServerState.RESIZED, ServerState.ERROR}),
     "nmi",
 )
+UNRESCUE = Turn("unrescue", "server.unrescue", frozenset({ServerState.RESCUED}), None)
+CONFIRM_RESIZE = Turn("confirm_resize", "server.resize_confirm", frozenset({ServerState.RESIZED}), None)
+REVERT_RESIZE = Turn("revert_resize", "server.resize_revert", frozenset({ServerState.RESIZED}), None)
 
 
 async def turn_server(app: Compute, caller: Caller, server: Server, turn: Turn, request_id: str) -> None:

@@ -32,7 +32,10 @@ async def release_ports(app: Compute, op: Operation) -> Outcome:
 
 
 async def release_room(app: Compute, op: Operation) -> Outcome:
-    """The server takes no room."""
+    """The server takes no room, and neither does what it was before it was resized."""
+    server = await server_find(app, server_id(op))
+    if server is not None and server.resized is not None:
+        await app.placement.release(server.resized.operation)
     await app.placement.release(server_id(op))
     return Done()
 

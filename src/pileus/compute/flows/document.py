@@ -111,6 +111,19 @@ async def answer(app: Compute, server: Server, host: str) -> Seen | Wait | Fail:
     return Fail(seen.failure) if seen.failure is not None else seen
 
 
+async def bring(app: Compute, server: Server, power: Power, *, rollback: str | None = None) -> Seen | Wait | Fail:
+    """The server's host has made it what it is here, with that power; or has to be waited for, or cannot."""
+    if server.host is None:
+        return Fail("The server is on no host.")
+    wanted = await want(app, server, server.host, power, rollback=rollback)
+    seen = await answer(app, server, server.host)
+    if isinstance(seen, (Wait, Fail)):
+        return seen
+    if power is Power.ON and seen.power is interface.PowerSeen.CRASHED and seen.shape == wanted.shape:
+        return Fail(seen.exit_reason or "The server ended at once.")
+    return seen if reached(seen, wanted) else Wait(LOOK_AGAIN_S, seen.doing or f"waiting for host {server.host}")
+
+
 async def gone(app: Compute, server_id: str, host: str) -> Wait | None:
     """Nothing of the server is left on the host, or the host has to be waited for.
 

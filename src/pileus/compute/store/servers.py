@@ -21,8 +21,8 @@ KIND = "server"  # the kind of documents on hosts
 
 _running = operations.alias("running")
 _queued = operations.alias("queued")
-_COPIES = ("flavor_id", "vcpus", "ram", "image_id", "key_name")
-_columns = [column for column in SERVERS.c if column.name not in _COPIES]
+COPIED_FROM = {"flavor_id": "flavor", "vcpus": "flavor", "ram": "flavor", "image_id": "image", "key_name": "key"}
+_columns = [column for column in SERVERS.c if column.name not in COPIED_FROM]
 _subject: sa.ColumnElement[str] = sa.literal_column("'server:'") + SERVERS.c.id
 _host_zone = (
     sa.select(AGGREGATES.c.zone)
@@ -206,22 +206,26 @@ async def server_list_supposed_to_run(app: Compute) -> list[Server]:
 async def server_create(app: Compute, server: Server) -> None:
     """The server has a row."""
     row = {name: getattr(server, name) for name in _ROW}
-    await app.db.run(
-        SERVER_CREATE,
-        **row,
-        flavor_id=server.flavor.id,
-        vcpus=server.flavor.vcpus,
-        ram=server.flavor.ram,
-        image_id=server.image.id if server.image else None,
-        key_name=server.key.name if server.key else None,
-    )
+    await app.db.run(SERVER_CREATE, **row, **_copies(server))
 
 
 async def server_change(app: Compute, server: Server, **changes: object) -> Server:
     """The row has these values now, and says when it was changed."""
     changes.setdefault("updated_at", app.clock.now())
-    await app.db.run(SERVER_CHANGE, of_id=server.id, **changes)
-    return msgspec.structs.replace(server, **changes)
+    changed = msgspec.structs.replace(server, **changes)
+    copies = {name: value for name, value in _copies(changed).items() if COPIED_FROM[name] in changes}
+    await app.db.run(SERVER_CHANGE, of_id=server.id, **changes, **copies)
+    return changed
+
+
+def _copies(server: Server) -> dict[str, object]:
+    return {
+        "flavor_id": server.flavor.id,
+        "vcpus": server.flavor.vcpus,
+        "ram": server.flavor.ram,
+        "image_id": server.image.id if server.image else None,
+        "key_name": server.key.name if server.key else None,
+    }
 
 
 async def used(app: Compute, project_id: str) -> Usage:
@@ -229,14 +233,14 @@ async def used(app: Compute, project_id: str) -> Usage:
     return await app.db.one(USED, project_id=project_id) or Usage()
 
 
-async def server_count_by_host(app: Compute) -> dict[str, int]:
-    """How many servers are on each host that has any."""
-    return dict(await app.db.all(COUNT_BY_HOST))
-
 async def used_by(app: Compute, project_id: str, user_id: str) -> Usage:
     """What a user made of what a project has."""
     return await app.db.one(USED_BY, project_id=project_id, user_id=user_id) or Usage()
 
+
+async def server_count_by_host(app: Compute) -> dict[str, int]:
+    """How many servers are on each host that has any."""
+    return dict(await app.db.all(COUNT_BY_HOST))
 
 
 async def server_list_on_host(app: Compute, host: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import msgspec
 from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.plan import SAVED
 
 FD = "memory"
 ASK_AGAIN_S = 0.2
@@ -27,7 +28,7 @@ class Migration(msgspec.Struct, rename="kebab"):
 async def save(monitor: Monitor, home: Home) -> None:
     """The server stands still, and its memory is being written; raises DriverError if that failed before."""
     known = msgspec.convert(await monitor.execute("query-migrate"), Migration)
-    if known.status in UNDER_WAY:
+    if known.status in UNDER_WAY or await monitor.status() == SAVED:
         return
     if known.status == "failed" and home.memory.exists():
         home.memory.unlink()

@@ -1,0 +1,51 @@
+"""Resize: whether the new size fits the server and the project, and the operation that does it."""
+
+import msgspec
+
+from pileus.compute import errors
+from pileus.compute.app import Compute
+from pileus.compute.commands.power import held
+from pileus.compute.commands.quotas import fitting_count
+from pileus.compute.models.flavors import Size, size_of
+from pileus.compute.models.quotas import Usage
+from pileus.compute.models.servers import Server, ServerState
+from pileus.compute.store.flavors import flavor_find
+from pileus.kit.auth import Caller
+
+MAY_BE_RESIZED = frozenset({ServerState.ACTIVE, ServerState.STOPPED})
+
+
+async def resize_server(app: Compute, caller: Caller, server: Server, flavor_id: str, request_id: str) -> None:
+    """The server is getting another size; raises WrongState, ServerLocked, BadRequest or NotEnough."""
+    async with app.db.transaction():
+        now = await held(app, caller, server, "resize", MAY_BE_RESIZED)
+        size = await _new_size(app, caller, now, flavor_id)
+        more = Usage(0, max(0, size.vcpus - now.flavor.vcpus), max(0, size.ram - now.flavor.ram))
+        await fitting_count(app, now.project_id, more, 1, 1, user_id=now.user_id)
+        await app.engine.begin(
+            "server.resize",
+            now.subject,
+            {"flavor": msgspec.to_builtins(size)},
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            request_id=request_id,
+        )
+
+
+async def _new_size(app: Compute, caller: Caller, server: Server, flavor_id: str) -> Size:
+    flavor = await flavor_find(app, flavor_id, None if caller.admin else caller.project_id)
+    if flavor is None:
+        raise errors.BadRequest(why=f"Flavor {flavor_id} could not be found.")
+    if flavor.id == server.flavor.id:
+        raise errors.BadRequest(why="When resizing, instances must change flavor!")
+    if flavor.disabled:
+        raise errors.BadRequest(why=f"Flavor {flavor_id} is disabled.")
+    size, image = size_of(flavor), server.image
+    if image is not None and size.ram < image.min_ram:
+        raise errors.BadRequest(why="Flavor's memory is too small for requested image.")
+    if (size.disk, size.ephemeral) < (server.flavor.disk, server.flavor.ephemeral) or (
+        size.ephemeral < server.flavor.ephemeral
+    ):
+        have = f"{server.flavor.disk} GB and {server.flavor.ephemeral} GB of ephemeral disk"
+        raise errors.BadRequest(why=f"Unable to resize disk down: the server has {have}, flavor {flavor.name} less.")
+    return size
