@@ -181,7 +181,11 @@ class Kernel:
         try:
             return await self._handled(mounted, call, parts, receive)
         except Problem as problem:
-            return dialect.error(problem, call)
+            reply = dialect.error(problem, call)
+            if isinstance(problem, TooLarge):
+                # The body was not read to its end, so nothing else can come over this connection.
+                reply.headers["Connection"] = "close"
+            return reply
         except Disconnected:
             return dialect.error(Invalid("The client went away before its request was complete."), call)
         except asyncio.CancelledError:
