@@ -68,3 +68,12 @@ async def test_a_server_keeps_the_key_it_was_given() -> None:
         id = await world.boot(key_name="k")
         await world.ask("DELETE", f"{PATH}/k")
         assert "k" == (await world.show(id))["key_name"]
+
+
+async def test_makes_certificates_too() -> None:
+    async with a_world() as world:
+        body = {"keypair": {"name": "windows", "type": "x509"}}
+        made = (await world.ask("POST", "/v2.1/os-keypairs", body, at="2.2")).body["keypair"]
+        assert made["public_key"].startswith("-----BEGIN CERTIFICATE-----")
+        assert made["private_key"].startswith("-----BEGIN PRIVATE KEY-----")
+        assert ("x509", 59) == (made["type"], len(made["fingerprint"]))

@@ -1,9 +1,17 @@
 """Keypairs: importing, making and deleting them."""
 
+import asyncio
+
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.quotas import limits_of
-from pileus.compute.models.keypairs import Keypair, certificate_fingerprint, generated, ssh_fingerprint
+from pileus.compute.models.keypairs import (
+    Keypair,
+    certificate_fingerprint,
+    generated,
+    generated_certificate,
+    ssh_fingerprint,
+)
 from pileus.compute.models.quotas import UNLIMITED
 from pileus.compute.store import keypairs as store
 from pileus.kit.db import UniqueViolation
@@ -13,11 +21,9 @@ async def create_keypair(
     app: Compute, user_id: str, project_id: str, name: str, *, kind: str, public_key: str | None
 ) -> tuple[Keypair, str | None]:
     """The user has the keypair; the private key comes with it if it was made here, and is kept nowhere."""
-    private = None
+    private: str | None = None
     if public_key is None:
-        if kind != "ssh":
-            raise errors.BadKeypair(why="only SSH keys are made here; give the public_key of an x509 certificate.")
-        private, public_key = generated("Generated-by-Pileus")
+        private, public_key = await _made(app, kind, user_id)
     try:
         fingerprint = ssh_fingerprint(public_key) if kind == "ssh" else certificate_fingerprint(public_key)
     except ValueError as bad:
@@ -39,6 +45,13 @@ async def create_keypair(
         except UniqueViolation:
             raise errors.KeypairExists(name=name) from None
     return keypair, private
+
+
+async def _made(app: Compute, kind: str, user_id: str) -> tuple[str, str]:
+    if kind == "ssh":
+        return generated("Generated-by-Pileus")
+    # An RSA key takes long to find.
+    return await asyncio.to_thread(generated_certificate, user_id, app.clock.now())
 
 
 async def keypair_get(app: Compute, user_id: str, name: str) -> Keypair:

@@ -6,8 +6,10 @@ import datetime as dt
 import hashlib
 
 import msgspec
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -17,6 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+CERTIFICATE_LIVES = dt.timedelta(days=3650)
 
 
 class Keypair(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +70,24 @@ def generated(comment: str) -> tuple[str, str]:
     private = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     public = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return private, f"{public} {comment}"
+
+
+def generated_certificate(user_id: str, now: dt.datetime) -> tuple[str, str]:
+    """A new private key, and the certificate by which a guest lets the user in who has it."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    # Names of certificates have 64 characters.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
+    client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(made.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + CERTIFICATE_LIVES)
+        .add_extension(client, critical=False)
+        .sign(made, hashes.SHA256())
+    )
+    private = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return private, certificate.public_bytes(Encoding.PEM).decode()
