@@ -287,12 +287,15 @@ def test_every_route_refuses_strangers(tmp_path: Path) -> None:
         from pileus.image.manifest import API
 
         image = await cloud.create()
+        # Its project is that of `nobody`, who is refused for having no role there and not for not knowing of it.
+        space = {"namespace": "ns", "owner": "p1"}
+        assert 201 == (await cloud.ask("POST", "/v2/metadefs/namespaces", space, token="root"))[0]
         seen = 0
         for route in API.routes:
             if route.rule is None:
                 continue
             path = "/v2" + route.path.replace("{image_id}", image["id"]).replace("{member_id}", "p2")
-            path = path.replace("{tag_value}", "t").replace("{name}", "image")
+            path = path.replace("{tag_value}", "t").replace("{name}", "image").replace("{namespace}", "ns")
             body = {"status": "accepted"} if "{member_id}" in route.path else {}
             assert 401 == (await cloud.ask(route.method, path, body, token=None))[0], path
             assert 401 == (await cloud.ask(route.method, path, body, token="nonsense"))[0], path

@@ -17,6 +17,26 @@ class NoSuchTag(NotFound):
     """Could not find tag {tag} of image {image}."""
 
 
+class NoSuchNamespace(NotFound):
+    """Metadata definition namespace={namespace} was not found."""
+
+
+class NoSuchDefinition(NotFound):
+    """The metadata definition {kind} with name={name} was not found in namespace={namespace}."""
+
+
+class NamespaceExists(Conflict):
+    """The metadata definition namespace={namespace} already exists."""
+
+
+class DefinitionExists(Conflict):
+    """A metadata definition {kind} with name={name} already exists in namespace={namespace}."""
+
+
+class NamespaceProtected(Denied):
+    """Metadata definition namespace {namespace} is protected, so nothing of it can be deleted."""
+
+
 class ImageExists(Conflict):
     """Image ID {image} already exists!"""
 

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from pileus.image.api import discovery, files, images, members, versions
+from pileus.image.api import discovery, files, images, members, metadef_parts, metadefs, versions
 from pileus.image.api.service import api
 from pileus.image.app import ImageApp
 from pileus.image.commands.seeding import ensure_image
@@ -23,7 +23,7 @@ METADATA = IMAGE
 MIGRATIONS = "pileus.image.migrations"
 FLOWS = ()
 CATALOG = ("image", "glance", "OpenStack Image", "")
-RESOURCES = (versions, images, files, members, discovery)
+RESOURCES = (versions, images, files, members, metadefs, metadef_parts, discovery)
 
 __all__ = [
     "API",

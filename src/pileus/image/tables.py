@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from pileus.kit.db import BigInteger, Boolean, Id, Integer, Moment, Name, Text, metadata
+from pileus.kit.db import BigInteger, Boolean, Id, Integer, Json, Moment, Name, Text, metadata
 
 IMAGE = metadata()
 
@@ -60,4 +60,30 @@ MEMBERS = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
     sa.Index("images_shared_with", "member"),
+)
+
+NAMESPACES = sa.Table(
+    "image_metadef_namespaces",
+    IMAGE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("namespace", Name, nullable=False, unique=True),
+    sa.Column("display_name", Name),
+    sa.Column("description", Text),
+    sa.Column("visibility", Name, nullable=False),
+    sa.Column("protected", Boolean, nullable=False),
+    sa.Column("owner", Id),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+)
+
+DEFINITIONS = sa.Table(
+    "image_metadef_definitions",
+    IMAGE,
+    sa.Column("space", Id, sa.ForeignKey("image_metadef_namespaces.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", Name, primary_key=True),
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Index("image_metadef_definitions_of_kind", "kind", "name"),
 )

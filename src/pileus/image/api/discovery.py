@@ -1,5 +1,6 @@
 """What clients ask before they act: schemas, stores and ways to import."""
 
+from pileus.image.api.metadef_schemas import METADEF_SCHEMAS
 from pileus.image.api.schemas import SCHEMAS
 from pileus.image.api.service import ANYBODY, STORE, api
 from pileus.image.app import ImageApp
@@ -27,7 +28,7 @@ def _declare(name: str, schema: dict[str, object]) -> None:
         return schema
 
 
-for _name, _schema in SCHEMAS.items():
+for _name, _schema in {**SCHEMAS, **METADEF_SCHEMAS}.items():
     _declare(_name, _schema)
 
 

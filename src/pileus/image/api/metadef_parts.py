@@ -1,0 +1,167 @@
+"""What namespaces of metadata definitions hold: objects, properties and tags."""
+
+from typing import Any
+
+from pileus.image.api.metadefs import READ, SPACE, SPACES, Described, Tag, described, namespace_find, object_view
+from pileus.image.api.service import api, moment
+from pileus.image.app import ImageApp
+from pileus.image.commands import metadefs as commands
+from pileus.image.models.metadefs import Definition, Kind, Namespace
+from pileus.image.store import metadefs as store
+from pileus.kit.http import Call, Wire
+from pileus.kit.policy import Rule
+
+OBJECTS, PROPERTIES, TAGS = f"{SPACE}/objects", f"{SPACE}/properties", f"{SPACE}/tags"
+OBJECT, PROPERTY, TAG = f"{OBJECTS}/{{object_name}}", f"{PROPERTIES}/{{property_name}}", f"{TAGS}/{{tag_name}}"
+APPEND = "x-openstack-append"
+
+
+class TagsGiven(Wire):
+    """The tags a namespace shall have."""
+
+    tags: list[Tag]
+
+
+def _tag_view(tag: Definition) -> dict[str, Any]:
+    return {"name": tag.name, "created_at": moment(tag.created_at), "updated_at": moment(tag.updated_at)}
+
+
+# -- objects ------------------------------------------------------------------------------------------------------------
+
+
+@api.get(OBJECTS, Rule("get_metadef_objects", READ), find=namespace_find)
+async def object_index(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+    """List objects."""
+    found = await store.definitions_of(call.app, space.id, Kind.OBJECT)
+    return {
+        "objects": [object_view(space, one) for one in found],
+        "first": f"/v2{SPACES}/{space.namespace}/objects",
+        "schema": "/v2/schemas/metadefs/objects",
+    }
+
+
+@api.post(OBJECTS, Rule("add_metadef_object", "admin"), find=namespace_find)
+async def object_create(call: Call[ImageApp], space: Namespace, body: Described) -> dict[str, Any]:
+    """Create an object."""
+    return object_view(space, await commands.add_definition(call.app, space, Kind.OBJECT, body.name, body.body))
+
+
+@api.get(OBJECT, Rule("get_metadef_object", READ), find=namespace_find)
+async def object_show(call: Call[ImageApp], space: Namespace, object_name: str) -> dict[str, Any]:
+    """Show an object."""
+    return object_view(space, await commands.definition_get(call.app, space, Kind.OBJECT, object_name))
+
+
+@api.put(OBJECT, Rule("modify_metadef_object", "admin"), find=namespace_find, on="c")
+async def object_update(call: Call[ImageApp], space: Namespace, object_name: str, body: Described) -> dict[str, Any]:
+    """Change an object."""
+    old = await commands.definition_get(call.app, space, Kind.OBJECT, object_name)
+    return object_view(space, await commands.change_definition(call.app, space, old, body.name, body.body))
+
+
+@api.delete(OBJECT, Rule("delete_metadef_object", "admin"), find=namespace_find)
+async def object_delete(call: Call[ImageApp], space: Namespace, object_name: str) -> None:
+    """Delete an object."""
+    await commands.remove_definition(call.app, space, Kind.OBJECT, object_name)
+
+
+@api.delete(OBJECTS, Rule("delete_metadef_object", "admin"), find=namespace_find)
+async def object_delete_all(call: Call[ImageApp], space: Namespace) -> None:
+    """Delete all objects of a namespace."""
+    await commands.remove_definitions(call.app, space, Kind.OBJECT)
+
+
+# -- properties ---------------------------------------------------------------------------------------------------------
+
+
+@api.get(PROPERTIES, Rule("get_metadef_properties", READ), find=namespace_find)
+async def property_index(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+    """List properties, by name."""
+    found = await store.definitions_of(call.app, space.id, Kind.PROPERTY)
+    return {"properties": {one.name: one.body for one in found}}
+
+
+@api.post(PROPERTIES, Rule("add_metadef_property", "admin"), find=namespace_find)
+async def property_create(call: Call[ImageApp], space: Namespace, body: Described) -> dict[str, Any]:
+    """Create a property."""
+    return described(await commands.add_definition(call.app, space, Kind.PROPERTY, body.name, body.body))
+
+
+@api.get(PROPERTY, Rule("get_metadef_property", READ), find=namespace_find)
+async def property_show(call: Call[ImageApp], space: Namespace, property_name: str) -> dict[str, Any]:
+    """Show a property."""
+    return described(await commands.definition_get(call.app, space, Kind.PROPERTY, property_name))
+
+
+@api.put(PROPERTY, Rule("modify_metadef_property", "admin"), find=namespace_find, on="c")
+async def property_update(
+    call: Call[ImageApp], space: Namespace, property_name: str, body: Described
+) -> dict[str, Any]:
+    """Change a property."""
+    old = await commands.definition_get(call.app, space, Kind.PROPERTY, property_name)
+    return described(await commands.change_definition(call.app, space, old, body.name, body.body))
+
+
+@api.delete(PROPERTY, Rule("remove_metadef_property", "admin"), find=namespace_find)
+async def property_delete(call: Call[ImageApp], space: Namespace, property_name: str) -> None:
+    """Delete a property."""
+    await commands.remove_definition(call.app, space, Kind.PROPERTY, property_name)
+
+
+@api.delete(PROPERTIES, Rule("remove_metadef_property", "admin"), find=namespace_find)
+async def property_delete_all(call: Call[ImageApp], space: Namespace) -> None:
+    """Delete all properties of a namespace."""
+    await commands.remove_definitions(call.app, space, Kind.PROPERTY)
+
+
+# -- tags ---------------------------------------------------------------------------------------------------------------
+
+
+@api.get(TAGS, Rule("get_metadef_tags", READ), find=namespace_find)
+async def tag_index(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+    """List tags."""
+    found = await store.definitions_of(call.app, space.id, Kind.TAG)
+    return {
+        "tags": [{"name": one.name} for one in found],
+        "first": f"/v2{SPACES}/{space.namespace}/tags",
+        "schema": "/v2/schemas/metadefs/tags",
+    }
+
+
+@api.post(TAGS, Rule("add_metadef_tags", "admin"), find=namespace_find)
+async def tags_create(call: Call[ImageApp], space: Namespace, body: TagsGiven) -> dict[str, Any]:
+    """Give a namespace these tags in place of those it has; with X-Openstack-Append, beside them."""
+    keep = call.headers.get(APPEND, "").lower() in {"true", "1", "yes"}
+    found = await commands.replace_tags(call.app, space, [tag.name for tag in body.tags], keep=keep)
+    return {"tags": [{"name": one.name} for one in found]}
+
+
+@api.get(TAG, Rule("get_metadef_tag", READ), find=namespace_find)
+async def tag_show(call: Call[ImageApp], space: Namespace, tag_name: str) -> dict[str, Any]:
+    """Show a tag."""
+    return _tag_view(await commands.definition_get(call.app, space, Kind.TAG, tag_name))
+
+
+@api.post(TAG, Rule("add_metadef_tag", "admin"), find=namespace_find)
+async def tag_create(call: Call[ImageApp], space: Namespace, tag_name: str) -> dict[str, Any]:
+    """Create a tag."""
+    return _tag_view(await commands.add_definition(call.app, space, Kind.TAG, tag_name, {}))
+
+
+@api.put(TAG, Rule("modify_metadef_tag", "admin"), find=namespace_find, on="c")
+async def tag_update(call: Call[ImageApp], space: Namespace, tag_name: str, body: Tag) -> dict[str, Any]:
+    """Rename a tag."""
+    old = await commands.definition_get(call.app, space, Kind.TAG, tag_name)
+    return _tag_view(await commands.change_definition(call.app, space, old, body.name, {}))
+
+
+@api.delete(TAG, Rule("delete_metadef_tag", "admin"), find=namespace_find)
+async def tag_delete(call: Call[ImageApp], space: Namespace, tag_name: str) -> None:
+    """Delete a tag."""
+    await commands.remove_definition(call.app, space, Kind.TAG, tag_name)
+
+
+@api.delete(TAGS, Rule("delete_metadef_tags", "admin"), find=namespace_find)
+async def tag_delete_all(call: Call[ImageApp], space: Namespace) -> None:
+    """Delete all tags of a namespace."""
+    await commands.remove_definitions(call.app, space, Kind.TAG)

@@ -1,0 +1,242 @@
+"""Namespaces of metadata definitions, and the types of resources they are about."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pileus.image.api.service import api, moment
+from pileus.image.app import ImageApp
+from pileus.image.commands import metadefs as commands
+from pileus.image.errors import WrongValue
+from pileus.image.models.metadefs import RESOURCE_TYPES, Body, Definition, Kind, Namespace
+from pileus.image.store import metadefs as store
+from pileus.kit.auth import Caller
+from pileus.kit.db import In
+from pileus.kit.http import Call, Page, Query, Wire
+from pileus.kit.policy import PROJECT_READER, Rule
+
+READ = "admin or project reader or reader[visibility=public]"
+SPACES = "/metadefs/namespaces"
+SPACE = "/metadefs/namespaces/{namespace}"
+PAGE = 25
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+class Tie(Wire):
+    """A type of resource a namespace is about."""
+
+    __loose__: ClassVar[bool] = True
+    name: Label
+    prefix: Label | None = None
+    properties_target: Label | None = None
+
+
+class Described(Wire):
+    """Something with a name, and whatever is said of it."""
+
+    __extras__: ClassVar[str | None] = "body"
+    name: Label
+    body: Body = {}
+
+
+class Tag(Wire):
+    """A tag."""
+
+    __loose__: ClassVar[bool] = True
+    name: Label
+
+
+class NamespaceGiven(Wire):
+    """A namespace, perhaps with what it shall hold."""
+
+    __loose__: ClassVar[bool] = True
+    namespace: Label
+    display_name: Label | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    visibility: str | UnsetType = UNSET
+    protected: bool | UnsetType = UNSET
+    owner: str | UnsetType = UNSET
+    resource_type_associations: list[Tie] = []
+    properties: dict[Label, Body] = {}
+    objects: list[Body] = []
+    tags: list[Tag] = []
+
+
+class NamespaceQuery(Query):
+    """Which namespaces to list."""
+
+    visibility: str | UnsetType = UNSET
+    resource_types: str | UnsetType = UNSET
+
+
+async def namespace_find(app: ImageApp, caller: Caller, namespace: str, **_rest: str) -> Namespace:
+    """The namespace a path names; raises NoSuchNamespace when there is none the caller may see."""
+    return await commands.namespace_get(app, caller, namespace)
+
+
+def view(space: Namespace) -> dict[str, Any]:
+    """A namespace as lists show it."""
+    shown = {
+        "namespace": space.namespace,
+        "display_name": space.display_name,
+        "description": space.description,
+        "visibility": space.visibility,
+        "protected": space.protected,
+        "owner": space.owner,
+        "created_at": moment(space.created_at),
+        "updated_at": moment(space.updated_at),
+        "self": f"/v2{SPACES}/{space.namespace}",
+        "schema": "/v2/schemas/metadefs/namespace",
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def described(definition: Definition) -> dict[str, Any]:
+    """A definition with what is said of it."""
+    return {"name": definition.name, **definition.body}
+
+
+def tie_view(tie: Definition) -> dict[str, Any]:
+    """What ties a namespace to a type of resource."""
+    return {**described(tie), "created_at": moment(tie.created_at), "updated_at": moment(tie.updated_at)}
+
+
+def object_view(space: Namespace, definition: Definition) -> dict[str, Any]:
+    """An object with its own properties."""
+    return {
+        "required": [],
+        "properties": {},
+        **described(definition),
+        "created_at": moment(definition.created_at),
+        "updated_at": moment(definition.updated_at),
+        "self": f"/v2{SPACES}/{space.namespace}/objects/{definition.name}",
+        "schema": "/v2/schemas/metadefs/object",
+    }
+
+
+async def whole(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+    """A namespace with all it holds."""
+    held = {kind: await store.definitions_of(call.app, space.id, kind) for kind in Kind}
+    parts: dict[str, Any] = {
+        "resource_type_associations": [tie_view(one) for one in held[Kind.RESOURCE_TYPE]],
+        "properties": {one.name: one.body for one in held[Kind.PROPERTY]},
+        "objects": [object_view(space, one) for one in held[Kind.OBJECT]],
+        "tags": [described(one) for one in held[Kind.TAG]],
+    }
+    return {**view(space), **{name: part for name, part in parts.items() if part}}
+
+
+def _columns(body: NamespaceGiven) -> dict[str, object]:
+    given = body.given()
+    if given.get("visibility", "public") not in {"public", "private"}:
+        raise WrongValue(why="visibility is public or private.")
+    names = ("namespace", "display_name", "description", "visibility", "protected", "owner")
+    return {name: given[name] for name in names if name in given}
+
+
+def _tie(tie: Tie) -> tuple[str, Body]:
+    body = {"prefix": tie.prefix, "properties_target": tie.properties_target}
+    return tie.name, {name: value for name, value in body.items() if value is not None}
+
+
+def _object(body: Mapping[str, Any]) -> tuple[str, Body]:
+    found = Described.convert(dict(body))
+    return found.name, found.body
+
+
+@api.get(SPACES, Rule("get_metadef_namespaces", PROJECT_READER), late=True)
+async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict[str, Any]:
+    """List namespaces."""
+    caller = call.caller
+    call.require("get_metadef_namespaces", {"project_id": caller.project_id})
+    where: dict[str, object] = {} if caller.admin else {"seen_by": caller.project_id or ""}
+    if not isinstance(query.visibility, UnsetType):
+        where["visibility"] = query.visibility
+    if not isinstance(query.resource_types, UnsetType):
+        where["resource_type"] = In(tuple(query.resource_types.split(",")))
+    page.limit = page.limit or PAGE
+    sort = [(key, way) for key, way in page.sort if key != "id"]
+    found = await call.app.db.page(store.SPACES, where=where, sort=sort, marker=page.marker, limit=page.limit)
+    shown = []
+    for space in found:
+        ties = await store.definitions_of(call.app, space.id, Kind.RESOURCE_TYPE)
+        shown.append(
+            {**view(space), **({"resource_type_associations": [tie_view(one) for one in ties]} if ties else {})}
+        )
+    reply: dict[str, Any] = {
+        "namespaces": shown, "first": f"/v2{SPACES}", "schema": "/v2/schemas/metadefs/namespaces",
+    }  # fmt: skip
+    if len(found) == page.limit:
+        reply["next"] = f"/v2{SPACES}?marker={found[-1].namespace}&limit={page.limit}"
+    return reply
+
+
+@api.post(SPACES, Rule("add_metadef_namespace", "admin"))
+async def create(call: Call[ImageApp], body: NamespaceGiven) -> dict[str, Any]:
+    """Create a namespace."""
+    columns = {"owner": call.caller.project_id, **_columns(body)}
+    held: commands.Held = {
+        Kind.RESOURCE_TYPE: [_tie(tie) for tie in body.resource_type_associations],
+        Kind.PROPERTY: list(body.properties.items()),
+        Kind.OBJECT: [_object(one) for one in body.objects],
+        Kind.TAG: [(tag.name, {}) for tag in body.tags],
+    }
+    space = await commands.create_namespace(call.app, columns, held)
+    call.reply_headers["Location"] = call.url(f"/v2{SPACES}/{space.namespace}")
+    return await whole(call, space)
+
+
+@api.get(SPACE, Rule("get_metadef_namespace", READ), find=namespace_find)
+async def show(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+    """Show a namespace with all it holds."""
+    return await whole(call, space)
+
+
+@api.put(SPACE, Rule("modify_metadef_namespace", "admin"), find=namespace_find, on="c")
+async def update(call: Call[ImageApp], space: Namespace, body: NamespaceGiven) -> dict[str, Any]:
+    """Change a namespace."""
+    return view(await commands.change_namespace(call.app, space, _columns(body)))
+
+
+@api.delete(SPACE, Rule("delete_metadef_namespace", "admin"), find=namespace_find)
+async def delete(call: Call[ImageApp], space: Namespace) -> None:
+    """Delete a namespace with all it holds."""
+    await commands.delete_namespace(call.app, space)
+
+
+# -- types of resources -------------------------------------------------------------------------------------------------
+
+
+@api.get("/metadefs/resource_types", Rule("list_metadef_resource_types", READ), late=True)
+async def types(call: Call[ImageApp]) -> dict[str, Any]:
+    """List the types of resources namespaces can be about."""
+    call.require("list_metadef_resource_types", {"project_id": call.caller.project_id})
+    names = sorted({*RESOURCE_TYPES, *await store.types_used(call.app)})
+    return {"resource_types": [{"name": name} for name in names], "schema": "/v2/schemas/metadefs/resource_types"}
+
+
+@api.get(f"{SPACE}/resource_types", Rule("get_metadef_resource_type", READ), find=namespace_find)
+async def ties(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+    """List the types of resources a namespace is about."""
+    found = await store.definitions_of(call.app, space.id, Kind.RESOURCE_TYPE)
+    return {"resource_type_associations": [tie_view(one) for one in found]}
+
+
+@api.post(f"{SPACE}/resource_types", Rule("add_metadef_resource_type_association", "admin"), find=namespace_find)
+async def tie(call: Call[ImageApp], space: Namespace, body: Tie) -> dict[str, Any]:
+    """Say that a namespace is about a type of resource."""
+    name, about = _tie(body)
+    return tie_view(await commands.add_definition(call.app, space, Kind.RESOURCE_TYPE, name, about))
+
+
+@api.delete(
+    f"{SPACE}/resource_types/{{resource_type}}",
+    Rule("remove_metadef_resource_type_association", "admin"),
+    find=namespace_find,
+)
+async def untie(call: Call[ImageApp], space: Namespace, resource_type: str) -> None:
+    """Say that a namespace is not about a type of resource."""
+    await commands.remove_definition(call.app, space, Kind.RESOURCE_TYPE, resource_type)
