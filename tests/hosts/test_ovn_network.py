@@ -58,6 +58,8 @@ async def test_guest_is_given_address_names_routes_and_metadata(tmp_path: Path) 
         )
         asked = await ann.do("busybox", "nslookup", "-type=a", "ann.red.test", "9.9.9.9")
         assert "10.1.0.10" in asked.out
+        back = await ann.do("busybox", "nslookup", "-type=ptr", "10.0.1.10.in-addr.arpa", "9.9.9.9")
+        assert "ann.red.test" in back.out
 
 
 async def test_guests_talk_across_the_router_and_with_the_outside(tmp_path: Path) -> None:

@@ -338,3 +338,15 @@ class SubnetPoolQuotaExceeded(Conflict):
 
 class NetworkSubnetPoolAffinityError(Invalid):
     """Subnets hosted on the same network must be allocated from the same subnet pool."""
+
+
+class PortBindingNotFound(NotFound):
+    """Binding for port {id} for host {host} could not be found."""
+
+
+class PortBindingAlreadyExists(Conflict):
+    """Binding for port {id} on host {host} already exists."""
+
+
+class PortBindingAlreadyActive(Conflict):
+    """Binding for port {id} on host {host} is already active."""

@@ -16,6 +16,7 @@ from pileus.network.api import extensions as _extensions  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
 from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
 from pileus.network.api import networks as _networks  # noqa: F401
+from pileus.network.api import port_bindings as _port_bindings  # noqa: F401
 from pileus.network.api import ports as _ports  # noqa: F401
 from pileus.network.api import quotas as _quotas  # noqa: F401
 from pileus.network.api import rbac as _rbac  # noqa: F401

@@ -6,6 +6,7 @@ from typing import Literal
 from pileus.kit.auth import Caller
 from pileus.kit.db import In
 from pileus.network.app import Network as App
+from pileus.network.commands.bindings import forget_bindings
 from pileus.network.commands.groups import groups_named
 from pileus.network.commands.ports import create_port, delete_port
 from pileus.network.commands.quotas import make_room
@@ -114,6 +115,7 @@ class Ports:
         async with self._app.db.transaction():
             for port in await rows.ports_of_servers(self._app.db, [server_id]):
                 if port.host != host:
+                    await forget_bindings(self._app, [port])
                     await change(self._app, rows.CHANGE, port, {"host": host, "up": False})
                     self._app.changed()
             return (await self.ports_of([server_id])).get(server_id, ())
@@ -125,6 +127,7 @@ class Ports:
                 if port.made:
                     await delete_port(self._app, port)
                 else:
+                    await forget_bindings(self._app, [port])
                     await change(self._app, rows.CHANGE, port, FREE)
                     self._app.changed()
 

@@ -14,6 +14,7 @@ EXTENSIONS = {
     "allowed-address-pairs": "Allowed Address Pairs",
     "availability_zone": "Availability Zone",
     "binding": "Port Binding",
+    "binding-extended": "Port Bindings Extended",
     "default-subnetpools": "Default Subnetpools",
     "dns-integration": "DNS Integration",
     "empty-string-filtering": "Empty String Filtering Extension",

@@ -17,6 +17,7 @@ from pileus.network.api.wires import DnsName, Filters, Name, Owned, Seen, asked,
 from pileus.network.app import Network as App
 from pileus.network.commands import ports as commands
 from pileus.network.errors import PortNotFound
+from pileus.network.models.names import hostname
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import AddressPair, DhcpOption, Port
 from pileus.network.store import ports as rows
@@ -119,8 +120,9 @@ class PortFilters(Filters):
 
 def view(app: App, port: Port) -> PortSeen:
     """A port as the API shows it."""
-    bound = bool(port.host)
-    hostname = {fixed.address: port.dns_name or f"host-{fixed.address.replace('.', '-')}" for fixed in port.fixed_ips}
+    vif_type, vif_details = vif(port.host)
+    domain = port.network_domain or app.config.dns_domain
+    names = {fixed.address: hostname(port.dns_name, fixed.address) for fixed in port.fixed_ips}
     return PortSeen(
         **standard(port),
         network_id=port.network_id,
@@ -132,8 +134,8 @@ def view(app: App, port: Port) -> PortSeen:
         host=port.host,
         vnic_type=port.vnic_type,
         profile=port.profile,
-        vif_type="ovs" if bound else "unbound",
-        vif_details={"port_filter": True, "connectivity": "l2", "bridge_name": "br-int"} if bound else {},
+        vif_type=vif_type,
+        vif_details=vif_details,
         port_security=port.port_security,
         fixed_ips=[FixedIpWire(subnet_id=fixed.subnet, ip_address=fixed.address) for fixed in port.fixed_ips],
         security_groups=list(port.security_groups),
@@ -146,10 +148,15 @@ def view(app: App, port: Port) -> PortSeen:
         ],
         dns_name=port.dns_name,
         dns_assignment=[
-            Assignment(ip_address=address, hostname=name, fqdn=f"{name}.{app.config.dns_domain}")
-            for address, name in hostname.items()
+            Assignment(ip_address=address, hostname=name, fqdn=f"{name}.{domain.strip('.')}.")
+            for address, name in names.items()
         ],
     )
+
+
+def vif(host: str) -> tuple[str, dict[str, Any]]:
+    """How a hypervisor on the host plugs a port: its type and its details."""
+    return ("ovs", {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int"}) if host else ("unbound", {})
 
 
 async def port_for(app: App, caller: Caller, port_id: str) -> Port:
@@ -161,8 +168,8 @@ async def port_for(app: App, caller: Caller, port_id: str) -> Port:
     return found
 
 
-def _values(body: PortWanted) -> dict[str, Any]:
-    """What was given, in the words of the model."""
+def _values(body: PortWanted, before: tuple[DhcpOption, ...] = ()) -> dict[str, Any]:
+    """What was given, in the words of the model; DHCP options are added to those before."""
     found = body.given()
     readers: dict[str, Callable[[Any], object]] = {
         "fixed_ips": lambda item: AskedIp(item.subnet_id or None, item.ip_address or None),
@@ -173,7 +180,7 @@ def _values(body: PortWanted) -> dict[str, Any]:
         if name in found:
             found[name] = tuple(read(item) for item in found[name] or ())
     if "dhcp_options" in found:
-        found["dhcp_options"] = _options(found["dhcp_options"] or [])
+        found["dhcp_options"] = _options(found["dhcp_options"] or [], before)
     for name, empty in (("host", ""), ("profile", {})):
         if name in found and found[name] is None:
             found[name] = empty
@@ -182,9 +189,9 @@ def _values(body: PortWanted) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in NewPort.__struct_fields__}
 
 
-def _options(given: list[DhcpOptionWire]) -> tuple[DhcpOption, ...]:
+def _options(given: list[DhcpOptionWire], before: tuple[DhcpOption, ...]) -> tuple[DhcpOption, ...]:
     """The options; one without a value takes an earlier one back."""
-    kept: dict[tuple[str, int], DhcpOption] = {}
+    kept: dict[tuple[str, int], DhcpOption] = {(option.name, option.ip_version): option for option in before}
     for option in given:
         kept.pop((option.opt_name, option.ip_version), None)
         if option.opt_value is not None:
@@ -255,7 +262,7 @@ async def update(call: Call[App], port: Port, body: PortWanted) -> PortSeen:
     target = dict(port.policy_target())
     target |= {name: value for name, value in body.given().items() if name == "device_owner"}
     require_named(call, "update", "port", body, target)
-    return view(call.app, await commands.update_port(call.app, port, _values(body)))
+    return view(call.app, await commands.update_port(call.app, port, _values(body, port.dhcp_options)))
 
 
 @api.delete("/ports/{port_id}", rule("delete_port"), find=port_for)

@@ -20,6 +20,7 @@ from pileus.network.errors import (
     ServicePortInUse,
     UnsupportedPortDeviceOwner,
 )
+from pileus.network.models.names import short_name
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import (
     FLOATING_IP,
@@ -33,6 +34,7 @@ from pileus.network.models.resources import (
     Subnet,
 )
 from pileus.network.store import addresses as address_rows
+from pileus.network.store import bindings as binding_rows
 from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import ports as rows
 from pileus.network.store import subnets as subnet_rows
@@ -95,11 +97,12 @@ async def _insert(app: App, network: Network, wanted: NewPort, *, secure: bool) 
         port_security=secure,
         allowed_pairs=wanted.allowed_pairs,
         dhcp_options=wanted.dhcp_options,
-        dns_name=wanted.dns_name,
+        dns_name=short_name(wanted.dns_name, network.dns_domain or app.config.dns_domain),
         server_id=wanted.server_id,
         made=wanted.made,
         network_project_id=network.project_id,
         network_shared=network.shared,
+        network_domain=network.dns_domain,
     )
     while not await rows.port_insert(app.db, port):
         if wanted.mac is not None:
@@ -132,6 +135,9 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
         await _set_groups(app, port, cast("Sequence[str] | None", values.get("security_groups")), secure=secure)
         if columns.get("host", port.host) != port.host:
             columns["up"] = False
+            await app.db.run(binding_rows.DELETE, of_port=port.id, of_host=columns["host"])
+        if "dns_name" in columns:
+            columns["dns_name"] = short_name(str(columns["dns_name"]), port.network_domain or app.config.dns_domain)
         await change(app, rows.CHANGE, port, columns)
         await tell(app, "port.updated", port)
         app.changed()

@@ -111,6 +111,7 @@ class Port(Standard, frozen=True):
     made: bool
     network_project_id: str = ""
     network_shared: bool = False
+    network_domain: str = ""
     fixed_ips: tuple[FixedIp, ...] = ()
     security_groups: tuple[str, ...] = ()
 
@@ -128,6 +129,15 @@ class Port(Standard, frozen=True):
             "device_owner": self.device_owner,
             "network_id": self.network_id,
         }
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """A host a port is bound to."""
+
+    port_id: str
+    host: str
+    vnic_type: str
+    profile: dict[str, object]
 
 
 class Router(Standard, frozen=True):

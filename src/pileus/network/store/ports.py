@@ -14,7 +14,10 @@ from pileus.network.store.rows import Test, any_of, change_of, delete_of, standa
 from pileus.network.tables import addresses, networks, port_groups, ports
 
 _JOINED = select(
-    *ports.c, networks.c.project_id.label("network_project_id"), networks.c.shared.label("network_shared")
+    *ports.c,
+    networks.c.project_id.label("network_project_id"),
+    networks.c.shared.label("network_shared"),
+    networks.c.dns_domain.label("network_domain"),
 ).join_from(ports, networks)
 
 
@@ -108,7 +111,7 @@ ALL_GROUPS = query(
     tuple[str, str],
 )
 
-_DERIVED = ("network_project_id", "network_shared", "fixed_ips", "security_groups")
+_DERIVED = ("network_project_id", "network_shared", "network_domain", "fixed_ips", "security_groups")
 
 
 def complete(

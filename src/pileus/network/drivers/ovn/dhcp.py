@@ -11,6 +11,7 @@ from pileus.network.drivers.interface import METADATA_IP, DhcpOption, MetadataDo
 from pileus.network.drivers.ovn import naming
 from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, row
+from pileus.network.models.names import hostname
 
 LEASE_S = 43200
 _NEIGHBOUR = "0.0.0.0"  # noqa: S104 - a next hop, nothing listens on it
@@ -138,15 +139,17 @@ def _metadata_address(index: Index, subnet: Subnet) -> str | None:
 
 
 def names(index: Index, network: Network) -> dict[str, str]:
-    """DNS names of a network's ports, short and with the domain."""
+    """DNS names of a network's ports, short and with the domain, and for each address the name back."""
     domain = network.dns_domain.strip(".").lower()
     records: dict[str, str] = {}
     for port in index.guest_ports_on(network.id):
-        if not port.dns_name or not port.fixed_ips:
-            continue
-        addresses = " ".join(ip.address for ip in port.fixed_ips)
-        for name in {port.dns_name.lower(), f"{port.dns_name.lower()}.{domain}".rstrip(".")}:
-            records[name] = addresses
+        called: dict[str, list[str]] = {}
+        for ip in port.fixed_ips:
+            called.setdefault(hostname(port.dns_name, ip.address).lower(), []).append(ip.address)
+        for name, addresses in called.items():
+            full = f"{name}.{domain}".rstrip(".")
+            records[name] = records[full] = " ".join(addresses)
+            records |= {ipaddress.ip_address(address).reverse_pointer: full for address in addresses}
     return records
 
 
