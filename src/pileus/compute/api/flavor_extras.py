@@ -9,6 +9,7 @@ from pileus.compute.api.flavors import any_flavor, flavor_of
 from pileus.compute.api.service import admin, api, reader
 from pileus.compute.app import Compute
 from pileus.compute.commands import flavors as commands
+from pileus.compute.models.extra_specs import wrong_spec
 from pileus.compute.models.flavors import Flavor
 from pileus.compute.store.flavors import access_list
 from pileus.kit.http import Call, Reply, Wire
@@ -33,6 +34,16 @@ class ProjectName(Wire):
     tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
+def _check(call: Call[Compute], specs: dict[str, str]) -> None:
+    """Raise BadRequest for what cannot be meant; earlier clients could write anything."""
+    if call.version < (2, 86):
+        return
+    for key, value in specs.items():
+        wrong = wrong_spec(key, value)
+        if wrong is not None:
+            raise errors.BadRequest(why=wrong)
+
+
 @api.get(SPECS, INDEX, find=flavor_of, late=True)
 async def specs_index(call: Call[Compute], flavor: Flavor) -> dict[str, dict[str, str]]:
     """List a flavor's extra specs."""
@@ -44,6 +55,7 @@ async def specs_index(call: Call[Compute], flavor: Flavor) -> dict[str, dict[str
 async def specs_create(call: Call[Compute], flavor: Flavor, body: Specs) -> dict[str, str]:
     """Add extra specs to a flavor."""
     plain = {key: str(value) for key, value in body.items()}
+    _check(call, plain)
     await commands.set_extra_specs(call.app, flavor, plain)
     return plain
 
@@ -63,6 +75,7 @@ async def specs_update(call: Call[Compute], flavor: Flavor, key: str, body: Spec
     if list(body) != [key]:
         raise errors.BadRequest(why=f"Request body and URI mismatch: the body must hold '{key}' and nothing else.")
     plain = {key: str(body[key])}
+    _check(call, plain)
     await commands.set_extra_specs(call.app, flavor, plain)
     return plain
 
