@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.kit.errors import Problem
+from pileus.main import packages
 
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / "tests" / "conformance"
@@ -26,6 +27,7 @@ EXPECTED = HOME / "expected_failures.txt"
 PINNED = ROOT / "requirements" / "conformance.txt"
 FAKES = ("--compute", "fake", "--network", "fake")
 SERVICES = ("identity", "image", "network", "compute", "scenario")
+NEEDED = (packages.Program("iputils-ping", "ping"),)  # Tempest asks servers whether they are there
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
 
@@ -78,6 +80,7 @@ def run(rest: Sequence[str]) -> int:
     parser.add_argument("--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl")
     args = parser.parse_args(rest)
     python = environment()
+    packages.ensure(NEEDED, _say)
     codes = []
     for name in args.suite or SUITES:
         listed, results = _judged(python, SUITES[name], args.regex)
