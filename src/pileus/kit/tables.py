@@ -40,6 +40,7 @@ operations = sa.Table(
     sa.Column("project_id", Id),
     sa.Column("user_id", Id),
     sa.Column("request_id", Name),
+    sa.Column("holder", Name),
 )
 
 _running = operations.c.state == sa.literal_column("'running'")
@@ -64,6 +65,23 @@ operation_steps = sa.Table(
     sa.Column("why", Text),
     sa.Column("host", Name),
     sa.Index("steps_of_operation", "operation", "number"),
+)
+
+# The controllers alive: each adds to its count, and is struck out by the others when it does so no more.
+controllers = sa.Table(
+    "controllers",
+    metadata,
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("place", Name, nullable=False),
+    sa.Column("beat", BigInteger, nullable=False),
+)
+
+# Which controller runs what stands for ever; it means nothing once that controller has no row.
+standing_holders = sa.Table(
+    "standing_holders",
+    metadata,
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("holder", Name, nullable=False),
 )
 
 hosts = sa.Table(

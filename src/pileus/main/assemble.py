@@ -5,6 +5,7 @@ then left out too, or says so.
 """
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,10 @@ from pileus.identity.app import Identity
 from pileus.kit.bus import Bus, open_bus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
+from pileus.kit.db.database import is_postgres
 from pileus.kit.errors import Invalid
 from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.leases import Leases
 from pileus.kit.flow.standing import Reconcilers, Standing
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.asks import Asks
@@ -63,6 +66,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     db: Database
     clock: SystemClock
     bus: Bus
+    leases: Leases | None  # None where no other controller can be
     engine: Engine
     hosts: Hosts
     events: Events
@@ -103,11 +107,13 @@ class Cloud:
                 log.broke("the network does not start", failed, again_in_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        if self.frame.leases is not None:
+            await self.frame.leases.start()
         await self._reconcilers.start()
         await self.frame.engine.start()
         if self._agent is not None:
             await self._agent.start()
-        log.info("the host is at work")
+            log.info("the host is at work")
 
     async def stop(self) -> None:
         """Nothing goes on any more in this process; servers and networks are left as they are."""
@@ -116,6 +122,8 @@ class Cloud:
             await self._agent.stop()
         await self.frame.engine.stop()
         await self._reconcilers.stop()
+        if self.frame.leases is not None:
+            await self.frame.leases.stop()
         if self._parts is not None:
             await self._parts.close()
         await self.frame.bus.close()
@@ -148,13 +156,15 @@ async def assemble(state: State, settings: Settings) -> Cloud:
     clock, bus = SystemClock(), await open_bus(address)
     people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
     directory = identity.IdentityPort(people)
+    leases = Leases(db, bus, clock, f"{socket.gethostname()}:{state.path}") if is_postgres(address) else None
     frame = Frame(
         state=state,
         settings=settings,
         db=db,
         clock=clock,
         bus=bus,
-        engine=Engine(db, bus, clock),
+        leases=leases,
+        engine=Engine(db, bus, clock, leases=leases),
         hosts=Hosts(db, bus, clock),
         events=Events(db, bus, clock),
         kernel=Kernel(directory),
@@ -209,8 +219,8 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
     if "compute" in manifests:
         standing += wired.compute()
         sockets["/console/websocket"] = wired.console
-    reconcilers = Reconcilers(standing, frame.bus, frame.clock)
-    own = machine.host_name(frame.settings)
+    reconcilers = Reconcilers(standing, frame.bus, frame.clock, frame.leases)
+    own = machine.host_name(frame.settings) if frame.settings.agent else None
     Watching(frame.db, frame.clock, frame.hosts, reconcilers, list(manifests), own).serve(frame.kernel)
     agent = await wired.agent()
     return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired.parts, wired.gate())
@@ -265,7 +275,8 @@ class _Wired:
         )
         self._ports["network"] = manifest.port(app)
         _mount(frame, manifest, app)
-        return list(manifest.standing(app))
+        # Without an agent the fabric is another controller's, and so is keeping it.
+        return list(manifest.standing(app)) if frame.settings.agent else []
 
     def compute(self) -> list[Standing]:
         """Servers are mounted; metadata is answered from them."""
@@ -311,7 +322,7 @@ class _Wired:
 
     async def agent(self) -> Agent | None:
         """The agent of this machine, if there is anything to do for it."""
-        if self.parts is None or self._consoles is None:
+        if self.parts is None or self._consoles is None or not self._frame.settings.agent:
             return None
         frame = self._frame
         runs = machine.hypervisor(frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock)

@@ -50,7 +50,7 @@ async def visit(state: State, settings: Settings) -> AsyncIterator[tuple[Patient
     checks = CHECKS
     async with opened(state, settings) as db:
         fabric: Fabric | None = None
-        if "network" in settings.services and settings.network_driver == "ovn":
+        if "network" in settings.services and settings.network_driver == "ovn" and settings.agent:
             fabric = machine.network_parts(state, settings, Nobody()).fabric
             await fabric.start()
         else:

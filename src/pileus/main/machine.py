@@ -112,7 +112,7 @@ def far_parts(state: State, settings: Settings, far: FarNetwork, answers: Metada
 def network_parts(state: State, settings: Settings, answers: MetadataAnswers) -> NetworkParts:
     """The network drivers the configuration asks for."""
     physical = (settings.external.physical_network,)
-    if settings.network_driver == "fake":
+    if settings.network_driver == "fake" or not settings.agent:
         pretended = FakeFabric()
         return NetworkParts(pretended, FakePlug(pretended, host_name(settings)), FakeMetadataDoors(), physical)
     from pileus.network.drivers.ovn.fabric import OvnFabric

@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compute_driver: Literal["qemu", "fake"] = "qemu"
     network_driver: Literal["ovn", "fake"] = "ovn"
     server: Literal["granian", "uvicorn"] = "granian"
+    agent: bool = True  # whether this machine is a host as well, and has the network; not for further controllers
     host_name: str = ""  # this machine's name as a host; its own when empty
     hosts_listen: str = ""  # where hosts from afar reach this controller; nowhere when empty
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -31,7 +31,13 @@ class Watching:
     """Serves the pages."""
 
     def __init__(
-        self, db: Database, clock: Clock, hosts: Hosts, reconcilers: Reconcilers, services: list[str], own_host: str
+        self,
+        db: Database,
+        clock: Clock,
+        hosts: Hosts,
+        reconcilers: Reconcilers,
+        services: list[str],
+        own_host: str | None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -58,10 +64,12 @@ class Watching:
         if parse_qs(query).get("detailed", ["0"])[-1].lower() not in {"1", "true", "yes"}:
             return Reply(200, b"OK\n", {"Content-Type": "text/plain"})
         checks = {"database": await self._database()}
-        if "network" in self._services:
+        if "network" in self._services and self._own_host is not None:
             checks["network"] = self._network()
-        if "compute" in self._services:
-            checks["agent"] = await self._agent() if checks["database"].ok else Check(False, "is not known")
+        if "compute" in self._services and self._own_host is not None:
+            checks["agent"] = (
+                await self._agent(self._own_host) if checks["database"].ok else Check(False, "is not known")
+            )
         ok = all(check.ok for check in checks.values())
         return Reply(200 if ok else 503, msgspec.json.encode({"ok": ok, "checks": checks}), dict(SECRET_FREE))
 
@@ -81,6 +89,6 @@ class Watching:
             return Check(False, last.summary or "is not as it should be")
         return Check(True, f"was made as wanted at {last.at:%Y-%m-%dT%H:%M:%SZ}")
 
-    async def _agent(self) -> Check:
-        up = await self._hosts.is_up(self._own_host)
-        return Check(up, f"of {self._own_host} was heard lately" if up else f"of {self._own_host} is silent")
+    async def _agent(self, host: str) -> Check:
+        up = await self._hosts.is_up(host)
+        return Check(up, f"of {host} was heard lately" if up else f"of {host} is silent")

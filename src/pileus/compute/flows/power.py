@@ -63,4 +63,5 @@ def _ended(server: Server) -> bool:
 
 def standing(app: Compute) -> Standing:
     """The reconciler, ready to be run."""
-    return Standing("compute.power", EVERY_S, PowerFollows(app), wake_topic=SEEN)
+    # Everywhere, since a host's report is noted by the controller that took it.
+    return Standing("compute.power", EVERY_S, PowerFollows(app), wake_topic=SEEN, everywhere=True)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pileus.kit.db import Database, command, query, scalar
 from pileus.kit.db.errors import UniqueViolation
 from pileus.kit.flow.operation import OPEN, Busy, Operation, Past, State, StepRun
-from pileus.kit.tables import operation_steps, operations
+from pileus.kit.tables import controllers, operation_steps, operations
 
 _is_open = operations.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN])
 _is_running = operations.c.state == sa.literal_column("'running'")
@@ -37,15 +37,28 @@ OF_SUBJECT = query(
     Operation,
 )
 STUCK = query(_all.where(operations.c.state == sa.literal_column("'stuck'")).order_by(operations.c.number), Operation)
-RUNNING_IDS = scalar(sa.select(operations.c.id).where(_is_running).order_by(operations.c.number), str)
+_is_held = operations.c.holder.is_not_distinct_from(sa.bindparam("holder"))
+RUNNING_IDS = scalar(sa.select(operations.c.id).where(_is_running, _is_held).order_by(operations.c.number), str)
 DUE_IDS = scalar(
     sa.select(operations.c.id)
-    .where(_is_running, operations.c.look_again_at <= sa.bindparam("now"))
+    .where(_is_running, _is_held, operations.c.look_again_at <= sa.bindparam("now"))
     .order_by(operations.c.look_again_at),
     str,
 )
 RUNNING_OF_SUBJECT = scalar(
-    sa.select(operations.c.id).where(_is_running, operations.c.subject == sa.bindparam("subject")), str
+    sa.select(operations.c.id).where(_is_running, _is_held, operations.c.subject == sa.bindparam("subject")), str
+)
+_is_free = sa.and_(
+    _is_running,
+    sa.or_(operations.c.holder.is_(None), operations.c.holder.not_in(sa.select(controllers.c.name))),
+)
+FREE = scalar(sa.select(operations.c.id).where(_is_free).limit(1), str)
+TAKE_OVER = scalar(
+    sa.update(operations)
+    .where(_is_free)
+    .values(holder=sa.bindparam("by"), generation=operations.c.generation + 1)
+    .returning(operations.c.id),
+    str,
 )
 EARLIEST = scalar(sa.select(sa.func.min(operations.c.look_again_at)).where(_is_running), dt.datetime | None)  # type: ignore[arg-type]
 PROGRESS = command(
@@ -76,7 +89,7 @@ STEPS_OF = query(
 # What progress may change; who began it, and whether somebody wants it turned back, are not the runner's to write.
 _PROGRESSING = (
     "facts", "step", "shows", "undoing", "back_to", "failure", "attempts", "tries", "updated", "begun", "finished",
-    "look_again_at", "waiting_why", "deadline", "state",
+    "look_again_at", "waiting_why", "deadline", "state", "holder",
 )  # fmt: skip
 NEWEST = 2**62
 
@@ -86,15 +99,19 @@ class MovedMeanwhile(Exception):
 
 
 class Book:
-    """Operations in the database. Every method joins the ambient transaction."""
+    """Operations in the database. Every method joins the ambient transaction.
 
-    def __init__(self, db: Database) -> None:
+    `holder` is the controller that keeps this book, and the only one of whose operations it tells that they run or are due.
+    """
+
+    def __init__(self, db: Database, holder: str | None = None) -> None:
         self._db = db
+        self.holder = holder
 
     async def begin(self, values: dict[str, object]) -> Operation:
         """A new row, with its first step begun unless it is queued; raises Busy when the subject has one already."""
         try:
-            op = await self._db.one(INSERT, **values)
+            op = await self._db.one(INSERT, **values, holder=self.holder)
         except UniqueViolation:
             running = await self.open(str(values["subject"]))
             if running is None:
@@ -122,11 +139,13 @@ class Book:
 
     async def running(self, subject: str) -> str | None:
         """The id of the operation that runs on the subject."""
-        return await self._db.one(RUNNING_OF_SUBJECT, subject=subject)
+        return await self._db.one(RUNNING_OF_SUBJECT, subject=subject, holder=self.holder)
 
     async def due(self, now: dt.datetime | None = None) -> list[str]:
         """The ids of the running operations that are to be looked at by `now`; of all without it."""
-        return await self._db.all(RUNNING_IDS) if now is None else await self._db.all(DUE_IDS, now=now)
+        if now is None:
+            return await self._db.all(RUNNING_IDS, holder=self.holder)
+        return await self._db.all(DUE_IDS, now=now, holder=self.holder)
 
     async def earliest(self) -> dt.datetime | None:
         """When the next running operation is to be looked at."""
@@ -166,10 +185,12 @@ class Book:
         queued = await self._db.one(QUEUED_OF_SUBJECT, subject=subject)
         if queued is None:
             return None
-        running = msgspec.structs.replace(queued, state=State.RUNNING, begun=now, look_again_at=now, updated=now)
+        running = msgspec.structs.replace(
+            queued, state=State.RUNNING, begun=now, look_again_at=now, updated=now, holder=self.holder
+        )
         await self._db.run(
             PROGRESS, of_id=queued.id, of_generation=queued.generation, generation=queued.generation + 1,
-            state=running.state, begun=now, look_again_at=now, updated=now,
+            state=running.state, begun=now, look_again_at=now, updated=now, holder=self.holder,
         )  # fmt: skip
         await self._step_began(running)
         return running
@@ -193,6 +214,13 @@ class Book:
         await self._db.run(
             STEP_ENDED, of_operation=before.id, finished=after.updated, result=result, why=why, host=_host(after)
         )
+
+
+async def take_over(db: Database, holder: str) -> list[str]:
+    """What runs and is held by no controller alive is held by this one; whoever held it can commit nothing more."""
+    if await db.one(FREE) is None:
+        return []
+    return await db.all(TAKE_OVER, by=holder)
 
 
 def _host(op: Operation) -> str | None:

@@ -16,8 +16,9 @@ from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.errors import Problem, Unavailable
 from pileus.kit.flow import course
-from pileus.kit.flow.book import MovedMeanwhile
+from pileus.kit.flow.book import MovedMeanwhile, take_over
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.flow.leases import Leases
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.operations import ENDED, FORGOTTEN_S, OPERATION, SUBJECT, Operations
 from pileus.kit.flow.step import Also, Done, Fail, Flow
@@ -30,7 +31,7 @@ CONCURRENCY = 64
 
 
 class Engine(Operations):
-    """Runs the operations of all flows it was given."""
+    """Runs the operations of all flows it was given; with leases, those that this controller holds."""
 
     def __init__(
         self,
@@ -40,14 +41,21 @@ class Engine(Operations):
         flows: Mapping[str, tuple[Flow, Any]] | None = None,
         *,
         concurrency: int = CONCURRENCY,
+        leases: Leases | None = None,
     ) -> None:
-        super().__init__(db, bus, clock, flows)
+        super().__init__(db, bus, clock, flows, holder=None if leases is None else leases.name)
+        self._leases = leases
+        if leases is not None:
+            leases.on_turn(self._take_over)
+            leases.on_lost(self._let_go)
         self._room = asyncio.Semaphore(concurrency)
         self._woken: Subscription | None = None
         self._dispatcher: asyncio.Task[None] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._alarms: dict[str, dt.datetime] = {}
+        self._let_gone = False
+        self._letting_go: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Everything open runs, and what is begun from now on."""
@@ -57,7 +65,7 @@ class Engine(Operations):
 
     async def stop(self) -> None:
         """No step runs any more; what was interrupted is taken up at the next start."""
-        tasks = [*self._tasks.values(), *([self._dispatcher] if self._dispatcher else [])]
+        tasks = [*self._tasks.values(), *self._letting_go, *([self._dispatcher] if self._dispatcher else [])]
         await _end_all(tasks)
         self._dispatcher = None
         self._tasks.clear()
@@ -89,6 +97,30 @@ class Engine(Operations):
     async def next_look(self) -> dt.datetime | None:
         """When the next operation is due, None when none is open."""
         return await self.book.earliest()
+
+    async def _take_over(self) -> None:
+        """What no controller alive holds is run here, and what this one holds again after it had to let go."""
+        assert self._leases is not None, "whoever has no leases is alone"
+        taken = await take_over(self._db, self._leases.name)
+        if taken:
+            log.info("operations were taken over", operations=len(taken))
+        if self._let_gone:
+            taken, self._let_gone = await self.book.due(), False
+        for id in taken:
+            self._bus.wake(OPERATION, id)
+
+    def _let_go(self) -> None:
+        """No step runs here any more, since another controller may run it."""
+        self._let_gone = True
+        for task in self._tasks.values():
+            task.cancel()
+        self._letting_go = {task for task in (*self._letting_go, *self._tasks.values()) if not task.done()}
+        self._tasks.clear()
+        self._again.clear()
+        self._alarms.clear()
+
+    def _may_run(self, op: Operation) -> bool:
+        return self._leases is None or (op.holder == self._leases.name and self._leases.holds)
 
     async def _dispatch(self, woken: Subscription) -> None:
         looked_at = -FORGOTTEN_S
@@ -140,7 +172,8 @@ class Engine(Operations):
             log.broke("an operation cannot be moved", failed, operation=id)
             look_again_at = self._clock.now() + dt.timedelta(seconds=AFTER_ERROR_S)
         finally:
-            self._tasks.pop(id, None)
+            if self._tasks.get(id) is asyncio.current_task():
+                del self._tasks[id]
         if look_again_at is not None:
             self._alarms[id] = self._clock.now() if id in self._again else look_again_at
             self._again.discard(id)
@@ -150,7 +183,7 @@ class Engine(Operations):
         """Run steps until one waits: return when to look again, or None once the operation has ended."""
         while True:
             op = await self.book.get(id)
-            if op is None or op.state is not State.RUNNING:
+            if op is None or op.state is not State.RUNNING or not self._may_run(op):
                 return None
             with within_request(op.request_id):
                 try:

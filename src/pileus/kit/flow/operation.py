@@ -54,6 +54,7 @@ class Operation(msgspec.Struct, frozen=True):
     project_id: str | None
     user_id: str | None
     request_id: str | None
+    holder: str | None = None  # the controller that runs it; None where there is but one
 
     @property
     def open(self) -> bool:

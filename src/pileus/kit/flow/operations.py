@@ -36,9 +36,15 @@ class Operations:
     """The operations of all flows given. Every method joins the ambient transaction."""
 
     def __init__(
-        self, db: Database, bus: Bus, clock: Clock, flows: Mapping[str, tuple[Flow, Any]] | None = None
+        self,
+        db: Database,
+        bus: Bus,
+        clock: Clock,
+        flows: Mapping[str, tuple[Flow, Any]] | None = None,
+        *,
+        holder: str | None = None,
     ) -> None:
-        self.book = Book(db)
+        self.book = Book(db, holder)
         self._db = db
         self._bus = bus
         self._clock = clock
@@ -104,7 +110,8 @@ class Operations:
         op = await self.get(id)
         if op.state is State.STUCK:
             flow, _ = self._flows[op.flow]
-            await self.book.commit(op, course.resumed(flow, op, self._clock.now()))
+            resumed = course.resumed(flow, op, self._clock.now())
+            await self.book.commit(op, msgspec.structs.replace(resumed, holder=self.book.holder))
             self._db.on_commit(lambda: self._bus.wake(OPERATION, id))
 
     async def get(self, id: str) -> Operation:

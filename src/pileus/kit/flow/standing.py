@@ -12,6 +12,7 @@ import msgspec
 
 from pileus.kit.bus import Bus, Subscription
 from pileus.kit.clock import Clock
+from pileus.kit.flow.leases import BEAT_S, Leases
 from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
@@ -21,12 +22,16 @@ REST_S = 0.05  # a burst of wake-ups is one run
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """One reconciler. `do` makes things right and returns what it did in a few words, or None for nothing."""
+    """One reconciler. `do` makes things right and returns what it did in a few words, or None for nothing.
+
+    One whose controller was only slow may for a moment run beside its successor: it keeps what it relies on in transactions.
+    """
 
     name: str
     every_s: float
     do: Callable[[], Awaitable[str | None]]
     wake_topic: str | None = None
+    everywhere: bool = False  # on each controller, since it looks at what only that one has; else on one at a time
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -42,7 +47,8 @@ class LastRun(msgspec.Struct, frozen=True):
 class Reconcilers:
     """Runs standing reconcilers until stopped, and knows how each fared."""
 
-    def __init__(self, standings: Sequence[Standing], bus: Bus, clock: Clock) -> None:
+    def __init__(self, standings: Sequence[Standing], bus: Bus, clock: Clock, leases: Leases | None = None) -> None:
+        self._leases = leases
         self._standings = tuple(standings)
         self._bus = bus
         self._clock = clock
@@ -72,7 +78,8 @@ class Reconcilers:
             woken = await self._has_woken(standing)
             if woken or self._clock.monotonic() >= self._due.get(standing.name, 0.0):
                 self._due[standing.name] = self._clock.monotonic() + await self.run(standing)
-                moved = moved or self.last[standing.name].summary is not None
+                last = self.last.get(standing.name)
+                moved = moved or (last is not None and last.summary is not None)
         return moved
 
     def next_due(self) -> float | None:
@@ -88,6 +95,13 @@ class Reconcilers:
 
     async def run(self, standing: Standing) -> float:
         """Run it once, whatever comes of it, and return after how many seconds it is due again."""
+        try:
+            if self._leases is not None and not standing.everywhere and not await self._leases.has(standing.name):
+                self.last.pop(standing.name, None)  # whoever has it knows how it fares
+                return min(BEAT_S, standing.every_s)
+        except Exception as failed:  # noqa: BLE001 - the database may be away
+            log.broke("whose a reconciler is cannot be read", failed, reconciler=standing.name)
+            return min(BEAT_S, standing.every_s)
         at, began = self._clock.now(), self._clock.monotonic()
         before = self.last.get(standing.name)
         try:

@@ -29,10 +29,10 @@ class FabricKeeper:
         app.fabric.on_port_change(self._port_changed)
 
     def standing(self) -> Sequence[Standing]:
-        """Both, to be run."""
+        """Both, to be run by whoever has the fabric."""
         return (
-            Standing("network.fabric", RESYNC_S, self.sync, FABRIC),
-            Standing("network.port_states", RESYNC_S, self.take_states, PORT_STATES),
+            Standing("network.fabric", RESYNC_S, self.sync, FABRIC, everywhere=True),
+            Standing("network.port_states", RESYNC_S, self.take_states, PORT_STATES, everywhere=True),
         )
 
     def _port_changed(self, port_id: str, state: PortState) -> None:
