@@ -25,6 +25,7 @@ COMMANDS = {
     "image": "build the small guest image that tests and tries boot from",
     "trace": "the story of one request",
     "doctor": "find what is not as it should be, and mend it",
+    "drill": "kill a throw-away cloud at every step of a server's life, and see it come back",
     "config": "show every option, its value, and where the value comes from",
     "test": "run the house rules and the tests",
 }

@@ -98,6 +98,15 @@ def wait(pid: int) -> int:
 
 def answers(settings: Settings) -> bool:
     """Whether the APIs answer."""
+    return _asked(settings, "/healthcheck")
+
+
+def health(settings: Settings) -> bool:
+    """Whether the APIs answer, and all they stand on is well."""
+    return _asked(settings, "/healthcheck?detailed=1")
+
+
+def _asked(settings: Settings, path: str) -> bool:
     host, port = settings.address
     local = "127.0.0.1" if host in EVERYWHERE else host
     connection: http.client.HTTPConnection
@@ -110,7 +119,7 @@ def answers(settings: Settings) -> bool:
     else:
         connection = http.client.HTTPConnection(local, port, timeout=5)
     try:
-        connection.request("GET", "/healthcheck")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except OSError:
         return False
