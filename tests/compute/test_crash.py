@@ -26,6 +26,8 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "unrescue": [{"rescue": None}, {"unrescue": None}],
     "resize": [{"resize": {"flavorRef": "big"}}],
     "confirm": [{"resize": {"flavorRef": "big"}}, {"confirmResize": None}],
+    "shelve": [{"shelve": None}],
+    "unshelve": [{"shelve": None}, {"unshelve": None}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 

@@ -200,8 +200,8 @@ async def test_a_guest_is_interrupted_for_a_crash_dump() -> None:
 async def test_actions_that_are_not_offered_say_so() -> None:
     async with a_world() as world:
         id = await world.boot()
-        answered = await world.act(id, shelve=None)
-        assert (501, "This cloud does not offer 'shelve' yet.") == (
+        answered = await world.act(id, restore=None)
+        assert (501, "This cloud does not offer 'restore' yet.") == (
             answered.status, answered.body["notImplemented"]["message"],
         )  # fmt: skip
         assert 400 == (await world.act(id, nonsense=None)).status

@@ -26,6 +26,7 @@ from pileus.compute.api import (
     server_metadata,
     server_ports,
     servers,
+    shelve_actions,
     usage,
     versions,
 )
@@ -39,6 +40,7 @@ from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.delete import DELETE
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
 from pileus.compute.flows.resize import CONFIRM, RESIZE, REVERT
+from pileus.compute.flows.shelve import SHELVE, UNSHELVE
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
 from pileus.compute.port import GuestAnswers
@@ -62,7 +64,7 @@ MOUNT = "compute"
 API = api
 METADATA = COMPUTE
 MIGRATIONS = "pileus.compute.migrations"
-FLOWS = (BOOT, DELETE, *TURNS, CREATE_IMAGE, REBUILD, RESCUE, UNRESCUE, RESIZE, CONFIRM, REVERT)
+FLOWS = (BOOT, DELETE, *TURNS, CREATE_IMAGE, REBUILD, RESCUE, UNRESCUE, RESIZE, CONFIRM, REVERT, SHELVE, UNSHELVE)
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [
     "API",
@@ -90,6 +92,7 @@ RESOURCES = (
     actions,
     image_actions,
     remake_actions,
+    shelve_actions,
     refused_actions,
     consoles,
     history,

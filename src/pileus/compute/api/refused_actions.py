@@ -29,9 +29,6 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("removeFixedIp", member("os-multinic:remove"), "2.1", "2.43"),
     ("addSecurityGroup", member("os-security-groups:add"), "2.1", "2.104"),
     ("removeSecurityGroup", member("os-security-groups:remove"), "2.1", "2.104"),
-    ("shelve", member("os-shelve:shelve"), "2.1", "2.104"),
-    ("shelveOffload", admin("os-shelve:shelve_offload"), "2.1", "2.104"),
-    ("unshelve", member("os-shelve:unshelve"), "2.1", "2.104"),
 )
 
 

@@ -10,7 +10,7 @@ from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import Power, PowerSeen
 from pileus.compute.flows import document
 from pileus.compute.flows.choice import choose_host
-from pileus.compute.models.servers import Fault, Server
+from pileus.compute.models.servers import Fault, PowerWanted, Server
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
@@ -18,6 +18,7 @@ from pileus.ports.placement import Claim
 
 HOSTS_TRIED = 3
 DEADLINE_S = 1800.0  # an image may have to be fetched first
+LAUNCHED = {"server.boot": "server.created", "server.unshelve": "server.unshelved"}  # what is told then
 NO_HOST = "No valid host was found."
 
 
@@ -57,7 +58,7 @@ async def start_on_host(app: Compute, op: Operation) -> Outcome:
     if seen.power is PowerSeen.CRASHED:
         return _elsewhere(op, host, seen.exit_reason or "it ended at once")
     if seen.power is PowerSeen.ON or (seen.power is PowerSeen.OFF and seen.exit_reason is not None):
-        return Done(also=lambda: _launched(app, server, host))
+        return Done(also=lambda: _launched(app, op, server, host))
     return Wait(document.LOOK_AGAIN_S, seen.doing or f"host {host} starts the server")
 
 
@@ -67,10 +68,11 @@ def _elsewhere(op: Operation, host: str, why: str) -> Fail:
     return Fail(f"{NO_HOST} {told}", again_from="claim room", facts={"failed": failed})
 
 
-async def _launched(app: Compute, server: Server, host: str) -> None:
-    await server_change(app, server, host=host, launched_at=app.clock.now())
+async def _launched(app: Compute, op: Operation, server: Server, host: str) -> None:
+    now = app.clock.now()
+    await server_change(app, server, host=host, launched_at=now, phase=None, power_wanted=PowerWanted.ON)
     await app.events.tell(
-        "server.created", server.subject, server.project_id, payload={"host": host}, user_id=server.user_id
+        LAUNCHED[op.flow], server.subject, server.project_id, payload={"host": host}, user_id=server.user_id
     )
 
 

@@ -9,6 +9,7 @@ before this begins.
 from pileus.compute.app import Compute
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
+from pileus.compute.models.servers import ServerState
 from pileus.compute.store.consoles import tokens_forget
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.flow.operation import Operation
@@ -45,6 +46,8 @@ async def close_row(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None:
         return Done()
+    if server.phase is ServerState.SHELVED_OFFLOADED and server.shelf is not None:
+        await app.images.remove(server.shelf)
     now = app.clock.now()
 
     async def close() -> None:

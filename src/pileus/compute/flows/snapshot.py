@@ -6,6 +6,7 @@ The image has its row from the beginning, so that its id can be answered; when a
 """
 
 from pileus.compute.app import Compute
+from pileus.compute.drivers.interface import Power
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
 from pileus.compute.store.servers import server_find
@@ -20,7 +21,8 @@ async def ask_for_copy(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None or server.host is None:
         return Fail("The server is on no host.")
-    await document.want(app, server, server.host, document.settled_power(server), snapshot=op.args["image_id"])
+    power = Power.OFF if op.args.get("stopped") else document.settled_power(server)
+    await document.want(app, server, server.host, power, snapshot=op.args["image_id"])
     return Done({"host": server.host})
 
 
@@ -53,7 +55,7 @@ async def upload(app: Compute, op: Operation) -> Outcome:
 
 async def _told(app: Compute, op: Operation) -> None:
     server = await server_find(app, server_id(op))
-    if server is not None:
+    if server is not None and op.flow == "server.create_image":
         payload = {"image": op.args["image_id"]}
         await app.events.tell(
             "server.image_created", server.subject, server.project_id, op.request_id, payload, user_id=op.user_id

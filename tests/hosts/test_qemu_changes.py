@@ -1,0 +1,162 @@
+"""A whole Linux guest that is suspended, copied, rescued, resized and taken back: its memory and its files are the judges."""
+
+import asyncio
+import contextlib
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.compute.drivers.contract import Watcher, a_server, has
+from tests.hosts.qemu_world import QemuWorld, qemu_world
+
+from pileus.compute.drivers.interface import ConsoleKind, Disk, Image, ImageFormat, Power, PowerSeen, Wanted
+from pileus.guest import Guest, ensure
+
+pytestmark = pytest.mark.host
+
+ANSWER_S = 90.0
+FORMAT = ImageFormat.QCOW2
+MARK = "hostapd-of-the-sea"
+
+
+class Files:
+    """ImageFiles with the built-in guest, and whatever else was put there."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.files: dict[str, Path] = {"guest": guest.image}
+
+    async def fetch(self, image_id: str, destination: Path) -> None:
+        await asyncio.to_thread(shutil.copyfile, self.files[image_id], destination)
+
+
+class Shell:
+    """A shell on a server's serial console."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._asked = 0
+
+    async def log_in(self) -> None:
+        async with asyncio.timeout(ANSWER_S):
+            self._writer.write(b"\r")
+            await self._reader.readuntil(b"login: ")
+            self._writer.write(b"root\r")
+            await self._reader.readuntil(b"assword: ")
+            self._writer.write(b"pileus\r")
+            await self._reader.readuntil(b"# ")
+
+    async def say(self, command: str) -> str:
+        """What a command prints."""
+        self._asked += 1
+        async with asyncio.timeout(ANSWER_S):
+            # The echo of what we type must not look like the answer.
+            self._writer.write(f"echo beg''in{self._asked}; {command}; echo e''nd{self._asked}\r".encode())
+            said = await self._reader.readuntil(f"end{self._asked}".encode())
+        return said.decode().partition(f"begin{self._asked}")[2].rpartition("end")[0].strip()
+
+
+@contextlib.asynccontextmanager
+async def shell(world: QemuWorld, id: str, *, log_in: bool = True) -> AsyncIterator[Shell]:
+    reader, writer = await world.hypervisor.open(id, ConsoleKind.SERIAL)
+    it = Shell(reader, writer)
+    if log_in:
+        await it.log_in()
+    yield it
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """The built-in guest, made anew."""
+    cache = tmp_path_factory.mktemp("guest")
+    yield asyncio.run(ensure(cache, print))
+    shutil.rmtree(cache)
+
+
+def a_guest(**changes: object) -> Wanted:
+    return a_server(root=Disk(1, Image("guest", FORMAT)), ram_mib=128, **changes)
+
+
+async def test_memory_survives_a_suspension(guest: Guest, tmp_path: Path) -> None:
+    async with qemu_world(tmp_path, images=Files(guest)) as world:
+        server, watcher = a_guest(), Watcher(world.hypervisor)
+        await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as before:
+            await before.say(f"KEPT={MARK}")
+            boot = await before.say("cat /proc/sys/kernel/random/boot_id")
+            uptime = float((await before.say("cat /proc/uptime")).split()[0])
+        first = await world.hypervisor.look(server.id)
+        await watcher.make(msgspec.structs.replace(server, power=Power.SUSPENDED), has(PowerSeen.SUSPENDED))
+        world.begin_anew()  # A new agent finds it asleep.
+        watcher = Watcher(world.hypervisor)
+        second = await watcher.make(server, has(PowerSeen.ON))
+        assert first.pid != second.pid
+        async with shell(world, server.id, log_in=False) as after:
+            assert boot == await after.say("cat /proc/sys/kernel/random/boot_id")
+            assert MARK == await after.say("echo $KEPT")
+            assert float((await after.say("cat /proc/uptime")).split()[0]) >= uptime
+
+
+async def test_a_copy_boots_with_what_was_written_before_it(guest: Guest, tmp_path: Path) -> None:
+    images = Files(guest)
+    async with qemu_world(tmp_path, images=images) as world:
+        server, watcher = a_guest(), Watcher(world.hypervisor)
+        await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as it:
+            await it.say(f"echo {MARK} | dd of=/dev/vda bs=512 seek=2000000 conv=notrunc 2>/dev/null; sync")
+            copying = msgspec.structs.replace(server, snapshot="one")
+            seen = await watcher.make(copying, lambda seen: seen.snapshot is not None)
+            assert "alive" == await it.say("echo alive")
+        assert seen.snapshot is not None
+        images.files["copy"] = tmp_path / "copy.qcow2"
+        shutil.copyfile(seen.snapshot.file, images.files["copy"])
+        await watcher.make(msgspec.structs.replace(server, power=Power.OFF), has(PowerSeen.OFF))
+        other = msgspec.structs.replace(a_guest(), root=Disk(1, Image("copy", FORMAT)))
+        await watcher.make(other, has(PowerSeen.ON))
+        async with shell(world, other.id) as it:
+            assert MARK in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+
+
+async def test_is_resized_and_taken_back(guest: Guest, tmp_path: Path) -> None:
+    async with qemu_world(tmp_path, images=Files(guest)) as world:
+        server, watcher = a_guest(), Watcher(world.hypervisor)
+        await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as it:
+            assert 2**31 == 2 * int(await it.say("echo $(($(cat /sys/block/vda/size) * 512))"))
+        off = msgspec.structs.replace(server, power=Power.OFF)
+        await watcher.make(off, has(PowerSeen.OFF))
+        big = msgspec.structs.replace(server, root=Disk(2, server.root.image), vcpus=2, ram_mib=192, checkpoint="op")
+        await watcher.make(big, lambda seen: seen.shape == big.shape and seen.power is PowerSeen.ON)
+        async with shell(world, server.id) as it:
+            assert 2**31 == int(await it.say("echo $(($(cat /sys/block/vda/size) * 512))"))
+            assert "2" == await it.say("grep -c ^processor /proc/cpuinfo")
+            memory = re.search(r"MemTotal: +(\d+)", await it.say("cat /proc/meminfo"))
+            assert memory is not None
+            assert int(memory[1]) > 140_000
+            await it.say(f"echo {MARK} | dd of=/dev/vda bs=512 seek=2000000 conv=notrunc 2>/dev/null; sync")
+        await watcher.make(msgspec.structs.replace(big, power=Power.OFF), has(PowerSeen.OFF))
+        await watcher.make(msgspec.structs.replace(off, rollback="op"), lambda seen: seen.shape == off.shape)
+        await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as it:
+            assert 2**30 == int(await it.say("echo $(($(cat /sys/block/vda/size) * 512))"))
+            assert MARK not in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+
+
+async def test_is_rescued_with_its_own_disk_beside(guest: Guest, tmp_path: Path) -> None:
+    async with qemu_world(tmp_path, images=Files(guest)) as world:
+        server, watcher = a_guest(), Watcher(world.hypervisor)
+        await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as it:
+            await it.say(f"echo {MARK} | dd of=/dev/vda bs=512 seek=2000000 conv=notrunc 2>/dev/null; sync")
+        rescued = msgspec.structs.replace(server, rescue=server.root.image)
+        await watcher.make(rescued, lambda seen: seen.shape == rescued.shape and seen.power is PowerSeen.ON)
+        async with shell(world, server.id) as it:
+            assert MARK not in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+            assert MARK in await it.say("dd if=/dev/vdb bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+        await watcher.make(server, lambda seen: seen.shape == server.shape and seen.power is PowerSeen.ON)
+        async with shell(world, server.id) as it:
+            assert MARK in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
