@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pileus.compute import errors
@@ -10,12 +11,18 @@ from pileus.compute.models.patterns import WildPattern, tame
 from pileus.compute.models.servers import KNOWN_STATUSES
 from pileus.kit.db import Ge, In, Le, Like, Matches, Not
 from pileus.kit.http import Call, F, Query
+from pileus.kit.http.wire import fields
+from pileus.ports.network import Address
 
 
 class ServerQuery(Query):
     """What servers are chosen by."""
 
     name: str | None = None
+    display_name: str | None = None
+    node: str | None = None
+    launch_index: int | None = None
+    soft_deleted: str | None = None
     status: list[str] = []
     vm_state: str | None = None
     task_state: str | None = None
@@ -46,6 +53,25 @@ class ServerQuery(Query):
     not_tags_any: Annotated[str | None, F("not-tags-any", since="2.26")] = None
 
 
+# Names lists of servers take besides, and the ones they always took and did nothing with.
+PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
+IDLE = frozenset({
+    "auto_disk_config", "config_drive", "created_at", "display_description", "image_ref", "instance_type_id",
+    "kernel_id", "launched_at", "locked_by", "power_state", "progress", "ramdisk_id", "root_device_name",
+    "terminated_at",
+})  # fmt: skip
+
+
+def check_known(call: Call[Compute]) -> None:
+    """Raise BadRequest for a parameter no list of servers has; earlier clients were told nothing."""
+    if call.version < (2, 75):
+        return
+    known = {field.name for field in fields(ServerQuery) if field.since <= call.version <= field.until}
+    for name, _ in call.query:
+        if name not in known | PAGING | IDLE:
+            raise errors.BadRequest(why=f"Additional properties are not allowed ('{name}' was unexpected)")
+
+
 TRUE = {"1", "true", "yes", "on", "t", "y", ""}
 FALSE = {"0", "false", "no", "off", "f", "n"}
 
@@ -59,8 +85,7 @@ def scope(call: Call[Compute], query: ServerQuery, everywhere: str) -> dict[str,
     if query.all_tenants is not None and text in TRUE:
         call.require(everywhere)
         return {"project_id": chosen} if chosen else {}
-    if chosen and chosen != call.caller.project_id and call.allows(everywhere):
-        return {"project_id": chosen}
+    # Without all_tenants a project that is named is not looked at: clients know the list as their own then.
     return {"project_id": call.caller.project_id or ""}
 
 
@@ -79,13 +104,15 @@ def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
         "access_ipv4": query.access_ip_v4,
         "access_ipv6": query.access_ip_v6,
         "user_id": query.user_id,
-        "host": query.host if free else None,
+        "host": (query.host or query.node) if free else None,
+        "launch_index": query.launch_index,
         "vm_state": query.vm_state,
         "task_state": query.task_state,
     }
     where |= {name: value for name, value in plain.items() if value is not None}
-    if query.name:
-        where["name"] = Matches(_checked("name", query.name))
+    name = query.name or query.display_name
+    if name:
+        where["name"] = Matches(_checked("name", name))
     if query.description:
         where["description"] = Matches(_checked("description", query.description))
     if query.status:
@@ -93,6 +120,18 @@ def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
     if query.locked is not None:
         where["locked_by"] = Not(None) if query.locked else None
     return where | _by_tags(query)
+
+
+def matching_address(query: ServerQuery) -> Callable[[Address], bool] | None:
+    """Whether an address is one the query is after; None if it is after none."""
+    wanted = [(version, _checked(name, text)) for version, name, text in ((4, "ip", query.ip), (6, "ip6", query.ip6))
+              if text is not None]  # fmt: skip
+    if not wanted:
+        return None
+    patterns = [(version, re.compile(pattern)) for version, pattern in wanted]
+    return lambda address: any(
+        address.version == version and pattern.search(address.address) for version, pattern in patterns
+    )
 
 
 def _checked(name: str, pattern: str) -> str:

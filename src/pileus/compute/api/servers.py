@@ -1,6 +1,7 @@
 """Servers: create, list, show, change, delete."""
 
 import secrets
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -8,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
 from pileus.compute.api.server_create import ServerBody, access_address, asked
-from pileus.compute.api.server_list import ServerQuery, filters, scope
+from pileus.compute.api.server_list import ServerQuery, check_known, filters, matching_address, scope
 from pileus.compute.api.server_view import GroupName, ServerBrief, ServerChanged, ServerView, changed, view, views
 from pileus.compute.api.service import Link, Name, admin, api, links, member, reader, server_find
 from pileus.compute.app import Compute
@@ -18,6 +19,7 @@ from pileus.compute.models.servers import Server
 from pileus.compute.store.servers import server_list
 from pileus.kit.http import Call, F, Page, Reply, Wire
 from pileus.kit.policy import ADMIN, Rule
+from pileus.ports.network import Address
 
 MOST = 1000
 DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
@@ -93,35 +95,32 @@ async def detail(call: Call[Compute], query: ServerQuery, page: Page) -> list[Se
 
 
 async def _page(call: Call[Compute], query: ServerQuery, page: Page, everywhere: str) -> list[Server]:
+    check_known(call)
     where: dict[str, Any] = {**scope(call, query, everywhere), **filters(call, query)}
     if page.limit is None:
         page.limit = MOST
-    if query.ip is not None or query.ip6 is not None:
-        return await _with_address(call, where, query, page)
+    fits = matching_address(query)
+    if fits is not None:
+        return await _with_address(call, where, fits, page)
     return await server_list(call.app, where, page.sort, marker=page.marker, limit=page.limit)
 
 
-async def _with_address(call: Call[Compute], where: dict[str, Any], query: ServerQuery, page: Page) -> list[Server]:
-    """Those whose addresses match; addresses are the network's, so they are looked at page by page."""
-    pattern = query.ip6 if query.ip is None else query.ip
+async def _with_address(
+    call: Call[Compute], where: dict[str, Any], fits: Callable[[Address], bool], page: Page
+) -> list[Server]:
+    """Those with an address that fits; addresses are the network's, so they are looked at page by page."""
     found: list[Server] = []
     marker, limit = page.marker, page.limit or MOST
     while len(found) < limit:
         some = await server_list(call.app, where, page.sort, marker=marker, limit=MOST)
         ports = await call.app.networks.ports_of([server.id for server in some])
         for server in some:
-            if any(_matches(pattern or "", address.address) for port in ports.get(server.id, ())
-                   for address in port.addresses):  # fmt: skip
+            if any(fits(address) for port in ports.get(server.id, ()) for address in port.addresses):
                 found.append(server)
         if len(some) < MOST:
             break
         marker = some[-1].id
     return found[:limit]
-
-
-def _matches(pattern: str, address: str) -> bool:
-    # Nova takes a regular expression here; users give beginnings of addresses, with or without anchors.
-    return address.startswith(pattern.replace("\\.", ".").strip("^$*")) if pattern else True
 
 
 @api.get("/servers/{server_id}", reader("servers:show"), key="server", find=server_find)

@@ -21,6 +21,7 @@ from pileus.compute.store.flavors import flavor_find
 from pileus.compute.store.keypairs import keypair_find
 from pileus.compute.store.servers import server_create
 from pileus.kit.auth import Caller
+from pileus.kit.errors import NotFound
 from pileus.ports.image import ImageFacts
 from pileus.ports.network import NicRequest
 
@@ -105,7 +106,10 @@ def _one_of(first: Server, new: NewServer, index: int, count: int) -> Server:
 
 async def _create(app: Compute, caller: Caller, new: NewServer, server: Server, request_id: str) -> Server:
     await server_create(app, server)
-    await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
+    try:
+        await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
+    except NotFound as missing:  # a network, a port or a group that the request names, so the request is wrong
+        raise errors.BadRequest(why=str(missing)) from missing
     await app.engine.begin(
         "server.boot",
         server.subject,
