@@ -6,6 +6,7 @@ import msgspec
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long things last, and how many are kept."""
 
+    keys_dir: str = ""  # of the keys that seal tokens and secrets, shared by controllers; empty: keys in the state
     token_lifetime_s: int = 3600
     fernet_keys: int = 3  # staged and primary included
     remembered_tokens: int = 10_000

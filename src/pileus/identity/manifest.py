@@ -74,14 +74,15 @@ __all__ = [
 
 
 def build(*, db: Database, clock: Clock, state: Path, config: Config | None = None) -> Identity:
-    """Identity over an open database; its token keys are in `state`/keys/fernet, made when there are none."""
+    """Identity over an open database; its token keys are in `state`/keys unless configured, made when there are none."""
     config = config or Config()
+    keys = Path(config.keys_dir) if config.keys_dir else state / "keys"
     return Identity(
         db=db,
         clock=clock,
         config=config,
-        seal=FernetSeal(KeyRepository(state / "keys" / "fernet", config.fernet_keys)),
-        vault=FernetSeal(KeyRepository(state / "keys" / "credential", config.fernet_keys)),
+        seal=FernetSeal(KeyRepository(keys / "fernet", config.fernet_keys)),
+        vault=FernetSeal(KeyRepository(keys / "credential", config.fernet_keys)),
         passwords=Argon2Passwords(clock, config.password_memory_s),
         memory=Memory(config.remembered_tokens),
     )

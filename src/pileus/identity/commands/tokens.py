@@ -33,7 +33,7 @@ from pileus.identity.models import (
     read_payload,
 )
 from pileus.identity.models.entities import SYSTEM
-from pileus.identity.store import changing
+from pileus.identity.store import changing, count_change, follow
 from pileus.identity.store.projects import domain_by_name, domain_find, project_by_name, project_find
 from pileus.identity.store.revocations import revocation_add, revocation_is
 from pileus.identity.store.roles import role_graph
@@ -70,6 +70,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
 async def token_find(app: Identity, token: str) -> ValidToken | None:
     """What a token stands for; None when it is unknown, expired, revoked, or stands for nothing any more."""
+    await follow(app)
     now = app.clock.now()
     known = app.memory.token(token, now)
     if known is not None:
@@ -97,6 +98,7 @@ async def subject_get(app: Identity, token: str | None) -> ValidToken:
 
 async def log_in(app: Identity, login: Login) -> tuple[str, ValidToken]:
     """A new token for who can prove who they are; raises Unauthorized."""
+    await follow(app)
     user, parent = await _proven(app, login)
     now = app.clock.now()
     expires = now.replace(microsecond=0) + dt.timedelta(seconds=app.config.token_lifetime_s)
@@ -128,6 +130,7 @@ async def revoke_token(app: Identity, subject: ValidToken) -> None:
     audit_id, expires_at = subject.payload.audit_ids[0], subject.payload.expires_at
     async with app.db.transaction():
         await revocation_add(app, audit_id, expires_at)
+        await count_change(app)
         app.db.on_commit(lambda: app.memory.revoked(audit_id, expires_at, app.clock.now()))
 
 

@@ -5,7 +5,10 @@ the primary, with which tokens are made; all of them open tokens. Rotation makes
 whoever shares the folder knows a key before the first token is made with it.
 """
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -18,9 +21,10 @@ class KeyRepository:
         self._folder = folder
         self._keep = max(keep, 2)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._numbers():
-            self._write(0)
-            self._write(1)
+        with self._alone():
+            if not self._numbers():
+                self._write(0)
+                self._write(1)
 
     def stamp(self) -> int:
         """Changes whenever a key came or went."""
@@ -32,11 +36,22 @@ class KeyRepository:
 
     def rotate(self) -> None:
         """The staged key is the primary, a new one is staged, and the oldest keys beyond what is kept are gone."""
-        primary = self._numbers()[-1] + 1
-        (self._folder / "0").rename(self._folder / str(primary))
-        self._write(0)
-        for number in self._numbers()[1 : -(self._keep - 1)]:
-            (self._folder / str(number)).unlink()
+        with self._alone():
+            primary = self._numbers()[-1] + 1
+            (self._folder / "0").rename(self._folder / str(primary))
+            self._write(0)
+            for number in self._numbers()[1 : -(self._keep - 1)]:
+                (self._folder / str(number)).unlink()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Other controllers that share the folder change nothing meanwhile."""
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _numbers(self) -> list[int]:
         return sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdigit())

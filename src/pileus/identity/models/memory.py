@@ -1,7 +1,8 @@
 """What one process remembers of the database between requests; all of it may be lost at any moment.
 
 Every change to identity's rows ends a generation. What was read in one generation is used in that one only, so whoever
-reads takes the number *before* reading and gives it back with what was found.
+reads takes the number *before* reading and gives it back with what was found. Changes that other controllers made are
+known by the count of all changes, which is looked up again when it was last seen longer ago than FOLLOWS_S.
 """
 
 import datetime as dt
@@ -12,6 +13,7 @@ from typing import TypeVar, cast
 from pileus.identity.models.tokens import ValidToken
 
 T = TypeVar("T")
+FOLLOWS_S = 1.0
 
 
 class Memory:
@@ -23,6 +25,24 @@ class Memory:
         self._tokens: OrderedDict[str, ValidToken] = OrderedDict()
         self._facts: dict[str, object] = {}
         self._revoked: dict[str, dt.datetime] = {}
+        self._count = 0
+        self._seen_at: float | None = None
+
+    def stale(self, at: float) -> bool:
+        """Whether the count of changes is to be looked up, by the monotonic clock."""
+        return self._seen_at is None or at - self._seen_at >= FOLLOWS_S
+
+    def saw(self, count: int, at: float) -> None:
+        """The count of changes was this at that moment; more than was known ends the generation."""
+        self._seen_at = at
+        if count > self._count:
+            self._count = count
+            self.changed()
+
+    def counted(self, count: int) -> None:
+        """A change of our own got this number; what others changed before it is found out at the next look."""
+        if count == self._count + 1:
+            self._count = count
 
     def changed(self) -> None:
         """End the generation: nothing read before is used again."""

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from pileus.identity.app import Identity
 from pileus.identity.tables import changes
-from pileus.kit.db import command, upsert
+from pileus.kit.db import command, scalar, upsert
 
-CHANGES_COUNT = command(sa.update(changes).values(number=changes.c.number + 1))
+CHANGES_COUNT = scalar(sa.update(changes).values(number=changes.c.number + 1).returning(changes.c.number), int)
+CHANGES_SO_FAR = scalar(sa.select(changes.c.number), int)
 CHANGES_BEGIN = command(upsert(changes, key=["id"]))
 
 
@@ -17,7 +18,22 @@ CHANGES_BEGIN = command(upsert(changes, key=["id"]))
 async def changing(app: Identity) -> AsyncIterator[None]:
     """A transaction after which no process goes by what it remembers."""
     async with app.db.transaction():
-        if not await app.db.run(CHANGES_COUNT):
-            await app.db.run(CHANGES_BEGIN, id=1, number=1)
+        await count_change(app)
         yield
         app.db.on_commit(app.memory.changed)
+
+
+async def count_change(app: Identity) -> None:
+    """Once the transaction is committed, other processes soon go by nothing that they remember."""
+    number = await app.db.one(CHANGES_COUNT)
+    if number is None:
+        number = 1
+        await app.db.run(CHANGES_BEGIN, id=1, number=number)
+    app.db.on_commit(lambda: app.memory.counted(number))
+
+
+async def follow(app: Identity) -> None:
+    """Nothing is remembered that another process changed more than a second ago."""
+    at = app.clock.monotonic()
+    if app.memory.stale(at) and not app.db.in_transaction:
+        app.memory.saw(await app.db.one(CHANGES_SO_FAR) or 0, at)
