@@ -6,7 +6,10 @@ from tests.compute.world import a_world
 async def test_versions_are_told_to_everybody() -> None:
     async with a_world() as world:
         answered = await world.ask("GET", "/", by=None)
-        (version,) = answered.body["versions"]
+        old, version = answered.body["versions"]
+        assert ("v2.0", "SUPPORTED", "") == (old["id"], old["status"], old["version"])
+        assert 200 == (await world.ask("GET", "/v2/", by=None)).status
+        assert 200 == (await world.ask("GET", "/v2/p1/servers")).status
         assert ("v2.1", "CURRENT", "2.104", "2.1") == (
             version["id"], version["status"], version["version"], version["min_version"],
         )  # fmt: skip

@@ -14,6 +14,7 @@ from pileus.kit.policy import ADMIN, ANY, PROJECT_MEMBER, PROJECT_READER, Rule
 
 LOWEST, HIGHEST = Version(2, 1), Version(2, 104)
 PREFIX = "/v2.1"
+OLD_PREFIX = "/v2"  # the same API for clients from before microversions
 ACTION_PATH = "/servers/{server_id}/action"
 
 
@@ -26,7 +27,7 @@ class ComputeFaults(Faults):
 api = Api(
     "compute",
     ComputeFaults(),
-    prefixes=(PREFIX, f"{PREFIX}/{{project_id}}"),
+    prefixes=(PREFIX, f"{PREFIX}/{{project_id}}", OLD_PREFIX, f"{OLD_PREFIX}/{{project_id}}"),
     microversions=Microversions("compute", LOWEST, HIGHEST, "X-OpenStack-Nova-API-Version"),
 )
 

@@ -4,13 +4,11 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute.api.service import HIGHEST, LOWEST, PREFIX, api
+from pileus.compute.api.service import HIGHEST, LOWEST, OLD_PREFIX, PREFIX, api
 from pileus.compute.app import Compute
 from pileus.kit.errors import NotFound
 from pileus.kit.http import Call, Reply
 from pileus.kit.http.dialect import JSON
-
-MEDIA_TYPE = "application/vnd.openstack.compute+json;version=2.1"
 
 
 def _version(call: Call[Compute]) -> dict[str, Any]:
@@ -24,27 +22,44 @@ def _version(call: Call[Compute]) -> dict[str, Any]:
     }
 
 
-def _detailed(call: Call[Compute]) -> dict[str, Any]:
-    version = _version(call)
+def _old_version(call: Call[Compute]) -> dict[str, Any]:
+    return {
+        "id": "v2.0",
+        "status": "SUPPORTED",
+        "version": "",
+        "min_version": "",
+        "updated": "2011-01-21T11:33:21Z",
+        "links": [{"rel": "self", "href": call.url(f"{OLD_PREFIX}/")}],
+    }
+
+
+def _detailed(version: dict[str, Any]) -> dict[str, Any]:
+    media_type = f"application/vnd.openstack.compute+json;version={'2' if version['id'] == 'v2.0' else '2.1'}"
     documented = {"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"}
     version["links"] = [*version["links"], documented]
-    return {**version, "media-types": [{"base": "application/json", "type": MEDIA_TYPE}]}
+    return {**version, "media-types": [{"base": "application/json", "type": media_type}]}
 
 
 @api.get("//", None)
 async def versions(call: Call[Compute]) -> Reply:
     """List the versions of the API."""
-    return Reply(200, msgspec.json.encode({"versions": [_version(call)]}), {"Content-Type": JSON})
+    return Reply(200, msgspec.json.encode({"versions": [_old_version(call), _version(call)]}), {"Content-Type": JSON})
 
 
 @api.get("//v2.1", None)
 async def version_document(call: Call[Compute]) -> Reply:
     """Show the version of the API."""
-    return _document(call)
+    return _document(_version(call))
 
 
-def _document(call: Call[Compute]) -> Reply:
-    return Reply(200, msgspec.json.encode({"version": _detailed(call)}), {"Content-Type": JSON})
+@api.get("//v2", None)
+async def old_version_document(call: Call[Compute]) -> Reply:
+    """Show the version of the API that had no microversions."""
+    return _document(_old_version(call))
+
+
+def _document(version: dict[str, Any]) -> Reply:
+    return Reply(200, msgspec.json.encode({"version": _detailed(version)}), {"Content-Type": JSON})
 
 
 class NoSuchVersion(NotFound):
@@ -54,6 +69,6 @@ class NoSuchVersion(NotFound):
 @api.get("/versions/{id}", None)
 async def version_show(call: Call[Compute], id: str) -> Reply:
     """Show one version of the API."""
-    if id != "v2.1":
+    if id not in {"v2.0", "v2.1"}:
         raise NoSuchVersion
-    return _document(call)
+    return _document(_version(call) if id == "v2.1" else _old_version(call))
