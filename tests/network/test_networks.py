@@ -255,3 +255,39 @@ async def test_what_changed_since_is_found(net: Open) -> None:
         await n.make("networks", name="new")
         assert ["new"] == [each["name"] for each in await n.get(f"networks?changed_since={since}")]
         assert 400 == (await n.ask("GET", "/v2.0/networks?changed_since=yesterday")).status
+
+
+async def test_a_vlan_is_chosen_when_none_is_asked_for(net: Open) -> None:
+    async with net() as n:
+        vlan = {"provider:network_type": "vlan", "provider:physical_network": "external"}
+        first = await n.make("networks", "root", **vlan, **{"provider:segmentation_id": 1})
+        other = await n.make("networks", "root", **vlan)
+        assert (1, 2) == (first["provider:segmentation_id"], other["provider:segmentation_id"])
+        taken = await n.post("networks", "root", **vlan, **{"provider:segmentation_id": 2})
+        assert (409, "NetworkTypeInUse") == (taken.status, taken.kind)
+        beyond = await n.post("networks", "root", **vlan, **{"provider:segmentation_id": 4095})
+        assert (400, "InvalidInput") == (beyond.status, beyond.kind)
+        assert 1500 == other["mtu"]
+        await n.settle()
+        assert {1, 2} == {each.segmentation_id for each in n.fabric.topology.networks}
+
+
+async def test_an_external_network_stays_so_while_it_is_used(net: Open) -> None:
+    async with net() as n:
+        outside, _ = await n.outside()
+        floating = await n.make("floatingips", floating_network_id=outside)
+        refused = await n.put("networks", outside, "root", **{"router:external": False})
+        assert "ExternalNetworkInUse" == refused.kind
+        await n.delete("floatingips", floating["id"])
+        changed = await n.put("networks", outside, "root", **{"router:external": False})
+        assert False is changed.body["network"]["router:external"]
+        assert [] == await n.get("networks")
+
+
+async def test_the_mtu_is_changed_within_what_the_network_carries(net: Open) -> None:
+    async with net() as n:
+        network = (await n.make("networks"))["id"]
+        assert 1300 == (await n.put("networks", network, mtu=1300)).body["network"]["mtu"]
+        assert 400 == (await n.put("networks", network, mtu=1500)).status
+        await n.settle()
+        assert [1300] == [each.mtu for each in n.fabric.topology.networks]

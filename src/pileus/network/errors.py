@@ -1,6 +1,6 @@
 """Errors of the network service, with Neutron's names; the docstring is the message."""
 
-from pileus.kit.errors import Conflict, Invalid, NotFound
+from pileus.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from pileus.kit.errors import OverQuota as Quota
 
 
@@ -350,3 +350,11 @@ class PortBindingAlreadyExists(Conflict):
 
 class PortBindingAlreadyActive(Conflict):
     """Binding for port {id} on host {host} is already active."""
+
+
+class AutoAllocationFailure(Conflict):
+    """Deployment error: {why}."""
+
+
+class NoNetworkAvailable(Unavailable):
+    """Unable to create the network. No available network segment was found in maximum allowed attempts."""

@@ -12,6 +12,7 @@ from pileus.kit.observe.events import Events
 from pileus.network import tables
 from pileus.network.api import address_scopes as _address_scopes  # noqa: F401
 from pileus.network.api import agents as _agents  # noqa: F401
+from pileus.network.api import auto_topologies as _auto_topologies  # noqa: F401
 from pileus.network.api import extensions as _extensions  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
 from pileus.network.api import ip_availability as _ip_availability  # noqa: F401

@@ -1,18 +1,20 @@
 """Keeps the promise of `pileus.ports.network`: ports for servers."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pileus.kit.auth import Caller
 from pileus.kit.db import In
 from pileus.network.app import Network as App
+from pileus.network.commands.auto_topologies import ensure_topology
 from pileus.network.commands.bindings import forget_bindings
 from pileus.network.commands.groups import groups_named
 from pileus.network.commands.ports import create_port, delete_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change
-from pileus.network.errors import NetworkNotFound, PortInUse, PortNotFound, PortRefused
+from pileus.network.errors import AutoAllocationFailure, NetworkNotFound, PortInUse, PortNotFound, PortRefused
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import Network, Port
 from pileus.network.store import addresses as address_rows
@@ -82,6 +84,9 @@ class Ports:
         own = [network for network in found if network.project_id == project_id] or found
         if len(own) > 1:
             raise PortRefused(why="Multiple possible networks found, use a Network ID to be more specific.")
+        if not own and project_id:
+            with contextlib.suppress(AutoAllocationFailure):
+                return [NicRequest(network_id=(await ensure_topology(self._app, project_id)).network_id)]
         return [NicRequest(network_id=network.id) for network in own]
 
     async def _network(self, caller: Caller, network_id: str) -> Network:

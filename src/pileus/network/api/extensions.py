@@ -12,6 +12,7 @@ EXTENSIONS = {
     "address-scope": "Address scope",
     "agent": "agent",
     "allowed-address-pairs": "Allowed Address Pairs",
+    "auto-allocated-topology": "Auto Allocated Topology Services",
     "availability_zone": "Availability Zone",
     "binding": "Port Binding",
     "binding-extended": "Port Bindings Extended",

@@ -1,7 +1,7 @@
 """Networks: what one can ask for."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -15,6 +15,7 @@ from pileus.network.errors import (
     InvalidSharedSetting,
     NetworkInUse,
     NetworkTypeInUse,
+    NoNetworkAvailable,
     RbacPolicyInUse,
 )
 from pileus.network.models.requests import NewNetwork
@@ -27,6 +28,8 @@ from pileus.network.store import subnets as subnet_rows
 
 TYPES = ("geneve", "flat", "vlan")
 MAX_VNI = (1 << 24) - 1
+MAX_VLAN = 4094
+TRIES = 100
 
 
 async def create_network(app: App, wanted: NewNetwork) -> Network:
@@ -49,7 +52,7 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
         physical_network=physical,
         segmentation_id=segment,
     )
-    found = await _insert(app, found, chosen=wanted.segmentation_id is not None or network_type != "geneve")
+    found = await _insert(app, found)
     if found.is_default:
         await app.db.run(rows.NO_MORE_DEFAULT, of_id=found.id)
     if found.shared:
@@ -62,7 +65,7 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
 
 
 def _segment(app: App, wanted: NewNetwork) -> tuple[str, str, int | None]:
-    """Type, physical network and id of the segment asked for, or of a tunnel."""
+    """Type, physical network and id of the segment asked for, or of a tunnel; without an id, one is chosen."""
     given = wanted.physical_network is not None or wanted.segmentation_id is not None
     if wanted.network_type is None:
         if given:
@@ -81,7 +84,7 @@ def _tunnel(wanted: NewNetwork) -> tuple[str, str, int | None]:
     return "geneve", "", wanted.segmentation_id
 
 
-def _physical(app: App, wanted: NewNetwork) -> tuple[str, str, int]:
+def _physical(app: App, wanted: NewNetwork) -> tuple[str, str, int | None]:
     if wanted.physical_network is None or wanted.physical_network not in app.config.external_networks:
         known = ", ".join(app.config.external_networks)
         raise InvalidInput(why=f"physical_network '{wanted.physical_network}' unknown; there is {known}")
@@ -90,21 +93,30 @@ def _physical(app: App, wanted: NewNetwork) -> tuple[str, str, int]:
             raise InvalidInput(why="segmentation_id specified for flat network")
         # Zero rather than NULL, so that a physical network carries one flat network.
         return "flat", wanted.physical_network, 0
-    if wanted.segmentation_id is None or not 1 <= wanted.segmentation_id <= 4094:
-        raise InvalidInput(why="a vlan network needs a segmentation_id between 1 and 4094")
+    if wanted.segmentation_id is not None and not 1 <= wanted.segmentation_id <= MAX_VLAN:
+        raise InvalidInput(why=f"segmentation_id {wanted.segmentation_id} is not between 1 and {MAX_VLAN}")
     return "vlan", wanted.physical_network, wanted.segmentation_id
 
 
-async def _insert(app: App, found: Network, *, chosen: bool) -> Network:
-    if chosen:
+async def _insert(app: App, found: Network) -> Network:
+    if found.segmentation_id is not None:
         if not await rows.network_insert(app.db, found):
             segment = found.segmentation_id or found.physical_network
             raise NetworkTypeInUse(segment=segment, network_type=found.network_type)
         return found
-    while True:
-        found = msgspec.structs.replace(found, segmentation_id=1 + secrets.randbelow(MAX_VNI))
+    for segment in await _free_segments(app, found):
+        found = msgspec.structs.replace(found, segmentation_id=segment)
         if await rows.network_insert(app.db, found):
             return found
+    raise NoNetworkAvailable
+
+
+async def _free_segments(app: App, network: Network) -> Iterable[int]:
+    """Ids to try: of a physical network's few, those nobody has; of the many of tunnels, any."""
+    if network.network_type == "vlan":
+        used = await app.db.all(rows.SEGMENTS_ON, network_type="vlan", physical_network=network.physical_network)
+        return sorted(set(range(1, MAX_VLAN + 1)) - set(used))
+    return (1 + secrets.randbelow(MAX_VNI) for _ in range(TRIES))
 
 
 async def update_network(app: App, network: Network, values: Mapping[str, object]) -> Network:
@@ -134,7 +146,7 @@ async def _open_or_close(app: App, network: Network, values: Mapping[str, object
             raise InvalidSharedSetting(id=network.id) from None
         await unshare(app, network, SHARED)
     if network.external and values.get("external") is False:
-        if await app.db.one(rows.GATEWAYS_ON, id=network.id) is not None:
+        if await app.db.one(sharing_rows.USERS["network", EXTERNAL], id=network.id) is not None:
             raise ExternalNetworkInUse(id=network.id)
         await app.db.run(sharing_rows.UNGRANT_ALL, of_object=network.id, of_action=EXTERNAL)
     if values.get("shared"):

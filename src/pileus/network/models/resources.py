@@ -158,6 +158,14 @@ class Interface(msgspec.Struct, frozen=True):
     port_id: str
 
 
+class AutoTopology(msgspec.Struct, frozen=True):
+    """The network and the router a project was given when it asked for some."""
+
+    project_id: str
+    network_id: str
+    router_id: str
+
+
 class FloatingIp(Standard, frozen=True):
     """An external address that may lead to a port."""
 

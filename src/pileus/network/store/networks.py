@@ -13,7 +13,7 @@ from pileus.network.models.sharing import SHARED
 from pileus.network.store.pools import scopes_of
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
 from pileus.network.store.sharing import granted
-from pileus.network.tables import networks, rbac_policies, routers, subnets
+from pileus.network.tables import networks, rbac_policies, subnets
 
 
 def _visible(test: Test) -> sa.ColumnElement[bool]:
@@ -68,11 +68,17 @@ FIND = query(
     ),
     Network,
 )
+SEGMENTS_ON = scalar(
+    select(networks.c.segmentation_id).where(
+        networks.c.network_type == bindparam("network_type"),
+        networks.c.physical_network == bindparam("physical_network"),
+    ),
+    int,
+)
 NO_MORE_DEFAULT = command(
     sa.update(networks).where(networks.c.is_default.is_(True), networks.c.id != bindparam("of_id"))
     .values(is_default=False)
 )  # fmt: skip
-GATEWAYS_ON = scalar(select(routers.c.id).where(routers.c.gateway_network_id == bindparam("id")).limit(1), str)
 
 
 async def with_subnets(db: Database, found: Sequence[Network]) -> list[Network]:
