@@ -26,6 +26,7 @@ COMMANDS = {
     "trace": "the story of one request",
     "doctor": "find what is not as it should be, and mend it",
     "drill": "kill a throw-away cloud at every step of a server's life, and see it come back",
+    "bench": "measure what API operations cost on this machine",
     "config": "show every option, its value, and where the value comes from",
     "test": "run the house rules and the tests",
 }

@@ -1,0 +1,39 @@
+"""The measurement measures what it says, and takes its cloud away."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pileus.main import bench
+from pileus.main.bench import Measured, furnished
+
+
+def test_a_rate_and_a_time_are_held_against_their_targets() -> None:
+    quick = Measured("x", 100, wall_s=0.1, cpu_s=0.05, target=900)
+    assert (quick.rate, quick.cpu_ms, quick.met) == (1000, 0.5, True)
+    assert not Measured("x", 100, wall_s=0.1, cpu_s=0.05, target=1100).met
+    assert Measured("x", 10, wall_s=0.1, cpu_s=0.05, most_ms=11).met
+    assert not Measured("x", 10, wall_s=0.1, cpu_s=0.05, most_ms=9).met
+
+
+@pytest.mark.slow
+async def test_a_small_load_runs_through_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in {"SERVERS": 3, "PORTS": 4, "READS": 4, "LISTS": 2, "LOGINS": 2}.items():
+        monkeypatch.setattr(bench, name, count)
+    before = set(Path(tempfile.gettempdir()).glob("pileus-bench-*"))
+    told: list[Measured] = []
+    done = await bench.measure(told.append)
+    assert told == done
+    assert {"GET one server", "list 200 servers in detail", "port create", "token validate"} <= {
+        one.name for one in done
+    }
+    assert all(one.wall_s > 0 and one.cpu_s > 0 for one in done)
+    assert set(Path(tempfile.gettempdir()).glob("pileus-bench-*")) <= before
+
+
+@pytest.mark.slow
+async def test_an_answer_that_is_an_error_stops_the_measurement() -> None:
+    async with furnished() as (made, _):
+        with pytest.raises(bench.Refused, match="404"):
+            await made.ask("GET", "/compute/v2.1/servers/none")
