@@ -39,15 +39,15 @@ class ServerUsage(Wire, kw_only=True):
 
 
 class ProjectUsage(Wire, kw_only=True):
-    """What a project used."""
+    """What a project used; of one that used nothing, nothing is said."""
 
-    tenant_id: str
-    start: str | None
-    stop: str | None
-    total_hours: float
-    total_vcpus_usage: float
-    total_memory_mb_usage: float
-    total_local_gb_usage: float
+    tenant_id: str | UnsetType = UNSET
+    start: str | UnsetType | None = UNSET
+    stop: str | UnsetType | None = UNSET
+    total_hours: float | UnsetType = UNSET
+    total_vcpus_usage: float | UnsetType = UNSET
+    total_memory_mb_usage: float | UnsetType = UNSET
+    total_local_gb_usage: float | UnsetType = UNSET
     server_usages: list[ServerUsage] | UnsetType = UNSET
 
 
@@ -59,9 +59,9 @@ class UsageList(Wire, kw_only=True):
 
 
 class UsageShown(Wire, kw_only=True):
-    """What one project used; an empty object if it used nothing."""
+    """What one project used."""
 
-    usage: Annotated[ProjectUsage | dict[str, str], F("tenant_usage")]
+    usage: Annotated[ProjectUsage, F("tenant_usage")]
     links: Annotated[list[Link] | UnsetType, F("tenant_usage_links", since=PAGED)] = UNSET
 
 
@@ -169,4 +169,5 @@ async def show(call: Call[Compute], project_id: str, query: UsageQuery) -> Usage
     call.require(SHOW.name, target)
     period = _period(call, query)
     ran, links = await _ran(call, query, period, project_id)
-    return UsageShown(usage=_project(call, project_id, ran, period, each=True) if ran else {}, links=links)
+    used = _project(call, project_id, ran, period, each=True) if ran else ProjectUsage()
+    return UsageShown(usage=used, links=links)
