@@ -105,7 +105,7 @@ class Server:
     def sql(self, text: str, address: str | None = None) -> list[tuple[str, ...]]:
         """Run one statement as a stranger would, and return its rows as text."""
         argv = ["-h", str(self.folder), "-U", "pileus", "-d", _name(address or self.address()), "-XAtqc", text]
-        found = subprocess.run([PROGRAMS / "psql", *argv], check=True, capture_output=True, text=True).stdout
+        found = subprocess.run([str(PROGRAMS / "psql"), *argv], check=True, capture_output=True, text=True).stdout
         return [tuple(line.split("|")) for line in found.splitlines()]
 
     def _answers(self) -> bool:
