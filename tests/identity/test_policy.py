@@ -21,6 +21,7 @@ BODIES: dict[str, Any] = {
     "/roles/{role_id}": {"role": {}},
     "/credentials": {"credential": {"user_id": "x", "type": "x", "blob": "x"}},
     "/users/{user_id}/credentials/OS-EC2": {"tenant_id": "x"},
+    "/users/{user_id}/application_credentials": {"application_credential": {"name": "x"}},
     "/OS-TRUST/trusts": {"trust": {"trustor_user_id": "x", "trustee_user_id": "x", "impersonation": True}},
 }
 
@@ -45,11 +46,17 @@ async def a_world(cloud: Any) -> dict[str, str]:
     policy = await cloud.ask("POST", "/v3/policies", {"policy": {"type": "x", "blob": "x"}})
     body = {"trustor_user_id": cloud.account.user_id, "trustee_user_id": user, "project_id": cloud.account.project_id}
     body |= {"impersonation": False, "roles": [{"id": role}]}
+    rule = {"service": "x", "method": "GET", "path": "/x"}
+    path = f"/v3/users/{cloud.account.user_id}/application_credentials"
+    body_of_application = {"application_credential": {"name": "x", "access_rules": [rule]}}
+    application = (await cloud.ask("POST", path, body_of_application)).body["application_credential"]
     trust = (await cloud.ask("POST", "/v3/OS-TRUST/trusts", {"trust": body})).body["trust"]
     return {
         "credential_id": credential["id"],
         "policy_id": policy.body["policy"]["id"],
         "trust_id": trust["id"],
+        "application_credential_id": application["id"],
+        "access_rule_id": application["access_rules"][0]["id"],
         "user_id": user,
         "group_id": group,
         "project_id": cloud.account.project_id,

@@ -67,6 +67,18 @@ class TrustConsumed(Denied):
     """There are no remaining uses for trust {trust}."""
 
 
+class BadApplicationCredential(Invalid):
+    """Invalid application credential: {why}."""
+
+
+class AccessRuleInUse(Denied):
+    """Access rule {rule} is in use by an application credential; delete that first."""
+
+
+class NeedsProject(Denied):
+    """An application credential is good in one project; log in to that project to make it."""
+
+
 class BadTrust(Invalid):
     """Invalid trust: {why}."""
 
@@ -76,7 +88,7 @@ class NotYoursToTrust(Denied):
 
 
 class NoDelegationOfDelegation(Denied):
-    """A token that came from a trust gives nothing on: {what}."""
+    """A token that came from a trust or a restricted application credential gives nothing on: {what}."""
 
 
 class Duplicate(Conflict):

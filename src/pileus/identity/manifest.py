@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pileus.identity.api import (
+    applications,
     assignments,
     auth,
     credentials,
@@ -38,6 +39,7 @@ MIGRATIONS = "pileus.identity.migrations"
 FLOWS = ()
 CATALOG = ("identity", "keystone", "Identity", "/v3")
 RESOURCES = (
+    applications,
     assignments,
     auth,
     credentials,

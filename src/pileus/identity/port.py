@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
-from pileus.identity.commands.tokens import token_find
+from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.store.projects import project_find
 from pileus.identity.store.users import user_find

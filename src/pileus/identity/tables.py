@@ -193,6 +193,33 @@ trusts = sa.Table(
     sa.Column("extra", Json, nullable=False),
 )
 
+application_credentials = sa.Table(
+    "identity_application_credentials",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("user_id", Id, _to("identity_users.id"), nullable=False),
+    sa.Column("project_id", Id, _to("identity_projects.id"), nullable=False, index=True),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("description", Text),
+    sa.Column("secret_hash", Text, nullable=False),
+    sa.Column("role_ids", Json, nullable=False),
+    sa.Column("rule_ids", Json),
+    sa.Column("unrestricted", Boolean, nullable=False),
+    sa.Column("expires_at", Moment),
+    sa.UniqueConstraint("user_id", "name"),
+)
+
+access_rules = sa.Table(
+    "identity_access_rules",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("user_id", Id, _to("identity_users.id"), nullable=False),
+    sa.Column("service", Name, nullable=False),
+    sa.Column("method", Name, nullable=False),
+    sa.Column("path", Name, nullable=False),
+    sa.UniqueConstraint("user_id", "service", "method", "path"),
+)
+
 revocations = sa.Table(
     "identity_revocations",
     metadata,

@@ -1,8 +1,30 @@
 """Who asks: the caller behind a request, and the promise of whoever can tell from a token."""
 
+import re
+from functools import cache
 from typing import Protocol
 
 import msgspec
+
+
+class AccessRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of request: in the path, `*` and `{name}` stand for one segment, `**` for any number of them."""
+
+    service: str
+    method: str
+    path: str
+
+    def allows(self, service: str, method: str, path: str) -> bool:
+        """Whether it is such a request."""
+        return self.service == service and self.method == method and _pattern(self.path).fullmatch(path) is not None
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*|\{[^/{}]*\})", path)
+    return re.compile(
+        "".join(".*" if part == "**" else "[^/]+" if at % 2 else re.escape(part) for at, part in enumerate(parts))
+    )
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,11 +43,18 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     system: bool = False
     roles: frozenset[str] = frozenset()
     token: str | None = None
+    access_rules: tuple[AccessRule, ...] | None = None  # the only requests the caller may make; None: any
 
     @property
     def admin(self) -> bool:
         """Whether the caller holds the admin role, in whatever scope."""
         return "admin" in self.roles
+
+    def may_ask(self, service: str, method: str, path: str) -> bool:
+        """Whether the caller may make such a request at all; what comes of it is another question."""
+        if self.access_rules is None:
+            return True
+        return any(rule.allows(service, method, path) for rule in self.access_rules)
 
     def __repr__(self) -> str:
         return f"Caller(user={self.user_id}, project={self.project_id}, roles={sorted(self.roles)})"

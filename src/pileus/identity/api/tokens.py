@@ -8,9 +8,11 @@ from msgspec import UNSET, UnsetType
 from pileus.identity.api.root import Password, api
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
-from pileus.identity.commands.tokens import Login, Named, ScopeAsked, log_in, revoke_token, subject_get
+from pileus.identity.commands.tokens import ApplicationNamed, Login, Named, ScopeAsked, log_in, revoke_token
+from pileus.identity.commands.validity import subject_get
 from pileus.identity.errors import BadScope
-from pileus.identity.models import Project, ScopeKind, ValidToken
+from pileus.identity.models import ApplicationCredential, Project, ScopeKind, ValidToken
+from pileus.kit.auth import Caller
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import Rule
 from pileus.ports.identity import CatalogEntry
@@ -44,8 +46,16 @@ class TokenMethod(Loose):
     id: str
 
 
+class ApplicationMethod(Loose):
+    secret: Password
+    id: str | None = None
+    name: str | None = None
+    user: UserNamed | None = None
+
+
 class Proof(Loose):
     methods: list[str]
+    application_credential: ApplicationMethod | None = None
     password: PasswordMethod | None = None
     token: TokenMethod | None = None
 
@@ -105,6 +115,13 @@ class TrustShown(Wire):
     impersonation: bool
 
 
+class ApplicationShown(Wire):
+    id: str
+    name: str
+    restricted: bool
+    access_rules: list[dict[str, str]] | UnsetType = UNSET
+
+
 class TokenView(Wire):
     methods: list[str]
     user: UserShown
@@ -117,6 +134,7 @@ class TokenView(Wire):
     system: dict[str, bool] | UnsetType = UNSET
     roles: list[Labelled] | UnsetType = UNSET
     catalog: list[CatalogEntry] | UnsetType = UNSET
+    application_credential: ApplicationShown | UnsetType = UNSET
     trust: Annotated[TrustShown | UnsetType, F("OS-TRUST:trust")] = UNSET
 
 
@@ -154,6 +172,8 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
         shown.domain = _labelled(token.domain)
     else:
         shown.system = {"all": True}
+    if token.application is not None:
+        shown.application_credential = _application(token.application, token.caller)
     if token.trust is not None:
         shown.trust = TrustShown(
             id=token.trust.id,
@@ -165,6 +185,18 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
     if not any(name == "nocatalog" for name, _ in call.query):
         shown.catalog = await catalog_list(call.app, token.project.id if token.project else None, user.id)
     return shown
+
+
+def _application(application: ApplicationCredential, caller: Caller) -> ApplicationShown:
+    rules = caller.access_rules
+    return ApplicationShown(
+        id=application.id,
+        name=application.name,
+        restricted=not application.unrestricted,
+        access_rules=UNSET
+        if rules is None
+        else [{"service": rule.service, "method": rule.method, "path": rule.path} for rule in rules],
+    )
 
 
 def _named(wire: DomainNamed | ProjectNamed | UserNamed | None) -> Named | None:
@@ -202,6 +234,9 @@ def _login(auth: Auth) -> Login:
         raise BadScope(why="The method password needs a user with a password.")
     if "token" in proof.methods and proof.token is None:
         raise BadScope(why="The method token needs a token.")
+    application = proof.application_credential if "application_credential" in proof.methods else None
+    if "application_credential" in proof.methods and application is None:
+        raise BadScope(why="The method application_credential needs an application credential with its secret.")
     user = proof.password.user if proof.password else None
     if user is not None and user.id is None and (user.name is None or user.domain is None):
         raise BadScope(why="A user must be named by id, or by name and domain.")
@@ -210,6 +245,9 @@ def _login(auth: Auth) -> Login:
         user=_named(user),
         password=user.password if user else None,
         token=proof.token.id if proof.token else None,
+        application=ApplicationNamed(application.secret, application.id, application.name, _named(application.user))
+        if application
+        else None,
         scope=_scope(auth.scope),
     )
 

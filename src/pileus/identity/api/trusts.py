@@ -12,8 +12,8 @@ from pileus.identity.api.roles import view as role_view
 from pileus.identity.api.root import Links, ShortId, api, asked, extras, link, listed
 from pileus.identity.api.tokens import moment
 from pileus.identity.app import Identity
-from pileus.identity.commands.tokens import token_find
 from pileus.identity.commands.trusts import TrustAsked, create_trust, delete_trust
+from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import BadTrust, Missing, NoDelegationOfDelegation
 from pileus.identity.models import Extra, Role, Trust
 from pileus.identity.store.delegation import TRUSTS_LIST
@@ -81,9 +81,9 @@ class TrustQuery(Query):
 
 
 async def refuse_delegated(call: Call[Identity], what: str) -> None:
-    """Raise NoDelegationOfDelegation if the caller's token came from a trust."""
+    """Raise NoDelegationOfDelegation if the caller's token came from a trust or a restricted application credential."""
     token = await token_find(call.app, call.caller.token or "")
-    if token is None or token.trust is not None:
+    if token is None or token.is_delegated:
         raise NoDelegationOfDelegation(what=what)
 
 
@@ -116,7 +116,8 @@ async def _roles(call: Call[Identity], trust: Trust) -> list[Role]:
     return [role for role in found if role is not None]
 
 
-def _moment(text: str | None) -> dt.datetime | None:
+def moment_given(text: str | None) -> dt.datetime | None:
+    """The moment a client names; UTC unless it says otherwise."""
     if text is None:
         return None
     try:
@@ -154,7 +155,7 @@ async def create(call: Call[Identity], body: TrustCreate) -> TrustView:
         project_id=body.project_id,
         impersonation=body.impersonation,
         roles=[(role.id, role.name) for role in body.roles],
-        expires_at=_moment(body.expires_at),
+        expires_at=moment_given(body.expires_at),
         remaining_uses=body.remaining_uses,
         extra=extras(body.extra, TrustView),
     )

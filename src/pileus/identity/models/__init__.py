@@ -1,5 +1,6 @@
 """The values of identity and its pure rules."""
 
+from pileus.identity.models.applications import ApplicationCredential, KeptRule
 from pileus.identity.models.delegation import Credential, Policy, Trust
 from pileus.identity.models.entities import (
     Assignment,
@@ -18,11 +19,13 @@ from pileus.identity.models.roles import RoleGraph
 from pileus.identity.models.tokens import Method, Payload, Scope, ScopeKind, ValidToken, new_audit_id, read_payload
 
 __all__ = [
+    "ApplicationCredential",
     "Assignment",
     "Credential",
     "Endpoint",
     "Extra",
     "Group",
+    "KeptRule",
     "Memory",
     "Method",
     "Payload",

@@ -7,6 +7,7 @@ import secrets
 
 import msgspec
 
+from pileus.identity.models.applications import ApplicationCredential
 from pileus.identity.models.delegation import Trust
 from pileus.identity.models.entities import Project, Role, User
 from pileus.kit.auth import Caller
@@ -20,6 +21,7 @@ class Method(enum.IntFlag):
 
     PASSWORD = 1
     TOKEN = 2
+    APPLICATION_CREDENTIAL = 4
 
     def names(self) -> list[str]:
         """The methods' names on the wire."""
@@ -34,6 +36,7 @@ class ScopeKind(enum.IntEnum):
     DOMAIN = 2
     SYSTEM = 3
     TRUST = 4  # the project of a trust, with the roles it gives
+    APPLICATION = 5  # the project of an application credential, with the roles it has
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -113,6 +116,12 @@ class ValidToken(msgspec.Struct, frozen=True, kw_only=True):
     domain: Project | None = None  # the scope, when it is a domain; of a project, the domain it belongs to
     roles: tuple[Role, ...] = ()
     trust: Trust | None = None  # what the token came from; `user` is then the trustor if it impersonates
+    application: ApplicationCredential | None = None  # what the token came from
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether it stands for less than its user, and so must not be turned into anything that lasts."""
+        return self.trust is not None or (self.application is not None and not self.application.unrestricted)
 
 
 def new_audit_id() -> str:

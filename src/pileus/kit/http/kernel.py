@@ -57,6 +57,10 @@ class BadMethod(MethodNotAllowed):
     """The method is not allowed for this resource."""
 
 
+class NotAmongRules(Unauthorized):
+    """The access rules of this token do not allow {method} {path}."""
+
+
 class WrongProject(Invalid):
     """Malformed request URL: URL's project_id '{given}' doesn't match the token's project."""
 
@@ -204,7 +208,7 @@ class Kernel:
             call.version = api.microversions.lowest
         # PostgreSQL stores no NUL, so nothing is called so; the question must not reach it.
         if found is None or any("\0" in part for part in parts):
-            await self._known(call)
+            await self._known(api, call)
             raise NoSuchPath
         if "%00" in call.query_string:
             raise NulCharacter
@@ -222,12 +226,14 @@ class Kernel:
             )
         return await self._routed(api, call, variants, values, receive)
 
-    async def _known(self, call: Call[Any]) -> None:
-        """Paths that do not exist are told only to callers with a good token."""
+    async def _known(self, api: Api, call: Call[Any]) -> None:
+        """Paths that do not exist are told only to callers with a good token, and that is good for such a request."""
         token = call.headers.get("x-auth-token")
         if not token:
             raise NeedsToken
         call.caller = await self._authenticator.caller(token)
+        if not call.caller.may_ask(api.service.replace("_", "-"), call.method, call.path):
+            raise NotAmongRules(method=call.method, path=call.path)
 
     async def _routed(
         self,
@@ -239,7 +245,7 @@ class Kernel:
     ) -> Reply:
         some = next(iter(variants.values()))[0]
         if some.rule is not None:
-            await self._known(call)
+            await self._known(api, call)
         raw: bytes | None = None
         action: str | None = None
         if None not in variants:

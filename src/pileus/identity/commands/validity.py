@@ -1,0 +1,186 @@
+"""What a token stands for now: user, place, roles and limits, each looked up anew whenever anything has changed.
+
+A token says little by itself. It holds as long as everything holds it was made from.
+"""
+
+import datetime as dt
+
+import msgspec
+
+from pileus.identity.app import Identity
+from pileus.identity.commands.applications import rules_of_application
+from pileus.identity.commands.scopes import roles_in
+from pileus.identity.commands.trusts import roles_to_trust, trust_of
+from pileus.identity.errors import (
+    NoSubjectToken,
+    TokenNotFound,
+)
+from pileus.identity.models import (
+    Payload,
+    Project,
+    Role,
+    Scope,
+    ScopeKind,
+    User,
+    ValidToken,
+    read_payload,
+)
+from pileus.identity.store import follow
+from pileus.identity.store.applications import application_find
+from pileus.identity.store.projects import domain_find, project_find
+from pileus.identity.store.revocations import revocation_is
+from pileus.identity.store.roles import role_graph
+from pileus.identity.store.users import user_find
+from pileus.kit.auth import Caller
+
+
+async def token_find(app: Identity, token: str) -> ValidToken | None:
+    """What a token stands for; None when it is unknown, expired, revoked, or stands for nothing any more."""
+    await follow(app)
+    now = app.clock.now()
+    known = app.memory.token(token, now)
+    if known is not None:
+        return known
+    generation = app.memory.generation
+    packed = app.seal.open(token)
+    payload = read_payload(packed) if packed is not None else None
+    if payload is None or payload.expires_at <= now or await revocation_is(app, payload.audit_ids[0]):
+        return None
+    found = await stands_for(app, token, payload)
+    if found is not None:
+        app.memory.keep_token(token, found, generation)
+    return found
+
+
+async def subject_get(app: Identity, token: str | None) -> ValidToken:
+    """What the token a request is about stands for; raises NotFound."""
+    if not token:
+        raise NoSubjectToken
+    found = await token_find(app, token)
+    if found is None:
+        raise TokenNotFound
+    return found
+
+
+async def _open_domain(app: Identity, domain_id: str) -> Project | None:
+    """The domain, if it is enabled."""
+    domain = await domain_find(app, domain_id)
+    return domain if domain is not None and domain.enabled else None
+
+
+async def _open_place(app: Identity, scope: Scope) -> tuple[Project | None, Project | None] | None:
+    """The project and the domain of a scope, as far as it has them; None when one is missing or disabled."""
+    if scope.kind is ScopeKind.DOMAIN:
+        domain = await _open_domain(app, scope.id)
+        return (None, domain) if domain is not None else None
+    if scope.kind is ScopeKind.PROJECT:
+        project = await project_find(app, scope.id)
+        if project is None or not project.enabled:
+            return None
+        owner = await _open_domain(app, project.domain_id or project.id)
+        return (project, owner) if owner is not None else None
+    return None, None
+
+
+async def _open_user(app: Identity, user_id: str, issued_at: dt.datetime) -> tuple[User, Project] | None:
+    """A user who may act by a token of that time, and their domain."""
+    user = await user_find(app, user_id)
+    if user is None or not user.enabled or (user.tokens_after is not None and issued_at < user.tokens_after):
+        return None
+    domain = await _open_domain(app, user.domain_id)
+    return (user, domain) if domain is not None else None
+
+
+async def _by_trust(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """What a token from a trust stands for; None unless the trustor still has every role the trust gives."""
+    trust = await trust_of(app, payload.scope.id)
+    if trust is None or trust.trustee_user_id != payload.user_id:
+        return None
+    trustee = await _open_user(app, trust.trustee_user_id, payload.issued_at)
+    trustor = await _open_user(app, trust.trustor_user_id, payload.issued_at)
+    place = await _open_place(app, Scope(ScopeKind.PROJECT, trust.project_id))
+    if trustee is None or trustor is None or place is None:
+        return None
+    held = await roles_to_trust(app, trust.trustor_user_id, trust.project_id)
+    if not trust.role_ids or not set(trust.role_ids) <= held.keys():
+        return None
+    user, user_domain = trustor if trust.impersonation else trustee
+    roles = (await role_graph(app)).effective(trust.role_ids)
+    return ValidToken(
+        payload=payload,
+        caller=_caller(token, payload, user, place[0], roles),
+        user=user,
+        user_domain=user_domain,
+        project=place[0],
+        domain=place[1],
+        roles=roles,
+        trust=trust,
+    )
+
+
+async def _by_application(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """What a token from an application credential stands for; None unless its user still has all its roles."""
+    application = await application_find(app, payload.scope.id)
+    if application is None or application.user_id != payload.user_id or not application.holds(app.clock.now()):
+        return None
+    whose = await _open_user(app, payload.user_id, payload.issued_at)
+    place = await _open_place(app, Scope(ScopeKind.PROJECT, application.project_id))
+    if whose is None or place is None:
+        return None
+    held = await roles_to_trust(app, application.user_id, application.project_id)
+    if not application.role_ids or not set(application.role_ids) <= held.keys():
+        return None
+    roles = (await role_graph(app)).effective(application.role_ids)
+    rules = await rules_of_application(app, application)
+    caller = _caller(token, payload, whose[0], place[0], roles)
+    return ValidToken(
+        payload=payload,
+        caller=msgspec.structs.replace(caller, access_rules=None if rules is None else tuple(rules)),
+        user=whose[0],
+        user_domain=whose[1],
+        project=place[0],
+        domain=place[1],
+        roles=roles,
+        application=application,
+    )
+
+
+async def stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
+    if payload.scope.kind is ScopeKind.TRUST:
+        return await _by_trust(app, token, payload)
+    if payload.scope.kind is ScopeKind.APPLICATION:
+        return await _by_application(app, token, payload)
+    whose = await _open_user(app, payload.user_id, payload.issued_at)
+    place = await _open_place(app, payload.scope)
+    if whose is None or place is None:
+        return None
+    user, user_domain = whose
+    project, domain = place
+    roles = await roles_in(app, user.id, payload.scope, project)
+    if payload.scope.kind is not ScopeKind.NONE and not roles:
+        return None
+    return ValidToken(
+        payload=payload,
+        caller=_caller(token, payload, user, project, roles),
+        user=user,
+        user_domain=user_domain,
+        project=project,
+        domain=domain,
+        roles=roles,
+    )
+
+
+def _caller(token: str, payload: Payload, user: User, project: Project | None, roles: tuple[Role, ...]) -> Caller:
+    return Caller(
+        user_id=user.id,
+        user_name=user.name,
+        user_domain_id=user.domain_id,
+        project_id=project.id if project else None,
+        project_name=project.name if project else None,
+        project_domain_id=(project.domain_id or project.id) if project else None,
+        domain_id=payload.scope.id if payload.scope.kind is ScopeKind.DOMAIN else None,
+        system=payload.scope.kind is ScopeKind.SYSTEM,
+        roles=frozenset(role.name.lower() for role in roles),
+        token=token,
+    )
