@@ -169,3 +169,11 @@ class TooManyInGroup(OverQuota):
 
 class NoServersForEvents(NotFound):
     """No instances found for any event"""
+
+
+class NotInGroup(NotFound):
+    """Security group {group} not associated with the instance {server}"""
+
+
+class NoSuchMigration(NotFound):
+    """In-progress live migration {migration} is not found for server {server}."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pileus.compute.api.service import api, member, reader, server_find
+from pileus.compute import errors
+from pileus.compute.api.service import admin, api, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
@@ -48,3 +49,42 @@ async def topology(call: Call[Compute], server: Server) -> dict[str, Any]:
 async def shares(call: Call[Compute], server: Server) -> list[dict[str, Any]]:
     """List a server's shares, of which there are none yet."""
     return []
+
+
+@api.post(SHARES, member("os-server-shares:create"), find=server_find, since="2.97")
+async def share_create(call: Call[Compute], server: Server) -> None:
+    """Give a server a share, which is not offered yet."""
+    raise errors.NotOffered(what="shares of servers")
+
+
+@api.get(SHARES + "/{share}", reader("os-server-shares:show"), find=server_find, since="2.97")
+async def share_show(call: Call[Compute], server: Server, share: str) -> None:
+    """Show a share of a server, of which there are none yet."""
+    raise errors.NoSuchThing(what="Share", id=share)
+
+
+@api.delete(SHARES + "/{share}", member("os-server-shares:delete"), find=server_find, since="2.97", status=200)
+async def share_delete(call: Call[Compute], server: Server, share: str) -> None:
+    """Take a share from a server, which has none yet."""
+    raise errors.NoSuchThing(what="Share", id=share)
+
+
+@api.get(MIGRATIONS + "/{migration}", admin("servers:migrations:show"), find=server_find, since="2.23")
+async def migration_show(call: Call[Compute], server: Server, migration: str) -> None:
+    """Show a server's live migration under way, of which there are none yet."""
+    raise errors.NoSuchMigration(migration=migration, server=server.id)
+
+
+@api.delete(MIGRATIONS + "/{migration}", Rule("os_compute_api:servers:migrations:delete", PROJECT_MANAGER),
+            find=server_find, since="2.24", status=202)  # fmt: skip
+async def migration_abort(call: Call[Compute], server: Server, migration: str) -> None:
+    """Give up a server's live migration under way, of which there are none yet."""
+    raise errors.NoSuchMigration(migration=migration, server=server.id)
+
+
+@api.action(MIGRATIONS + "/{migration}/action", "force_complete",
+            Rule("os_compute_api:servers:migrations:force_complete", PROJECT_MANAGER),
+            find=server_find, since="2.22")  # fmt: skip
+async def migration_force(call: Call[Compute], server: Server, migration: str) -> None:
+    """Have a server's live migration under way end, of which there are none yet."""
+    raise errors.NoSuchMigration(migration=migration, server=server.id)

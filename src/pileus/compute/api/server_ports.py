@@ -135,3 +135,15 @@ async def volumes_create(call: Call[Compute], server: Server) -> None:
 async def volumes_show(call: Call[Compute], server: Server, volume_id: str) -> None:
     """Show one of a server's volumes, of which there are none yet."""
     raise errors.NoSuchThing(what="Volume", id=volume_id)
+
+
+@api.put(VOLUMES + "/{volume_id}", member("os-volumes-attachments:update"), find=server_find, status=202)
+async def volumes_update(call: Call[Compute], server: Server, volume_id: str) -> None:
+    """Change how a volume is attached; there are none yet."""
+    raise errors.NoSuchThing(what="Volume", id=volume_id)
+
+
+@api.delete(VOLUMES + "/{volume_id}", member("os-volumes-attachments:delete"), find=server_find, status=202)
+async def volumes_delete(call: Call[Compute], server: Server, volume_id: str) -> None:
+    """Detach a volume; there are none yet."""
+    raise errors.NoSuchThing(what="Volume", id=volume_id)
