@@ -68,6 +68,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
             "flavor_ref": _flavor(admin, "m1.nano"),
             "flavor_ref_alt": _flavor(admin, "m1.tiny"),
             "build_timeout": 300 if real else 30,
+            "hypervisor_type": admin.get("compute", "/os-hypervisors/detail")["hypervisors"][0]["hypervisor_type"],
         },
         "network": {"public_network_id": public["id"], "floating_network_name": public["name"]},
         "network-feature-enabled": {"api_extensions": ",".join(sorted(extensions | (set(ASKED) - later)))},
