@@ -9,8 +9,9 @@ between two versions at which anything changes.
 import types
 import typing
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, dataclass_transform, get_args, get_origin
 
 import msgspec
@@ -321,23 +322,40 @@ def _lowerer(wire: type[Wire], interval: int, granted: Granted) -> Callable[[Any
     at = borders(wire)[interval - 1] if interval else ALWAYS
     plain, kept = projection(wire, at, "r", granted)
 
-    def inner(kind: type[Wire]) -> Callable[[Any], Any]:
-        return lambda value: lowered(value, at, granted)
+    known: dict[type[Wire], Callable[[Any], Any]] = {}
 
-    steps = tuple((field.attribute, _walk(field.type, inner)) for field in kept)
+    def nested(value: Any) -> Any:
+        kind: type[Wire] = type(value)
+        lower = known.get(kind)
+        if lower is None:
+            lower = known[kind] = _lowerer(kind, bisect_right(borders(kind), at), granted & rules(kind))
+        return lower(value)
+
+    walked = [_walk(field.type, lambda kind: nested) for field in kept]
+    steps = tuple((place, step) for place, step in enumerate(walked) if step is not None)
+    values_of = _getter([field.attribute for field in kept])
     extras = wire.__extras__
 
     def lower(view: Any) -> Any:
-        values = [
-            value if step is None or value is UNSET else step(value)
-            for name, step in steps
-            for value in (getattr(view, name),)
-        ]
+        # Every server of a list passes here with 30 fields: what has no wires inside is taken over in one go.
+        values = values_of(view)
+        if steps:
+            values = list(values)
+            for place, step in steps:
+                if values[place] is not UNSET:
+                    values[place] = step(values[place])
         return plain(*values)
 
     if extras is None:
         return lower
     return lambda view: {**msgspec.to_builtins(lower(view)), **getattr(view, extras)}
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
+    """What reads these attributes at once."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda view: [getattr(view, name) for name in names]
 
 
 def schema(wire: type[Wire], at: Version = FOREVER, on: str = "c") -> type[msgspec.Struct]:
