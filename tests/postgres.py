@@ -114,7 +114,7 @@ class Server:
                 trying.connect(str(self.folder / ".s.PGSQL.5432"))
             except OSError:
                 return False
-        ready = [PROGRAMS / "pg_isready", "-q", "-h", str(self.folder)]
+        ready = [str(PROGRAMS / "pg_isready"), "-q", "-h", str(self.folder)]
         return subprocess.run(ready, check=False).returncode == 0
 
     def _run(self, program: str, *args: str) -> None:

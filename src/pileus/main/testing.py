@@ -20,6 +20,7 @@ from pileus.main import packages
 ROOT = Path(__file__).resolve().parents[3]
 UNIT = "not host and not client and not scale"
 REAL = "host or client"
+SCALE = "scale"
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
 NO_TESTS = 5  # pytest's exit code for "nothing was selected"
 USAGE = 2
@@ -57,7 +58,10 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def run(what: str, rest: Sequence[str]) -> int:
-    """Run the steps `what` names (none: rules, unit tests on either database, real tests); `rest` goes to pytest; return the exit code."""
+    """Run the steps `what` names, with `rest` for pytest; return the exit code.
+
+    None: rules, unit tests on either database, real tests. All: those, and controllers that are killed under load.
+    """
     if what == "browser":
         print(f"There are no {what} tests yet.", file=sys.stderr)
         return USAGE
@@ -101,6 +105,8 @@ def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
             return [unit]
         case "real":
             return [real]
+        case "all":
+            return [*checks(), unit, again, real, _pytest("scale", SCALE, rest, results)]
         case _:
             return [*checks(), unit, again, real]
 
