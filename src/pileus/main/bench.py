@@ -21,6 +21,7 @@ import msgspec
 from pileus.kit.flow.operations import OPERATION
 from pileus.main.assemble import Cloud, assemble
 from pileus.main.credentials import ensure_credentials
+from pileus.main.memory import settle_memory
 from pileus.main.settings import BLOCKS, ExternalNetwork, Settings
 from pileus.main.state import State
 
@@ -212,6 +213,8 @@ async def furnished() -> AsyncIterator[tuple[Bench, dict[str, Any]]]:
         state.create()
         ensure_credentials(state, settings)
         cloud = await assemble(state, settings)
+        before = gc.get_threshold()
+        settle_memory()
         await cloud.start()
         try:
             bench = Bench(cloud)
@@ -220,5 +223,7 @@ async def furnished() -> AsyncIterator[tuple[Bench, dict[str, Any]]]:
             yield bench, await bench.furnish()
         finally:
             await cloud.stop()
+            gc.set_threshold(*before)
+            gc.unfreeze()
     finally:
         shutil.rmtree(path)

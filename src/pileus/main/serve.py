@@ -44,12 +44,14 @@ def serve(state: State, settings: Settings, *, foreground: bool) -> int:
 async def _serve(state: State, settings: Settings) -> None:
     from pileus.kit.http.server import LISTENERS, until_listening
     from pileus.main.assemble import assemble
+    from pileus.main.memory import settle_memory
 
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     cloud = await assemble(state, settings)
+    settle_memory()
     host, port = settings.address
     listener = LISTENERS[settings.server](cloud.application, host, port, ensure_certificate(state, settings))
     serving = loop.create_task(listener.serve(), name="listener")
