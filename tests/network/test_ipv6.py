@@ -156,3 +156,34 @@ async def test_a_floating_ip_is_ipv4_even_where_the_outside_has_both(net: Open) 
         assert 2 == len(router["external_gateway_info"]["external_fixed_ips"])
         floating = await n.make("floatingips", floating_network_id=outside)
         assert floating["floating_ip_address"].startswith("172.24.4.")
+
+
+async def test_a_subnet_with_modes_goes_on_answering(net: Open) -> None:
+    async with net() as n:
+        network = (await n.make("networks"))["id"]
+        six = await _six(n, network)
+        refused = await n.put("subnets", six["id"], enable_dhcp=False)
+        assert (400, "InvalidInput") == (refused.status, refused.kind)
+        assert 200 == (await n.put("subnets", six["id"], name="six", dns_nameservers=["2001:db8::53"])).status
+
+
+async def test_a_network_is_ipv6_through_and_through(net: Open) -> None:
+    """What IPv4 does, IPv6 does too: pools, gateways, routes, allowed pairs, rules of security groups."""
+    async with net() as n:
+        network = (await n.make("networks"))["id"]
+        routes = [{"destination": "2001:db8:9::/64", "nexthop": "2001:db8::9"}]
+        six = await _six(n, network, None, gateway_ip="2001:db8::fe", host_routes=routes)
+        start, end = ("2001:db8::ff", "2001:db8::ffff:ffff:ffff:ffff")
+        assert {"start": start, "end": end} in six["allocation_pools"]
+        pairs = [{"ip_address": "2001:db8::100"}]
+        port = await n.make("ports", network_id=network, allowed_address_pairs=pairs)
+        assert "2001:db8::100" == port["allowed_address_pairs"][0]["ip_address"]
+        address = port["fixed_ips"][0]["ip_address"]
+        assert [port["id"]] == [each["id"] for each in await n.get(f"ports?fixed_ips=ip_address={address}")]
+        found = await n.get("ports?fixed_ips=ip_address_substr=2001:db8::")
+        assert port["id"] in [each["id"] for each in found]
+        assert [] == await n.get("ports?fixed_ips=ip_address_substr=2001.db8")
+        group = (await n.make("security-groups", name="six"))["id"]
+        rule = {"direction": "ingress", "ethertype": "IPv6", "protocol": "ipv6-icmp", "port_range_min": 128}
+        made = await n.make("security-group-rules", security_group_id=group, remote_ip_prefix="2001:db8::/32", **rule)
+        assert ("IPv6", "ipv6-icmp") == (made["ethertype"], made["protocol"])

@@ -29,6 +29,8 @@ async def test_a_network_is_shared_with_one_project(net: Open) -> None:
         assert (await n.get(f"networks/{network}", "bob"))["shared"]
         assert not (await n.get(f"networks/{network}"))["shared"]
         assert [network] == [each["id"] for each in await n.get("networks", "bob")]
+        assert [network] == [each["id"] for each in await n.get("networks?shared=true", "bob")]
+        assert [] == await n.get("networks?shared=true")
         assert [subnet] == [each["id"] for each in await n.get("subnets", "bob")]
         assert 200 == (await n.ask("GET", f"/v2.0/subnets/{subnet}", who="bob")).status
         port = await n.make("ports", "bob", network_id=network)

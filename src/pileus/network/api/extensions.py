@@ -26,6 +26,7 @@ EXTENSIONS = {
     "extraroute-atomic": "Atomically add/remove extra routes",
     "filter-validation": "Filter parameters validation",
     "fip-port-details": "Floating IP Port Details Extension",
+    "ip-substring-filtering": "IP address substring filtering",
     "net-mtu": "Network MTU",
     "net-mtu-writable": "Network MTU (writable)",
     "network-ip-availability": "Network IP Availability",

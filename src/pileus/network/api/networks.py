@@ -166,6 +166,9 @@ async def index(call: Call[App], query: NetworkFilters, page: Page) -> list[Netw
     wanted: dict[str, Any] = where(query)
     if wanted.pop("status", "ACTIVE") != "ACTIVE":
         return []
+    if query.shared == [True]:
+        del wanted["shared"]
+        wanted["shared_with"] = call.caller.project_id or ""
     if not sees_all(call):
         wanted["visible"] = call.caller.project_id or ""
     found = await call.app.db.page(

@@ -1,12 +1,13 @@
 """Ports."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kit.auth import Caller
-from pileus.kit.db import In
+from pileus.kit.db import In, Matches
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.kernel import BadField
 from pileus.kit.http.wire import F, Wire
@@ -228,14 +229,26 @@ def _narrowed(query: PortFilters) -> dict[str, object]:
         wanted["up"] = In([status == "ACTIVE" for status in query.status if status in {"ACTIVE", "DOWN"}])
     if "fixed_ips" in wanted:
         del wanted["fixed_ips"]
-        parts: dict[str, list[str]] = {}
-        for given in query.fixed_ips:
-            name, _, value = given.partition("=")
-            if name not in {"ip_address", "subnet_id"}:
-                raise BadField(field="fixed_ips", why="give ip_address=ADDRESS or subnet_id=ID")
-            parts.setdefault("address" if name == "ip_address" else "subnet", []).append(value)
-        wanted |= {name: In(values) for name, values in parts.items()}
+        wanted |= _by_address(query.fixed_ips)
     return wanted
+
+
+def _by_address(asked_for: list[str]) -> dict[str, object]:
+    """The filters that `fixed_ips` comes to: one of these addresses, parts of addresses, and subnets."""
+    parts: dict[str, list[str]] = {"ip_address": [], "ip_address_substr": [], "subnet_id": []}
+    for given in asked_for:
+        name, _, value = given.partition("=")
+        if name not in parts:
+            raise BadField(field="fixed_ips", why="give ip_address=ADDRESS, ip_address_substr=PART or subnet_id=ID")
+        parts[name].append(value)
+    found: dict[str, object] = {}
+    if parts["ip_address"]:
+        found["address"] = In(parts["ip_address"])
+    if parts["ip_address_substr"]:
+        found["address_part"] = Matches("|".join(re.escape(value) for value in parts["ip_address_substr"]))
+    if parts["subnet_id"]:
+        found["subnet"] = In(parts["subnet_id"])
+    return found
 
 
 @api.get("/ports", rule("get_port"), key="ports", late=True)

@@ -121,6 +121,9 @@ async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) 
     """The subnet is as asked for."""
     async with app.db.transaction():
         subnet = await rows.subnet_get(app.db, subnet.id)
+        dhcp = bool(values.get("dhcp", subnet.dhcp))
+        block = blocks.block_of(subnet.cidr, subnet.ip_version)
+        check_modes(block, subnet.ipv6_ra_mode, subnet.ipv6_address_mode, dhcp=dhcp)
         wanted = {**values, **await _ranges(app, subnet, values)}
         _check_options(
             cast("Sequence[str]", values.get("dns_servers", subnet.dns_servers)),

@@ -28,6 +28,7 @@ LISTING = Listing(
     filters={
         **standard_filters(networks),
         "visible": _visible,
+        "shared_with": lambda test: granted(test, networks.c.id, SHARED),
         "admin_up": networks.c.admin_up,
         "shared": networks.c.shared,
         "external": networks.c.external,

@@ -56,6 +56,7 @@ LISTING = Listing(
         "port_security": ports.c.port_security,
         "dns_name": ports.c.dns_name,
         "address": _with_address,
+        "address_part": _with_address,
         "subnet": _in_subnet,
         "group": _in_group,
     },

@@ -85,10 +85,11 @@ USERS = {
 }
 
 
-def granted(test: Test, column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """The thing is shared with the project, or with everybody."""
+def granted(test: Test, column: sa.ColumnElement[str], action: str | None = None) -> sa.ColumnElement[bool]:
+    """The thing may be used by the project or by everybody, so if an action is named."""
     for_whom = any_of(rbac_policies.c.target == EVERYBODY, test(rbac_policies.c.target))
-    return column.in_(select(rbac_policies.c.object_id).where(for_whom))
+    found = select(rbac_policies.c.object_id).where(for_whom)
+    return column.in_(found if action is None else found.where(rbac_policies.c.action == action))
 
 
 async def grants(db: Database, ids: Sequence[str], project_id: str) -> dict[str, set[str]]:
