@@ -11,7 +11,7 @@ from pileus.compute.drivers.fake import Fake
 from pileus.compute.drivers.interface import ConsoleKind, DriverError
 from pileus.compute.errors import ConsoleUnavailable
 from pileus.kit.auth import Caller
-from pileus.kit.errors import Conflict, Invalid, OverQuota
+from pileus.kit.errors import Conflict, Invalid, NotFound, OverQuota
 from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
 from pileus.ports.image import ImageFacts, NewImage
 from pileus.ports.network import Address, NicRequest, PortFacts
@@ -24,6 +24,10 @@ NETWORK = "22222222-2222-4222-8222-222222222222"
 
 class NoSuchNetwork(Invalid):
     """Network {network} could not be found."""
+
+
+class NoSuchGroup(NotFound):
+    """Security group {group} does not exist"""
 
 
 class OutOfAddresses(Conflict):
@@ -204,6 +208,22 @@ class FakeNetworks:
 
     async def release_ports(self, server_id: str) -> None:
         self.ports.pop(server_id, None)
+
+    async def join_group(self, server_id: str, project_id: str, group: str) -> None:
+        if group not in {"default", "web"}:
+            raise NoSuchGroup(group=group)
+        groups = [(*port.security_groups, group) for port in self.ports[server_id]]
+        self._regroup(server_id, groups)
+
+    async def leave_group(self, server_id: str, project_id: str, group: str) -> bool:
+        had = any(group in port.security_groups for port in self.ports.get(server_id, []))
+        groups = [tuple(n for n in port.security_groups if n != group) for port in self.ports.get(server_id, [])]
+        self._regroup(server_id, groups)
+        return had
+
+    def _regroup(self, server_id: str, groups: Sequence[tuple[str, ...]]) -> None:
+        pairs = zip(self.ports[server_id], groups, strict=True)
+        self.ports[server_id] = [msgspec.structs.replace(port, security_groups=some) for port, some in pairs]
 
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
         self.calls += 1

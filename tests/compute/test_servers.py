@@ -40,7 +40,6 @@ def why(answered: Any) -> str:
         ({"min_count": 2, "max_count": 1}, "2.1", "min_count must be <= max_count"),
         ({"max_count": 0}, "2.1", "max_count"),
         ({"availability_zone": "mars"}, "2.1", "The requested availability zone is not available"),
-        ({"config_drive": True}, "2.1", "config_drive"),
         ({"personality": [{"path": "/x", "contents": ""}]}, "2.1", "personality"),
         ({"personality": []}, "2.57", "personality"),
         ({"block_device_mapping_v2": [{"source_type": "volume", "destination_type": "volume"}]}, "2.1", "block_device"),

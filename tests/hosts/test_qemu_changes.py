@@ -1,6 +1,7 @@
 """A whole Linux guest that is suspended, copied, rescued, resized and taken back: its memory and its files are the judges."""
 
 import asyncio
+import base64
 import contextlib
 import re
 import shutil
@@ -17,7 +18,7 @@ from pileus.guest import Guest, ensure
 
 pytestmark = pytest.mark.host
 
-ANSWER_S = 90.0
+ANSWER_S = 180.0
 FORMAT = ImageFormat.QCOW2
 MARK = "hostapd-of-the-sea"
 
@@ -160,3 +161,16 @@ async def test_is_rescued_with_its_own_disk_beside(guest: Guest, tmp_path: Path)
         await watcher.make(server, lambda seen: seen.shape == server.shape and seen.power is PowerSeen.ON)
         async with shell(world, server.id) as it:
             assert MARK in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+
+
+async def test_reads_what_it_is_from_its_config_drive(guest: Guest, tmp_path: Path) -> None:
+    async with qemu_world(tmp_path, images=Files(guest)) as world:
+        about = base64.b64encode(b'{"name": "from-the-disc"}').decode()
+        files = {f"openstack/{date}/meta_data.json": about for date in ("2018-08-27", "latest")}
+        server, watcher = a_guest(config_drive=files), Watcher(world.hypervisor)
+        await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as it:
+            drive = await it.say("findfs LABEL=config-2")
+            await it.say(f"mkdir -p /tmp/disc; mount -o ro -t iso9660 {drive} /tmp/disc")
+            assert "from-the-disc" in await it.say("cat /tmp/disc/openstack/latest/meta_data.json")
+            assert "latest" in await it.say("ls /tmp/disc/openstack")

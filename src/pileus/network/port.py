@@ -10,7 +10,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.auto_topologies import ensure_topology
 from pileus.network.commands.bindings import forget_bindings
 from pileus.network.commands.groups import groups_named
-from pileus.network.commands.ports import create_port, delete_port
+from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change
@@ -135,6 +135,25 @@ class Ports:
                     await forget_bindings(self._app, [port])
                     await change(self._app, rows.CHANGE, port, FREE)
                     self._app.changed()
+
+    async def join_group(self, server_id: str, project_id: str, group: str) -> None:
+        """The server's ports have the security group besides those they have; ports without port security are left alone."""
+        async with self._app.db.transaction():
+            (id,) = await groups_named(self._app, project_id, [group])
+            for port in await rows.ports_of_servers(self._app.db, [server_id]):
+                if port.port_security and id not in port.security_groups:
+                    await update_port(self._app, port, {"security_groups": [*port.security_groups, id]})
+
+    async def leave_group(self, server_id: str, project_id: str, group: str) -> bool:
+        """No port of the server has the security group; returns whether one had."""
+        async with self._app.db.transaction():
+            (id,) = await groups_named(self._app, project_id, [group])
+            ports = await rows.ports_of_servers(self._app.db, [server_id])
+            members = [port for port in ports if id in port.security_groups]
+            for port in members:
+                rest = [other for other in port.security_groups if other != id]
+                await update_port(self._app, port, {"security_groups": rest})
+            return bool(members)
 
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
         """The ports of many servers at once, in the order in which they were made."""

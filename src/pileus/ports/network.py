@@ -69,6 +69,14 @@ class Networks(Protocol):
         """Ports made for the server are gone, the others are free again."""
         ...
 
+    async def join_group(self, server_id: str, project_id: str, group: str) -> None:
+        """The server's ports have the security group of the project, named by name or id, besides those they have."""
+        ...
+
+    async def leave_group(self, server_id: str, project_id: str, group: str) -> bool:
+        """No port of the server has the security group; returns whether one had."""
+        ...
+
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
         """The ports of many servers at once, in the order in which they were made."""
         ...

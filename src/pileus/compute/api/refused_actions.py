@@ -27,8 +27,6 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
     ("addFixedIp", member("os-multinic:add"), "2.1", "2.43"),
     ("removeFixedIp", member("os-multinic:remove"), "2.1", "2.43"),
-    ("addSecurityGroup", member("os-security-groups:add"), "2.1", "2.104"),
-    ("removeSecurityGroup", member("os-security-groups:remove"), "2.1", "2.104"),
 )
 
 

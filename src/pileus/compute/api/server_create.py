@@ -16,6 +16,8 @@ from pileus.ports.network import NicRequest
 
 DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+YES = frozenset({"1", "t", "true", "on", "y", "yes"})
+NO = frozenset({"", "0", "f", "false", "off", "n", "no"})
 MOST_AT_ONCE = 100
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\Z")
 
@@ -137,6 +139,7 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         access_ipv4=access_address(4, server.access_ipv4),
         access_ipv6=access_address(6, server.access_ipv6),
         disk_config=server.disk_config,
+        config_drive=_config_drive(server.config_drive),
         min_count=least,
         max_count=most,
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
@@ -154,6 +157,14 @@ def access_address(version: int, text: str | None) -> str | None:
                                 f"'{text}' is not an IPv{version} address.") from None  # fmt: skip
 
 
+def _config_drive(asked: object) -> bool:
+    """Whether a config drive is asked for, in the words clients have for that."""
+    word = "" if asked is None else str(asked).strip().lower()
+    if word not in YES | NO:
+        raise errors.BadRequest(why=f"Invalid input for field/attribute config_drive. Value: {asked}. It is a boolean.")
+    return word in YES
+
+
 def _hints(given: dict[str, Any]) -> dict[str, Any]:
     """The hints, with those that name things checked; what nothing here looks at is kept and shown."""
     for name in ("group", "same_host", "different_host"):
@@ -165,9 +176,6 @@ def _hints(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_offered(server: ServerCreate) -> None:
-    if server.config_drive not in {None, False, "", "false", "False", "FALSE", "0", "no", "off", "f", "n"}:
-        raise errors.BadRequest(why="config_drive: this cloud has no config drives yet; servers read their metadata from "
-                                "http://169.254.169.254 instead. Leave config_drive out.")  # fmt: skip
     if server.files:
         raise errors.BadRequest(why="personality: files cannot be put into servers; use user_data instead.")
     if server.old_block_devices:

@@ -200,6 +200,7 @@ def _view(shown: Shown, server: Server) -> ServerView:
         access_ipv6=server.access_ipv6 or "",
         links=links(call, f"/servers/{server.id}"),
         disk_config=server.disk_config,
+        config_drive="True" if server.config_drive else "",
         progress=(100 if status == "ACTIVE" else 0) if status in WITH_PROGRESS else UNSET,
         fault=_fault(server),
         pinned_zone=server.zone_wanted,

@@ -50,6 +50,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     access_ipv4: str | None = None
     access_ipv6: str | None = None
     disk_config: str = "MANUAL"
+    config_drive: bool = False
     min_count: int = 1
     max_count: int = 1
     may_have_no_disk: bool = False  # a flavor with no disk of its own takes whatever the image takes
@@ -86,6 +87,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         access_ipv4=new.access_ipv4,
         access_ipv6=new.access_ipv6,
         disk_config=new.disk_config,
+        config_drive=new.config_drive,
         created_at=now,
         updated_at=now,
     )

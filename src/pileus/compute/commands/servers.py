@@ -76,6 +76,21 @@ async def set_tags(app: Compute, caller: Caller, server: Server, tags: Sequence[
     return kept
 
 
+async def join_security_group(app: Compute, caller: Caller, server: Server, group: str) -> None:
+    """All the server's ports have the security group; raises BadRequest if it has no ports, or the network's NotFound."""
+    check_unlocked(server, caller)
+    if not (await app.networks.ports_of([server.id])).get(server.id):
+        raise errors.BadRequest(why=f"Network requires a port: instance {server.id} has none to put into '{group}'.")
+    await app.networks.join_group(server.id, server.project_id, group)
+
+
+async def leave_security_group(app: Compute, caller: Caller, server: Server, group: str) -> None:
+    """None of the server's ports has the security group; raises BadRequest if none had, or the network's NotFound."""
+    check_unlocked(server, caller)
+    if not await app.networks.leave_group(server.id, server.project_id, group):
+        raise errors.NotInGroup(group=group, server=server.id)
+
+
 async def lock_server(app: Compute, caller: Caller, server: Server, reason: str | None) -> None:
     """Only those who may unlock the server may change it."""
     by = LockedBy.OWNER if caller.project_id == server.project_id and not caller.admin else LockedBy.ADMIN

@@ -96,6 +96,7 @@ class Consoles(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True):
     """All a host is told about a server.
 
+    `config_drive`: files the guest finds on a disc labelled `config-2`, by path, in base64.
     `disk_generation`: when it differs from that of the disks there are, they are made anew from the image. `rescue`: while given,
     the server boots from a fresh disk of this image and has its own disks behind that. `snapshot`: the root disk is copied
     as it is now, whole, to a file of that name. `checkpoint`: the disks are remembered under this name before anything else is
@@ -120,6 +121,7 @@ class Wanted(msgspec.Struct, frozen=True):
     snapshot: str | None = None
     checkpoint: str | None = None
     rollback: str | None = None
+    config_drive: dict[str, str] | None = None
 
     @property
     def shape(self) -> str:

@@ -1,5 +1,6 @@
 """What a host is told about a server, derived from the server's row and its ports; and what to make of the answer."""
 
+import base64
 from collections.abc import Sequence
 
 import msgspec
@@ -8,6 +9,7 @@ from pileus.compute.agent import KIND, seen_of, wanted_body
 from pileus.compute.app import Compute
 from pileus.compute.drivers import interface
 from pileus.compute.drivers.interface import Power, Seen
+from pileus.compute.models.guests import Guest, drive_files
 from pileus.compute.models.servers import BootImage, PowerWanted, Server, ServerState
 from pileus.kit.flow.step import Fail, Wait
 from pileus.ports.network import PortFacts
@@ -72,10 +74,15 @@ async def want(
 ) -> interface.Wanted:
     """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
+    drive = _drive(Guest(server, ports, app.config.zone)) if server.config_drive else None
     wanted = document(server, ports, power)
-    wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback)
+    wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, config_drive=drive)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
+
+
+def _drive(guest: Guest) -> dict[str, str]:
+    return {path: base64.b64encode(content).decode() for path, content in drive_files(guest).items()}
 
 
 def settled_power(server: Server) -> Power:

@@ -82,6 +82,20 @@ def _network(id: str, link: str, port: PortFacts, address: Address) -> dict[str,
     return {"id": id, "link": link, "type": f"ipv{address.version}_dhcp", "network_id": port.network_id}
 
 
+def drive_files(guest: Guest) -> dict[str, bytes]:
+    """What a config drive holds, by path: what the metadata service answers."""
+    documents = {
+        "meta_data.json": msgspec.json.encode(meta_data(guest)),
+        "network_data.json": msgspec.json.encode(network_data(guest)),
+        "vendor_data.json": b"{}",
+        "vendor_data2.json": b"{}",
+    }
+    if guest.user_data is not None:
+        documents["user_data"] = guest.user_data
+    dates = (*OPENSTACK_DATES, "latest")
+    return {f"openstack/{date}/{name}": content for date in dates for name, content in documents.items()}
+
+
 def ec2_tree(guest: Guest) -> dict[str, Any]:
     """What is below latest/meta-data, as a tree: leaves are text."""
     server = guest.server

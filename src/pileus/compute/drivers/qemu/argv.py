@@ -27,7 +27,9 @@ DISKS_SLOT = 11
 RNG_SLOT = 29
 BALLOON_SLOT = 30
 MAX_NICS = DISKS_SLOT - NICS_SLOT
-MAX_DISKS = RNG_SLOT - DISKS_SLOT
+CONFIG_SLOT = RNG_SLOT - 1
+MAX_DISKS = CONFIG_SLOT - DISKS_SLOT - 1  # one more to rescue from
+CONFIG_FILE = "config.iso"
 
 NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
 
@@ -79,6 +81,7 @@ def argv(server: Wanted, accel: Accel, fds: Descriptors) -> list[str]:
         *_video(server),
         *(word for at, nic in enumerate(server.nics) for word in _nic(at, nic, fds.taps[nic.port_id])),
         *(word for at, disk in enumerate(disk_files(server)) for word in _disk(at, disk)),
+        *(_config() if server.config_drive is not None else ()),
         *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
         *("-device", f"virtio-balloon-pci,free-page-reporting=on,addr={BALLOON_SLOT:#x}"),
         *(("-incoming", f"fd:{fds.memory}") if fds.memory is not None else ()),
@@ -150,6 +153,13 @@ def _disk(at: int, disk: DiskFile) -> list[str]:
     words += _blockdev(driver="qcow2", node_name=name, file=f"{name}-file", backing=base, discard="unmap")
     words += ["-device", f"virtio-blk-pci,id={name},drive={name},addr={DISKS_SLOT + at:#x},bootindex={at + 1}"]
     return words
+
+
+def _config() -> list[str]:
+    """The disc the guest reads what it is from, as a disk: this machine has no drive for discs."""
+    words = _blockdev(driver="file", node_name="config-file", filename=CONFIG_FILE, read_only=True)
+    words += _blockdev(driver="raw", node_name="config", file="config-file", read_only=True)
+    return [*words, "-device", f"virtio-blk-pci,id=config,drive=config,addr={CONFIG_SLOT:#x}"]
 
 
 def _blockdev(**options: str | bool | None) -> list[str]:

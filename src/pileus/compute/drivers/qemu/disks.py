@@ -7,6 +7,7 @@ it there for its servers when the cache drops it. Formats are always said, never
 """
 
 import asyncio
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from pathlib import Path
 import msgspec
 
 from pileus.compute.drivers.interface import DriverError, Image, Wanted
-from pileus.compute.drivers.qemu.argv import DiskFile, disk_files
+from pileus.compute.drivers.qemu.argv import CONFIG_FILE, DiskFile, disk_files
 from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
 from pileus.kit.run import ProgramFailed, run
 from pileus.ports.image_files import ImageFiles
 
+CONFIG_LABEL = "config-2"
 GIB = 2**30
 QEMU_IMG_S = 300.0
 
@@ -122,6 +125,22 @@ class Disks:
         await qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
         (home.guest / part).rename(file)
         return True
+
+
+def write_config(server: Wanted, home: Home) -> None:
+    """The disc with what the guest is told about itself is there, as it is told now."""
+    if server.config_drive is None:
+        return
+    files = {path: base64.b64decode(content) for path, content in server.config_drive.items()}
+    part, file = home.guest / f"{CONFIG_FILE}.part", home.guest / CONFIG_FILE
+    part.unlink(missing_ok=True)
+    # Never through a link that a guest's user may have put there.
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
+    with os.fdopen(handle, "wb") as out:
+        out.write(iso(CONFIG_LABEL, files))
+        if home.uid is not None:
+            os.fchown(out.fileno(), home.uid, home.uid)
+    part.rename(file)
 
 
 class Checkpoint(msgspec.Struct):

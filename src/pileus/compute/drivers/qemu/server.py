@@ -31,7 +31,7 @@ from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Des
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail, trim
 from pileus.compute.drivers.qemu.copies import Copies
-from pileus.compute.drivers.qemu.disks import Disks
+from pileus.compute.drivers.qemu.disks import Disks, write_config
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
 from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
 from pileus.compute.drivers.qemu.monitor import Monitor
@@ -372,6 +372,7 @@ class Server:
     async def _start(self, wanted: Wanted) -> None:
         for nic in wanted.nics:
             await self._means.plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
+        await asyncio.to_thread(write_config, wanted, self._home)
         accel = await self._means.accel.choose()
         with contextlib.ExitStack() as ours:
             before = self._home.run()
