@@ -314,6 +314,25 @@ async def test_a_question_nobody_comes_for_fails_soon(cloud):
             await c.asks.ask("b", {}, deadline_s=0.05)
 
 
+async def test_a_question_told_to_an_agent_that_died_is_told_to_the_next(cloud):
+    async with cloud() as c:
+        dialler = await c.join("b")
+        dead = asyncio.create_task(dialler.ask("GET", "/v1/asks?timeout=20"))  # polls, and will never answer
+        await until(lambda: c.asks._news.get("b"))
+        asking = asyncio.create_task(c.asks.ask("b", {"server": "1"}))
+        assert b'"server":"1"' in await dead
+
+        async def tell(body):
+            return {"text": "here"}
+
+        listening = asyncio.create_task(Answers(dialler, tell, tell).listen())
+        try:
+            assert await asyncio.wait_for(asking, 5) == {"text": "here"}
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
 async def test_one_host_cannot_answer_for_another(cloud):
     async with cloud() as c:
         other = await c.join("c")

@@ -13,7 +13,7 @@ from pileus.kit.observe.log import log_of
 log = log_of(__name__)
 
 POLL_S = 20.0
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 2.0  # with the time a connection may take, less than whoever asks is ready to wait
 
 
 class Answers:
@@ -29,6 +29,7 @@ class Answers:
         self._tell = tell
         self._connect = connect
         self._tasks: set[asyncio.Task[None]] = set()
+        self._last = 0
 
     async def listen(self) -> None:
         """Never returns; questions are answered meanwhile."""
@@ -48,8 +49,11 @@ class Answers:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _poll(self) -> None:
-        found = await self._dialler.get(list[Ask], f"{ASKS}?timeout={POLL_S:g}", deadline_s=POLL_S + 5)
+        found = await self._dialler.get(
+            list[Ask], f"{ASKS}?after={self._last}&timeout={POLL_S:g}", deadline_s=POLL_S + 5
+        )
         for ask in found:
+            self._last = max(self._last, ask.id)
             task = asyncio.create_task(self._answer(ask))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

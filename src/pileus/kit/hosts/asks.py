@@ -8,6 +8,7 @@ question that nobody comes for fails soon.
 
 import asyncio
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -47,13 +48,22 @@ class CannotTell(Unavailable):
     """Host {host}: {why}"""
 
 
+class Open(msgspec.Struct, frozen=True):
+    """A question somebody waits for the answer to."""
+
+    host: str
+    ask: Ask
+    answer: "asyncio.Future[Reply | Stream]"
+
+
 class Asks:
     """Questions under way. They live in this process: a host asks the controller it listens to."""
 
     def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-        self._waiting: defaultdict[str, asyncio.Queue[Ask]] = defaultdict(asyncio.Queue)
-        self._open: dict[int, tuple[str, asyncio.Future[Reply | Stream]]] = {}
+        # Hosts ask for what came after the last they saw, so a restarted controller must not count from the beginning.
+        self._numbers = itertools.count(time.time_ns() // 1_000_000)
+        self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._open: dict[int, Open] = {}
 
     async def ask(self, host: str, body: Body, deadline_s: float = DEADLINE_S) -> Body:
         """The host's answer; raises Unavailable when it has none or does not come in time."""
@@ -78,8 +88,8 @@ class Asks:
     async def _put(self, host: str, body: Body, deadline_s: float, *, stream: bool) -> Reply | Stream:
         question = Ask(next(self._numbers), body, stream)
         answer: asyncio.Future[Reply | Stream] = asyncio.get_running_loop().create_future()
-        self._open[question.id] = (host, answer)
-        self._waiting[host].put_nowait(question)
+        self._open[question.id] = Open(host, question, answer)
+        self._news.pop(host, asyncio.Event()).set()
         try:
             async with asyncio.timeout(deadline_s):
                 found = await answer
@@ -92,17 +102,23 @@ class Asks:
         return found
 
     async def _next(self, asked: Asked) -> Told:
-        """The questions for the host that asks; an empty list after a while."""
-        queue = self._waiting[asked.host]
-        found: list[Ask] = []
+        """The open questions for the host that asks, after the last it saw; an empty list after a while.
+
+        A question is not taken away by being told: the answer to a host that was just cut off or killed is lost.
+        """
+        after = number(asked, "after")
+        found = self._for(asked.host, after)
         try:
             async with asyncio.timeout(min(number(asked, "timeout"), LONGEST_S)):
-                found.append(await queue.get())
+                while not found:
+                    await self._news[asked.host].wait()
+                    found = self._for(asked.host, after)
         except TimeoutError:
-            return Told(found)
-        while not queue.empty():
-            found.append(queue.get_nowait())
-        return Told([ask for ask in found if ask.id in self._open])
+            found = []
+        return Told(found)
+
+    def _for(self, host: str, after: float) -> list[Ask]:
+        return [one.ask for one in self._open.values() if one.host == host and one.ask.id > after]
 
     async def _answered(self, asked: Asked) -> Told:
         self._asker(asked).set_result(asked.decoded(Reply))
@@ -119,10 +135,10 @@ class Asks:
         return hand_over
 
     def _asker(self, asked: Asked) -> "asyncio.Future[Reply | Stream]":
-        host, answer = self._open.get(int(asked.path["id"]) if asked.path["id"].isdigit() else 0, ("", None))
-        if answer is None or host != asked.host or answer.done():
+        found = self._open.get(int(asked.path["id"]) if asked.path["id"].isdigit() else 0)
+        if found is None or found.host != asked.host or found.answer.done():
             raise TooLate
-        return answer
+        return found.answer
 
 
 class TooLate(Problem):

@@ -8,6 +8,7 @@ one card, or one whose card is not ours to take, joins as well.
 """
 
 import ipaddress
+import json
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,8 @@ import msgspec
 from pileus.kit.run import ProgramFailed, run
 from pileus.network.drivers.interface import DriverError
 from pileus.network.drivers.ovn import namespace
-from pileus.network.drivers.ovn.daemons import Daemons
+from pileus.network.drivers.ovn.daemons import SWITCH, Daemons
+from pileus.network.drivers.ovn.jsonrpc import RpcFailed
 from pileus.network.drivers.ovn.place import PHYSICAL_BRIDGE, Place
 
 GENEVE_PORT = 6081
@@ -45,7 +47,9 @@ async def ensure_underlay(place: Place, daemons: Daemons, underlay: Underlay) ->
         await _ensure_pair(place)
         await run(["ip", "address", "replace", f"{machine}/30", "dev", place.underlay])
         await run(["ip", "link", "set", place.underlay, "up"])
-        await run(["ip", "-n", space, "link", "set", _INNER, "up"])
+        # The bridge's local port answers ARP for the tunnel address; this device, a port of that bridge, would do so too,
+        # with a MAC at which no tunnel ends.
+        await run(["ip", "-n", space, "link", "set", _INNER, "arp", "off", "up"])
         await run(["ethtool", "-K", place.underlay, "tx", "off"])
         await run(["nsenter", f"--net={namespace.NAMESPACES / space}", "ethtool", "-K", _INNER, "tx", "off"])
         await daemons.vsctl(
@@ -57,8 +61,9 @@ async def ensure_underlay(place: Place, daemons: Daemons, underlay: Underlay) ->
         await run(["ip", "-n", space, "link", "set", PHYSICAL_BRIDGE, "up"])
         await run(["ip", "-n", space, "address", "replace", f"{tunnel}/30", "dev", PHYSICAL_BRIDGE])
         await run(["ip", "-n", space, "route", "replace", "default", "via", machine, "dev", PHYSICAL_BRIDGE])
+        await _introduce(place, daemons, machine)
         await _ensure_translation(place, underlay.address, tunnel)
-    except ProgramFailed as failed:
+    except (ProgramFailed, RpcFailed) as failed:
         raise DriverError("link the hosts", str(failed)) from failed
 
 
@@ -81,6 +86,12 @@ async def _ensure_pair(place: Place) -> None:
         await run(["ip", "-n", place.namespace, "link", "delete", _INNER])
     pair = ["ip", "link", "add", place.underlay, "type", "veth", "peer", "name", _INNER, "netns", place.namespace]
     await run(pair)
+
+
+async def _introduce(place: Place, daemons: Daemons, machine: str) -> None:
+    """The switch knows the machine's MAC: it would ask for it otherwise, and drop the first packets of each connection."""
+    (link,) = json.loads((await run(["ip", "-json", "link", "show", place.underlay])).out)
+    await daemons.control(SWITCH, "tnl/neigh/set", PHYSICAL_BRIDGE, machine, link["address"])
 
 
 async def _ensure_translation(place: Place, address: str, tunnel: str) -> None:
