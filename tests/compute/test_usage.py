@@ -43,6 +43,8 @@ async def test_usage_of_others_is_for_admins() -> None:
         found = (await world.ask("GET", f"{PATH}?detailed=1&{_range(world)}", by="root")).body["tenant_usages"]
         assert ["p1"] == [each["tenant_id"] for each in found]
         assert 1 == len(found[0]["server_usages"])
+        found = (await world.ask("GET", f"{PATH}?detailed=True&{_range(world)}", by="root")).body["tenant_usages"]
+        assert 1 == len(found[0]["server_usages"])
         assert {"tenant_usage": {}} == (await world.ask("GET", f"{PATH}/p7?{_range(world)}", by="root")).body
 
 

@@ -18,6 +18,7 @@ from pileus.kit.http.dialect import next_link
 PATH = "/os-simple-tenant-usage"
 PAGED = "2.40"
 MOST = 1000
+YES = frozenset({"1", "true", "yes", "on", "t", "y"})
 SHOW = reader("os-simple-tenant-usage:show")
 
 
@@ -157,7 +158,7 @@ async def index(call: Call[Compute], query: UsageQuery) -> UsageList:
     projects: dict[str, list[Ran]] = {}
     for one in ran:
         projects.setdefault(one.project_id, []).append(one)
-    each = query.detailed == "1"
+    each = (query.detailed or "").lower() in YES
     usages = [_project(call, project, those, period, each=each) for project, those in projects.items()]
     return UsageList(usages=usages, links=links)
 
