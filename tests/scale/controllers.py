@@ -92,6 +92,15 @@ keys_dir = "{folder}/keys"
         self.kills += 1
         self.end()
 
+    async def hang(self, seconds: float) -> None:
+        """The process stands still for so long, as when its machine is suspended, and then goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     async def ask(self, method: str, path: str, body: Any = None) -> Answered:
         """What the controller answers the admin; raises Away."""
         if not self._token:
