@@ -107,12 +107,7 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
     server = body.server
     _check_offered(server)
     zone, host = _place(call, server)
-    least = server.min_count if server.min_count is not UNSET else 1
-    most = server.max_count if server.max_count is not UNSET else least
-    if least > most:
-        raise errors.BadRequest(why="min_count must be <= max_count")
-    if most > MOST_AT_ONCE:
-        raise errors.BadRequest(why=f"max_count is {most}; one request makes at most {MOST_AT_ONCE} servers.")
+    least, most = _counts(server)
     if len(server.tags) > 50:
         raise errors.BadRequest(why="The number of tags exceeded the per-server limit 50")
     nics = _nics(server)
@@ -144,6 +139,17 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         max_count=most,
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
     )
+
+
+def _counts(server: ServerCreate) -> tuple[int, int]:
+    """How many servers at least, and at most."""
+    least = server.min_count if server.min_count is not UNSET else 1
+    most = server.max_count if server.max_count is not UNSET else least
+    if least > most:
+        raise errors.BadRequest(why="min_count must be <= max_count")
+    if most > MOST_AT_ONCE:
+        raise errors.BadRequest(why=f"max_count is {most}; one request makes at most {MOST_AT_ONCE} servers.")
+    return least, most
 
 
 def access_address(version: int, text: str | None) -> str | None:

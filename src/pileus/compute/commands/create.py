@@ -62,7 +62,6 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     flavor = await _flavor(app, caller, new)
     size = size_of(flavor)
     image = await boot_image(app, caller, new.image_id, size, may_have_no_disk=new.may_have_no_disk)
-    key = await key_named(app, caller.user_id, new.key_name)
     check_user_data(new.user_data)
     await _check_place(app, new)
     await quotas.check_metadata(app, project_id, new.metadata)
@@ -76,7 +75,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         reservation_id=f"r-{secrets.token_hex(4)}",
         flavor=size,
         image=image,
-        key=key,
+        key=await key_named(app, caller.user_id, new.key_name),
         user_data=new.user_data,
         metadata=dict(new.metadata),
         tags=tuple(new.tags),
