@@ -56,6 +56,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
     assert public is not None, "the cloud was not furnished with an external network"
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
+    hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
     workspace = str(state / "conformance")
     return {
         "DEFAULT": {"debug": True, "log_file": f"{workspace}/tempest.log", "use_stderr": False},
@@ -68,7 +69,8 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
             "flavor_ref": _flavor(admin, "m1.nano"),
             "flavor_ref_alt": _flavor(admin, "m1.tiny"),
             "build_timeout": 300 if real else 30,
-            "hypervisor_type": admin.get("compute", "/os-hypervisors/detail")["hypervisors"][0]["hypervisor_type"],
+            "hypervisor_type": hypervisors[0]["hypervisor_type"],
+            "min_compute_nodes": len(hypervisors),
         },
         "network": {"public_network_id": public["id"], "floating_network_name": public["name"]},
         "network-feature-enabled": {"api_extensions": ",".join(sorted(extensions | (set(ASKED) - later)))},

@@ -26,6 +26,7 @@ HOME = ROOT / "tests" / "conformance"
 EXPECTED = HOME / "expected_failures.txt"
 PINNED = ROOT / "requirements" / "conformance.txt"
 FAKES = ("--compute", "fake", "--network", "fake")
+PILEUS = (sys.executable, "-m", "pileus.main.cli")
 SERVICES = ("identity", "image", "network", "compute", "scenario")
 NEEDED = (packages.Program("iputils-ping", "ping"),)  # Tempest asks servers whether they are there
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
@@ -34,6 +35,10 @@ SHOWN = 40
 
 class NoEnvironment(Problem):
     """Tempest could not be installed; see that a package index can be reached (pip's own settings apply). {why}"""
+
+
+class NoToken(Problem):
+    """No host can join, as no token was told: {said}"""
 
 
 class NothingRan(Problem):
@@ -113,10 +118,16 @@ def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Resu
     # Short: the paths of sockets below it are limited to 107 bytes. Servers run as users of their own and look inside.
     state = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
     state.chmod(0o755)
+    second = state / "second"
     try:
         _up(state, suite)
+        if not suite.real:  # a second real one takes a network namespace, with an OVS of its own
+            _join(state, second)
+        _configure(state, suite)
         return _tempest(python, state, suite, only)
     finally:
+        if second.exists():
+            _pileus("destroy", "--yes", "--state", str(second), check=False)
         _pileus("destroy", "--yes", "--state", str(state), check=False)
         shutil.rmtree(state, ignore_errors=True)
 
@@ -127,12 +138,27 @@ def _up(state: Path, suite: Suite) -> None:
     _say(f"--- {suite.name}: a cloud {'of real servers' if suite.real else 'of fakes'}")
     listen = f"127.0.0.1:{free_port()}"
     _pileus("up", "--state", str(state), "--listen", listen, "--config", str(HOME / "gate.toml"), *suite.options)
+
+
+def _join(state: Path, second: Path) -> None:
+    """The cloud has a second host, called `second`."""
+    from pileus.kit.http.server import free_port
+
+    asking = [*PILEUS, "host", "token", "--state", str(state), "--listen", f"127.0.0.1:{free_port()}"]
+    said = subprocess.run(asking, env=_environment(), capture_output=True, text=True, check=True).stdout
+    found = re.search(r"join (\S+) --token (\S+)", said)
+    if found is None:
+        raise NoToken(said=said)
+    _pileus("join", found[1], "--token", found[2], "--name", "second", "--state", str(second))
+
+
+def _configure(state: Path, suite: Suite) -> None:
     configure = [sys.executable, str(HOME / "configure.py"), str(state), str(_workspace(state) / "tempest.conf")]
     subprocess.run([*configure, *(["--real"] if suite.real else [])], env=_environment(), check=True)
 
 
 def _pileus(*arguments: str, check: bool = True) -> None:
-    subprocess.run([sys.executable, "-m", "pileus.main.cli", *arguments], env=_environment(), check=check)
+    subprocess.run([*PILEUS, *arguments], env=_environment(), check=check)
 
 
 def _environment() -> dict[str, str]:
