@@ -187,3 +187,13 @@ async def test_a_network_is_ipv6_through_and_through(net: Open) -> None:
         rule = {"direction": "ingress", "ethertype": "IPv6", "protocol": "ipv6-icmp", "port_range_min": 128}
         made = await n.make("security-group-rules", security_group_id=group, remote_ip_prefix="2001:db8::/32", **rule)
         assert ("IPv6", "ipv6-icmp") == (made["ethertype"], made["protocol"])
+
+
+async def test_ipv6_needs_an_mtu_it_works_with(net: Open) -> None:
+    async with net() as n:
+        narrow = (await n.make("networks", mtu=1200))["id"]
+        refused = await n.post("subnets", network_id=narrow, ip_version=6, cidr="2001:db8::/64")
+        assert (400, "InvalidInput") == (refused.status, refused.kind)
+        assert 200 == (await n.put("networks", narrow, mtu=1280)).status
+        await _six(n, narrow)
+        assert 400 == (await n.put("networks", narrow, mtu=1279)).status

@@ -18,6 +18,7 @@ from pileus.network.errors import (
     NoNetworkAvailable,
     RbacPolicyInUse,
 )
+from pileus.network.models.ipv6 import check_mtu
 from pileus.network.models.requests import NewNetwork
 from pileus.network.models.resources import METADATA, Network
 from pileus.network.models.sharing import EVERYBODY, EXTERNAL, SHARED
@@ -128,6 +129,9 @@ async def update_network(app: App, network: Network, values: Mapping[str, object
         mtu = values.get("mtu")
         if isinstance(mtu, int) and not 68 <= mtu <= limit:
             raise InvalidInput(why=f"MTU {mtu} is not between 68 and {limit}, the most this network carries")
+        if isinstance(mtu, int):
+            for subnet in await subnet_rows.subnets_on(app.db, network.id):
+                check_mtu(subnet.ip_version, mtu)
         await change(app, rows.CHANGE, network, values)
         if values.get("is_default"):
             await app.db.run(rows.NO_MORE_DEFAULT, of_id=network.id)

@@ -10,7 +10,7 @@ from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import BadRequest, GatewayIpInUse, InvalidInput, NetworkSubnetPoolAffinityError, SubnetInUse
 from pileus.network.models import blocks
-from pileus.network.models.ipv6 import automatic, check_modes
+from pileus.network.models.ipv6 import automatic, check_modes, check_mtu
 from pileus.network.models.requests import NewSubnet
 from pileus.network.models.resources import METADATA, HostRoute, Network, Pool, Subnet
 from pileus.network.store import addresses as address_rows
@@ -22,6 +22,7 @@ MAX_HOST_ROUTES = 20
 
 async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet:
     """The network has the subnet, and if it answers DHCP, a port for metadata."""
+    check_mtu(wanted.ip_version, network.mtu)
     cidr, pool_id = await _block(app, network, wanted)
     block, gateway, pools = _laid_out(wanted, cidr)
     clash = blocks.overlaps(block, [subnet.cidr for subnet in await rows.subnets_on(app.db, network.id)])

@@ -6,6 +6,7 @@ from pileus.network.errors import InvalidCIDRForIPv6AddressMode, InvalidInput
 from pileus.network.models.blocks import Block
 from pileus.network.models.resources import Subnet
 
+LEAST_MTU = 1280
 AUTOMATIC = frozenset(("slaac", "dhcpv6-stateless"))
 _FLIPPED = 0x02 << 56  # the universal/local bit of an interface identifier
 
@@ -13,6 +14,12 @@ _FLIPPED = 0x02 << 56  # the universal/local bit of an interface identifier
 def automatic(subnet: Subnet) -> bool:
     """Whether guests of the subnet make their addresses themselves, so that only one fits each MAC."""
     return subnet.ip_version == 6 and (subnet.ipv6_address_mode or subnet.ipv6_ra_mode) in AUTOMATIC
+
+
+def check_mtu(ip_version: int, mtu: int) -> None:
+    """Raises InvalidInput for an MTU that IPv6 does not work with."""
+    if ip_version == 6 and mtu < LEAST_MTU:
+        raise InvalidInput(why=f"IPv6 needs an MTU of at least {LEAST_MTU}, not {mtu}")
 
 
 def check_modes(block: Block, ra_mode: str | None, address_mode: str | None, *, dhcp: bool) -> None:
