@@ -95,3 +95,14 @@ async def test_plugs_the_ports_that_a_server_has() -> None:
     assert {"a"} == sockets.plugged
     await fake.ensure_gone(server.id)
     assert set() == sockets.plugged
+
+
+async def test_copies_are_disks_that_tools_take() -> None:
+    fake = Fake()
+    await fake.ensure(a_server(snapshot="one"))
+    (seen,) = (await fake.observe()).values()
+    assert seen.snapshot is not None
+    disk = Path(seen.snapshot.file).read_bytes()
+    assert (b"QFI\xfb", 2**30) == (disk[:4], int.from_bytes(disk[24:32], "big"))
+    await fake.close()
+    assert not Path(seen.snapshot.file).exists()

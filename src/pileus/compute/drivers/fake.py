@@ -5,12 +5,17 @@ failures, lost power and what guests print are scripted by whoever holds it.
 """
 
 import asyncio
+import shutil
 import socket
+import tempfile
+import weakref
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
+from pileus.compute.drivers.empty_disk import empty_qcow2
 from pileus.compute.drivers.interface import (
     ABSENT,
     Changed,
@@ -60,6 +65,7 @@ class Fake:
         self._deaf: set[str] = set()
         self._changed: Changed = lambda id: None
         self._pids = iter(range(100_000, 2**31))
+        self._copies: Path | None = None
         self._consoles: set[asyncio.Task[None]] = set()
 
     # The script.
@@ -117,8 +123,7 @@ class Fake:
         await self._plug_in(pretence.wanted.nics, server.nics)
         pretence.wanted = server
         self._settle(pretence)
-        copy = Copy(server.snapshot, f"/fake/{server.id}/{server.snapshot}") if server.snapshot else None
-        pretence.seen = msgspec.structs.replace(pretence.seen, snapshot=copy)
+        pretence.seen = msgspec.structs.replace(pretence.seen, snapshot=self._copy(server))
 
     async def ensure_power(self, id: str, power: Power) -> None:
         await self._obey("ensure_power")
@@ -142,6 +147,9 @@ class Fake:
         for task in self._consoles:
             task.cancel()
         await asyncio.gather(*self._consoles, return_exceptions=True)
+        if self._copies is not None:
+            shutil.rmtree(self._copies)
+            self._copies = None
 
     # Consoles.
 
@@ -174,6 +182,20 @@ class Fake:
             await self._plug.ensure_unplugged(port_id)
         for nic in after:
             await self._plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
+
+    def _copy(self, server: Wanted) -> Copy | None:
+        """The copy that is wanted, of an empty disk; no other is kept."""
+        if server.snapshot is None:
+            if self._copies is not None:
+                (self._copies / f"{server.id}.qcow2").unlink(missing_ok=True)
+            return None
+        if self._copies is None:
+            self._copies = Path(tempfile.mkdtemp(prefix="pileus-fake-"))
+            # Whoever does not close it, as a process that is to have died, leaves nothing over either.
+            weakref.finalize(self, shutil.rmtree, self._copies, ignore_errors=True)
+        file = self._copies / f"{server.id}.qcow2"
+        file.write_bytes(empty_qcow2(max(1, server.root.size_gib) * 2**30))
+        return Copy(server.snapshot, str(file))
 
     async def _obey(self, verb: str) -> None:
         if self._delays.get(verb):
