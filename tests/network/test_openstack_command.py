@@ -87,3 +87,35 @@ def test_what_is_for_administrators(cloud: RunningCloud) -> None:
     assert ask("availability zone list --network")
     ask("ip availability show public")
     assert "get_agent" in cloud.openstack("network agent list", fails=True)
+
+
+def test_pools_scopes_sharing_and_ipv6(cloud: RunningCloud) -> None:
+    def admin(line: str) -> object:
+        return cloud.openstack(line, as_="admin")
+
+    ask = cloud.openstack
+    ask("address scope create --ip-version 4 plan")
+    pool = ask("subnet pool create --pool-prefix 10.40.0.0/16 --default-prefix-length 24 --address-scope plan pool")
+    assert ["10.40.0.0/16"] == pool["prefixes"]
+    network = ask("network create both")
+    four = ask("subnet create --network both --subnet-pool pool --ip-version 4 four")
+    assert ("10.40.0.0/24", pool["id"]) == (four["cidr"], four["subnetpool_id"])
+    ask(
+        "subnet create --network both --ip-version 6 --ipv6-ra-mode slaac --ipv6-address-mode slaac"
+        " --subnet-range 2001:db8:5::/64 six"
+    )
+    port = ask("port create --network both --mac-address fa:16:3e:00:00:01 --dns-name web here")
+    assert "2001:db8:5:0:f816:3eff:fe00:1" in [fixed["ip_address"] for fixed in port["fixed_ips"]]
+
+    assert ask("network show both")["ipv4_address_scope"] == ask("address scope show plan")["id"]
+    other = admin("project show admin")
+    assert isinstance(other, dict)
+    share = "network rbac create --type network --action access_as_shared --target-project"
+    policy = ask(f"{share} {other['id']} {network['id']}")
+    assert other["id"] == ask(f"network rbac show {policy['id']}")["target_project_id"]
+    assert True is ask("network rbac list --type network")[0]["ID"].startswith(policy["id"])
+    ask(f"network rbac delete {policy['id']}")
+
+    assert "No default" in ask("network auto allocated topology create --check-resources", fails=True)
+    for line in ("port delete here", "network delete both", "subnet pool delete pool", "address scope delete plan"):
+        ask(line)
