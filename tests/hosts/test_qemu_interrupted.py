@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.compute.drivers.contract import Watcher, has
 from tests.hosts.qemu_world import QemuWorld, a_nic, qemu_world, qemus_in
 
 from pileus.compute.drivers.interface import PowerSeen, Wanted
+from pileus.compute.drivers.qemu.home import Home
 
 pytestmark = pytest.mark.host
 
@@ -74,3 +76,19 @@ async def _mends(world: QemuWorld, server: Wanted) -> None:
     await hypervisor.ensure_gone(server.id)
     assert [] == qemus_in(world.state)
     await hypervisor.close()
+
+
+async def test_an_end_that_was_ours_is_no_crash_when_we_die_before_it_is_noted(tmp_path: Path) -> None:
+    async with qemu_world(tmp_path) as world:
+        server = world.wanted()
+        await Watcher(world.hypervisor).make(server, has(PowerSeen.ON))
+        (pid,) = qemus_in(tmp_path)
+        home = Home(tmp_path / "servers", server.id)
+        home.keep_run(msgspec.structs.replace(home.run(), ending=True))
+        await world.hypervisor.close()  # as far as the next one knows, we were killed here
+        door = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGTERM)
+        assert (await asyncio.to_thread(select.select, [door], [], [], 10))[0]
+        os.close(door)
+        seen = (await world.begin_anew().observe())[server.id]
+        assert (seen.power, seen.exit_reason) == (PowerSeen.OFF, None)

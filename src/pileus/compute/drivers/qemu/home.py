@@ -34,7 +34,8 @@ class Run(msgspec.Struct, frozen=True):
     """What must be known of a server after we were restarted.
 
     `ran`: power on was once fulfilled, so a server that is off has ended by itself. `stop_by`: the guest was asked to
-    power off, and is made to at that moment (seconds since the epoch).
+    power off, and is made to at that moment (seconds since the epoch). `ending`: we are ending it, so that an end nobody
+    watched, because we were killed meanwhile, is no crash.
     """
 
     done: Restarts = Restarts()
@@ -45,6 +46,7 @@ class Run(msgspec.Struct, frozen=True):
     started_at: dt.datetime | None = None
     stop_by: float | None = None
     ended: Ended | None = None
+    ending: bool = False
     disks_ready: bool = False
     shape: str = ""  # of what runs, or will: see Wanted.shape
     saved: bool = False  # its memory is in the file, from which it goes on

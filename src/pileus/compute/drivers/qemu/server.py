@@ -98,10 +98,19 @@ class Server:
     async def _bring(self, wanted: Wanted) -> None:
         acts: list[Act] = []
         while len(acts) < MOST_ACTS:
-            acts.append(next_act(wanted, self._home.run(), await self._status(), time.time()))
+            acts.append(next_act(wanted, self._home.run(), await self._status_for(wanted), time.time()))
             if not await self._do(acts[-1], wanted):
                 return
         raise DriverError("The server does not settle", ", ".join(act.name for act in acts).lower())
+
+    async def _status_for(self, wanted: Wanted) -> str | None:
+        """QEMU's word for its state. One that hangs does not give it, and a hard reboot is what people then ask for."""
+        try:
+            return await self._status()
+        except DriverError:
+            if wanted.restarts.hard > self._home.run().done.hard:
+                return "running"
+            raise
 
     def _keep(self, wanted: Wanted) -> None:
         before, run = self._home.wanted(), self._home.run()
@@ -182,19 +191,28 @@ class Server:
         """The process is known if there is one, and its end has been noted if it ended."""
         if not self._searched:
             self._searched = True
-            run = self._home.run()
-            found = processes.find(self._home.id, run.pid, run.born, self._home.guest)
-            if found is not None:
-                self._watch(found)
-                if run.pid != found.pid:
-                    self._home.keep_run(msgspec.structs.replace(run, ran=True, pid=found.pid, born=found.born))
-            elif run.pid is not None:
-                self._note_end(UNWATCHED)
+            self._search()
         if self._process is not None and self._process.ended.is_set():
             if self._process.expected:
                 self._forget_process()
+                if self._home.run().ending:
+                    self._remember(pid=None, born=None, ending=False)
             else:
                 self._note_end(self._process.cause or UNWATCHED)
+
+    def _search(self) -> None:
+        """What runs is watched again; what ran when we were last here, and runs no more, has ended."""
+        run = self._home.run()
+        found = processes.find(self._home.id, run.pid, run.born, self._home.guest)
+        if found is not None:
+            found.expected = run.ending
+            self._watch(found)
+            if run.pid != found.pid:
+                self._home.keep_run(msgspec.structs.replace(run, ran=True, pid=found.pid, born=found.born))
+        elif run.pid is not None and run.ending:
+            self._remember(pid=None, born=None, ending=False)
+        elif run.pid is not None:
+            self._note_end(UNWATCHED)
 
     def _watch(self, process: processes.Process) -> None:
         self._process = process
@@ -443,6 +461,8 @@ class Server:
         if process is None:
             return
         process.expected = True
+        if self._home.path.exists():
+            self._remember(ending=True)
         for word in (first, signal.SIGKILL):
             process.send(word)
             with contextlib.suppress(TimeoutError):
@@ -452,7 +472,7 @@ class Server:
             raise DriverError("QEMU does not end", f"process {process.pid} ignores SIGKILL, its disk may hang")
         self._forget_process()
         if self._home.path.exists():
-            self._remember(pid=None, born=None)
+            self._remember(pid=None, born=None, ending=False)
 
 
 def _exit_reason(run: Run, status: str | None) -> str | None:
