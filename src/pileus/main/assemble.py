@@ -22,7 +22,7 @@ from pileus.kit.db import Database
 from pileus.kit.db.database import is_postgres
 from pileus.kit.errors import Invalid
 from pileus.kit.flow.engine import Engine
-from pileus.kit.flow.leases import Leases
+from pileus.kit.flow.leases import BEAT_S, Leases
 from pileus.kit.flow.standing import Reconcilers, Standing
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.asks import Asks
@@ -112,8 +112,25 @@ class Cloud:
         await self._reconcilers.start()
         await self.frame.engine.start()
         if self._agent is not None:
+            await self._only_agent()
             await self._agent.start()
             log.info("the host is at work")
+
+    async def _only_agent(self) -> None:
+        """No other controller acts for this host; two of them would undo each other's work."""
+        leases, host = self.frame.leases, machine.host_name(self.frame.settings)
+        warned = False
+        while leases is not None:
+            try:
+                if await leases.has(f"agent of {host}"):
+                    return
+            except Exception as failed:  # noqa: BLE001  the database may be away; the log says so
+                log.broke("whose this host is cannot be read", failed)
+            if not warned:
+                remedy = "agent = false, or another host_name"
+                log.error("another controller acts for this host: this one waits", host=host, remedy=remedy)
+                warned = True
+            await asyncio.sleep(BEAT_S)
 
     async def stop(self) -> None:
         """Nothing goes on any more in this process; servers and networks are left as they are."""
