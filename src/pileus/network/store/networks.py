@@ -10,10 +10,9 @@ from pileus.kit.db import Database, Listing, command, query, scalar, upsert
 from pileus.network.errors import NetworkNotFound
 from pileus.network.models.resources import Network
 from pileus.network.models.sharing import SHARED
-from pileus.network.store.pools import scopes_of
 from pileus.network.store.rows import Test, any_of, change_of, delete_of, standard_filters, standard_sorts
 from pileus.network.store.sharing import granted
-from pileus.network.tables import networks, rbac_policies, subnets
+from pileus.network.tables import networks, rbac_policies, subnetpools, subnets
 
 
 def _visible(test: Test) -> sa.ColumnElement[bool]:
@@ -49,10 +48,11 @@ INSERT = command(upsert(networks, ["network_type", "physical_network", "segmenta
 CHANGE = change_of(networks)
 DELETE = delete_of(networks)
 SUBNETS_OF = query(
-    select(subnets.c.network_id, subnets.c.id)
+    select(subnets.c.network_id, subnets.c.id, subnets.c.ip_version, subnetpools.c.address_scope_id)
+    .join_from(subnets, subnetpools, subnetpools.c.id == subnets.c.subnetpool_id, isouter=True)
     .where(subnets.c.network_id.in_(bindparam("ids", expanding=True)))
     .order_by(subnets.c.created_at, subnets.c.id),
-    tuple[str, str],
+    tuple[str, str, int, str | None],
 )
 FIND = query(
     select(*networks.c).where(
@@ -85,10 +85,11 @@ NO_MORE_DEFAULT = command(
 async def with_subnets(db: Database, found: Sequence[Network]) -> list[Network]:
     """The networks with the ids of their subnets, and the address scopes these are in."""
     inside: dict[str, list[str]] = {}
+    scopes: dict[tuple[str, int], str | None] = {}
     if found:
-        for network_id, subnet_id in await db.all(SUBNETS_OF, ids=[network.id for network in found]):
+        for network_id, subnet_id, version, scope in await db.all(SUBNETS_OF, ids=[network.id for network in found]):
             inside.setdefault(network_id, []).append(subnet_id)
-    scopes = await scopes_of(db, list(inside)) if inside else {}
+            scopes[network_id, version] = scope
     return [
         msgspec.structs.replace(
             network,

@@ -1,7 +1,5 @@
 """Subnet pools and address scopes in the database."""
 
-from collections.abc import Sequence
-
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam, select
@@ -75,14 +73,6 @@ DEFAULT = query(
 TAKEN = query(
     select(subnets.c.project_id, subnets.c.cidr).where(subnets.c.subnetpool_id == bindparam("id")), tuple[str, str]
 )
-SCOPES_OF_NETWORKS = query(
-    select(subnets.c.network_id, subnetpools.c.ip_version, subnetpools.c.address_scope_id)
-    .join_from(subnets, subnetpools, subnetpools.c.id == subnets.c.subnetpool_id)
-    .where(
-        subnets.c.network_id.in_(bindparam("ids", expanding=True)), subnetpools.c.address_scope_id.is_not(None)
-    ),
-    tuple[str, int, str],
-)  # fmt: skip
 
 
 async def scope_get(db: Database, scope_id: str) -> AddressScope:
@@ -109,11 +99,3 @@ async def scope_insert(db: Database, scope: AddressScope) -> None:
 async def pool_insert(db: Database, pool: SubnetPool) -> None:
     """The pool is written."""
     await db.run(POOL_INSERT, **msgspec.structs.asdict(pool))
-
-
-async def scopes_of(db: Database, network_ids: Sequence[str]) -> dict[tuple[str, int], str]:
-    """The address scope of each network, by IP version."""
-    return {
-        (network_id, version): scope
-        for network_id, version, scope in await db.all(SCOPES_OF_NETWORKS, ids=list(network_ids))
-    }
