@@ -39,3 +39,9 @@ def test_every_step_has_a_place_before_within_and_after_its_commit() -> None:
 @pytest.mark.timeout(400)
 def test_a_cloud_with_fakes_survives_being_killed_at_every_step() -> None:
     assert drilled(timeout_s=390) >= 33
+
+
+@pytest.mark.scale
+@pytest.mark.timeout(1800)
+def test_a_cloud_with_qemu_and_ovn_survives_being_killed_at_every_step() -> None:
+    assert drilled("--real", timeout_s=1790) >= 33

@@ -64,6 +64,9 @@ _live = SERVERS.c.deleted_at.is_(None)
 _status = sa.case(
     (SERVERS.c.broken, "ERROR"),
     (SERVERS.c.launched_at.is_(None), "BUILD"),
+    (SERVERS.c.phase == sa.literal_column("'rescued'"), "RESCUE"),
+    (SERVERS.c.phase == sa.literal_column("'resized'"), "VERIFY_RESIZE"),
+    (SERVERS.c.phase.is_not(None), sa.func.upper(SERVERS.c.phase)),
     (SERVERS.c.power_wanted == sa.literal_column("'on'"), "ACTIVE"),
     else_="SHUTOFF",
 )
