@@ -120,6 +120,7 @@ class FakeImages:
     def __init__(self) -> None:
         self.images = {IMAGE: an_image()}
         self.full = False
+        self.far_away = False
         self.taken: list[str] = []
 
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
@@ -136,6 +137,8 @@ class FakeImages:
     async def take(self, image_id: str, source: str) -> ImageFacts:
         if self.full:
             raise StoreIsFull
+        if self.far_away:
+            raise FileNotFoundError(source)
         self.taken.append(source)
         self.images[image_id] = msgspec.structs.replace(self.images[image_id], status="active", size=2**20)
         return self.images[image_id]

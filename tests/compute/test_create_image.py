@@ -73,3 +73,14 @@ async def test_what_does_not_fit_is_refused() -> None:
             answered.status,
             said,
         )
+
+
+async def test_a_copy_that_cannot_be_read_says_why() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.images.far_away = True
+        await world.act(id, createImage={"name": "s"})
+        await world.settle()
+        (past, *_) = await world.engine.history(f"server:{id}")
+        assert "The copy on host h1 cannot be read from here" in (past.operation.failure or "")
+        assert [IMAGE] == list(world.images.images)

@@ -49,7 +49,11 @@ async def await_copy(app: Compute, op: Operation) -> Outcome:
 
 async def upload(app: Compute, op: Operation) -> Outcome:
     """The image holds the copy."""
-    await app.images.take(op.args["image_id"], op.facts["file"])
+    try:
+        await app.images.take(op.args["image_id"], op.facts["file"])
+    except FileNotFoundError:
+        host = op.facts["host"]
+        return Fail(f"The copy on host {host} cannot be read from here: disks of other machines are not fetched yet.")
     return Done(also=lambda: _told(app, op))
 
 
