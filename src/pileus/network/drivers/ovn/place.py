@@ -50,16 +50,6 @@ class Place(msgspec.Struct, frozen=True):
         return f"pl-{self.digest}"
 
     @property
-    def underlay(self) -> str:
-        """The machine's end of the way tunnels take."""
-        return f"pt-{self.digest}"
-
-    @property
-    def nft_underlay(self) -> str:
-        """The nftables table that translates tunnels' addresses."""
-        return f"pileus_{self.digest}_tunnels"
-
-    @property
     def nft_table(self) -> str:
         """The nftables table with this cloud's rules."""
         return f"pileus_{self.digest}"

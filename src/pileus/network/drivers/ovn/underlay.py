@@ -45,12 +45,12 @@ async def ensure_underlay(place: Place, daemons: Daemons, underlay: Underlay) ->
     space = place.namespace
     try:
         await _ensure_pair(place)
-        await run(["ip", "address", "replace", f"{machine}/30", "dev", place.underlay])
-        await run(["ip", "link", "set", place.underlay, "up"])
+        await run(["ip", "address", "replace", f"{machine}/30", "dev", _device(place)])
+        await run(["ip", "link", "set", _device(place), "up"])
         # The bridge's local port answers ARP for the tunnel address; this device, a port of that bridge, would do so too,
         # with a MAC at which no tunnel ends.
         await run(["ip", "-n", space, "link", "set", _INNER, "arp", "off", "up"])
-        await run(["ethtool", "-K", place.underlay, "tx", "off"])
+        await run(["ethtool", "-K", _device(place), "tx", "off"])
         await run(["nsenter", f"--net={namespace.NAMESPACES / space}", "ethtool", "-K", _INNER, "tx", "off"])
         await daemons.vsctl(
             "--may-exist", "add-br", PHYSICAL_BRIDGE,
@@ -69,33 +69,43 @@ async def ensure_underlay(place: Place, daemons: Daemons, underlay: Underlay) ->
 
 async def remove_underlay(place: Place) -> None:
     """Neither the pair nor the rules are left."""
-    if (await run(["ip", "link", "show", place.underlay], check=False)).code == 0:
-        await run(["ip", "link", "delete", place.underlay])
-    table = place.nft_underlay
+    if (await run(["ip", "link", "show", _device(place)], check=False)).code == 0:
+        await run(["ip", "link", "delete", _device(place)])
+    table = _table(place)
     await run(["nft", "-f", "-"], stdin=f"table ip {table}\ndelete table ip {table}\n".encode())
+
+
+def _device(place: Place) -> str:
+    """The machine's end of the way tunnels take."""
+    return f"pt-{place.digest}"
+
+
+def _table(place: Place) -> str:
+    """The nftables table that translates tunnels' addresses."""
+    return f"pileus_{place.digest}_tunnels"
 
 
 async def _ensure_pair(place: Place) -> None:
     inner = (await run(["ip", "-n", place.namespace, "link", "show", _INNER], check=False)).code == 0
-    outer = (await run(["ip", "link", "show", place.underlay], check=False)).code == 0
+    outer = (await run(["ip", "link", "show", _device(place)], check=False)).code == 0
     if outer and inner:
         return
     if outer:  # Its other end went with a namespace that is no more.
-        await run(["ip", "link", "delete", place.underlay])
+        await run(["ip", "link", "delete", _device(place)])
     if inner:  # Its other end went with a network namespace this machine was.
         await run(["ip", "-n", place.namespace, "link", "delete", _INNER])
-    pair = ["ip", "link", "add", place.underlay, "type", "veth", "peer", "name", _INNER, "netns", place.namespace]
+    pair = ["ip", "link", "add", _device(place), "type", "veth", "peer", "name", _INNER, "netns", place.namespace]
     await run(pair)
 
 
 async def _introduce(place: Place, daemons: Daemons, machine: str) -> None:
     """The switch knows the machine's MAC: it would ask for it otherwise, and drop the first packets of each connection."""
-    (link,) = json.loads((await run(["ip", "-json", "link", "show", place.underlay])).out)
+    (link,) = json.loads((await run(["ip", "-json", "link", "show", _device(place)])).out)
     await daemons.control(SWITCH, "tnl/neigh/set", PHYSICAL_BRIDGE, machine, link["address"])
 
 
 async def _ensure_translation(place: Place, address: str, tunnel: str) -> None:
-    table = place.nft_underlay
+    table = _table(place)
     if (await run(["nft", "list", "table", "ip", table], check=False)).code == 0:
         listed = (await run(["nft", "list", "table", "ip", table])).out
         if f"ip daddr {address} " in listed and f"dnat to {tunnel}" in listed:
