@@ -243,8 +243,7 @@ class Kernel:
         values: tuple[str, ...],
         receive: Receive,
     ) -> Reply:
-        some = next(iter(variants.values()))[0]
-        if some.rule is not None:
+        if any(route.rule is not None for spans in variants.values() for route in spans):
             await self._known(api, call)
         raw: bytes | None = None
         action: str | None = None
