@@ -35,6 +35,7 @@ async def test_a_new_group_lets_everything_out(net: Open) -> None:
         assert ["egress", "egress"] == [rule["direction"] for rule in group["security_group_rules"]]
         changed = (await n.put("security-groups", group["id"], name="www")).body["security_group"]
         assert ("www", "d") == (changed["name"], changed["description"])
+        assert 409 == (await n.put("security-groups", group["id"], name="default")).status
         assert 204 == (await n.delete("security-groups", group["id"])).status
         assert 404 == (await n.ask("GET", f"/v2.0/security-groups/{group['id']}")).status
 

@@ -91,6 +91,8 @@ async def update_group(app: App, group: SecurityGroup, values: Mapping[str, obje
         group = await rows.group_get(app.db, group.id)
         if "name" in values and group.default_for is not None and values["name"] != group.name:
             raise SecurityGroupCannotUpdateDefault
+        if group.default_for is None and str(values.get("name", "")).lower() == DEFAULT_GROUP:
+            raise SecurityGroupDefaultAlreadyExists
         await change(app, rows.CHANGE, group, values)
         await tell(app, "security_group.updated", group)
         app.changed()
