@@ -63,11 +63,13 @@ class Shell:
 async def shell(world: QemuWorld, id: str, *, log_in: bool = True) -> AsyncIterator[Shell]:
     reader, writer = await world.hypervisor.open(id, ConsoleKind.SERIAL)
     it = Shell(reader, writer)
-    if log_in:
-        await it.log_in()
-    yield it
-    writer.close()
-    await writer.wait_closed()
+    try:
+        if log_in:
+            await it.log_in()
+        yield it
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,9 @@ MOMENT = bytes((100, 1, 1, 0, 0, 0, 0))  # 2000-01-01
 LONG_MOMENT = b"2000010100000000\0"
 ROOT_NAME, PARENT_NAME = b"\0", b"\1"
 FOLDER = 2
+# As other writers do: readers that look for many file systems read past the end of a short disc, and give up on it
+# (busybox's findfs wants 68 KiB).
+PADDING_SECTORS = 150
 
 Tree = dict[str, Union["Tree", bytes]]
 
@@ -24,7 +27,8 @@ def iso(label: str, files: Mapping[str, bytes]) -> bytes:
     table = _path_table_size(folders)
     first = SYSTEM_SECTORS + 2 + 2 * _sectors(table)
     places, end = _places(folders, first)
-    contents, total = _contents(files.values(), end)
+    contents, end = _contents(files.values(), end)
+    total = end + PADDING_SECTORS
     disc = bytearray(total * SECTOR)
     root = _record(ROOT_NAME, places[""], _folder_size(folders[""]), FOLDER)
     little, big = SYSTEM_SECTORS + 2, SYSTEM_SECTORS + 2 + _sectors(table)
