@@ -163,9 +163,9 @@ async def _free_place(app: App, port_id: str, subnet: Subnet, rank: int) -> int 
 
 
 def _guesses(spans: Sequence[range]) -> list[int]:
-    """Some places of the spans, all different."""
+    """Some places of the spans; the first of all leads, so that what a subnet begins with has a place one can foretell."""
     total = min(sum(span.stop - span.start for span in spans), GUESSED_AMONG)
-    found = []
+    found = [spans[0].start] if spans else []
     for chosen in random.sample(range(total), min(total, GUESSES)):
         at = chosen
         for span in spans:
