@@ -1,8 +1,9 @@
 """What all tests share: how `async def` tests run, and a clock that stands still until a test moves it."""
 
 import asyncio
+import gc
 import inspect
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -59,6 +60,13 @@ async def _alone(test: Coroutine[Any, Any, object]) -> None:
         if not left:
             return
     pytest.fail("The test left tasks behind: " + "; ".join(str(task.get_coro()) for task in left))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaks_are_told_where_they_are() -> Iterator[None]:
+    """What a module leaves to the garbage collector fails in that module, not in whichever test runs later."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

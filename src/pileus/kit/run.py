@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+LAST_WORDS_S = 5.0
 DEADLINE_S = 30.0
 
 
@@ -59,11 +60,10 @@ async def run(
     try:
         out, err = await asyncio.wait_for(process.communicate(stdin), deadline_s)
     except TimeoutError:
-        _kill_session(process.pid)
-        await process.wait()
+        await _end(process)
         raise ProgramFailed(argv, f"took longer than {deadline_s:g} s") from None
     except asyncio.CancelledError:
-        _kill_session(process.pid)
+        await _end(process)
         raise
     finished = Finished(
         tuple(argv), process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
@@ -73,6 +73,10 @@ async def run(
     return finished
 
 
-def _kill_session(pid: int) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """The program and what it started are gone, and nothing of it is left open here."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+    # What left the session may hold the pipes open for as long as it lives: it is not waited for.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), LAST_WORDS_S)
