@@ -136,3 +136,61 @@ async def test_only_a_resized_server_is_confirmed_or_reverted() -> None:
         id = await world.boot()
         for action in ("confirmResize", "revertResize"):
             assert 409 == (await world.ask("POST", f"/v2.1/servers/{id}/action", {action: None})).status
+
+
+async def migrations(world: World, query: str = "", *, by: str = "root", at: str = "2.80") -> Any:
+    answered = await world.ask("GET", f"/v2.1/os-migrations{query}", by=by, at=at)
+    assert 200 == answered.status, answered.body
+    return answered.body["migrations"]
+
+
+async def test_a_resize_is_a_migration() -> None:
+    async with a_world() as world:
+        id = await resized(world)
+        (found,) = await migrations(world)
+        wanted = {"instance_uuid": id, "status": "finished", "migration_type": "resize", "project_id": "p1",
+                  "user_id": "alice", "source_compute": "h1", "dest_compute": "h1"}  # fmt: skip
+        assert wanted == {name: found[name] for name in wanted}
+        await world.act(id, revertResize=None)
+        await world.settle()
+        assert ["reverted"] == [each["status"] for each in await migrations(world)]
+        await world.act(id, resize={"flavorRef": "big"})
+        await world.settle()
+        await world.act(id, confirmResize=None)
+        await world.settle()
+        assert ["confirmed", "reverted"] == [each["status"] for each in await migrations(world)]
+
+
+async def test_a_resize_that_fails_is_a_migration_in_error() -> None:
+    async with a_world() as world:
+        await world.flavor("huge", vcpus=1, ram=8000, disk=1)
+        id = await world.boot()
+        await world.act(id, resize={"flavorRef": "huge"})
+        await world.settle()
+        assert ["error"] == [each["status"] for each in await migrations(world)]
+
+
+async def test_migrations_are_chosen_and_paged() -> None:
+    async with a_world() as world:
+        first, second = await resized(world), await world.boot()
+        await world.act(second, resize={"flavorRef": "big"})
+        await world.settle()
+        (page,) = await migrations(world, "?limit=1")
+        (rest,) = await migrations(world, f"?marker={page['uuid']}")
+        assert [second, first] == [page["instance_uuid"], rest["instance_uuid"]]
+        for query, count in ((f"?instance_uuid={first}", 1), ("?status=error", 0), ("?host=h1", 2),
+                             ("?source_compute=h2", 0), ("?migration_type=resize", 2), ("?user_id=bob", 0),
+                             ("?changes-since=2999-01-01T00:00:00Z", 0)):  # fmt: skip
+            assert count == len(await migrations(world, query)), query
+        assert "uuid" not in (await migrations(world, at="2.1"))[0]
+
+
+async def test_a_servers_list_of_migrations_holds_only_live_ones() -> None:
+    async with a_world() as world:
+        id = await resized(world)
+        (found,) = await migrations(world)
+        answered = await world.ask("GET", f"/v2.1/servers/{id}/migrations", by="root", at="2.80")
+        assert [] == answered.body["migrations"]
+        for number in (found["id"], "nothing"):
+            answered = await world.ask("GET", f"/v2.1/servers/{id}/migrations/{number}", by="root", at="2.80")
+            assert 404 == answered.status

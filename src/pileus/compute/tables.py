@@ -182,3 +182,24 @@ CONSOLE_TOKENS = sa.Table(
     sa.Column("expires_at", Moment, nullable=False),
     sa.Index("console_tokens_by_end", "expires_at"),
 )
+
+# How servers came from one host or size to another; each row is named after the operation that does it.
+MIGRATIONS = sa.Table(
+    "migrations",
+    COMPUTE,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("id", Id, nullable=False, unique=True),
+    sa.Column("type", Name, nullable=False),
+    sa.Column("status", Name, nullable=False),
+    sa.Column("server_id", Id, nullable=False),
+    sa.Column("project_id", Id, nullable=False),
+    sa.Column("user_id", Id, nullable=False),
+    sa.Column("source_host", Name),
+    sa.Column("dest_host", Name),
+    sa.Column("old_flavor", Name),
+    sa.Column("new_flavor", Name),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Index("migrations_of_server", "server_id", "number"),
+    sa.Index("migrations_of_project", "project_id", "number"),
+)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pileus.compute import errors
-from pileus.compute.api.service import admin, api, member, reader, server_find
+from pileus.compute.api.service import api, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
@@ -12,19 +12,6 @@ from pileus.kit.policy import PROJECT_MANAGER, PROJECT_READER, Rule
 PASSWORD = "/servers/{server_id}/os-server-password"
 SHARES = "/servers/{server_id}/shares"
 MIGRATIONS = "/servers/{server_id}/migrations"
-
-
-@api.get("/os-migrations", Rule("os_compute_api:os-migrations:index", PROJECT_MANAGER), key="migrations")
-async def migrations(call: Call[Compute]) -> list[dict[str, Any]]:
-    """List migrations, of which there are none yet."""
-    return []
-
-
-@api.get(MIGRATIONS, Rule("os_compute_api:servers:migrations:index", PROJECT_MANAGER), key="migrations",
-         find=server_find, since="2.23")  # fmt: skip
-async def server_migrations(call: Call[Compute], server: Server) -> list[dict[str, Any]]:
-    """List a server's migrations under way, of which there are none yet."""
-    return []
 
 
 @api.get(PASSWORD, reader("os-server-password:show"), find=server_find)
@@ -67,12 +54,6 @@ async def share_show(call: Call[Compute], server: Server, share: str) -> None:
 async def share_delete(call: Call[Compute], server: Server, share: str) -> None:
     """Take a share from a server, which has none yet."""
     raise errors.NoSuchThing(what="Share", id=share)
-
-
-@api.get(MIGRATIONS + "/{migration}", admin("servers:migrations:show"), find=server_find, since="2.23")
-async def migration_show(call: Call[Compute], server: Server, migration: str) -> None:
-    """Show a server's live migration under way, of which there are none yet."""
-    raise errors.NoSuchMigration(migration=migration, server=server.id)
 
 
 @api.delete(MIGRATIONS + "/{migration}", Rule("os_compute_api:servers:migrations:delete", PROJECT_MANAGER),

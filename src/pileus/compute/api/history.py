@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.service import Link, admin, api, fine_moment, reader
+from pileus.compute.api.service import Link, admin, api, fine_moment, reader, time_asked
 from pileus.compute.app import Compute
 from pileus.compute.commands.servers import server_get, server_get_even_deleted
 from pileus.compute.models.servers import Server, host_id
@@ -170,15 +170,7 @@ async def _index(call: Call[Compute], server: Server, query: ActionQuery) -> Act
 
 
 def _bound(name: str, text: str | None) -> dt.datetime | None:
-    if text is None:
-        return None
-    try:
-        found = dt.datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise errors.BadRequest(
-            why=f"Invalid input for query parameters {name}: '{text}' is not a date-time."
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    return None if text is None else time_asked(name, text)
 
 
 @api.get(ACTIONS, reader("os-instance-actions:list"), find=_living, until="2.20")

@@ -1,11 +1,11 @@
 """Which servers a list holds."""
 
-import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from pileus.compute import errors
+from pileus.compute.api.service import time_asked
 from pileus.compute.app import Compute
 from pileus.compute.models.patterns import WildPattern, tame
 from pileus.compute.models.servers import KNOWN_STATUSES
@@ -158,23 +158,13 @@ def _by_time(query: ServerQuery) -> dict[str, Any]:
     if query.changes_since is not None:
         # Whoever follows the changes has to hear of deletions too.
         where.pop("deleted_at")
-        bounds.append(Ge(_moment("changes-since", query.changes_since)))
+        bounds.append(Ge(time_asked("changes-since", query.changes_since)))
     if query.changes_before is not None:
         where.pop("deleted_at", None)
-        bounds.append(Le(_moment("changes-before", query.changes_before)))
+        bounds.append(Le(time_asked("changes-before", query.changes_before)))
     if bounds:
         where["updated_at"] = tuple(bounds)
     return where
-
-
-def _moment(name: str, text: str) -> dt.datetime:
-    try:
-        found = dt.datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise errors.BadRequest(
-            why=f"Invalid input for query parameters {name}: '{text}' is not a date-time."
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 def _by_tags(query: ServerQuery) -> dict[str, Any]:

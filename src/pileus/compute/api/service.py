@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.servers import server_get
 from pileus.compute.models.servers import Server
@@ -86,6 +87,17 @@ def moment(at: dt.datetime) -> str:
 def fine_moment(at: dt.datetime | None) -> str | None:
     """A moment as the rest of it does: 2026-01-01T00:00:00.000000."""
     return None if at is None else at.isoformat(timespec="microseconds")[:26]
+
+
+def time_asked(name: str, text: str) -> dt.datetime:
+    """The moment a parameter of a query names, in UTC unless it says otherwise; raises BadRequest."""
+    try:
+        found = dt.datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise errors.BadRequest(
+            why=f"Invalid input for query parameters {name}: '{text}' is not a date-time."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 async def server_find(app: Compute, caller: Caller, server_id: str, **_more: str) -> Server:

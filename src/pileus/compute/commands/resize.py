@@ -7,9 +7,11 @@ from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
 from pileus.compute.commands.quotas import fitting_count
 from pileus.compute.models.flavors import Size, size_of
+from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.flavors import flavor_find
+from pileus.compute.store.migrations import migration_create
 from pileus.kit.auth import Caller
 
 MAY_BE_RESIZED = frozenset({ServerState.ACTIVE, ServerState.STOPPED})
@@ -22,13 +24,29 @@ async def resize_server(app: Compute, caller: Caller, server: Server, flavor_id:
         size = await _new_size(app, caller, now, flavor_id)
         more = Usage(0, max(0, size.vcpus - now.flavor.vcpus), max(0, size.ram - now.flavor.ram))
         await fitting_count(app, now.project_id, more, 1, 1, user_id=now.user_id)
-        await app.engine.begin(
+        op = await app.engine.begin(
             "server.resize",
             now.subject,
             {"flavor": msgspec.to_builtins(size)},
             project_id=now.project_id,
             user_id=caller.user_id,
             request_id=request_id,
+        )
+        await migration_create(
+            app,
+            Migration(
+                id=op.id,
+                type=MigrationType.RESIZE,
+                status=MigrationStatus.PRE_MIGRATING,
+                server_id=now.id,
+                project_id=now.project_id,
+                user_id=caller.user_id,
+                source_host=now.host,
+                old_flavor=now.flavor.id,
+                new_flavor=size.id,
+                created_at=op.created,
+                updated_at=op.created,
+            ),
         )
 
 

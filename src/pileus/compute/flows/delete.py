@@ -9,8 +9,10 @@ before this begins.
 from pileus.compute.app import Compute
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
+from pileus.compute.models.migrations import MigrationStatus
 from pileus.compute.models.servers import ServerState
 from pileus.compute.store.consoles import tokens_forget
+from pileus.compute.store.migrations import migration_change
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Done, Flow, Outcome, Step
@@ -52,6 +54,8 @@ async def close_row(app: Compute, op: Operation) -> Outcome:
 
     async def close() -> None:
         await server_change(app, server, deleted_at=now, updated_at=now, user_data=None)
+        if server.resized is not None:
+            await migration_change(app, server.resized.operation, status=MigrationStatus.CONFIRMED)
         await tokens_forget(app, server.id)
         await app.events.tell("server.deleted", server.subject, server.project_id, op.request_id, user_id=op.user_id)
 

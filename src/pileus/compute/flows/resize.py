@@ -7,6 +7,8 @@ The room it had belongs to the operation until then, and its disks are remembere
 host needs disks that move; so far a server is resized where it is, or not at all.
 """
 
+from functools import partial
+
 import msgspec
 
 from pileus.compute.app import Compute
@@ -16,9 +18,11 @@ from pileus.compute.flows.boot import NO_HOST, server_id
 from pileus.compute.flows.remake import GONE, power_off
 from pileus.compute.flows.turn import as_before
 from pileus.compute.models.flavors import Size
+from pileus.compute.models.migrations import MigrationStatus
 from pileus.compute.models.servers import PowerWanted, Resized, Server, ServerState
+from pileus.compute.store.migrations import migration_change
 from pileus.compute.store.servers import server_change, server_find
-from pileus.kit.flow.operation import Operation
+from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 from pileus.ports.placement import Claim
 
@@ -38,6 +42,7 @@ async def claim_room(app: Compute, op: Operation) -> Outcome:
             server.id, size.resources, project_id=server.project_id, user_id=server.user_id, among=[server.host]
         )
         if isinstance(claim, Claim):
+            await migration_change(app, op.id, status=MigrationStatus.MIGRATING, dest_host=server.host)
             return Done({"host": server.host})
         await app.placement.hand_over(op.id, server.id)
     return Fail(f"{NO_HOST} {claim}; servers cannot be resized to another host yet")
@@ -90,11 +95,14 @@ async def confirm(app: Compute, op: Operation) -> Outcome:
     now = msgspec.structs.replace(server, resized=None)
     if server.host is not None:
         await document.want(app, now, server.host, document.settled_power(now))
-    return Done({"host": server.host}, also=lambda: _settled(app, op, now, "server.resize_confirmed"))
+    also = partial(_settled, app, op, now, server.resized, MigrationStatus.CONFIRMED)
+    return Done({"host": server.host}, also=also)
 
 
-async def _settled(app: Compute, op: Operation, server: Server, event: str) -> None:
+async def _settled(app: Compute, op: Operation, server: Server, resized: Resized, status: MigrationStatus) -> None:
+    await migration_change(app, resized.operation, status=status)
     await server_change(app, server, flavor=server.flavor, power_wanted=server.power_wanted, resized=None, phase=None)
+    event = f"server.resize_{status}"
     await app.events.tell(event, server.subject, server.project_id, op.request_id, user_id=op.user_id)
 
 
@@ -132,7 +140,13 @@ async def start_again(app: Compute, op: Operation) -> Outcome:
     seen = await document.bring(app, former, power)
     if isinstance(seen, (Wait, Fail)):
         return seen
-    return Done(also=lambda: _settled(app, op, former, "server.resize_reverted"))
+    return Done(also=partial(_settled, app, op, former, server.resized, MigrationStatus.REVERTED))
+
+
+async def resize_ended(app: Compute, op: Operation) -> None:
+    """The migration says how the resize went."""
+    done = op.state is State.DONE
+    await migration_change(app, op.id, status=MigrationStatus.FINISHED if done else MigrationStatus.ERROR)
 
 
 RESIZE = Flow(
@@ -142,6 +156,7 @@ RESIZE = Flow(
         Step("power off", power_off, as_before, shows="resize_migrating", deadline_s=DEADLINE_S),
         Step("reshape", reshape, unshape, shows="resize_finish", deadline_s=DEADLINE_S),
     ),
+    ended=resize_ended,
 )
 CONFIRM = Flow("server.resize_confirm", (Step("confirm", confirm, final=True),))
 REVERT = Flow(
