@@ -21,6 +21,7 @@ BODIES: dict[str, Any] = {
     "/roles/{role_id}": {"role": {}},
     "/credentials": {"credential": {"user_id": "x", "type": "x", "blob": "x"}},
     "/users/{user_id}/credentials/OS-EC2": {"tenant_id": "x"},
+    "/s3tokens": {"credentials": {"access": "x", "signature": "x", "token": ""}},
     "/users/{user_id}/application_credentials": {"application_credential": {"name": "x"}},
     "/OS-TRUST/trusts": {"trust": {"trustor_user_id": "x", "trustee_user_id": "x", "impersonation": True}},
 }

@@ -153,3 +153,7 @@ class SubtreeEnabled(Denied):
 
 class BadTag(Invalid):
     """A tag has 1 to 255 characters, none of them a comma or a slash: {tag}."""
+
+
+class BadSignedRequest(Invalid):
+    """This is no signed request: {why}."""

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
+from pileus.identity.commands.signatures import signer_find
 from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.store.projects import project_find
 from pileus.identity.store.users import user_find
 from pileus.kit.auth import Caller
-from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
+from pileus.ports.identity import CatalogEntry, ProjectRef, Signer, UserRef
 
 
 class IdentityPort:
-    """Authenticator and Directory in one."""
+    """Authenticator, Directory and AccessKeys in one."""
 
     def __init__(self, app: Identity) -> None:
         self._app = app
@@ -24,6 +25,10 @@ class IdentityPort:
         if found is None:
             raise NotAuthenticated
         return found.caller
+
+    async def signer(self, access: str, text: bytes, signature: str) -> Signer | None:
+        """Who signed the text with the secret of this access key; None unless it is their signature."""
+        return await signer_find(self._app, access, text, signature)
 
     async def project(self, project_id: str) -> ProjectRef | None:
         """The project with this id."""

@@ -160,7 +160,12 @@ def _alternative(words: str) -> str:
     if words.startswith("field "):
         return f"field:{words[6:]}"
     if words.startswith("not("):
-        return " and ".join(f"not {_alternative(part[4:-1])}" for part in words.split(" & "))
+        return " and ".join(
+            f"not {_alternative(part[4:-1])}"
+            if part.startswith("not(") and not part.endswith(" unset)")
+            else _condition(part)
+            for part in words.split(" & ")
+        )
     found = re.fullmatch(r"([a-z_-]+)\[(.*)\]", words)
     if found:
         return f"(role:{found[1]} and {' and '.join(_condition(part) for part in found[2].split(' & '))})"

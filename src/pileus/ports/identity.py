@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from pileus.kit.auth import Authenticator as Authenticator
+from pileus.kit.auth import Caller
 
 
 class ProjectRef(msgspec.Struct, frozen=True):
@@ -66,4 +67,25 @@ class Directory(Protocol):
 
     async def endpoint(self, service_type: str, interface: str = "public", region: str | None = None) -> str | None:
         """The address of a service."""
+        ...
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """Who signed a text; `key` is the version 4 signing key of its day and place, which signs chunks that follow."""
+
+    caller: Caller
+    key: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Signer(caller={self.caller})"
+
+
+class AccessKeys(Protocol):
+    """Tells by an access key and a signature who asks; secrets stay in identity."""
+
+    async def signer(self, access: str, text: bytes, signature: str) -> Signer | None:
+        """Who signed the text: S3's string to sign of version 2, or of 4; None unless it is their signature.
+
+        `signature` is base64 in version 2 and hexadecimal in version 4. The caller carries a token of their own.
+        """
         ...

@@ -22,6 +22,7 @@ class Method(enum.IntFlag):
     PASSWORD = 1
     TOKEN = 2
     APPLICATION_CREDENTIAL = 4
+    EC2CREDENTIAL = 8
 
     def names(self) -> list[str]:
         """The methods' names on the wire."""
