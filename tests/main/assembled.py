@@ -1,5 +1,6 @@
 """A whole cloud with fakes in this process: the parts `pileus up --compute fake --network fake` runs, asked without a network."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -67,6 +68,14 @@ class Assembled:
         await self.frame.kernel.http(scope, receive, send)
         told = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
         return Answered(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+
+    async def until(self, status: int, method: str, path: str) -> Answered:
+        """The answer to a request, as soon as it has the status."""
+        end = time.monotonic() + LONG_S
+        while (answered := await self.ask(method, path)).status != status:
+            assert time.monotonic() < end, answered
+            await asyncio.sleep(0.05)
+        return answered
 
     async def made(self, path: str, body: Any) -> Any:
         """What a POST that must succeed answers."""

@@ -98,10 +98,15 @@ class Enforcer:
             self._strings.setdefault(rule.name, rule.check)
 
     def override(self, strings: Mapping[str, str]) -> None:
-        """Put an operator's check strings in the place of the defaults; all are understood, or none is taken."""
+        """Put an operator's check strings in the place of the defaults; all are understood, or none is taken.
+
+        A reference to a rule that does not exist is not understood: it denies, so `not rule:typo` would let everybody.
+        """
         compiled = {name: compile_check(string, self._find) for name, string in strings.items()}
-        self._strings = {**{name: check_string(phrase) for name, phrase in self._defaults.items()}, **strings}
-        self._checks = compiled
+        merged = {**{name: check_string(phrase) for name, phrase in self._defaults.items()}, **strings}
+        for name in strings:
+            _follow(name, merged, ())
+        self._strings, self._checks = merged, compiled
 
     def allows(self, name: str, caller: Caller, target: Target) -> bool:
         """Whether the rule lets the caller at the target; an unknown rule lets nobody."""
@@ -124,6 +129,16 @@ class Enforcer:
             check = _never if string is None else compile_check(string, self._find)
             self._checks[name] = check
         return check
+
+
+def _follow(name: str, strings: Mapping[str, str], way: tuple[str, ...]) -> None:
+    """Raise PolicyError unless all a rule refers to is there and does not lead back to it."""
+    if name in way:
+        raise PolicyError(f"{' -> '.join((*way, name))}: the rule leads back to itself")
+    if name not in strings:
+        raise PolicyError(f"'{strings[way[-1]]}' of {way[-1]} refers to rule:{name}, which does not exist")
+    for referred in _REFERENCE.findall(strings[name]):
+        _follow(referred, strings, (*way, name))
 
 
 def _never(_caller: Caller, _target: Target) -> bool:
@@ -199,6 +214,9 @@ def _condition(words: str) -> str:
 # -- the rule language ------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"\s*(\(|\)|(?:[^\s()'\"%]|%\([^)]*\)s|'[^']*'|\"[^\"]*\")+)")
+
+
+_REFERENCE = re.compile(r"(?:^|[\s(])rule:([^\s()]+)")
 
 
 def compile_check(string: str, find: Callable[[str], Check]) -> Check:

@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
-import yaml
 
 from pileus import __version__
 from pileus.identity import manifest as identity
@@ -20,7 +19,6 @@ from pileus.kit.bus import Bus, open_bus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
 from pileus.kit.db.database import is_postgres
-from pileus.kit.errors import Invalid
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.leases import BEAT_S, Leases
 from pileus.kit.flow.standing import Reconcilers, Standing
@@ -36,10 +34,10 @@ from pileus.kit.http.server import Application
 from pileus.kit.http.socket import Socket, SocketHandler
 from pileus.kit.observe.events import Events
 from pileus.kit.observe.log import log_of
-from pileus.kit.policy import PolicyError
 from pileus.main import machine
 from pileus.main.gate import Gate
 from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
+from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
 from pileus.main.settings import Settings
@@ -52,10 +50,6 @@ log = log_of(__name__)
 FORGET_EVERY_S = 3600.0
 LONGEST_PAUSE_S = 30.0
 JSON = {"Content-Type": "application/json"}
-
-
-class BadPolicy(Invalid):
-    """{file}: {why}. The cloud does not start with a policy it cannot understand."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +184,6 @@ async def assemble(state: State, settings: Settings) -> Cloud:
     _mount(frame, identity, people)
     await _bootstrap(frame, people, manifests)
     cloud = await _services(frame, manifests, directory)
-    _read_policy(frame)
     _plain_pages(frame, manifests)
     return cloud
 
@@ -236,6 +229,9 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
     if "compute" in manifests:
         standing += wired.compute()
         sockets["/console/websocket"] = wired.console
+    policies = policy_files(frame.state.path, frame.kernel, manifests, frame.clock)
+    policies.take()
+    standing.append(policies.standing())
     reconcilers = Reconcilers(standing, frame.bus, frame.clock, frame.leases)
     own = machine.host_name(frame.settings) if frame.settings.agent else None
     Watching(frame.db, frame.clock, frame.hosts, reconcilers, list(manifests), own).serve(frame.kernel)
@@ -346,19 +342,6 @@ class _Wired:
         self._consoles.of = runs
         exchange = LocalExchange(frame.hosts, frame.bus)
         return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts, frame.clock)
-
-
-def _read_policy(frame: Frame) -> None:
-    """An operator's policy/<service>.yaml takes the place of the defaults it names."""
-    for name, mounted in frame.kernel.mounts.items():
-        file = frame.state / "policy" / f"{name}.yaml"
-        if not file.exists():
-            continue
-        try:
-            strings = msgspec.convert(yaml.safe_load(file.read_text()) or {}, dict[str, str])
-            mounted.enforcer.override(strings)
-        except (yaml.YAMLError, msgspec.ValidationError, PolicyError) as bad:
-            raise BadPolicy(file=file, why=bad) from bad
 
 
 def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:

@@ -1,0 +1,88 @@
+"""Rules that guard no operation, but that the rules in operators' policy files refer to: `rule:admin_or_owner`.
+
+Our own defaults name roles and scopes outright. These are the names that files written for OpenStack rely on, with the
+meaning they have there.
+"""
+
+from collections.abc import Mapping
+
+NAMED_RULES: Mapping[str, Mapping[str, str]] = {
+    "identity": {
+        "admin_required": "admin",
+        "service_role": "service",
+        "service_or_admin": "admin or service",
+        "owner": "self",
+        "admin_or_owner": "admin or self",
+        "token_subject": "user=target.token.user_id",
+        "admin_or_token_subject": "admin or user=target.token.user_id",
+        "service_admin_or_token_subject": "admin or service or user=target.token.user_id",
+        "domain_managed_target_role": "target.role.name=manager or target.role.name=member or target.role.name=reader",
+    },
+    "image": {
+        "default": "any",
+        "context_is_admin": "admin",
+        "service_api": "admin or service",
+        "manage_image_cache": "admin",
+        "metadef_default": "any",
+        "metadef_admin": "admin",
+    },
+    "placement": {
+        "admin_api": "admin",
+        "service_api": "service",
+        "admin_or_service_api": "admin or service",
+        "project_reader_api": "project reader",
+        "admin_or_project_reader_or_service_api": "admin or project reader or service",
+    },
+    "compute": {
+        "context_is_admin": "admin",
+        "admin_or_owner": "admin or project any-role",
+        "admin_api": "admin",
+        "project_manager_api": "project manager",
+        "project_member_api": "project member",
+        "project_reader_api": "project reader",
+        "service_api": "service",
+        "project_manager_or_admin": "admin or project manager",
+        "project_member_or_admin": "admin or project member",
+        "project_reader_or_admin": "admin or project reader",
+        "service_or_admin": "admin or service",
+    },
+    "network": {
+        "context_is_admin": "admin",
+        "context_with_global_access": "nobody",
+        "service_api": "service",
+        "owner": "project any-role",
+        "admin_or_owner": "admin or project any-role",
+        "context_is_advsvc": "advsvc",
+        "admin_or_network_owner": "admin or project=network:project_id",
+        "admin_owner_or_network_owner": "admin or project any-role or project=network:project_id",
+        "network_owner": "project=network:project_id",
+        "admin_only": "admin",
+        "regular_user": "any",
+        "shared": "field networks:shared=True",
+        "default": "admin or project any-role",
+        "admin_or_ext_parent_owner": "admin or project=ext_parent:project_id",
+        "ext_parent_owner": "project=ext_parent:project_id",
+        "sg_owner": "project=security_group:project_id",
+        "shared_address_groups": "field address_groups:shared=True",
+        "shared_address_scopes": "field address_scopes:shared=True",
+        "external": "field networks:router:external=True",
+        "network_device": "field port:device_owner=~^network:",
+        "admin_or_data_plane_int": "admin or data_plane_integrator",
+        "shared_qos_policy": "field policies:shared=True",
+        "restrict_wildcard": "admin or not(field rbac_policy:target_project=*) & not(field rbac_policy:target_tenant=*)",
+        "admin_or_sg_owner": "admin or project=security_group:project_id",
+        "admin_owner_or_sg_owner": "admin or project any-role or project=security_group:project_id",
+        "shared_security_group": "field security_groups:shared=True",
+        "rule_default_sg": "field security_group_rules:belongs_to_default_sg=True",
+        "external_network": "field subnets:router:external=True",
+        "shared_subnetpools": "field subnetpools:shared=True",
+    },
+    "block_storage": {
+        "admin_or_owner": "admin or project any-role",
+        "system_or_domain_or_project_admin": "system admin or admin[domain=domain_id] or project admin",
+        "context_is_admin": "admin",
+        "admin_api": "admin",
+        "xena_system_admin_or_project_reader": "admin or project reader",
+        "xena_system_admin_or_project_member": "admin or project member",
+    },
+}

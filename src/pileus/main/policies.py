@@ -1,0 +1,137 @@
+"""Operators' policy files: policy/<service>.yaml in the state directory takes the place of the defaults it names.
+
+A file is read again when it has changed, by every controller and without a restart. One that cannot be understood opens
+nothing: at the start the cloud refuses it, later the last rules that were understood stay, and the log says so.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from pileus.kit.clock import Clock
+from pileus.kit.errors import Invalid
+from pileus.kit.flow.standing import Standing
+from pileus.kit.http import Kernel
+from pileus.kit.observe.log import log_of
+from pileus.kit.policy import Enforcer, PolicyError, Rule
+from pileus.main.named_rules import NAMED_RULES
+
+log = log_of(__name__)
+
+LOOK_EVERY_S = 1.0
+# Editors that empty a file and then write it show half of it for a moment; half of it may be the half without a refusal.
+SETTLED_S = 1.0
+SAY_AGAIN_S = 300.0
+
+
+class BadPolicy(Invalid):
+    """{file}: {why}. A policy that cannot be understood opens nothing."""
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What tells one version of a file from another."""
+
+    inode: int
+    size: int
+    changed_ns: int
+
+
+class PolicyFile:
+    """The file of one service, and the rules it is for."""
+
+    def __init__(self, path: Path, enforcer: Enforcer) -> None:
+        self.path = path
+        self.refused = ""  # why the file that lies there does not hold
+        self._enforcer = enforcer
+        self._seen: Stamp | None = None  # the version last read; None: there was no file
+        self._new: Stamp | None = None  # another one, that lies there since `_new_at`
+        self._new_at: float | None = None
+
+    def take(self) -> None:
+        """What lies there holds, and the defaults for the rest. Raises BadPolicy, and changes nothing, if it is broken."""
+        self._seen, self._new_at = self._stamp(), None
+        try:
+            strings = {} if self._seen is None else _read(self.path)
+            self._enforcer.override(strings)
+        except PolicyError as bad:
+            raise BadPolicy(file=self.path, why=bad) from bad
+
+    def look(self, now: float) -> bool:
+        """Take the file if it has changed and does not go on changing; whether it was taken. Raises as `take`."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            self._new_at = None
+            return False
+        if self._new_at is None or stamp != self._new:
+            self._new, self._new_at = stamp, now
+            return False
+        if now - self._new_at < SETTLED_S:
+            return False
+        self.take()
+        return True
+
+    def _stamp(self) -> Stamp | None:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+class PolicyFiles:
+    """The files of all services."""
+
+    def __init__(self, folder: Path, enforcers: Mapping[str, Enforcer], clock: Clock) -> None:
+        self._clock = clock
+        self._said_at = 0.0
+        self.files = [PolicyFile(folder / f"{name}.yaml", enforcer) for name, enforcer in enforcers.items()]
+
+    def take(self) -> None:
+        """Every file holds. Raises BadPolicy if one is broken: a start is the moment to be told."""
+        for file in self.files:
+            file.take()
+
+    async def look(self) -> str | None:
+        """Take files that have changed; a broken one leaves the rules as they were, and is complained about until mended."""
+        now = self._clock.monotonic()
+        taken = []
+        for file in self.files:
+            try:
+                if file.look(now):
+                    file.refused = ""
+                    taken.append(file.path.name)
+            except (BadPolicy, OSError) as bad:
+                file.refused = str(bad)
+                self._said_at = 0.0
+        refused = [file for file in self.files if file.refused]
+        if refused and (not self._said_at or now - self._said_at >= SAY_AGAIN_S):
+            self._said_at = now
+            for file in refused:
+                log.error("a policy file is refused: the rules before it hold", file=str(file.path), why=file.refused)
+        return f"took {', '.join(taken)}" if taken else None
+
+    def standing(self) -> Standing:
+        """Looks at the files for ever, on every controller: each has a state directory of its own."""
+        return Standing("policy files", LOOK_EVERY_S, self.look, everywhere=True)
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    """The check strings in a file, by rule; raises BadPolicy."""
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text()) or {}, dict[str, str])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as bad:
+        raise BadPolicy(file=path, why=bad) from bad
+
+
+def policy_files(state: Path, kernel: Kernel, manifests: Mapping[str, Any], clock: Clock) -> PolicyFiles:
+    """The policy files of the services that are mounted; operators' rules may refer to the names OpenStack has."""
+    enforcers = {}
+    for name, manifest in manifests.items():
+        enforcer = kernel.mounts[manifest.MOUNT].enforcer
+        enforcer.declare(Rule(rule, default) for rule, default in NAMED_RULES.get(name, {}).items())
+        enforcers[name.replace("_", "-")] = enforcer
+    return PolicyFiles(state / "policy", enforcers, clock)
