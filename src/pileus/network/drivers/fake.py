@@ -34,6 +34,7 @@ class FakeFabric:
         self.syncs = 0
         self.delay_s = 0.0
         self._plugged: dict[str, str] = {}
+        self._owners: dict[str, str] = {}  # of the topology's ports, by id
         self._told: dict[str, PortState] = {}
         self._listeners: list[PortListener] = []
         self._failures: list[str] = []
@@ -56,8 +57,12 @@ class FakeFabric:
             raise DriverError("sync networks", self._failures.pop(0))
         changes = await self.diff(wanted)
         self.topology = wanted
+        self._owners = {port.id: port.device_owner for port in wanted.ports}
         self.syncs += 1
-        self._tell()
+        for port_id in self._told.keys() - self._owners.keys():
+            del self._told[port_id]
+        for port_id in self._owners:
+            self._tell(port_id)
         return changes
 
     async def diff(self, wanted: Topology) -> Changes:
@@ -75,7 +80,7 @@ class FakeFabric:
 
     async def port_states(self) -> Mapping[str, PortState]:
         """The state of every port of the topology."""
-        return self._states()
+        return {port_id: self._state(port_id) for port_id in self._owners}
 
     def on_port_change(self, listener: PortListener) -> None:
         """`listener` is called with each change from now on."""
@@ -87,23 +92,21 @@ class FakeFabric:
             self._plugged.pop(port_id, None)
         else:
             self._plugged[port_id] = host
-        self._tell()
+        if port_id in self._owners:
+            self._tell(port_id)
 
-    def _states(self) -> dict[str, PortState]:
-        return {
-            port.id: PortState(port.device_owner in _ROUTERS or port.id in self._plugged, self._plugged.get(port.id))
-            for port in self.topology.ports
-        }
+    def _state(self, port_id: str) -> PortState:
+        up = port_id in self._plugged or self._owners[port_id] in _ROUTERS
+        return PortState(up, self._plugged.get(port_id))
 
-    def _tell(self) -> None:
-        now = self._states()
-        changed = {
-            port_id: state for port_id, state in now.items() if self._told.get(port_id, PortState(False)) != state
-        }
-        self._told = now
-        for port_id, state in changed.items():
-            for listener in self._listeners:
-                asyncio.get_running_loop().call_soon(listener, port_id, state)
+    def _tell(self, port_id: str) -> None:
+        """The listeners hear of the port if it fares differently than they know; costs the same however many there are."""
+        state = self._state(port_id)
+        if self._told.get(port_id, PortState(False)) == state:
+            return
+        self._told[port_id] = state
+        for listener in self._listeners:
+            asyncio.get_running_loop().call_soon(listener, port_id, state)
 
 
 class FakePlug:
