@@ -291,3 +291,29 @@ async def test_the_mtu_is_changed_within_what_the_network_carries(net: Open) -> 
         assert 400 == (await n.put("networks", network, mtu=1500)).status
         await n.settle()
         assert [1300] == [each.mtu for each in n.fabric.topology.networks]
+
+
+async def test_idle_floating_ips_go_with_their_network_and_others_hold_it(net: Open) -> None:
+    async with net() as n:
+        outside, _ = await n.outside()
+        idle = await n.make("floatingips", floating_network_id=outside)
+        network, subnet = await n.network()
+        router = await n.make("routers", external_gateway_info={"network_id": outside})
+        await n.ask("PUT", f"/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet})
+        port = await n.make("ports", network_id=network)
+        used = await n.make("floatingips", floating_network_id=outside, port_id=port["id"])
+        answer = await n.delete("networks", outside, "root")
+        assert (409, "NetworkInUse") == (answer.status, answer.kind)
+        assert idle["id"] in {each["id"] for each in await n.get("floatingips")}, "a refusal changes nothing"
+        await n.put("floatingips", used["id"], port_id=None)
+        await n.put("routers", router["id"], external_gateway_info=None)
+        assert 204 == (await n.delete("networks", outside, "root")).status
+        assert [] == await n.get("floatingips")
+
+
+async def test_a_bad_cidr_is_told_before_an_unknown_network(net: Open) -> None:
+    async with net() as n:
+        answer = await n.post("subnets", network_id="nowhere", ip_version=4, cidr="10.0.0.0/99")
+        assert (400, "InvalidInput") == (answer.status, answer.kind)
+        answer = await n.post("subnets", network_id="nowhere", ip_version=4, cidr="10.0.0.0/24")
+        assert (404, "NetworkNotFound") == (answer.status, answer.kind)

@@ -18,6 +18,7 @@ from pileus.network.commands import ports as port_commands
 from pileus.network.commands import subnets as commands
 from pileus.network.commands.pools import default_pool
 from pileus.network.errors import BadRequest, SubnetNotFound
+from pileus.network.models.blocks import block_of
 from pileus.network.models.requests import NewSubnet
 from pileus.network.models.resources import HostRoute, Pool, Subnet
 from pileus.network.models.sharing import SHARED
@@ -190,6 +191,8 @@ async def create(call: Call[App], body: SubnetPost) -> SubnetsMade:
     async with call.app.db.transaction():
         for each in wanted:
             project_id = project_of(call, each)
+            if each.cidr is not UNSET:
+                block_of(each.cidr, each.ip_version)  # What is wrong in the body itself is said before anything is looked up.
             network = await network_for(call.app, call.caller, each.network_id)
             target = {**network.policy_target(), "project_id": project_id, "tenant_id": project_id}
             require(call, "create", "subnet", each, target)

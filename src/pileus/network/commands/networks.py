@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pileus.network.app import Network as App
+from pileus.network.commands.floating_ips import delete_floating_ip
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import check_unused, forget_policies, share, unshare
 from pileus.network.commands.standard import change, standard, tell
@@ -22,6 +23,7 @@ from pileus.network.models.ipv6 import check_mtu
 from pileus.network.models.requests import NewNetwork
 from pileus.network.models.resources import METADATA, Network
 from pileus.network.models.sharing import EVERYBODY, EXTERNAL, SHARED
+from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import networks as rows
 from pileus.network.store import ports as port_rows
 from pileus.network.store import sharing as sharing_rows
@@ -160,9 +162,12 @@ async def _open_or_close(app: App, network: Network, values: Mapping[str, object
 
 
 async def delete_network(app: App, network: Network) -> None:
-    """The network and its subnets are gone; raises NetworkInUse while there are ports on it."""
+    """The network, its subnets and its idle floating IPs are gone; raises NetworkInUse while there are ports on it."""
     async with app.db.transaction():
         network = await rows.network_get(app.db, network.id)
+        # Floating IPs that lead nowhere are no use of it; they go along, as one by one they could be deleted.
+        for floating in await app.db.all(floating_rows.IDLE_ON, network_id=network.id):
+            await delete_floating_ip(app, floating)
         used = await app.db.all(port_rows.IN_USE_ON, id=network.id, but=METADATA)
         if used:
             raise NetworkInUse(id=network.id, ports=", ".join(used))

@@ -38,6 +38,12 @@ OF_PORTS = query(
     .order_by(floating_ips.c.address),
     FloatingIp,
 )
+IDLE_ON = query(
+    select(*floating_ips.c).where(
+        floating_ips.c.network_id == bindparam("network_id"), floating_ips.c.port_id.is_(None)
+    ),
+    FloatingIp,
+)
 INSERT = insert_of(floating_ips)
 CHANGE = change_of(floating_ips)
 DELETE = delete_of(floating_ips)
