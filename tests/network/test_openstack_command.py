@@ -86,7 +86,8 @@ def test_what_is_for_administrators(cloud: RunningCloud) -> None:
     ask("network agent list")
     assert ask("availability zone list --network")
     ask("ip availability show public")
-    assert "get_agent" in cloud.openstack("network agent list", fails=True)
+    assert [] == cloud.openstack("network agent list", as_="demo")
+    assert "get_agent" in cloud.openstack("network agent show nobody", fails=True)
 
 
 def test_pools_scopes_sharing_and_ipv6(cloud: RunningCloud) -> None:

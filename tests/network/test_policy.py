@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pileus.network.api.policy import RULES
+from pileus.network.api.rules import RULES
 from pileus.network.manifest import API
 
 Open = Any
@@ -53,5 +53,7 @@ async def test_callers_without_a_role_neither_see_nor_change(net: Open) -> None:
             for who in ("nobody", "rita"):
                 answer = await n.post(collection, who, **body)
                 assert (403, "PolicyNotAuthorized") == (answer.status, answer.kind), collection
-        assert 403 == (await n.ask("GET", "/v2.0/agents", who="mona")).status
-        assert 200 == (await n.ask("GET", "/v2.0/agents", who="root")).status
+        await n.hosts.register("h1", {})
+        assert [] == await n.get("agents", "mona")
+        (agent, _) = await n.get("agents", "root")
+        assert 403 == (await n.ask("GET", f"/v2.0/agents/{agent['id']}", who="mona")).status

@@ -253,3 +253,12 @@ quotas = sa.Table(
     sa.Column("resource", Name, primary_key=True),
     sa.Column("limit", Integer, nullable=False),
 )
+
+# What operators said of agents, which are hosts and have no table of their own.
+agent_notes = sa.Table(
+    "agent_notes",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("description", Name),
+    sa.Column("deleted_at", Moment),
+)

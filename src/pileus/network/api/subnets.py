@@ -192,7 +192,8 @@ async def create(call: Call[App], body: SubnetPost) -> SubnetsMade:
         for each in wanted:
             project_id = project_of(call, each)
             if each.cidr is not UNSET:
-                block_of(each.cidr, each.ip_version)  # What is wrong in the body itself is said before anything is looked up.
+                # What is wrong in the body itself is said before anything is looked up.
+                block_of(each.cidr, each.ip_version)
             network = await network_for(call.app, call.caller, each.network_id)
             target = {**network.policy_target(), "project_id": project_id, "tenant_id": project_id}
             require(call, "create", "subnet", each, target)
