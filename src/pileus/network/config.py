@@ -22,6 +22,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     quota_security_group_rule: int = 100
     quota_subnetpool: int = -1
     quota_rbac_policy: int = 10
+    quota_address_group: int = 10
 
     @property
     def tunnel_mtu(self) -> int:

@@ -10,6 +10,7 @@ from pileus.kit.flow.step import Flow
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.network import tables
+from pileus.network.api import address_groups as _address_groups  # noqa: F401
 from pileus.network.api import address_scopes as _address_scopes  # noqa: F401
 from pileus.network.api import agents as _agents  # noqa: F401
 from pileus.network.api import auto_topologies as _auto_topologies  # noqa: F401

@@ -173,10 +173,20 @@ security_rules = sa.Table(
     sa.Column("port_max", Integer),
     sa.Column("remote_prefix", Name),
     sa.Column("remote_group", Id, sa.ForeignKey("security_groups.id")),
+    sa.Column("address_group", Id, sa.ForeignKey("address_groups.id")),
     sa.Column("says", Text, nullable=False),  # all of the above in one text: the same rule is not there twice
     sa.Index("one_such_rule", "group_id", "says", unique=True),
     sa.Index("rules_of_project", "project_id"),
     sa.Index("rules_on_remote_group", "remote_group"),
+    sa.Index("rules_on_address_group", "address_group"),
+)
+
+address_groups = sa.Table(
+    "address_groups",
+    metadata,
+    *_standard(),
+    sa.Column("addresses", Json, nullable=False),
+    sa.Index("address_groups_of_project", "project_id"),
 )
 
 port_groups = sa.Table(

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 from tests.network.builders import ANN, BOB, GATEWAY, OPEN, RED, RED_SUBNET, SHUT, a_rule, a_topology
 
-from pileus.network.drivers.interface import METADATA_PORT, AddressPair, DhcpOption, FixedIp, Port, Subnet
+from pileus.network.drivers.interface import (
+    METADATA_PORT,
+    AddressGroup,
+    AddressPair,
+    DhcpOption,
+    FixedIp,
+    Port,
+    Subnet,
+)
 from pileus.network.drivers.ovn import dhcp
 from pileus.network.drivers.ovn.rows import TABLES, render
 from pileus.network.drivers.ovn.security import match
@@ -152,3 +160,19 @@ def test_rule_that_names_a_missing_group_lets_nothing_through() -> None:
     rules = (*shut.rules, a_rule(9, remote_group="gone"))
     rendered = _rendered(a_topology(security_groups=(msgspec.structs.replace(shut, rules=rules),)))
     assert f"{SHUT}/rule-9" not in rendered["ACL"]
+
+
+def test_an_address_group_is_a_set_of_each_ip_version() -> None:
+    group = AddressGroup(id="a-b", addresses=("fd00::/64", "10.2.0.0/16", "10.1.0.0/16"))
+    rule = a_rule(8, protocol="tcp", port_min=80, port_max=80, address_group="a-b")
+    topology = a_topology()
+    opened = next(each for each in topology.security_groups if each.id == OPEN)
+    opened = msgspec.structs.replace(opened, rules=(rule, a_rule(9, address_group="gone")))
+    found = _rendered(msgspec.structs.replace(topology, security_groups=(opened,), address_groups=(group,)))
+    sets = found["Address_Set"]
+    assert ("ag_a_b_ip4", ["10.1.0.0/16", "10.2.0.0/16"]) == (
+        sets["a-b/4"]["name"], sets["a-b/4"]["addresses"]
+    )  # fmt: skip
+    assert ["fd00::/64"] == sets["a-b/6"]["addresses"]
+    own = [acl["match"] for key, acl in found["ACL"].items() if key.startswith(OPEN)]
+    assert [f"outport == @sg_{OPEN.replace('-', '_')} && ip4 && ip4.src == $ag_a_b_ip4 && tcp && tcp.dst == 80"] == own

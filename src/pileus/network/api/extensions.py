@@ -9,6 +9,7 @@ from pileus.network.errors import ExtensionNotFound
 
 # Only what is really here: a client that finds an alias will use it. Some clients look for the name instead.
 EXTENSIONS = {
+    "address-group": "Address group",
     "address-scope": "Address scope",
     "agent": "agent",
     "allowed-address-pairs": "Allowed Address Pairs",
@@ -50,6 +51,7 @@ EXTENSIONS = {
     "security-group": "security-group",
     "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
     "security-groups-shared-filtering": "Security group filtering on the shared field",
+    "security-groups-remote-address-group": "Remote address group id field for security group rules",
     "security-groups-rules-belongs-to-default-sg": "Security group rules belong to the default security group",
     "sorting": "Sorting support",
     "standard-attr-description": "standard-attr-description",

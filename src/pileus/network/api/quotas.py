@@ -24,6 +24,7 @@ class QuotaWanted(Wire):
     security_group_rule: int | UnsetType = UNSET
     subnetpool: int | UnsetType = UNSET
     rbac_policy: int | UnsetType = UNSET
+    address_group: int | UnsetType = UNSET
     force: bool | UnsetType = UNSET
     check_limit: bool | UnsetType = UNSET
     project_id: str | UnsetType = UNSET

@@ -1,6 +1,12 @@
 """The rules this service enforces, each with its default, as Neutron publishes them."""
 
 RULES: dict[str, str] = {
+    "create_address_group": "admin or project member",
+    "get_address_group": "admin or project reader or field address_groups:shared=True",
+    "update_address_group": "admin or project member",
+    "delete_address_group": "admin or project member",
+    "add_addresses": "admin or project member",
+    "remove_addresses": "admin or project member",
     "create_address_scope": "admin or project member",
     "create_address_scope:shared": "admin",
     "get_address_scope": "admin or project reader or field address_scopes:shared=True",

@@ -47,7 +47,7 @@ class RuleWanted(Owned, kw_only=True):
     port_max: Annotated[int | None, F("port_range_max")] = None
     remote_prefix: Annotated[str | None, F("remote_ip_prefix")] = None
     remote_group: Annotated[str | None, F("remote_group_id")] = None
-    remote_address_group_id: None = None
+    address_group: Annotated[str | None, F("remote_address_group_id")] = None
 
 
 class RulePost(Wire):
@@ -67,8 +67,8 @@ class RuleSeen(Seen):
     remote_prefix: Annotated[str | None, F("remote_ip_prefix")]
     remote_group: Annotated[str | None, F("remote_group_id")]
     normalized_cidr: str | None
+    address_group: Annotated[str | None, F("remote_address_group_id")]
     belongs_to_default_sg: bool
-    remote_address_group_id: None = None
 
 
 class GroupSeen(Seen):
@@ -104,6 +104,7 @@ class RuleFilters(Filters):
     port_max: Annotated[list[Number], F("port_range_max")] = []
     remote_prefix: Annotated[list[str], F("remote_ip_prefix")] = []
     remote_group: Annotated[list[str], F("remote_group_id")] = []
+    address_group: Annotated[list[str], F("remote_address_group_id")] = []
 
 
 def rule_view(one: SecurityRule) -> RuleSeen:
@@ -118,6 +119,7 @@ def rule_view(one: SecurityRule) -> RuleSeen:
         port_max=one.port_max,
         remote_prefix=one.remote_prefix,
         remote_group=one.remote_group,
+        address_group=one.address_group,
         normalized_cidr=normalized(one.remote_prefix),
         belongs_to_default_sg=one.group_default_for is not None,
     )

@@ -15,9 +15,11 @@ from pileus.network.errors import (
     SecurityGroupNotFound,
     SecurityGroupRuleExists,
 )
+from pileus.network.errors.address_groups import AddressGroupNotFound
 from pileus.network.models import rules as said
 from pileus.network.models.requests import NewGroup, NewRule
 from pileus.network.models.resources import DEFAULT_GROUP, SecurityGroup, SecurityRule
+from pileus.network.store import address_groups
 from pileus.network.store import groups as rows
 
 DEFAULT_DESCRIPTION = "Default security group"
@@ -121,6 +123,10 @@ async def create_rule(app: App, group: SecurityGroup, wanted: NewRule) -> Securi
     rule = said.checked(wanted)
     if rule.remote_group is not None and await app.db.one(rows.GET, id=rule.remote_group) is None:
         raise SecurityGroupNotFound(id=rule.remote_group)
+    if rule.address_group is not None:
+        named = await address_groups.SHELF.find(app.db, rule.address_group)
+        if named is None or named.project_id not in {group.project_id, rule.project_id}:
+            raise AddressGroupNotFound(id=rule.address_group)
     await make_room(app, "security_group_rule", rule.project_id)
     found = await _write_rule(app, rule, group)
     await tell(app, "security_group_rule.created", found)
@@ -139,6 +145,7 @@ async def _write_rule(app: App, rule: NewRule, group: SecurityGroup) -> Security
         port_max=rule.port_max,
         remote_prefix=rule.remote_prefix,
         remote_group=rule.remote_group,
+        address_group=rule.address_group,
         says=said.says(rule),
         group_project_id=group.project_id,
         group_default_for=group.default_for,

@@ -23,7 +23,7 @@ from pileus.network.drivers.interface import (
 )
 
 _ROUTERS = frozenset((ROUTER_GATEWAY, ROUTER_INTERFACE))
-_PARTS = ("networks", "subnets", "ports", "routers", "floating_ips", "security_groups")
+_PARTS = ("networks", "subnets", "ports", "routers", "floating_ips", "security_groups", "address_groups")
 
 
 class FakeFabric:

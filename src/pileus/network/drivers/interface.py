@@ -139,6 +139,14 @@ class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
     port_max: int | None = None
     remote_prefix: str | None = None
     remote_group: str | None = None
+    address_group: str | None = None
+
+
+class AddressGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Blocks of addresses that rules name together."""
+
+    id: str
+    addresses: tuple[str, ...] = ()
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +167,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     routers: tuple[Router, ...] = ()
     floating_ips: tuple[FloatingIp, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
+    address_groups: tuple[AddressGroup, ...] = ()
     gateway_hosts: tuple[str, ...] = ()
 
 

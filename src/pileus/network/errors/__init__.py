@@ -229,7 +229,7 @@ class SecurityGroupEthertypeConflictWithProtocol(Invalid):
 
 
 class SecurityGroupRemoteGroupAndRemoteIpPrefix(Invalid):
-    """Only remote_ip_prefix or remote_group_id may be provided."""
+    """Only one of remote_ip_prefix, remote_group_id and remote_address_group_id may be provided."""
 
 
 class PortSecurityAndIPRequiredForSecurityGroups(Invalid):

@@ -34,6 +34,7 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
         routers=tuple(_router(router, legs.get(router.id, ())) for router in _ordered(world.routers)),
         floating_ips=_floating_ips(world),
         security_groups=_groups(world),
+        address_groups=_address_groups(world),
         gateway_hosts=tuple(gateway_hosts),
     )
 
@@ -138,6 +139,16 @@ def _groups(world: World) -> tuple[fabric.SecurityGroup, ...]:
     )
 
 
+def _address_groups(world: World) -> tuple[fabric.AddressGroup, ...]:
+    """Those that rules speak of."""
+    named = {rule.address_group for rule in world.rules}
+    return tuple(
+        fabric.AddressGroup(id=group.id, addresses=group.addresses)
+        for group in _ordered(world.address_groups)
+        if group.id in named
+    )
+
+
 def _rule(rule: SecurityRule) -> fabric.SecurityRule:
     return fabric.SecurityRule(
         id=rule.id,
@@ -149,6 +160,7 @@ def _rule(rule: SecurityRule) -> fabric.SecurityRule:
         # A switch takes no block with host bits.
         remote_prefix=normalized(rule.remote_prefix),
         remote_group=rule.remote_group,
+        address_group=rule.address_group,
     )
 
 

@@ -132,6 +132,16 @@ class NewRule(msgspec.Struct, frozen=True, kw_only=True):
     port_max: int | None = None
     remote_prefix: str | None = None
     remote_group: str | None = None
+    address_group: str | None = None
+
+
+class NewAddressGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """An address group to make."""
+
+    project_id: str
+    name: str = ""
+    description: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 class NewScope(msgspec.Struct, frozen=True, kw_only=True):

@@ -190,6 +190,7 @@ class SecurityRule(Standard, frozen=True):
     port_max: int | None
     remote_prefix: str | None
     remote_group: str | None
+    address_group: str | None
     says: str
     group_project_id: str = ""
     group_default_for: str | None = None
@@ -237,3 +238,9 @@ __all__ = [
     "Standard",
     "Subnet",
 ]
+
+
+class AddressGroup(Standard, frozen=True):
+    """Blocks of addresses that security group rules name together."""
+
+    addresses: tuple[str, ...]

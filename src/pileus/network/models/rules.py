@@ -36,7 +36,8 @@ def checked(rule: NewRule) -> NewRule:
     ethertype = {"ipv4": "IPv4", "ipv6": "IPv6"}.get(rule.ethertype.lower())
     if ethertype is None:
         raise InvalidInput(why=f"ethertype '{rule.ethertype}' is not IPv4 or IPv6")
-    if rule.remote_prefix is not None and rule.remote_group is not None:
+    remotes = (rule.remote_prefix, rule.remote_group, rule.address_group)
+    if sum(remote is not None for remote in remotes) > 1:
         raise SecurityGroupRemoteGroupAndRemoteIpPrefix
     found = msgspec.structs.replace(
         rule,
@@ -114,7 +115,8 @@ def says(rule: NewRule) -> str:
         remote = None
     number = number_of(rule.protocol)
     parts = (rule.direction, rule.ethertype, number, rule.port_min, rule.port_max, remote, rule.remote_group)
-    return " ".join("-" if part is None else str(part) for part in parts)
+    said = " ".join("-" if part is None else str(part) for part in parts)
+    return said if rule.address_group is None else f"{said} {rule.address_group}"
 
 
 def normalized(prefix: str | None) -> str | None:

@@ -55,6 +55,7 @@ RULE_LISTING = Listing(
         "port_max": security_rules.c.port_max,
         "remote_prefix": security_rules.c.remote_prefix,
         "remote_group": security_rules.c.remote_group,
+        "address_group": security_rules.c.address_group,
     },
     sorts={
         **standard_sorts(security_rules, "direction", "ethertype", "protocol"),
@@ -63,6 +64,7 @@ RULE_LISTING = Listing(
         "port_range_max": security_rules.c.port_max,
         "remote_ip_prefix": security_rules.c.remote_prefix,
         "remote_group_id": security_rules.c.remote_group,
+        "remote_address_group_id": security_rules.c.address_group,
     },
 )
 GET = query(select(*security_groups.c).where(security_groups.c.id == bindparam("id")), SecurityGroup)

@@ -5,6 +5,7 @@ from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Query, command, query, upsert
 from pileus.network.tables import (
+    address_groups,
     floating_ips,
     networks,
     ports,
@@ -27,6 +28,7 @@ COUNTED: dict[str, sa.Table] = {
     "security_group_rule": security_rules,
     "subnetpool": subnetpools,
     "rbac_policy": rbac_policies,
+    "address_group": address_groups,
 }
 
 

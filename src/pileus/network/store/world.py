@@ -6,6 +6,7 @@ import msgspec
 
 from pileus.kit.db import Database
 from pileus.network.models.resources import (
+    AddressGroup,
     FloatingIp,
     Interface,
     Network,
@@ -15,7 +16,7 @@ from pileus.network.models.resources import (
     SecurityRule,
     Subnet,
 )
-from pileus.network.store import floating_ips, groups, networks, ports, routers, subnets
+from pileus.network.store import address_groups, floating_ips, groups, networks, ports, routers, subnets
 
 
 class World(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ class World(msgspec.Struct, frozen=True):
     floating_ips: Sequence[FloatingIp]
     groups: Sequence[SecurityGroup]
     rules: Sequence[SecurityRule]
+    address_groups: Sequence[AddressGroup]
 
 
 async def world(db: Database) -> World:
@@ -43,4 +45,5 @@ async def world(db: Database) -> World:
             floating_ips=await db.all(floating_ips.ALL),
             groups=await db.all(groups.ALL),
             rules=await db.all(groups.RULES_ALL),
+            address_groups=await db.all(address_groups.SHELF.all),
         )

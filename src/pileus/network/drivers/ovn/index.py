@@ -30,6 +30,7 @@ class Index:
         self.networks: dict[str, Network] = {network.id: network for network in topology.networks}
         self.subnets: dict[str, Subnet] = {subnet.id: subnet for subnet in topology.subnets}
         self.ports: dict[str, Port] = {port.id: port for port in topology.ports}
+        self.address_groups = {group.id for group in topology.address_groups}
         self.groups = {group.id: group for group in topology.security_groups}
         self._subnets_on: dict[str, list[Subnet]] = defaultdict(list)
         self._ports_on: dict[str, list[Port]] = defaultdict(list)

@@ -37,6 +37,11 @@ def group(group_id: str) -> str:
     return f"sg_{group_id.replace('-', '_')}"
 
 
+def address_group(group_id: str, ethertype: str) -> str:
+    """Name of the set of an address group's blocks of one IP version."""
+    return f"ag_{group_id.replace('-', '_')}_{'ip6' if ethertype == 'IPv6' else 'ip4'}"
+
+
 def made_up_mac(seed: str) -> str:
     """A unicast, locally administered MAC that follows from `seed`."""
     digest = hashlib.blake2b(seed.encode(), digest_size=4).digest()

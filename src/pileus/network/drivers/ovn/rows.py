@@ -23,6 +23,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "NAT": ("type", "external_ip", "logical_ip", "logical_port", "external_mac", "gateway_port", "external_ids"),
     "Port_Group": ("name", "ports", "acls", "external_ids"),
     "ACL": ("direction", "priority", "action", "match", "external_ids"),
+    "Address_Set": ("name", "addresses", "external_ids"),
     "DHCP_Options": ("cidr", "options", "external_ids"),
     "DNS": ("records", "external_ids"),
 }  # fmt: skip

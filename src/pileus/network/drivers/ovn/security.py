@@ -2,13 +2,14 @@
 
 One port group per security group holds its ports and its rules, `allow-related` so that answers pass. A last group
 holds every port with port security and drops what no rule let through. Rules that name a remote group use the address
-set OVN derives from that group's ports (`$<group>_ip4`), which follows its members by itself.
+set OVN derives from that group's ports (`$<group>_ip4`), which follows its members by itself; those that name an address
+group use sets of ours.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pileus.network.drivers.interface import Direction, Port, SecurityGroup, SecurityRule
+from pileus.network.drivers.interface import AddressGroup, Direction, Port, SecurityGroup, SecurityRule
 from pileus.network.drivers.ovn import naming
 from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
@@ -38,7 +39,17 @@ def rows(index: Index) -> Iterator[Row]:
                     members[group_id].append(port)
     for group in index.topology.security_groups:
         yield from _group(index, group, members[group.id])
+    for blocks in index.topology.address_groups:
+        yield from _address_sets(blocks)
     yield from _dropping(guarded)
+
+
+def _address_sets(group: AddressGroup) -> Iterator[Row]:
+    """One set for each IP version: a rule speaks of one, and a set may be empty, but not mixed."""
+    for ethertype, version in (("IPv4", 4), ("IPv6", 6)):
+        of_version = tuple(sorted(block for block in group.addresses if naming.version(block) == version))
+        name = naming.address_group(group.id, ethertype)
+        yield row("Address_Set", f"{group.id}/{version}", {"name": name, "addresses": of_version})
 
 
 def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[Row]:
@@ -46,7 +57,8 @@ def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[
     rules = [
         _acl(f"{group.id}/{rule.id}", rule.direction, _ALLOW, "allow-related", match(rule, name))
         for rule in group.rules
-        if rule.remote_group is None or rule.remote_group in index.groups
+        if (rule.remote_group is None or rule.remote_group in index.groups)
+        and (rule.address_group is None or rule.address_group in index.address_groups)
     ]
     yield _port_group(name, group.id, members, rules, group.name)
     yield from rules
@@ -94,6 +106,8 @@ def match(rule: SecurityRule, group_name: str) -> str:
         terms.append(f"{far_end} == {rule.remote_prefix}")
     if rule.remote_group is not None:
         terms.append(f"{far_end} == ${naming.group(rule.remote_group)}_{ip}")
+    if rule.address_group is not None:
+        terms.append(f"{far_end} == ${naming.address_group(rule.address_group, rule.ethertype)}")
     terms.extend(_protocol(rule))
     return " && ".join(terms)
 
