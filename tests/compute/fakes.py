@@ -12,10 +12,12 @@ from pileus.compute.drivers.interface import ConsoleKind, DriverError
 from pileus.compute.errors import ConsoleUnavailable
 from pileus.kit.auth import Caller
 from pileus.kit.errors import Conflict, Invalid, NotFound, OverQuota
+from pileus.ports.addresses import Addresses
 from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
 from pileus.ports.image import ImageFacts, NewImage
 from pileus.ports.network import Address, NicRequest, PortFacts
 from pileus.ports.placement import Claim, Inventory, Refusal, Room
+from pileus.ports.security_groups import SecurityGroups
 
 LONG_AGO = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 IMAGE = "11111111-1111-4111-8111-111111111111"
@@ -158,7 +160,10 @@ def an_image(**changes: Any) -> ImageFacts:
 
 
 class FakeNetworks:
-    """One network; ports are numbered, and addresses with them."""
+    """One network; ports are numbered, and addresses with them. What compute hands on is tested with the service itself."""
+
+    groups: SecurityGroups
+    addresses: Addresses
 
     def __init__(self) -> None:
         self.ports: dict[str, list[PortFacts]] = {}

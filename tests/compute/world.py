@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from pileus.compute.config import ComputeConfig
 from pileus.compute.drivers.fake import Fake
 from pileus.compute.drivers.interface import Facts
 from pileus.compute.tables import COMPUTE
+from pileus.image import manifest as image
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import FakeClock
@@ -30,6 +32,10 @@ from pileus.kit.hosts.local import LocalExchange
 from pileus.kit.http import Kernel
 from pileus.kit.observe.events import Events
 from pileus.kit.tables import metadata
+from pileus.network import manifest as network
+from pileus.network.drivers.fake import FakeFabric
+from pileus.ports.image import Images
+from pileus.ports.network import Networks
 
 CALLERS = {
     "alice": Caller(user_id="alice", project_id="p1", roles=frozenset({"member", "reader"})),
@@ -64,7 +70,7 @@ class World:
 
     def __init__(
         self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: ComputeConfig,
-        survived: "World | None" = None,
+        survived: "World | None" = None, files: Path | None = None,
     ) -> None:  # fmt: skip
         self.db, self.clock, self.bus = db, clock, LocalBus()
         self.engine = Engine(db, self.bus, clock)
@@ -74,16 +80,28 @@ class World:
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images
+        self.kernel = Kernel(Tokens())
+        events = Events(db, self.bus, clock)
+        images: Images = self.images
+        networks: Networks = self.networks
+        if files is not None:  # the services themselves instead of fakes
+            built = network.build(
+                db=db, clock=clock, bus=self.bus, hosts=self.hosts, events=events, fabric=FakeFabric()
+            )
+            self.kernel.mount("network", network.API, built)
+            networks = network.port(built)
+            pictures = image.build(db=db, clock=clock, state=files)
+            self.kernel.mount("image", image.API, pictures)
+            images = image.port(pictures)
         self.app: Compute = manifest.build(
-            db, clock, self.bus, self.engine, self.hosts, Events(db, self.bus, clock), placement=self.placement, images=self.images,
-            networks=self.networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers), config=config,
+            db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
+            networks=networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers), config=config,
         )  # fmt: skip
         for flow in manifest.FLOWS:
             self.engine.add(flow, self.app)
         self.hosts.on_seen(lambda kind, id: self.engine.wake_subject(f"{kind}:{id}"))
         self.agents = {name: self._agent(name) for name in hosts}
         self.reconcilers = Reconcilers(manifest.standing(self.app), self.bus, clock)
-        self.kernel = Kernel(Tokens())
         self.kernel.mount("compute", manifest.API, self.app)
 
     def _agent(self, name: str) -> Agent:
@@ -99,7 +117,7 @@ class World:
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, by: str | None = "alice", at: str = "2.1",
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None, of: str = "compute",
     ) -> Answered:  # fmt: skip
         """What the API says to a caller at a microversion."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -120,7 +138,7 @@ class World:
         scope = {
             "type": "http",
             "method": method,
-            "path": f"/compute{path}",
+            "path": f"/{of}{path}",
             "query_string": query.encode(),
             "scheme": "http",
             "headers": [(key.encode(), value.encode()) for key, value in given.items()],
@@ -130,6 +148,12 @@ class World:
         text = b"".join(message.get("body", b"") for message in sent[1:])
         is_json = text and "json" in answer.get("content-type", "")
         return Answered(sent[0]["status"], json.loads(text) if is_json else text, answer)
+
+    async def make(self, what: str, *, by: str = "alice", **values: Any) -> str:
+        """The id of a new network, subnet, router ..."""
+        answered = await self.ask("POST", f"/v2.0/{what}s", {what: values}, by=by, of="network")
+        assert 201 == answered.status, answered.body
+        return str(answered.body[what]["id"])
 
     async def flavor(self, id: str = "small", **more: Any) -> str:
         """A flavor to make servers with."""
@@ -167,6 +191,39 @@ async def a_database() -> Database:
     db = await open_empty()
     await create_all(db, COMPUTE, metadata)
     return db
+
+
+@contextlib.asynccontextmanager
+async def a_city(files: Path) -> AsyncIterator[World]:
+    """A world with the network and image services themselves: `private` with a subnet, `public` behind a router, an image."""
+    own = await open_empty()
+    await create_all(own, COMPUTE, network.METADATA, image.METADATA, metadata)
+    world = World(own, FakeClock(), ("h1",), ComputeConfig(), files=files)
+    await world.settle()
+    await world.flavor()
+    await _furnish(world)
+    try:
+        yield world
+    finally:
+        await world.engine.stop()
+        for driver in world.drivers.values():
+            await driver.close()
+        await own.close()
+
+
+async def _furnish(world: World) -> None:
+    external = {"router:external": True, "provider:network_type": "flat", "provider:physical_network": "external"}
+    public = await world.make("network", name="public", by="root", **external)
+    await world.make("subnet", by="root", network_id=public, ip_version=4, cidr="172.24.4.0/24")
+    private = await world.make("network", name="private")
+    subnet = await world.make("subnet", network_id=private, ip_version=4, cidr="10.0.0.0/24")
+    router = await world.make("router", external_gateway_info={"network_id": public})
+    await world.ask("PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet}, of="network")
+    new = {"id": IMAGE, "name": "guest", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    assert 201 == (await world.ask("POST", "/v2/images", new, by="root", of="image")).status
+    bytes_ = {"content-type": "application/octet-stream"}
+    answered = await world.ask("PUT", f"/v2/images/{IMAGE}/file", b"boot" * 512, by="root", of="image", headers=bytes_)
+    assert 204 == answered.status, answered.body
 
 
 @contextlib.asynccontextmanager

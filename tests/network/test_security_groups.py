@@ -105,10 +105,19 @@ async def test_groups_in_use_stay(net: Open) -> None:
         assert [group] == port["security_groups"]
         answer = await n.delete("security-groups", group)
         assert (409, "SecurityGroupInUse") == (answer.status, answer.kind)
-        await n.make("security-group-rules", security_group_id=group, direction="ingress", remote_group_id=other)
-        assert 409 == (await n.delete("security-groups", other)).status
         assert [other] == (await n.put("ports", port["id"], security_groups=[other])).body["port"]["security_groups"]
         assert 204 == (await n.delete("security-groups", group)).status
+
+
+async def test_rules_go_with_the_group_they_let_in(net: Open) -> None:
+    async with net() as n:
+        group = (await n.make("security-groups", name="web"))["id"]
+        other = (await n.make("security-groups", name="db"))["id"]
+        rule = await n.make("security-group-rules", security_group_id=group, direction="ingress", remote_group_id=other)
+        assert 204 == (await n.delete("security-groups", other)).status
+        left = (await n.get(f"security-groups/{group}"))["security_group_rules"]
+        assert rule["id"] not in {one["id"] for one in left}
+        assert 2 == len(left)
 
 
 async def test_groups_of_others_cannot_be_used(net: Open) -> None:

@@ -177,3 +177,7 @@ class NotInGroup(NotFound):
 
 class NoSuchMigration(NotFound):
     """In-progress live migration {migration} is not found for server {server}."""
+
+
+class SecurityGroupNotFound(NotFound):
+    """Security group {group} not found."""

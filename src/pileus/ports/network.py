@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from pileus.kit.auth import Caller
+from pileus.ports.addresses import Addresses
+from pileus.ports.security_groups import SecurityGroups
 
 SERVER_PORTS = "network.server_ports"  # wake-up topic: a server, by its id, whose ports came up or went down
 
@@ -48,7 +50,17 @@ class PortFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Networks(Protocol):
-    """Ports for servers."""
+    """Ports for servers, and what else compute hands on."""
+
+    @property
+    def groups(self) -> SecurityGroups:
+        """Security groups."""
+        ...
+
+    @property
+    def addresses(self) -> Addresses:
+        """Floating and fixed addresses, and the networks they are of."""
+        ...
 
     async def make_ports(
         self,

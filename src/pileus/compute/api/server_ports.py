@@ -101,24 +101,6 @@ async def cards_delete(call: Call[Compute], server: Server, port_id: str) -> Non
     raise errors.NotOffered(what="detaching interfaces from servers")
 
 
-class GroupView(Wire, kw_only=True):
-    """A security group of a server."""
-
-    id: str = ""
-    name: str
-    description: str = ""
-    tenant_id: str
-    rules: list[str] = []
-
-
-@api.get("/servers/{server_id}/os-security-groups", reader("os-security-groups:list"), key="security_groups",
-         find=server_find)  # fmt: skip
-async def groups_index(call: Call[Compute], server: Server) -> list[GroupView]:
-    """List a server's security groups."""
-    names = dict.fromkeys(name for port in await _ports(call, server) for name in port.security_groups)
-    return [GroupView(name=name, tenant_id=server.project_id) for name in names]
-
-
 @api.get(VOLUMES, reader("os-volumes-attachments:index"), key="volumeAttachments", find=server_find)
 async def volumes_index(call: Call[Compute], server: Server) -> list[GroupName]:
     """List a server's volumes, of which there are none yet."""

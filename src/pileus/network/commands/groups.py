@@ -102,14 +102,12 @@ async def update_group(app: App, group: SecurityGroup, values: Mapping[str, obje
 
 
 async def delete_group(app: App, group: SecurityGroup, *, admin: bool) -> None:
-    """The group and its rules are gone; raises SecurityGroupInUse while ports are in it or rules name it."""
+    """The group, its rules and the rules that name it are gone; raises SecurityGroupInUse while ports are in it."""
     async with app.db.transaction():
         group = await rows.group_get(app.db, group.id)
         if group.default_for is not None and not admin:
             raise SecurityGroupCannotRemoveDefault
-        in_it = await app.db.one(rows.USED_BY, id=group.id)
-        named_by = await app.db.one(rows.NAMED_BY, id=group.id)
-        if in_it is not None or named_by is not None:
+        if await app.db.one(rows.USED_BY, id=group.id) is not None:
             raise SecurityGroupInUse(id=group.id)
         await forget_policies(app, group)
         await app.db.run(rows.RULES_FORGET, of_group=group.id)

@@ -83,13 +83,6 @@ INSERT = command(upsert(security_groups, ["default_for"]))
 CHANGE = change_of(security_groups)
 DELETE = delete_of(security_groups)
 USED_BY = scalar(select(port_groups.c.port_id).where(port_groups.c.group_id == bindparam("id")).limit(1), str)
-NAMED_BY = scalar(
-    select(security_rules.c.id)
-    .where(security_rules.c.remote_group == bindparam("id"), security_rules.c.group_id != bindparam("id"))
-    .limit(1),
-    str,
-)
-
 RULE_GET = query(_RULES.where(security_rules.c.id == bindparam("id")), SecurityRule)
 RULES_IN = query(
     _RULES.where(security_rules.c.group_id.in_(bindparam("ids", expanding=True))).order_by(
@@ -106,7 +99,13 @@ RULE_SAYING = scalar(
 )
 RULE_INSERT = command(upsert(security_rules, ["group_id", "says"]))
 RULE_DELETE = delete_of(security_rules)
-RULES_FORGET = command(sa.delete(security_rules).where(security_rules.c.group_id == bindparam("of_group")))
+RULES_FORGET = command(
+    sa.delete(security_rules).where(
+        sa.or_(
+            security_rules.c.group_id == bindparam("of_group"), security_rules.c.remote_group == bindparam("of_group")
+        )
+    )
+)
 
 
 async def with_rules(db: Database, found: Sequence[SecurityGroup]) -> list[SecurityGroup]:

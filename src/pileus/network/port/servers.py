@@ -17,6 +17,8 @@ from pileus.network.commands.standard import change
 from pileus.network.errors import AutoAllocationFailure, NetworkNotFound, PortInUse, PortNotFound, PortRefused
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import Network, Port
+from pileus.network.port.addresses import AddressPort
+from pileus.network.port.groups import Groups
 from pileus.network.store import addresses as address_rows
 from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import groups as group_rows
@@ -33,6 +35,8 @@ class Ports:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.groups = Groups(app)
+        self.addresses = AddressPort(app)
 
     async def make_ports(
         self,
