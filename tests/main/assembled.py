@@ -12,6 +12,7 @@ import msgspec
 
 from pileus.kit.flow.operations import OPERATION
 from pileus.kit.hosts.registry import HOST
+from pileus.kit.http import Kernel
 from pileus.main.assemble import Cloud, assemble
 from pileus.main.credentials import ensure_credentials
 from pileus.main.settings import ExternalNetwork, Settings
@@ -36,6 +37,30 @@ class Answered(msgspec.Struct, frozen=True):
         return json.loads(self.body)
 
 
+async def ask(kernel: Kernel, method: str, path: str, body: Any = None, **headers: str) -> Answered:
+    """One request, as a listener would pass it on. A body of bytes is sent as it is, anything else as JSON."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    given = {"host": "cloud:1"}
+    given |= {"content-type": "application/octet-stream" if isinstance(body, bytes) else "application/json"}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "scheme": "http",
+        "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
+    }  # fmt: skip
+    await kernel.http(scope, receive, send)
+    told = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return Answered(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
 class Assembled:
     """A cloud, and its admin."""
 
@@ -48,26 +73,8 @@ class Assembled:
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answered:
         """One request, by the admin once he has logged in."""
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        given = {"host": "cloud:1", "x-auth-token": self._token, "openstack-api-version": "compute 2.90"}
-        given |= {"content-type": "application/octet-stream" if isinstance(body, bytes) else "application/json"}
-        given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": raw, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        path, _, query = path.partition("?")
-        scope = {
-            "type": "http", "method": method, "path": path, "query_string": query.encode(), "scheme": "http",
-            "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
-        }  # fmt: skip
-        await self.frame.kernel.http(scope, receive, send)
-        told = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
-        return Answered(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+        given = {"x_auth_token": self._token, "openstack_api_version": "compute 2.90", **headers}
+        return await ask(self.frame.kernel, method, path, body, **given)
 
     async def until(self, status: int, method: str, path: str) -> Answered:
         """The answer to a request, as soon as it has the status."""
