@@ -1,5 +1,7 @@
 """Options of identity."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -15,3 +17,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lockout_duration_s: float = 1800
     unique_last_password_count: int = 0  # how many of their last passwords users may not choose again
     default_domain: str = "default"
+    limit_model: Literal["flat", "strict_two_level"] = "flat"
+    password_regex: str = ""  # what a new password must match; empty: any will do
+    password_regex_description: str = ""  # what that means, in words for users

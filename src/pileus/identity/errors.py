@@ -157,3 +157,35 @@ class BadTag(Invalid):
 
 class BadSignedRequest(Invalid):
     """This is no signed request: {why}."""
+
+
+class BadEndpointFilter(Invalid):
+    """Endpoints are not filtered by {name}; known are: {known}."""
+
+
+class LimitTaken(Conflict):
+    """There is a {kind} for {resource} of service {service} in region {region} already."""
+
+
+class LimitInUse(Denied):
+    """Unable to change or delete registered limit {limit} because there are project limits associated with it."""
+
+
+class NoRegisteredLimit(Denied):
+    """Unable to create a limit that has no corresponding registered limit: {resource} of service {service}."""
+
+
+class LimitTooHigh(Denied):
+    """Invalid resource limit: {why}"""
+
+
+class BadDomainSetting(Denied):
+    """Invalid domain specific configuration: {why}."""
+
+
+class BadLimit(Invalid):
+    """Invalid limit: {why}."""
+
+
+class BadTime(Invalid):
+    """{field} is no time: {given}."""

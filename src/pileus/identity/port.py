@@ -1,9 +1,10 @@
 """What identity promises the other services and the HTTP kernel, kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
+from pileus.identity.commands.limits import bounds_of
 from pileus.identity.commands.signatures import signer_find
 from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import NotAuthenticated
@@ -11,10 +12,11 @@ from pileus.identity.store.projects import project_find
 from pileus.identity.store.users import user_find
 from pileus.kit.auth import Caller
 from pileus.ports.identity import CatalogEntry, ProjectRef, Signer, UserRef
+from pileus.ports.limits import Bound
 
 
 class IdentityPort:
-    """Authenticator, Directory and AccessKeys in one."""
+    """Authenticator, Directory, AccessKeys and Limits in one."""
 
     def __init__(self, app: Identity) -> None:
         self._app = app
@@ -59,3 +61,7 @@ class IdentityPort:
                     if endpoint.interface == interface and region in {None, endpoint.region_id}:
                         return endpoint.url
         return None
+
+    async def bounds(self, project_id: str, service_type: str, region: str | None = None) -> Mapping[str, Bound]:
+        """What the project may use of what the service has registered limits for."""
+        return await bounds_of(self._app, project_id, service_type, region)

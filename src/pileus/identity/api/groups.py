@@ -24,6 +24,7 @@ from pileus.identity.api.root import (
 from pileus.identity.api.users import UserQuery, UserView
 from pileus.identity.api.users import view as user_view
 from pileus.identity.app import Identity
+from pileus.identity.commands.domain_settings import list_limit_of
 from pileus.identity.commands.users import (
     add_member,
     change_group,
@@ -123,7 +124,8 @@ async def index(call: Call[Identity], query: GroupQuery, page: Page) -> list[Gro
     """List groups."""
     require_list(call, "identity:list_groups", "target.group.domain_id")
     where = within_domain(call, asked(call, query, "name"))
-    return [view(call, one) for one in await listed(call, GROUPS_LIST, where)]
+    most = await list_limit_of(call.app, where.get("domain_id"))
+    return [view(call, one) for one in await listed(call, GROUPS_LIST, where, most)]
 
 
 @api.post("/groups", Rule("identity:create_group", WRITE), key="group", late=True)
@@ -205,4 +207,5 @@ async def member_remove(call: Call[Identity], member: Membership) -> None:
 async def of_user(call: Call[Identity], user: User, query: GroupQuery, page: Page) -> list[GroupView]:
     """List the groups a user is in."""
     where = {**asked(call, query, "name"), "user_id": user.id}
-    return [view(call, one) for one in await listed(call, GROUPS_LIST, where)]
+    most = await list_limit_of(call.app, where.get("domain_id"))
+    return [view(call, one) for one in await listed(call, GROUPS_LIST, where, most)]

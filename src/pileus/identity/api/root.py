@@ -106,10 +106,12 @@ def require_list(call: Call[Any], rule: str, *names: str) -> None:
     call.require(rule, {} if domain_id is None else dict.fromkeys(names, domain_id))
 
 
-async def listed(call: Call[Identity], listing: Listing[T], where: dict[str, object]) -> list[T]:
-    """One page of a list."""
+async def listed(
+    call: Call[Identity], listing: Listing[T], where: dict[str, object], most: int | None = None
+) -> list[T]:
+    """One page of a list; of so many at most where less is not asked for."""
     page = call.page
-    page.limit = page.limit or PAGE
+    page.limit = page.limit or most or PAGE
     return await call.app.db.page(listing, where=where, sort=page.sort, marker=page.marker, limit=page.limit)
 
 

@@ -26,6 +26,7 @@ from pileus.identity.api.root import (
 )
 from pileus.identity.api.tokens import moment
 from pileus.identity.app import Identity
+from pileus.identity.commands.domain_settings import list_limit_of
 from pileus.identity.commands.scopes import projects_of_user
 from pileus.identity.commands.tokens import change_own_password
 from pileus.identity.commands.users import change_user, create_user, delete_user
@@ -117,7 +118,8 @@ async def index(call: Call[Identity], query: UserQuery, page: Page) -> list[User
     """List users."""
     require_list(call, "identity:list_users", "target.domain_id")
     where = within_domain(call, asked(call, query, "name"))
-    return [view(call, one) for one in await listed(call, USERS_LIST, where)]
+    most = await list_limit_of(call.app, where.get("domain_id"))
+    return [view(call, one) for one in await listed(call, USERS_LIST, where, most)]
 
 
 @api.post("/users", Rule("identity:create_user", WRITE), key="user", late=True)

@@ -9,6 +9,7 @@ from pileus.identity.models import Endpoint, Region, Service
 from pileus.identity.models.catalog import build_catalog
 from pileus.identity.store import catalog as store
 from pileus.identity.store import changing
+from pileus.identity.store.filters import visibility
 from pileus.kit.db import ForeignKeyViolation, UniqueViolation
 from pileus.ports.identity import CatalogEntry
 
@@ -20,7 +21,7 @@ async def catalog_list(app: Identity, project_id: str | None, user_id: str | Non
         return await store.services_all(app), await store.endpoints_all(app)
 
     services, endpoints = await app.memory.fact("catalog", read)
-    return build_catalog(services, endpoints, project_id, user_id)
+    return build_catalog(services, (await visibility(app)).seen(endpoints, project_id), project_id, user_id)
 
 
 async def create_service(app: Identity, service: Service) -> Service:

@@ -40,6 +40,7 @@ ENDPOINTS_LIST = Listing(
 )
 
 REGION_FETCH = query(sa.select(regions).where(_REGION), Region)
+REGIONS_ALL = query(sa.select(regions).order_by(regions.c.id), Region)
 REGION_CREATE = command(sa.insert(regions))
 REGION_CHANGE = command(sa.update(regions).where(_REGION))
 REGION_DELETE = command(sa.delete(regions).where(_REGION))
@@ -107,6 +108,11 @@ async def endpoint_delete(app: Identity, endpoint_id: str) -> None:
 async def region_find(app: Identity, region_id: str) -> Region | None:
     """The region with this id."""
     return await app.db.one(REGION_FETCH, id=region_id)
+
+
+async def regions_all(app: Identity) -> list[Region]:
+    """Every region."""
+    return await app.db.all(REGIONS_ALL)
 
 
 async def region_create(app: Identity, region: Region) -> None:

@@ -188,7 +188,9 @@ class Titles(Dialect):
         marker = self.next_marker(items, call)
         following = next_link(call, marker=marker) if marker else None
         links = {"next": following, "self": next_link(call), "previous": None}
-        return b'{"links":%s,"%s":%s}' % (msgspec.json.encode(links), key.encode(), encoded)
+        # Who did not ask for a page is told that it is one.
+        cut = b',"truncated":true' if marker and not any(name == "limit" for name, _ in call.query) else b""
+        return b'{"links":%s,"%s":%s%s}' % (msgspec.json.encode(links), key.encode(), encoded, cut)
 
 
 class Pages(Dialect):

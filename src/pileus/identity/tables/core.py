@@ -1,7 +1,4 @@
-"""Identity's tables. A domain is a row of `projects` without a domain of its own.
-
-The names carry the service's, as other services have users and services of their own in the same database.
-"""
+"""People, places, roles and what lets them act. A domain is a row of `projects` without a domain of its own."""
 
 import sqlalchemy as sa
 
@@ -11,7 +8,8 @@ from pileus.kit.db import metadata as new_metadata
 metadata = new_metadata()
 
 
-def _to(column: str) -> sa.ForeignKey:
+def to(column: str) -> sa.ForeignKey:
+    """A reference with which the row goes too."""
     return sa.ForeignKey(column, ondelete="CASCADE")
 
 
@@ -20,8 +18,8 @@ projects = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("name", Name, nullable=False),
-    sa.Column("domain_id", Id, _to("identity_projects.id")),
-    sa.Column("parent_id", Id, _to("identity_projects.id"), index=True),
+    sa.Column("domain_id", Id, to("identity_projects.id")),
+    sa.Column("parent_id", Id, to("identity_projects.id"), index=True),
     sa.Column("is_domain", Boolean, nullable=False),
     sa.Column("enabled", Boolean, nullable=False),
     sa.Column("description", Text, nullable=False),
@@ -43,7 +41,7 @@ users = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("name", Name, nullable=False),
-    sa.Column("domain_id", Id, _to("identity_projects.id"), nullable=False),
+    sa.Column("domain_id", Id, to("identity_projects.id"), nullable=False),
     sa.Column("enabled", Boolean, nullable=False),
     sa.Column("password_hash", Text),
     sa.Column("default_project_id", Id, index=True),
@@ -57,7 +55,7 @@ users = sa.Table(
 old_passwords = sa.Table(
     "identity_old_passwords",
     metadata,
-    sa.Column("user_id", Id, _to("identity_users.id"), primary_key=True),
+    sa.Column("user_id", Id, to("identity_users.id"), primary_key=True),
     sa.Column("number", Integer, primary_key=True, autoincrement=False),
     sa.Column("password_hash", Text, nullable=False),
 )
@@ -65,7 +63,7 @@ old_passwords = sa.Table(
 failures = sa.Table(
     "identity_login_failures",
     metadata,
-    sa.Column("user_id", Id, _to("identity_users.id"), primary_key=True),
+    sa.Column("user_id", Id, to("identity_users.id"), primary_key=True),
     sa.Column("number", Integer, nullable=False),
     sa.Column("last_at", Moment, nullable=False),
 )
@@ -75,7 +73,7 @@ groups = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("name", Name, nullable=False),
-    sa.Column("domain_id", Id, _to("identity_projects.id"), nullable=False),
+    sa.Column("domain_id", Id, to("identity_projects.id"), nullable=False),
     sa.Column("description", Text, nullable=False),
     sa.Column("extra", Json, nullable=False),
     sa.UniqueConstraint("domain_id", "name"),
@@ -84,8 +82,8 @@ groups = sa.Table(
 group_members = sa.Table(
     "identity_group_members",
     metadata,
-    sa.Column("user_id", Id, _to("identity_users.id"), primary_key=True),
-    sa.Column("group_id", Id, _to("identity_groups.id"), primary_key=True, index=True),
+    sa.Column("user_id", Id, to("identity_users.id"), primary_key=True),
+    sa.Column("group_id", Id, to("identity_groups.id"), primary_key=True, index=True),
 )
 
 roles = sa.Table(
@@ -93,7 +91,7 @@ roles = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("name", Name, nullable=False),
-    sa.Column("domain_id", Id, _to("identity_projects.id")),
+    sa.Column("domain_id", Id, to("identity_projects.id")),
     sa.Column("description", Text),
     sa.Column("options", Json, nullable=False),
     sa.Column("extra", Json, nullable=False),
@@ -110,8 +108,8 @@ sa.Index(
 implications = sa.Table(
     "identity_role_implications",
     metadata,
-    sa.Column("prior_id", Id, _to("identity_roles.id"), primary_key=True),
-    sa.Column("implied_id", Id, _to("identity_roles.id"), primary_key=True, index=True),
+    sa.Column("prior_id", Id, to("identity_roles.id"), primary_key=True),
+    sa.Column("implied_id", Id, to("identity_roles.id"), primary_key=True, index=True),
 )
 
 assignments = sa.Table(
@@ -120,7 +118,7 @@ assignments = sa.Table(
     sa.Column("actor_id", Id, primary_key=True),
     sa.Column("scope_kind", Name, primary_key=True),
     sa.Column("scope_id", Id, primary_key=True),
-    sa.Column("role_id", Id, _to("identity_roles.id"), primary_key=True, index=True),
+    sa.Column("role_id", Id, to("identity_roles.id"), primary_key=True, index=True),
     sa.Column("inherited", Boolean, primary_key=True),
     sa.Column("actor_kind", Name, nullable=False),
     sa.Index("identity_assignments_in_scope", "scope_id", "scope_kind"),
@@ -150,7 +148,7 @@ endpoints = sa.Table(
     "identity_endpoints",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("service_id", Id, _to("identity_services.id"), nullable=False, index=True),
+    sa.Column("service_id", Id, to("identity_services.id"), nullable=False, index=True),
     sa.Column("interface", Name, nullable=False),
     sa.Column("url", Text, nullable=False),
     sa.Column("region_id", Name, sa.ForeignKey("identity_regions.id"), index=True),
@@ -163,8 +161,8 @@ credentials = sa.Table(
     "identity_credentials",
     metadata,
     sa.Column("id", Name, primary_key=True),
-    sa.Column("user_id", Id, _to("identity_users.id"), nullable=False, index=True),
-    sa.Column("project_id", Id, _to("identity_projects.id"), index=True),
+    sa.Column("user_id", Id, to("identity_users.id"), nullable=False, index=True),
+    sa.Column("project_id", Id, to("identity_projects.id"), index=True),
     sa.Column("type", Name, nullable=False),
     sa.Column("sealed", Text, nullable=False),
     sa.Column("extra", Json, nullable=False),
@@ -183,9 +181,9 @@ trusts = sa.Table(
     "identity_trusts",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("trustor_user_id", Id, _to("identity_users.id"), nullable=False, index=True),
-    sa.Column("trustee_user_id", Id, _to("identity_users.id"), nullable=False, index=True),
-    sa.Column("project_id", Id, _to("identity_projects.id"), nullable=False, index=True),
+    sa.Column("trustor_user_id", Id, to("identity_users.id"), nullable=False, index=True),
+    sa.Column("trustee_user_id", Id, to("identity_users.id"), nullable=False, index=True),
+    sa.Column("project_id", Id, to("identity_projects.id"), nullable=False, index=True),
     sa.Column("impersonation", Boolean, nullable=False),
     sa.Column("expires_at", Moment),
     sa.Column("remaining_uses", Integer),
@@ -197,8 +195,8 @@ application_credentials = sa.Table(
     "identity_application_credentials",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("user_id", Id, _to("identity_users.id"), nullable=False),
-    sa.Column("project_id", Id, _to("identity_projects.id"), nullable=False, index=True),
+    sa.Column("user_id", Id, to("identity_users.id"), nullable=False),
+    sa.Column("project_id", Id, to("identity_projects.id"), nullable=False, index=True),
     sa.Column("name", Name, nullable=False),
     sa.Column("description", Text),
     sa.Column("secret_hash", Text, nullable=False),
@@ -213,7 +211,7 @@ access_rules = sa.Table(
     "identity_access_rules",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("user_id", Id, _to("identity_users.id"), nullable=False),
+    sa.Column("user_id", Id, to("identity_users.id"), nullable=False),
     sa.Column("service", Name, nullable=False),
     sa.Column("method", Name, nullable=False),
     sa.Column("path", Name, nullable=False),
