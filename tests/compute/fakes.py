@@ -168,6 +168,7 @@ class FakeNetworks:
     def __init__(self) -> None:
         self.ports: dict[str, list[PortFacts]] = {}
         self.full = False
+        self.free: set[str] = set()
         self.asked: list[object] = []
         self.calls = 0
         self._next = 10
@@ -191,8 +192,8 @@ class FakeNetworks:
             if card.network_id not in {NETWORK, None}:
                 raise NoSuchNetwork(network=card.network_id)
             made.append(self._port(server_id, card, tuple(security_groups) or ("default",)))
-        self.ports[server_id] = made
-        return tuple(made)
+        self.ports[server_id] = [*self.ports.get(server_id, []), *made]
+        return tuple(self.ports[server_id])
 
     def _port(self, server_id: str, card: NicRequest, groups: tuple[str, ...]) -> PortFacts:
         self._next += 1
@@ -216,6 +217,11 @@ class FakeNetworks:
 
     async def release_ports(self, server_id: str) -> None:
         self.ports.pop(server_id, None)
+
+    async def release_port(self, server_id: str, port_id: str) -> None:
+        kept = [port for port in self.ports.get(server_id, []) if port.id != port_id]
+        self.free |= {port.id for port in self.ports.get(server_id, []) if port.id == port_id and not port.made}
+        self.ports[server_id] = kept
 
     async def join_group(self, server_id: str, project_id: str, group: str) -> None:
         if group not in {"default", "web"}:

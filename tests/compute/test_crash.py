@@ -28,6 +28,8 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "confirm": [{"resize": {"flavorRef": "big"}}, {"confirmResize": None}],
     "shelve": [{"shelve": None}],
     "unshelve": [{"shelve": None}, {"unshelve": None}],
+    "attach interface": [{"interfaceAttachment": {}}],
+    "detach interface": [{"interfaceAttachment": {}}, {"detach": None}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
@@ -54,8 +56,18 @@ class ServerScene:
         elif self.verb in ACTIONS:
             for action in ACTIONS[self.verb]:
                 await self.now.settle()
-                answered = await self.now.ask("POST", f"/v2.1/servers/{self.id}/action", action, at="2.60")
-                assert answered.status in (200, 202, 204), answered.body
+                await self.act(action)
+
+    async def act(self, action: dict[str, Any]) -> None:
+        base = f"/v2.1/servers/{self.id}"
+        if "detach" in action:
+            card = (await self.now.ask("GET", f"{base}/os-interface")).body["interfaceAttachments"][-1]
+            answered = await self.now.ask("DELETE", f"{base}/os-interface/{card['port_id']}")
+        elif "interfaceAttachment" in action:
+            answered = await self.now.ask("POST", f"{base}/os-interface", action)
+        else:
+            answered = await self.now.ask("POST", f"{base}/action", action, at="2.60")
+        assert answered.status in (200, 202, 204), answered.body
 
     async def engine(self) -> Engine:
         self.now = World(self.first.db, self.first.clock, ("h1", "h2"), ComputeConfig(), self.first)

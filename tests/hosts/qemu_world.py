@@ -42,6 +42,7 @@ class LooseTaps:
 
     def __init__(self) -> None:
         self.plugged: dict[str, PortPlug] = {}
+        self.unplugged: set[str] = set()
 
     async def ensure_plugged(self, port: PortPlug) -> str:
         self.plugged[port.id] = port
@@ -53,6 +54,7 @@ class LooseTaps:
         return fd
 
     async def ensure_unplugged(self, port_id: str) -> None:
+        self.unplugged.add(port_id)
         self.plugged.pop(port_id, None)
 
 

@@ -5,13 +5,14 @@ import base64
 import contextlib
 import re
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.compute.drivers.contract import Watcher, a_server, has
-from tests.hosts.qemu_world import QemuWorld, qemu_world
+from tests.hosts.qemu_world import QemuWorld, a_nic, qemu_world
 
 from pileus.compute.drivers.interface import ConsoleKind, Disk, Image, ImageFormat, Power, PowerSeen, Wanted
 from pileus.guest import Guest, ensure
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.host
 ANSWER_S = 180.0
 FORMAT = ImageFormat.QCOW2
 MARK = "hostapd-of-the-sea"
+SECOND_MAC = "fa:16:3e:00:00:02"
+MACS = "/sys/class/net/*/address"
+UNTIL = 'wait_for() { n=0; until "$@" || [ $n = 300 ]; do n=$((n+1)); sleep 0.1; done; }; wait_for'
 
 
 class Files:
@@ -147,6 +151,29 @@ async def test_is_resized_and_taken_back(guest: Guest, tmp_path: Path) -> None:
         async with shell(world, server.id) as it:
             assert 2**30 == int(await it.say("echo $(($(cat /sys/block/vda/size) * 512))"))
             assert MARK not in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+
+
+async def test_a_card_comes_into_a_guest_that_runs_and_leaves_it(guest: Guest, tmp_path: Path) -> None:
+    first, second = a_nic(str(uuid.uuid4())), msgspec.structs.replace(a_nic(str(uuid.uuid4())), mac=SECOND_MAC)
+    async with qemu_world(tmp_path, images=Files(guest)) as world:
+        server, watcher = a_guest(nics=(first,)), Watcher(world.hypervisor)
+        had = await watcher.make(server, has(PowerSeen.ON))
+        async with shell(world, server.id) as it:
+            more = msgspec.structs.replace(server, nics=(first, second))
+            await watcher.make(more, lambda seen: second.port_id in seen.cards)
+            assert SECOND_MAC in await it.say(f"{UNTIL} grep -qs {SECOND_MAC} /sys/class/net/*/address; cat {MACS}")
+            await world.hypervisor.close()
+            world.begin_anew()  # What comes after us finds the card, and takes it out.
+            watcher = Watcher(world.hypervisor)
+            gone = await watcher.make(server, lambda seen: (first.port_id,) == seen.cards and not seen.cards_changing)
+            assert SECOND_MAC not in await it.say(f"cat {MACS}")
+            assert had.pid == gone.pid
+            assert {second.port_id} == world.plug.unplugged
+            again = msgspec.structs.replace(second, port_id=str(uuid.uuid4()))
+            await watcher.make(
+                msgspec.structs.replace(server, nics=(first, again)), lambda seen: again.port_id in seen.cards
+            )
+            assert SECOND_MAC in await it.say(f"{UNTIL} grep -qs {SECOND_MAC} /sys/class/net/*/address; cat {MACS}")
 
 
 async def test_is_rescued_with_its_own_disk_beside(guest: Guest, tmp_path: Path) -> None:

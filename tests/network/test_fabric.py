@@ -144,6 +144,24 @@ async def test_a_server_gets_ports_and_gives_them_back(net: Open) -> None:
         assert 404 == (await n.ask("GET", f"/v2.0/ports/{made[0].id}")).status
 
 
+async def test_a_port_that_comes_later_is_the_last_and_leaves_alone(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        own = await n.make("ports", network_id=network)
+        (first,) = await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(network_id=network)])
+        await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(port_id=own["id"])])
+        await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(network_id=network)])
+        ids = [port.id for port in (await n.ports.bind_ports("s1", "h1"))]
+        assert [first.id, own["id"]] == ids[:2]
+        for id in (first.id, own["id"], own["id"]):
+            await n.ports.release_port("s1", id)
+        await n.ports.release_port("another", ids[2])
+        assert ids[2:] == [port.id for port in (await n.ports.ports_of(["s1"]))["s1"]]
+        assert 404 == (await n.ask("GET", f"/v2.0/ports/{first.id}")).status
+        free = await n.get(f"ports/{own['id']}", "root")
+        assert ("", "", "") == (free["device_id"], free["device_owner"], free["binding:host_id"])
+
+
 async def test_floating_ips_are_among_a_servers_addresses(net: Open) -> None:
     async with net() as n:
         outside, _ = await n.outside()

@@ -95,6 +95,10 @@ class NoSuchThing(NotFound):
     """{what} {id} could not be found."""
 
 
+class NoSuchPort(NotFound):
+    """Port {port} is not attached"""
+
+
 class NoSuchQuota(NotFound):
     """There is no quota named {name}."""
 

@@ -40,6 +40,7 @@ from pileus.compute.config import ComputeConfig
 from pileus.compute.flows import hosts as host_flow
 from pileus.compute.flows import power
 from pileus.compute.flows.boot import BOOT
+from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
 from pileus.compute.flows.resize import CONFIRM, RESIZE, REVERT
@@ -67,7 +68,22 @@ MOUNT = "compute"
 API = api
 METADATA = COMPUTE
 MIGRATIONS = "pileus.compute.migrations"
-FLOWS = (BOOT, DELETE, *TURNS, CREATE_IMAGE, REBUILD, RESCUE, UNRESCUE, RESIZE, CONFIRM, REVERT, SHELVE, UNSHELVE)
+FLOWS = (
+    BOOT,
+    DELETE,
+    *TURNS,
+    CREATE_IMAGE,
+    REBUILD,
+    RESCUE,
+    UNRESCUE,
+    RESIZE,
+    CONFIRM,
+    REVERT,
+    SHELVE,
+    UNSHELVE,
+    ATTACH,
+    DETACH,
+)
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [
     "API",

@@ -85,6 +85,7 @@ SERVERS = sa.Table(
     sa.Column("resized", Json),
     sa.Column("shelf", Id),
     sa.Column("config_drive", Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("card_tags", Json, nullable=False, server_default=sa.text("'{}'")),
     sa.Column("locked_by", Name),
     sa.Column("locked_reason", Text),
     sa.Column("access_ipv4", Name),

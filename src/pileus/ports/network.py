@@ -70,7 +70,8 @@ class Networks(Protocol):
         nics: Sequence[NicRequest] | Literal["auto", "none"],
         security_groups: Sequence[str] = (),
     ) -> tuple[PortFacts, ...]:
-        """The server has these ports, not bound yet; security groups by name or id, the project's default if none."""
+        """The server has these ports besides those it had, not bound yet; security groups by name or id, the project's
+        default if none."""
         ...
 
     async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
@@ -79,6 +80,10 @@ class Networks(Protocol):
 
     async def release_ports(self, server_id: str) -> None:
         """Ports made for the server are gone, the others are free again."""
+        ...
+
+    async def release_port(self, server_id: str, port_id: str) -> None:
+        """The server does not have the port: one made for it is gone, another is free again. Repeatable."""
         ...
 
     async def join_group(self, server_id: str, project_id: str, group: str) -> None:

@@ -1,13 +1,14 @@
 """What every hypervisor promises about servers that change: suspended, copied, of another shape, and back."""
 
 import contextlib
+import uuid
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.compute.drivers.contract import Watcher, World, has
 
-from pileus.compute.drivers.interface import Image, ImageFormat, Power, PowerSeen, Restarts
+from pileus.compute.drivers.interface import Image, ImageFormat, Nic, Power, PowerSeen, Restarts
 
 
 class ChangeContract:
@@ -97,3 +98,28 @@ class ChangeContract:
             asked = msgspec.structs.replace(server, restarts=Restarts(nmi=1))
             seen = await watcher.make(asked, lambda seen: seen.restarts.nmi == 1)
             assert seen.power in (PowerSeen.ON, PowerSeen.CRASHED)
+
+    @pytest.mark.parametrize("power", [Power.ON, Power.OFF, Power.PAUSED])
+    async def test_gives_a_server_another_card_as_it_is(self, tmp_path: Path, power: Power) -> None:
+        async with self.world(tmp_path) as world:
+            first, second = (Nic(str(uuid.uuid4()), f"fa:16:3e:00:00:0{n}") for n in (1, 2))
+            server = msgspec.structs.replace(world.wanted(), power=power, nics=(first,))
+            watcher = Watcher(world.hypervisor)
+            had = await watcher.make(server, lambda seen: seen.power == str(power) and seen.disks_ready)
+            assert (first.port_id,) == had.cards
+            more = msgspec.structs.replace(server, nics=(first, second))
+            has = await watcher.make(more, lambda seen: len(seen.cards) == 2)
+            assert tuple(sorted([first.port_id, second.port_id])) == has.cards
+            assert (had.pid, had.power, ()) == (has.pid, has.power, has.cards_changing)
+
+    async def test_takes_a_card_from_a_server_that_is_off(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            cards = tuple(Nic(str(uuid.uuid4()), f"fa:16:3e:00:00:0{n}") for n in (1, 2))
+            server = msgspec.structs.replace(world.wanted(), power=Power.OFF, nics=cards)
+            watcher = Watcher(world.hypervisor)
+            await watcher.make(server, lambda seen: len(seen.cards) == 2)
+            one = msgspec.structs.replace(server, nics=cards[1:])
+            seen = await watcher.make(one, lambda seen: len(seen.cards) == 1)
+            assert (cards[1].port_id,) == seen.cards
+            again = msgspec.structs.replace(one, power=Power.ON)
+            assert (cards[1].port_id,) == (await watcher.make(again, has(PowerSeen.ON))).cards

@@ -6,6 +6,7 @@ import pytest
 
 from pileus.compute.drivers.interface import Consoles, Disk, Image, ImageFormat, Nic, Wanted
 from pileus.compute.drivers.qemu.argv import Accel, Descriptors, argv
+from pileus.compute.drivers.qemu.cards import placed
 
 GOLDEN = Path(__file__).parent / "golden"
 ID = "8c6c5f29-5a1c-4a3a-9d7e-4c6f6f3a2b11"
@@ -41,11 +42,13 @@ LARGE = Wanted(
     ],
 )
 def test_is_as_reviewed(name: str, server: Wanted, accel: Accel, fds: Descriptors) -> None:
-    words = argv(server, accel, fds)
+    words = argv(server, accel, fds, placed(server.nics, {}))
     text = "\n".join(word if word.startswith("-") else f"    {word}" for word in words) + "\n"
     assert (GOLDEN / f"{name}.txt").read_text() == text
 
 
 def test_holds_nothing_a_user_can_write_freely() -> None:
     """A name could smuggle options in; so it is not there at all."""
-    assert not [word for word in argv(SMALL, "tcg", Descriptors(5, 6, {"port-a": 7})) if SMALL.name in word]
+    assert not [
+        word for word in argv(SMALL, "tcg", Descriptors(5, 6, {"port-a": 7}), {"port-a": 0}) if SMALL.name in word
+    ]

@@ -12,7 +12,9 @@ from pileus.compute.drivers.qemu.plan import Act, next_act
 
 COUNTERS = some.builds(Restarts, start=some.integers(0, 2), soft=some.integers(0, 2), hard=some.integers(0, 2))
 RUNS = some.builds(Run, done=COUNTERS, ran=some.booleans(), stop_by=some.none() | some.sampled_from([5.0, 15.0]),
-                   shape=some.sampled_from(["", a_server().shape, "another"]), saved=some.booleans())  # fmt: skip
+                   shape=some.sampled_from(["", a_server().shape, "another"]), saved=some.booleans(),
+                   cards=some.sampled_from([None, {}, {"gone": 0}]),
+                   changing=some.sampled_from([{}, {"going": 1}]))  # fmt: skip
 STATUS = some.none() | some.sampled_from(
     ["running", "paused", "io-error", "shutdown", "prelaunch", "inmigrate", "postmigrate"]
 )
@@ -51,6 +53,8 @@ class Guest:
                 self.run, self.status = change(self.run, saved=True), None
             case Act.LOAD:
                 self.status = "paused"
+            case Act.CARDS:
+                self.run = change(self.run, cards={}, changing={})
             case Act.NMI | Act.REST:
                 pass
 

@@ -55,6 +55,8 @@ EVENT_NAMES = {
     ("server.shelve", "remove from host"): "compute_shelve_offload_instance",
     ("server.unshelve", "claim room"): "conductor_unshelve_instance",
     ("server.unshelve", "start on host"): "compute_unshelve_instance",
+    ("server.attach_interface", "plug"): "compute_attach_interface",
+    ("server.detach_interface", "unplug"): "compute_detach_interface",
     ("server.delete", "remove from host"): "compute_terminate_instance",
     ("server.delete", "release ports"): "network_deallocate_for_instance",
     ("server.delete", "release room"): "conductor_release_allocations",

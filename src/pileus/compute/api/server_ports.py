@@ -1,16 +1,22 @@
 """What a server is joined to: addresses, cards, security groups and volumes."""
 
+import ipaddress
 from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
 from pileus.compute.api.server_view import AddressView, GroupName, addresses
-from pileus.compute.api.service import api, member, reader, server_find
+from pileus.compute.api.service import Tag, Uuid, api, member, reader, server_find
 from pileus.compute.app import Compute
+from pileus.compute.commands import cards as commands
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call, F, Wire
-from pileus.ports.network import PortFacts
+from pileus.ports.network import NicRequest, PortFacts
 
 CARDS = "/servers/{server_id}/os-interface"
+CHANGING = ("server.attach_interface", "server.detach_interface")
 VOLUMES = "/servers/{server_id}/os-volume_attachments"
 
 
@@ -36,7 +42,22 @@ class CardView(Wire, kw_only=True):
     mac_addr: str
     port_state: str
     fixed_ips: list[FixedAddress]
-    tag: Annotated[None, F(since="2.70")] = None
+    tag: Annotated[str | None, F(since="2.70")] = None
+
+
+class WantedAddress(Wire):
+    """An address a card is to have."""
+
+    ip_address: str
+
+
+class CardCreate(Wire):
+    """A network card to give a server: on a network, maybe with a certain address, or at an existing port."""
+
+    network_id: Annotated[Uuid | UnsetType, F("net_id")] = UNSET
+    port_id: Uuid | UnsetType = UNSET
+    fixed_ips: Annotated[list[WantedAddress], msgspec.Meta(min_length=1, max_length=1)] | UnsetType = UNSET
+    tag: Annotated[Tag | UnsetType, F(since="2.49")] = UNSET
 
 
 async def _ports(call: Call[Compute], server: Server) -> tuple[PortFacts, ...]:
@@ -63,21 +84,27 @@ async def ips_show(call: Call[Compute], server: Server, label: str) -> dict[str,
     return {label: _plain(found[label])}
 
 
-def _card(port: PortFacts) -> CardView:
+def _card(port: PortFacts, tag: str | None, *, settled: bool = False) -> CardView:
     fixed = [address for address in port.addresses if address.kind == "fixed"]
     return CardView(
         port_id=port.id,
         net_id=port.network_id,
         mac_addr=port.mac,
-        port_state="ACTIVE" if port.up else "DOWN",
+        # A card counts when the guest has it: who waits for that may then ask for the next change.
+        port_state="ACTIVE" if port.up and settled else "DOWN",
         fixed_ips=[FixedAddress(subnet_id=address.subnet_id, ip_address=address.address) for address in fixed],
+        tag=tag,
     )
 
 
 @api.get(CARDS, reader("os-attach-interfaces:list"), key="interfaceAttachments", find=server_find)
 async def cards_index(call: Call[Compute], server: Server) -> list[CardView]:
     """List a server's network cards."""
-    return [_card(port) for port in await _ports(call, server)]
+    return [_known(server, port) for port in await _ports(call, server)]
+
+
+def _known(server: Server, port: PortFacts) -> CardView:
+    return _card(port, server.card_tags.get(port.id), settled=server.flow not in CHANGING)
 
 
 @api.get(CARDS + "/{port_id}", reader("os-attach-interfaces:show"), key="interfaceAttachment", find=server_find)
@@ -85,20 +112,46 @@ async def cards_show(call: Call[Compute], server: Server, port_id: str) -> CardV
     """Show one of a server's network cards."""
     for port in await _ports(call, server):
         if port.id == port_id:
-            return _card(port)
+            return _known(server, port)
     raise errors.NoSuchThing(what="Port id", id=port_id)
 
 
-@api.post(CARDS, member("os-attach-interfaces:create"), find=server_find, status=200)
-async def cards_create(call: Call[Compute], server: Server) -> None:
-    """Give a server another card, which is not offered yet."""
-    raise errors.NotOffered(what="attaching interfaces to servers")
+@api.post(CARDS, member("os-attach-interfaces:create"), key="interfaceAttachment", find=server_find, status=200)
+async def cards_create(call: Call[Compute], server: Server, body: CardCreate | None) -> CardView:
+    """Give a server another card: at a port, or at one made for it."""
+    wanted = body or CardCreate()
+    tag = wanted.tag if wanted.tag is not UNSET else None
+    port = await commands.attach_card(call.app, call.caller, server, _asked(wanted), tag, call.request_id)
+    return _card(port, tag)
 
 
 @api.delete(CARDS + "/{port_id}", member("os-attach-interfaces:delete"), find=server_find, status=202)
 async def cards_delete(call: Call[Compute], server: Server, port_id: str) -> None:
-    """Take a card from a server, which is not offered yet."""
-    raise errors.NotOffered(what="detaching interfaces from servers")
+    """Take a card from a server; a port made for it is deleted."""
+    await commands.detach_card(call.app, call.caller, server, port_id, call.request_id)
+
+
+def _asked(wanted: CardCreate) -> NicRequest | None:
+    if wanted.network_id is not UNSET and wanted.port_id is not UNSET:
+        raise errors.BadRequest(why="Must not input both network_id and port_id")
+    if wanted.fixed_ips is not UNSET and wanted.network_id is UNSET:
+        raise errors.BadRequest(why="Must input network_id when request IP address")
+    if wanted.port_id is not UNSET:
+        return NicRequest(port_id=wanted.port_id)
+    if wanted.network_id is UNSET:
+        return None
+    address = wanted.fixed_ips[0].ip_address if wanted.fixed_ips is not UNSET else None
+    return NicRequest(network_id=wanted.network_id, fixed_ip=_address(address))
+
+
+def _address(given: str | None) -> str | None:
+    if given is None:
+        return None
+    try:
+        return str(ipaddress.ip_address(given))
+    except ValueError:
+        raise errors.BadRequest(why=f"Invalid input for field/attribute ip_address. Value: {given}. "
+                                f"'{given}' is not an IP address.") from None  # fmt: skip
 
 
 @api.get(VOLUMES, reader("os-volumes-attachments:index"), key="volumeAttachments", find=server_find)

@@ -47,6 +47,7 @@ class Pretence(msgspec.Struct):
     seen: Seen
     ran: bool = False
     log: str = ""
+    kept: list[Nic] = []  # cards the guest does not let go of
 
 
 class Fake:
@@ -79,11 +80,11 @@ class Fake:
         self._delays[verb] = seconds
 
     def deafen(self, id: str) -> None:
-        """The guest ignores its power button: a stop or soft reboot waits until `run_out_of_patience`."""
+        """The guest hears nothing: a stop or soft reboot waits until `run_out_of_patience`, and so does a card's leaving."""
         self._deaf.add(id)
 
     def run_out_of_patience(self, id: str) -> None:
-        """The time the guest had to power off has passed."""
+        """The guest has had its time; from now on it hears."""
         self._deaf.discard(id)
         self._changed(id)
 
@@ -120,10 +121,16 @@ class Fake:
         pretence = self._servers.get(server.id)
         if pretence is None:
             pretence = self._servers[server.id] = Pretence(server, Seen(PowerSeen.OFF, disks_ready=True))
-        await self._plug_in(pretence.wanted.nics, server.nics)
+        kept = self._kept_cards(pretence, server)
+        await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
         pretence.wanted = server
         self._settle(pretence)
-        pretence.seen = msgspec.structs.replace(pretence.seen, snapshot=self._copy(server))
+        pretence.seen = msgspec.structs.replace(
+            pretence.seen,
+            snapshot=self._copy(server),
+            cards=tuple(sorted(nic.port_id for nic in server.nics)),
+            cards_changing=tuple(sorted(nic.port_id for nic in kept)),
+        )
 
     async def ensure_power(self, id: str, power: Power) -> None:
         await self._obey("ensure_power")
@@ -173,6 +180,16 @@ class Fake:
         return await asyncio.open_unix_connection(sock=theirs)
 
     # Pretending.
+
+    def _kept_cards(self, pretence: Pretence, server: Wanted) -> list[Nic]:
+        """Cards that are to go and that a guest which runs does not let go of."""
+        if server.id not in self._deaf or pretence.seen.power not in RUNNING:
+            return []
+        stay = {nic.port_id for nic in server.nics}
+        had = {*pretence.seen.cards, *pretence.seen.cards_changing}
+        known = {nic.port_id: nic for nic in (*pretence.wanted.nics, *pretence.kept)}
+        pretence.kept = [known[id] for id in sorted(had - stay)]
+        return pretence.kept
 
     async def _plug_in(self, before: Sequence[Nic], after: Sequence[Nic]) -> None:
         """The ports of the second are plugged, those only of the first are not; nothing if no plug was given."""

@@ -150,7 +150,8 @@ class Seen(msgspec.Struct, frozen=True):
 
     `doing` is work that goes on by itself ("fetching the image", "stopping"); `failure` says why the last ensure did
     not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended. `shape` is
-    the last one wanted that is fulfilled.
+    the last one wanted that is fulfilled. `cards` are the ports whose cards it has, or will start with; `cards_changing`
+    those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go.
     """
 
     power: PowerSeen = PowerSeen.ABSENT
@@ -164,6 +165,8 @@ class Seen(msgspec.Struct, frozen=True):
     pid: int | None = None
     shape: str = ""
     snapshot: Copy | None = None
+    cards: tuple[str, ...] = ()
+    cards_changing: tuple[str, ...] = ()
 
 
 ABSENT = Seen(PowerSeen.ABSENT)

@@ -71,9 +71,11 @@ async def want(
     *,
     snapshot: str | None = None,
     rollback: str | None = None,
+    without_port: str | None = None,
 ) -> interface.Wanted:
     """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
+    ports = tuple(port for port in ports if port.id != without_port)
     drive = _drive(Guest(server, ports, app.config.zone)) if server.config_drive else None
     wanted = document(server, ports, power)
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, config_drive=drive)

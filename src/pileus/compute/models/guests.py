@@ -56,7 +56,7 @@ def meta_data(guest: Guest) -> dict[str, Any]:
         "launch_index": server.launch_index,
         "project_id": server.project_id,
         "meta": server.metadata,
-        "devices": [],
+        "devices": _devices(guest),
         # Something to seed a guest's randomness with; it need not be secret, only its own.
         "random_seed": base64.b64encode(hashlib.sha512(server.id.encode()).digest()).decode(),
     }
@@ -64,6 +64,16 @@ def meta_data(guest: Guest) -> dict[str, Any]:
         document["public_keys"] = guest.keys
         document["keys"] = [{"name": name, "type": "ssh", "data": data} for name, data in guest.keys.items()]
     return document
+
+
+def _devices(guest: Guest) -> list[dict[str, Any]]:
+    """What of the guest's hardware has a tag. Where a card is on its bus only its host knows; its MAC tells it apart."""
+    tags = guest.server.card_tags
+    return [
+        {"type": "nic", "bus": "none", "address": "none", "mac": port.mac, "tags": [tags[port.id]]}
+        for port in guest.ports
+        if port.id in tags
+    ]
 
 
 def network_data(guest: Guest) -> dict[str, Any]:

@@ -128,6 +128,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     resized: Resized | None = None
     shelf: str | None = None  # the image that holds what a shelved server had on its disk
     config_drive: bool = False
+    card_tags: dict[str, str] = {}  # what the user calls the cards at ports, for the guest to know them by
     locked_by: LockedBy | None = None
     locked_reason: str | None = None
     access_ipv4: str | None = None

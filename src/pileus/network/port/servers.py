@@ -46,7 +46,8 @@ class Ports:
         nics: Sequence[NicRequest] | Literal["auto", "none"],
         security_groups: Sequence[str] = (),
     ) -> tuple[PortFacts, ...]:
-        """The server has these ports, not bound yet; security groups by name or id, the project's default if none."""
+        """The server has these ports besides those it had, not bound yet; security groups by name or id, the project's
+        default if none."""
         app, project_id = self._app, caller.project_id or ""
         async with app.db.transaction():
             wanted = await self._wanted(project_id, nics)
@@ -54,7 +55,8 @@ class Ports:
             if fresh:
                 await make_room(app, "port", project_id, fresh)
             groups = tuple(await groups_named(app, project_id, security_groups)) if security_groups else None
-            for number, nic in enumerate(wanted):
+            had = await rows.ports_of_servers(app.db, [server_id])
+            for number, nic in enumerate(wanted, start=max((port.number for port in had), default=-1) + 1):
                 if nic.port_id is not None:
                     await self._adopt(caller, server_id, server_name, nic.port_id, number)
                     continue
@@ -133,12 +135,22 @@ class Ports:
         """Ports made for the server are gone, the others are free again."""
         async with self._app.db.transaction():
             for port in await rows.ports_of_servers(self._app.db, [server_id]):
-                if port.made:
-                    await delete_port(self._app, port)
-                else:
-                    await forget_bindings(self._app, [port])
-                    await change(self._app, rows.CHANGE, port, FREE)
-                    self._app.changed()
+                await self._release(port)
+
+    async def release_port(self, server_id: str, port_id: str) -> None:
+        """The server does not have the port: one made for it is gone, another is free again."""
+        async with self._app.db.transaction():
+            port = await rows.port_find(self._app.db, port_id)
+            if port is not None and port.server_id == server_id:
+                await self._release(port)
+
+    async def _release(self, port: Port) -> None:
+        if port.made:
+            await delete_port(self._app, port)
+            return
+        await forget_bindings(self._app, [port])
+        await change(self._app, rows.CHANGE, port, FREE)
+        self._app.changed()
 
     async def join_group(self, server_id: str, project_id: str, group: str) -> None:
         """The server's ports have the security group besides those they have; ports without port security are left alone."""

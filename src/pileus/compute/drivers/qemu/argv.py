@@ -34,12 +34,9 @@ CONFIG_FILE = "config.iso"
 NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
 
 # Userspace Open vSwitch does not complete checksums: with offload on, ping works and TCP does not.
-NO_OFFLOAD = "".join(
-    f",{feature}=off"
-    for feature in (
-        "csum", "gso", "host_tso4", "host_tso6", "host_ecn", "host_ufo",
-        "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
-    )
+OFFLOADS = (
+    "csum", "gso", "host_tso4", "host_tso6", "host_ecn", "host_ufo",
+    "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
 )  # fmt: skip
 
 
@@ -71,15 +68,15 @@ def disk_files(server: Wanted) -> tuple[DiskFile, ...]:
     return (DiskFile(f"{name}.qcow2", f"{name}.base", Disk(server.root.size_gib, server.rescue)), *own)
 
 
-def argv(server: Wanted, accel: Accel, fds: Descriptors) -> list[str]:
-    """The whole command line."""
+def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int]) -> list[str]:
+    """The whole command line; `slots` says where the card of each port is."""
     return [
         BINARY,
         *_machine(server, accel),
         *_monitor(fds.monitor),
         *_serial(fds.serial),
         *_video(server),
-        *(word for at, nic in enumerate(server.nics) for word in _nic(at, nic, fds.taps[nic.port_id])),
+        *(word for nic in server.nics for word in _nic(slots[nic.port_id], nic, fds.taps[nic.port_id])),
         *(word for at, disk in enumerate(disk_files(server)) for word in _disk(at, disk)),
         *(_config() if server.config_drive is not None else ()),
         *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
@@ -129,11 +126,29 @@ def _video(server: Wanted) -> list[str]:
     return ["-device", f"VGA,id=video0,vgamem_mb=8,addr={VIDEO_SLOT:#x}", "-vnc", f"unix:{VNC_SOCKET}"]
 
 
-def _nic(at: int, nic: Nic, fd: int) -> list[str]:
-    device = f"{NIC_DEVICES[nic.model]},id=nic{at},netdev=net{at},mac={nic.mac},addr={NICS_SLOT + at:#x},romfile="
+def _nic(slot: int, nic: Nic, fd: int) -> list[str]:
+    options = nic_options(slot, nic)
+    words = [options.pop("driver"), *(f"{name}={_plain(value)}" for name, value in options.items())]
+    return ["-netdev", f"tap,id=net{slot},fd={fd},vhost=off", "-device", ",".join(map(str, words))]
+
+
+def nic_options(slot: int, nic: Nic) -> dict[str, str | int | bool]:
+    """A card as QEMU's device_add takes it."""
+    options: dict[str, str | int | bool] = {
+        "driver": NIC_DEVICES[nic.model],
+        "id": f"nic{slot}",
+        "netdev": f"net{slot}",
+        "mac": nic.mac,
+        "addr": f"{NICS_SLOT + slot:#x}",
+        "romfile": "",
+    }
     if nic.model == "virtio":
-        device += f",host_mtu={nic.mtu}{NO_OFFLOAD}"
-    return ["-netdev", f"tap,id=net{at},fd={fd},vhost=off", "-device", device]
+        options |= {"host_mtu": nic.mtu, **dict.fromkeys(OFFLOADS, False)}
+    return options
+
+
+def _plain(value: str | int | bool) -> str:  # noqa: FBT001 - any value a device's option may have
+    return str(value) if not isinstance(value, bool) else "on" if value else "off"
 
 
 def _disk(at: int, disk: DiskFile) -> list[str]:

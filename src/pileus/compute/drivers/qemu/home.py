@@ -51,6 +51,10 @@ class Run(msgspec.Struct, frozen=True):
     shape: str = ""  # of what runs, or will: see Wanted.shape
     saved: bool = False  # its memory is in the file, from which it goes on
     checkpoint: str | None = None  # what the disks are remembered under
+    cards: dict[str, int] | None = (
+        None  # the slot of each port's card; None: an earlier release did not write that down
+    )
+    changing: dict[str, int] = {}  # and of those that are on their way in or out of a server that runs
 
 
 class Home:

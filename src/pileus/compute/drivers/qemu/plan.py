@@ -31,6 +31,7 @@ class Act(enum.Enum):
     LOAD = "nothing yet; the memory is being read from the file"
     NMI = "interrupt the guest"
     SHAPE = "give the disks the shape that is wanted"
+    CARDS = "let network cards come and go"
 
 
 def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
@@ -69,7 +70,12 @@ def _processors(wanted: Wanted, run: Run, status: str) -> Act:
         return Act.NMI
     if run.checkpoint is not None and wanted.checkpoint is None:
         return Act.SHAPE  # Only to forget a checkpoint a server need not stand still.
-    return Act.REST
+    return Act.REST if _has_cards(wanted, run) else Act.CARDS
+
+
+def _has_cards(wanted: Wanted, run: Run) -> bool:
+    """Whether the server has the cards that are wanted, and none is on its way."""
+    return not run.changing and (run.cards or {}).keys() == {nic.port_id for nic in wanted.nics}
 
 
 def _stop(run: Run, status: str, now: float) -> Act:
@@ -83,6 +89,8 @@ def _stop(run: Run, status: str, now: float) -> Act:
 def _at_rest(wanted: Wanted, run: Run) -> Act:
     if not run.saved and (run.shape != wanted.shape or run.checkpoint != wanted.checkpoint):
         return Act.SHAPE
+    if not run.saved and not _has_cards(wanted, run):
+        return Act.CARDS
     if wanted.power in (Power.OFF, Power.SUSPENDED):
         return Act.REST
     asked_anew = (

@@ -28,6 +28,7 @@ from pileus.compute.drivers.qemu import memory
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
+from pileus.compute.drivers.qemu.cards import Cards, placed
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail, trim
 from pileus.compute.drivers.qemu.copies import Copies
@@ -40,7 +41,7 @@ from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
 from pileus.ports.plug import Plug, PortPlug
 
 END_S = 5.0
-MOST_ACTS = 10  # A hard reboot of a paused server takes the most: kill, shape, start, pause, rest.
+MOST_ACTS = 10  # A hard reboot of a paused server takes the most: kill, shape, cards, start, pause, rest.
 PRESS_AGAIN_S = 10.0
 BY_GUEST = "the guest powered off"
 UNWATCHED = "QEMU ended while nobody watched"
@@ -80,6 +81,7 @@ class Server:
         self._searched = False
         self._pressed = 0.0
         self._copies = Copies(home, self._tell)
+        self._cards = Cards(home, means.plug)
         self._working = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
@@ -92,6 +94,8 @@ class Server:
             self._waiting_for = await self._still_missing(wanted)
             if self._waiting_for is not None:
                 return
+            if self._cards.doubtful and await self._status() is not None:
+                await self._cards.doubt(await self._connected())
             await self._bring(wanted)
             await self._copies.ensure(wanted, None if await self._status() is None else await self._connected())
 
@@ -116,6 +120,8 @@ class Server:
         before, run = self._home.wanted(), self._home.run()
         if before is not None and run.pid is not None and not run.shape:
             self._remember(shape=before.shape)  # An earlier release started it, and did not write that down.
+        if run.cards is None:
+            self._remember(cards=placed(before.nics, {}) if before is not None else {})
         if before != wanted:
             self._home.keep_wanted(wanted)
 
@@ -137,9 +143,10 @@ class Server:
                 self._remember(ran=False)  # Half removed and then wanted again, it is to start.
             await self._end(signal.SIGKILL)
             await self.let_go()
-            wanted = self._home.wanted()
-            for nic in wanted.nics if wanted is not None else ():
-                await self._means.plug.ensure_unplugged(nic.port_id)
+            wanted, run = self._home.wanted(), self._home.run()
+            ports = {nic.port_id for nic in wanted.nics} if wanted is not None else set()
+            for port_id in sorted({*ports, *(run.cards or {}), *run.changing}):
+                await self._means.plug.ensure_unplugged(port_id)
             self._means.groups.remove(self._home.id)
             await asyncio.to_thread(self._home.remove)
 
@@ -163,6 +170,8 @@ class Server:
             exit_reason=_exit_reason(run, status),
             shape=run.shape,
             snapshot=self._copies.ready(wanted.snapshot if (wanted := self._home.wanted()) is not None else None),
+            cards=tuple(sorted(run.cards or {})),
+            cards_changing=tuple(sorted(run.changing)),
         )
         if status is None or self._process is None:
             return seen
@@ -265,8 +274,12 @@ class Server:
                 await self._monitor.close()
                 self._monitor = None
             if self._monitor is None:
-                self._monitor = await Monitor.connect(self._home.monitor, lambda _: self._tell())
+                self._monitor = await Monitor.connect(self._home.monitor, self._heard)
             return self._monitor
+
+    def _heard(self, event: str) -> None:
+        self._cards.doubtful = self._cards.doubtful or event == "DEVICE_DELETED"
+        self._tell()
 
     def _power(self, run: Run, status: str | None) -> PowerSeen:
         if status is None and run.saved:
@@ -318,12 +331,16 @@ class Server:
                 await self._pause(wanted, on=act is Act.PAUSE)
             case _:
                 await self._do_seldom(act, wanted)
-        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD)
+        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD, Act.CARDS) or (
+            act is Act.CARDS and not self._home.run().changing
+        )
 
     async def _do_seldom(self, act: Act, wanted: Wanted) -> None:
         match act:
             case Act.SHAPE:
                 await self._reshape(wanted)
+            case Act.CARDS:
+                await self._change_cards(wanted)
             case Act.NMI:
                 await (await self._connected()).execute("inject-nmi")
                 self._remember(done=msgspec.structs.replace(self._home.run().done, nmi=wanted.restarts.nmi))
@@ -349,6 +366,15 @@ class Server:
         await reshape(wanted, self._home)
         ran = run.ran and run.shape in ("", wanted.shape)
         self._remember(shape=wanted.shape, checkpoint=wanted.checkpoint, ran=ran)
+
+    async def _change_cards(self, wanted: Wanted) -> None:
+        if self._process is None:
+            await self._cards.settle_at_rest(wanted)
+            return
+        again_in_s = await self._cards.settle_running(wanted, await self._connected())
+        if again_in_s is not None:
+            self._come_again(again_in_s)
+            self._rest(wanted)
 
     async def _bury(self) -> None:
         asked = self._home.run().stop_by is not None
@@ -395,7 +421,8 @@ class Server:
         with contextlib.ExitStack() as ours:
             before = self._home.run()
             fds = await self._descriptors(wanted, ours, before)
-            words = Jail(self._home.uid).around(argv(wanted, accel, fds), _groups(accel))
+            slots = placed(wanted.nics, before.cards or {})
+            words = Jail(self._home.uid).around(argv(wanted, accel, fds, slots), _groups(accel))
             numbers = [fd for fd in (fds.monitor, fds.serial, fds.memory, *fds.taps.values()) if fd is not None]
             process = processes.start(words, self._home.guest, numbers, self._home.log)
         self._home.keep_run(
@@ -409,6 +436,7 @@ class Server:
                 disks_ready=True,
                 shape=wanted.shape,
                 checkpoint=before.checkpoint,
+                cards=slots,
             )
         )
         self._pressed = 0.0

@@ -1,0 +1,16 @@
+"""Cards."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from pileus.kit import db
+
+revision = "compute_0005"
+down_revision = "compute_0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("servers", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("card_tags", db.Json(), server_default=sa.text("'{}'"), nullable=False))
