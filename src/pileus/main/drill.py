@@ -1,4 +1,4 @@
-"""Drills: the cloud's process is killed at every step of a server's life, started again, and looked at.
+"""Drills: the cloud's process is killed at every step of what users ask for, started again, and looked at.
 
 A drill has a cloud of its own, in a directory of its own. Each start arms one failpoint (kit/flow); a user's request then runs into
 it, the process dies as by `kill -9`, and after the next start these must hold, or the drill says which does not:
@@ -12,43 +12,33 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import VARIABLE
-from pileus.kit.flow.step import Flow
-from pileus.kit.observe.events import OF_SUBJECT
-from pileus.main.client import ApiProblem, Client, Unreachable
+from pileus.kit.observe.events import LAST, SINCE
+from pileus.main.client import Unreachable
+from pileus.main.drill_scene import Scene
+from pileus.main.drill_verbs import Verb
 from pileus.main.launch import health, start, stop
 from pileus.main.processes import Process, servers_of
 from pileus.main.settings import Settings
 from pileus.main.state import State
 
-Json = dict[str, Any]
-Say = Callable[[str], None]
+Turn = tuple[Verb, str | None]
 
-WHERE = ("before", "after", "committed")
 DIES_WITHIN_S = 15.0
+QUIET_S = 1.5  # what follows a request by itself, without an operation, has begun by then
 LOOK_S = 0.1
-
-
-class Verb(msgspec.Struct, frozen=True):
-    """Something a user asks of a server: its flow, the request, the state it ends in, the event that tells it."""
-
-    name: str
-    flow: Flow
-    action: Json | None
-    ends: str | None
-    event: str
+MOST_EVENTS = 500
 
 
 class Injected(msgspec.Struct, frozen=True):
     """One fault and what came of it; `broken` names the invariants that do not hold."""
 
     verb: str
-    fault: str
+    fault: str | None
     died: bool
     at_rest_after_s: float
     broken: tuple[str, ...]
@@ -58,39 +48,37 @@ class DrillStopped(Problem):
     """The drill cannot go on: {why}"""
 
 
-def faults_of(flow: Flow) -> list[str]:
-    """Every place of a flow where a process may die: around each step, and while a step that waits is asked again."""
-    places = [f"flow.step.{where}@{flow.name}/{step.name}" for step in flow.steps for where in WHERE]
-    # A step that waits for its host is passed more than once, and the last time is the one that counts.
-    return places + [f"flow.step.committed@{flow.name}/{step.name}#2" for step in flow.steps if _waits(step.name)]
+def turns(chapters: Sequence[Sequence[Verb]], faults: Mapping[str, Sequence[str]]) -> list[Turn]:
+    """What is asked, one after another, and where the cloud dies of it, until each fault of each verb has had its turn.
 
+    The last chapter is a server's birth and death; the others lie between its first verb and its last.
+    """
+    left = {name: list(places) for name, places in faults.items()}
 
-def _waits(step: str) -> bool:
-    return step in {"start on host", "remove from host", "power on", "power off", "reboot"}
+    def taken(verb: Verb) -> Turn:
+        places = left.get(verb.name)
+        return verb, places.pop(0) if places else None
+
+    *between, (boot, delete) = chapters
+    found = [taken(boot)]
+    for chapter in between:
+        while any(left.get(verb.name) for verb in chapter):
+            found += [taken(verb) for verb in chapter]
+    found.append(taken(delete))
+    while left.get(boot.name) or left.get(delete.name):
+        found += [taken(boot), taken(delete)]
+    return found
 
 
 class Drill:
     """A cloud that is killed on purpose."""
 
-    def __init__(
-        self,
-        state: State,
-        settings: Settings,
-        log_in: Callable[[], Client],
-        boots_with: Json,
-        *,
-        rest_s: float,
-        say: Say,
-    ) -> None:
+    def __init__(self, state: State, settings: Settings, scene: Scene, *, rest_s: float) -> None:
         self._state = state
         self._settings = settings
-        self._log_in = log_in
-        self._boots_with = boots_with
+        self._scene = scene
         self._rest_s = rest_s
-        self._say = say
-        self._client: Client | None = None
-        self._made = 0
-        self.server = ""
+        self._armed: str | None = None
         self.witness = ""
 
     # The cloud.
@@ -104,15 +92,19 @@ class Drill:
             start(self._state, self._settings)
         finally:
             os.environ.pop(VARIABLE, None)
+        self._armed = fault
         self._until(lambda: health(self._settings), "the cloud is well")
 
     def killed(self) -> bool:
         """Whether the cloud's process died of its fault; one that passed it by is killed from outside."""
         end = time.monotonic() + DIES_WITHIN_S
+        quiet = time.monotonic() + QUIET_S
         while time.monotonic() < end:
             if self._state.pid() is None:
                 return True
-            if not self._open_operations():
+            if self._open_operations():
+                quiet = time.monotonic() + QUIET_S
+            elif time.monotonic() >= quiet:
                 break
             time.sleep(LOOK_S)
         pid = self._state.pid()
@@ -121,47 +113,40 @@ class Drill:
             self._until(lambda: self._state.pid() is None, "the killed process is gone")
         return pid is None
 
-    @property
-    def client(self) -> Client:
-        """The user; his token outlives the process that issued it."""
-        if self._client is None:
-            self._client = self._log_in()
-        return self._client
-
-    # Servers.
+    # What is played.
 
     def witnessed(self) -> None:
         """A server runs that no fault is aimed at."""
-        self.witness = self._boot("witness")
-        self._until(lambda: self._status(self.witness) == "ACTIVE", "the witness runs")
+        self._scene.anew("server")
+        self._scene.make("server", self._scene.made_of)
+        self._until(lambda: self._scene.server() == "ACTIVE", "the witness runs")
+        self.witness = self._scene.id("server") or ""
 
-    def play(self, verbs: Sequence[Verb]) -> Iterator[Injected]:
-        """Every fault of every verb, in the order of a server's life, again and again until each has had its turn."""
-        left = {verb.name: faults_of(verb.flow) for verb in verbs}
-        turns: list[tuple[Verb, str | None]] = []
-        while any(left.values()):
-            turns += [(verb, left[verb.name].pop(0) if left[verb.name] else None) for verb in verbs]
-        self.arm(turns[0][1])
+    def play(self, turns: Sequence[Turn]) -> Iterator[Injected]:
+        """Every turn in its order, and what came of it."""
         for at, (verb, fault) in enumerate(turns):
-            # The start that heals one fault arms the next: that lies in another flow, so what is healed does not meet it.
-            yield self._inject(verb, fault, turns[at + 1][1] if at + 1 < len(turns) else None)
+            following = turns[at + 1][1] if at + 1 < len(turns) else None
+            yield self._inject(verb, fault, following)
 
     def _inject(self, verb: Verb, fault: str | None, following: str | None) -> Injected:
-        pids = dict(servers_of(self._state))
-        told = 0 if verb.name == "boot" else self._told(verb.event)
+        if self._armed != fault:
+            self.arm(fault)
+        self._forget_images(fault)
+        pids, told = dict(servers_of(self._state)), self._last_event()
+        if verb.makes is not None:
+            self._scene.anew(verb.makes)
         acknowledged = self._ask(verb)
         died = fault is not None and self.killed()
         if fault is not None:
-            self.arm(following)
+            # The start that heals one fault may arm the next, if what is healed cannot meet that.
+            self.arm(following if _apart(fault, following) else None)
         began = time.monotonic()
         broken = list(self._settle(verb, acknowledged=acknowledged))
         after_s = time.monotonic() - began
         broken += self._witness(pids)
-        if self._told(verb.event) != told + 1:
-            broken.append(f"I7: {verb.event} was told {self._told(verb.event) - told} times")
-        if fault is None and following is not None:
-            self.arm(following)
-        return Injected(verb.name, fault or "none", died, after_s, tuple(broken))
+        if (times := self._told(verb.tells, told)) != 1:
+            broken.append(f"I7: {verb.tells} was told {times} times")
+        return Injected(verb.name, fault, died, after_s, tuple(broken))
 
     def _witness(self, before: Mapping[str, Process]) -> Iterator[str]:
         """What became of the server nobody touched; a pretended one has no process to look at."""
@@ -171,52 +156,34 @@ class Drill:
                 yield "I3: the witness does not run any more"
             elif now.pid != before[self.witness].pid:
                 yield "I3: the witness was started anew"
-        if self._status(self.witness) != "ACTIVE":
-            yield f"I3: the witness is {self._status(self.witness)}"
+        status = self._scene.client.get("compute", f"/servers/{self.witness}")["server"]["status"]
+        if status != "ACTIVE":
+            yield f"I3: the witness is {status}"
+
+    def _forget_images(self, fault: str | None) -> None:
+        """What dies while an image is fetched has to fetch one: the copy that all servers share is dropped."""
+        if fault is not None and fault.startswith("image.fetch"):
+            for copy in (self._state / "cache" / "images").iterdir():
+                copy.unlink()
 
     def _ask(self, verb: Verb) -> bool:
         """Make the request; False if the process died before it answered."""
         try:
-            if verb.name == "boot":
-                self.server = ""
-                self._made += 1
-                self.server = self._boot(f"drill-{self._made}")
-            elif verb.action is None:
-                self.client.ask("DELETE", "compute", f"/servers/{self.server}")
-            else:
-                self.client.post("compute", f"/servers/{self.server}/action", verb.action)
+            verb.ask(self._scene)
         except Unreachable:
             return False
         return True
 
     def _settle(self, verb: Verb, *, acknowledged: bool) -> Iterator[str]:
         """Wait until it rests where it should; what does not hold is yielded."""
-        if verb.name == "boot" and not self.server:
-            self.server = self._named(f"drill-{self._made}") or self._boot(f"drill-{self._made}")
-        elif not acknowledged and self._status(self.server) != verb.ends and not self._open_operations():
+        if not acknowledged and not self._open_operations() and verb.seen(self._scene) != verb.ends:
             # It died before the request was taken, and said so by not answering: the user asks again.
             self._ask(verb)
-        if not self._comes(lambda: not self._open_operations() and self._status(self.server) == verb.ends):
-            yield f"I2: {self.server} is {self._status(self.server)}, not {verb.ends}; open: {self._open_operations()}"
+        if not self._comes(lambda: not self._open_operations() and verb.seen(self._scene) == verb.ends):
+            seen = verb.seen(self._scene)
+            yield f"I1, I2: after {verb.name} it is {seen}, not {verb.ends}; open: {self._open_operations()}"
         if not self._comes(lambda: not self._findings()):
             yield f"I4-I6: the doctor finds {'; '.join(self._findings())}"
-
-    def _boot(self, name: str) -> str:
-        made = self.client.post("compute", "/servers", {"server": {**self._boots_with, "name": name}})
-        return str(made["server"]["id"])
-
-    def _named(self, name: str) -> str | None:
-        found = self.client.by_name("compute", "/servers", "servers", name)
-        return str(found["id"]) if found else None
-
-    def _status(self, id: str) -> str | None:
-        try:
-            found = self.client.get("compute", f"/servers/{id}")["server"]
-        except ApiProblem as problem:
-            if "404" in problem.message:
-                return None
-            raise
-        return str(found["status"]) if found["OS-EXT-STS:task_state"] is None else "busy"
 
     # Looking.
 
@@ -232,15 +199,23 @@ class Drill:
             found = [await book.get(id) for id in await book.due()]
             return [f"{op.flow} at {op.step}" for op in found if op is not None]
 
-    def _told(self, event: str) -> int:
+    def _last_event(self) -> int:
+        async def read() -> int:
+            from pileus.main.opened import opened
+
+            async with opened(self._state, self._settings) as db:
+                return await db.one(LAST) or 0
+
+        return asyncio.run(read())
+
+    def _told(self, event: str, after: int) -> int:
         async def count() -> int:
             from pileus.main.opened import opened
 
             async with opened(self._state, self._settings) as db:
-                told = await db.all(OF_SUBJECT, subject=f"server:{self.server}", limit=1000)
-                return sum(one.kind == event for one in told)
+                return sum(one.kind == event for one in await db.all(SINCE, after=after, limit=MOST_EVENTS))
 
-        return asyncio.run(count()) if self.server else 0
+        return asyncio.run(count())
 
     def _findings(self) -> list[str]:
         async def look() -> list[str]:
@@ -265,17 +240,8 @@ class Drill:
             raise DrillStopped(why=f"not true in {self._rest_s:g} s: {what}")
 
 
-def verbs() -> tuple[Verb, ...]:
-    """A server's life."""
-    from pileus.compute.flows.boot import BOOT
-    from pileus.compute.flows.delete import DELETE
-    from pileus.compute.flows.turn import REBOOT, REBOOT_HARD, START, STOP
-
-    return (
-        Verb("boot", BOOT, None, "ACTIVE", "server.created"),
-        Verb("stop", STOP, {"os-stop": None}, "SHUTOFF", "server.stopped"),
-        Verb("start", START, {"os-start": None}, "ACTIVE", "server.started"),
-        Verb("reboot", REBOOT, {"reboot": {"type": "SOFT"}}, "ACTIVE", "server.rebooted"),
-        Verb("reboot hard", REBOOT_HARD, {"reboot": {"type": "HARD"}}, "ACTIVE", "server.rebooted"),
-        Verb("delete", DELETE, None, None, "server.deleted"),
-    )
+def _apart(fault: str, following: str | None) -> bool:
+    """Whether the work that the first fault cut off cannot run into the second once it is taken up again."""
+    flows = [(named or "").partition("@")[2].partition("/")[0] for named in (fault, following)]
+    steps = fault.startswith("flow.step") and (following or "").startswith("flow.step")
+    return steps and flows[0] != flows[1]

@@ -18,6 +18,7 @@ import msgspec
 
 from pileus.kit.auth import Authenticator
 from pileus.kit.errors import Invalid, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthorized, UnsupportedMedia
+from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
 from pileus.kit.http.dialect import Dialect
 from pileus.kit.http.route import Api, Route
@@ -147,6 +148,8 @@ class Kernel:
         call.enforcer = mounted.enforcer
         with within_request(request_id):
             reply = await self._answer(mounted, call, scope, parts[1:], receive)
+        if call.method != "GET":
+            failpoint("http.answer", f"{call.method} {call.path}")
         self._mark(mounted.api, call, reply)
         await send_reply(reply, send, receive, head=call.method == "HEAD")
         if self.saw is not None:

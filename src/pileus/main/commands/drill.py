@@ -1,4 +1,4 @@
-"""`pileus drill`: a throw-away cloud is killed at every step of a server's life, and has to come back each time."""
+"""`pileus drill`: a throw-away cloud is killed at every step of what users ask for, and has to come back each time."""
 
 import argparse
 import os
@@ -13,16 +13,22 @@ from typing import TYPE_CHECKING
 from pileus.main.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pileus.main.client import Client
-    from pileus.main.drill import Drill, Injected, Verb
+    from pileus.main.drill import Injected
 
 REST_S = {"fake": 60.0, "qemu": 120.0}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--verbs", default=None, metavar="A,B", help="only these of boot, stop, start, reboot, delete")
+    parser.add_argument(
+        "--verbs", default=None, metavar="A,B", help="faults in these alone: boot, stop, resize, 'router create' ..."
+    )
     parser.add_argument("--real", action="store_true", help="with QEMU and OVN instead of the fakes; needs root")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="all of it so often")
+    parser.add_argument("--at-most", type=int, default=None, metavar="N", help="so many faults a round, evenly chosen")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,15 +39,17 @@ def run(args: argparse.Namespace) -> int:
     address = f"127.0.0.1:{_free_port()}"
     try:
         _pileus(path, "up", "--listen", address, "--compute", drivers[0], "--network", drivers[1])
-        return _drill(State(path), REST_S[drivers[0]], args.verbs.split(",") if args.verbs else None)
+        return _drill(State(path), args)
     finally:
         _pileus(path, "destroy", "--yes")
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _drill(state: State, rest_s: float, only: list[str] | None) -> int:
+def _drill(state: State, args: argparse.Namespace) -> int:
     from pileus.main.client import Client
-    from pileus.main.drill import Drill, verbs
+    from pileus.main.drill import Drill, turns
+    from pileus.main.drill_scene import Scene
+    from pileus.main.drill_verbs import chapters
     from pileus.main.settings import settings_of
 
     settings = settings_of(state, {}).options
@@ -50,26 +58,51 @@ def _drill(state: State, rest_s: float, only: list[str] | None) -> int:
     def log_in() -> Client:
         return Client(f"{settings.url}/identity/v3", "admin", password, "admin")
 
-    drill = Drill(state, settings, log_in, _boots_with(log_in(), real=rest_s > 60), rest_s=rest_s, say=print)
+    scene = Scene(log_in, _boots_with(log_in(), real=args.real), settings.external.name)
+    drill = Drill(state, settings, scene, rest_s=REST_S["qemu" if args.real else "fake"])
     drill.witnessed()
-    chosen = [verb for verb in verbs() if only is None or verb.name in {*only, "boot", "delete"}]
-    return _tell(drill, chosen)
+    played = turns(chapters(), _faults(args)) * args.rounds
+    return _tell(drill.play(played))
 
 
-def _tell(drill: "Drill", chosen: list["Verb"]) -> int:
+def _faults(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Where each verb's cloud shall die."""
+    from pileus.main.drill_verbs import faults, verbs
+
+    only = args.verbs.split(",") if args.verbs else None
+    every = [
+        (verb.name, fault) for verb in verbs() if only is None or verb.name in only
+        for fault in faults(verb, real=args.real)
+    ]  # fmt: skip
+    if args.at_most is not None and args.at_most < len(every):
+        every = [every[number * len(every) // args.at_most] for number in range(args.at_most)]
+    chosen: dict[str, list[str]] = {}
+    for name, fault in every:
+        chosen.setdefault(name, []).append(fault)
+    return chosen
+
+
+def _tell(played: "Iterator[Injected]") -> int:
     done: list[Injected] = []
-    for one in drill.play(chosen):
-        if one.fault != "none":
+    wrong = 0
+    for one in played:
+        wrong += bool(one.broken)
+        if one.fault is not None:
             done.append(one)
-        how = "killed" if one.died else "not reached"
-        if one.fault != "none" or one.broken:
-            print(f"{one.verb:<12} {one.fault:<58} {how:<12} at rest after {one.at_rest_after_s:5.1f} s", flush=True)
+            how = "killed" if one.died else "not reached"
+            print(f"{one.verb:<24} {one.fault:<66} {how:<12} at rest after {one.at_rest_after_s:5.1f} s", flush=True)
         for broken in one.broken:
-            print(f"    {broken}", flush=True)
-    injected = sum(one.died for one in done)
-    wrong = sum(bool(one.broken) for one in done)
-    print(f"---\n{injected} faults injected, {injected - wrong} survived; {len(done) - injected} places not reached.")
-    return 1 if wrong or not injected else 0
+            print(f"    {one.verb}: {broken}", flush=True)
+    print("---")
+    for verb in dict.fromkeys(one.verb for one in done):
+        killed = [one for one in done if one.verb == verb and one.died]
+        print(f"{verb:<24} {len(killed):>3} faults, {sum(not one.broken for one in killed):>3} survived")
+    died = [one for one in done if one.died]
+    print(
+        f"---\n{len(died)} faults injected, {sum(not one.broken for one in died)} survived;"
+        f" {len(done) - len(died)} places not reached."
+    )
+    return 1 if wrong or not died else 0
 
 
 def _boots_with(admin: "Client", *, real: bool) -> dict[str, object]:

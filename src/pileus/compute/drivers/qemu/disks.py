@@ -20,6 +20,7 @@ from pileus.compute.drivers.qemu.argv import CONFIG_FILE, DiskFile, disk_files
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
+from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.run import ProgramFailed, run
 from pileus.ports.image_files import ImageFiles
 
@@ -70,8 +71,11 @@ class ImageCache:
         part = file.with_name(f".{id}.part")
         part.unlink(missing_ok=True)
         try:
+            failpoint("image.fetch", "begun")
             await self._images.fetch(id, part)
+            failpoint("image.fetch", "fetched")
             await asyncio.to_thread(_settle, part, file)
+            failpoint("image.fetch", "kept")
         finally:
             part.unlink(missing_ok=True)
 
@@ -168,4 +172,5 @@ async def qemu_img(jail: Jail, cwd: Path, *words: str, deadline_s: float = QEMU_
         done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=deadline_s)
     except ProgramFailed as failed:
         raise DriverError(f"qemu-img {words[0]} failed", failed.why) from failed
+    failpoint("qemu-img.after", words[0])
     return done.out

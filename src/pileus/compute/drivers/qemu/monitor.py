@@ -14,6 +14,7 @@ from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError, Runstate
 
 from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu.process import dial
+from pileus.kit.flow.failpoint import failpoint
 
 ANSWER_S = 5.0
 EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "JOB_STATUS_CHANGE", "DEVICE_DELETED")
@@ -51,15 +52,18 @@ class Monitor:
 
     async def execute(self, command: str, **arguments: object) -> object:
         """QEMU did it, and this is its answer; raises DriverError."""
+        failpoint("qmp.before", command)
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await self._client.execute(command, arguments or None)
+                answer = await self._client.execute(command, arguments or None)
         except TimeoutError:
             raise DriverError("QEMU does not answer", f"no reply to {command} in {ANSWER_S:g} s") from None
         except ExecuteError as refused:
             raise DriverError(f"QEMU refused {command}", str(refused)) from refused
         except (QMPError, OSError, EOFError) as failed:
             raise DriverError("QEMU's monitor was lost", str(failed) or type(failed).__name__) from failed
+        failpoint("qmp.after", command)
+        return answer
 
     async def hand(self, name: str, fd: int) -> None:
         """QEMU has a copy of the open file under that name."""

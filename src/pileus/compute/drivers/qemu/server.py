@@ -38,6 +38,7 @@ from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED, Act, next_act
 from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
+from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.plug import Plug, PortPlug
 
 END_S = 5.0
@@ -142,11 +143,13 @@ class Server:
             if self._home.path.exists():
                 self._remember(ran=False)  # Half removed and then wanted again, it is to start.
             await self._end(signal.SIGKILL)
+            failpoint("qemu.remove", "ended")
             await self.let_go()
             wanted, run = self._home.wanted(), self._home.run()
             ports = {nic.port_id for nic in wanted.nics} if wanted is not None else set()
             for port_id in sorted({*ports, *(run.cards or {}), *run.changing}):
                 await self._means.plug.ensure_unplugged(port_id)
+            failpoint("qemu.remove", "unplugged")
             self._means.groups.remove(self._home.id)
             await asyncio.to_thread(self._home.remove)
 
@@ -425,6 +428,7 @@ class Server:
             words = Jail(self._home.uid).around(argv(wanted, accel, fds, slots), _groups(accel))
             numbers = [fd for fd in (fds.monitor, fds.serial, fds.memory, *fds.taps.values()) if fd is not None]
             process = processes.start(words, self._home.guest, numbers, self._home.log)
+        failpoint("qemu.start", "started")
         self._home.keep_run(
             Run(
                 done=wanted.restarts,
@@ -439,10 +443,12 @@ class Server:
                 cards=slots,
             )
         )
+        failpoint("qemu.start", "written")
         self._pressed = 0.0
         self._watch(process)
         self._means.groups.place(self._home.id, process.pid, wanted.vcpus)
         await self._await_greeting(before)
+        failpoint("qemu.start", "greeted")
 
     async def _await_greeting(self, before: Run) -> None:
         """QEMU answers; or it ended at once, is as good as never started, and this raises its last words."""

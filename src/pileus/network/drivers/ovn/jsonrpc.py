@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from pileus.kit.flow.failpoint import failpoint
+
 Json = Any  # What JSON may hold; mypy has no comfortable recursive type for it.
 Notified = Callable[[str, list[Json]], None]
 
@@ -107,6 +109,7 @@ class Connection:
         self._asked[number] = answer
         try:
             self._send({"method": method, "params": params, "id": number})
+            failpoint("ovn.sent", method)
             return await answer
         finally:
             self._asked.pop(number, None)

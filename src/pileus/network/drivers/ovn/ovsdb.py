@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pileus.kit.flow.failpoint import failpoint
 from pileus.network.drivers.interface import DriverError
 from pileus.network.drivers.ovn.jsonrpc import Connection, Json, RpcFailed
 from pileus.network.drivers.ovn.values import Plain, from_wire
@@ -74,10 +75,12 @@ class Ovsdb:
         """All operations happened, or none; raises DriverError with the server's words."""
         if self._connection is None or not self._ready.is_set():
             raise DriverError(f"database {self._database}", "not connected")
+        failpoint("ovn.transact", "before")
         try:
             results: list[Json] = await self._connection.call("transact", [self._database, *operations])
         except RpcFailed as failed:
             raise DriverError(f"database {self._database}", str(failed)) from failed
+        failpoint("ovn.transact", "after")
         for number, result in enumerate(results):
             if isinstance(result, dict) and result.get("error"):
                 about = f" ({operations[number]})" if number < len(operations) else ""

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 
+from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.run import ProgramFailed, run
 from pileus.network.drivers.interface import DriverError, PortPlug
 from pileus.network.drivers.ovn import namespace
@@ -44,19 +45,23 @@ class OvnPlug:
             await run(["ip", "-n", space, "link", "set", name, "alias", f"{port.id} {port.mac}"])
         except ProgramFailed as failed:
             raise DriverError(f"plug port {port.id}", str(failed)) from failed
+        failpoint("tap.plug", "made")
         await self._switch(name, port.id, port.mac)
+        failpoint("tap.plug", "switched")
         return name
 
     async def ensure_unplugged(self, port_id: str) -> None:
         """The port has no TAP."""
         name, space = device(port_id), self._place.namespace
         await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, name)
+        failpoint("tap.unplug", "switched")
         if (await run(["ip", "-n", space, "link", "show", name], check=False)).code == 0:
             try:
                 # Not `tuntap del`: that one is refused while a QEMU still holds the TAP.
                 await run(["ip", "-n", space, "link", "delete", name])
             except ProgramFailed as failed:
                 raise DriverError(f"unplug port {port_id}", str(failed)) from failed
+        failpoint("tap.unplug", "gone")
 
     async def restore(self) -> set[str]:
         """Every TAP is on the switch again, by what the kernel remembers; returns the ids of those that were not."""
