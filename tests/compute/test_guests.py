@@ -3,7 +3,7 @@
 import base64
 import json
 
-from tests.compute.fakes import NETWORK
+from tests.compute.fakes import IMAGE, NETWORK
 from tests.compute.test_keypairs import KEY
 from tests.compute.world import World, a_world
 
@@ -74,3 +74,48 @@ async def test_strangers_and_nonsense_are_told_nothing() -> None:
                      "/latest/meta-data/public-keys", "/latest/meta-data/hostname/x", "/../etc", "/nonsense"):  # fmt: skip
             assert 404 == (await told(world, path))[0], path
         assert 405 == (await told(world, "/latest/meta-data", method="POST"))[0]
+
+
+async def test_a_guest_posts_its_password_once() -> None:
+    async with a_world() as world:
+        id = await a_guest(world)
+        path, shown = "/openstack/2013-10-17/password", f"/v2.1/servers/{id}/os-server-password"
+        assert {"password": ""} == (await world.ask("GET", shown)).body
+        answers = metadata_answers(world.app)
+        assert 400 == (await answers.answer(NETWORK, ADDRESS, "POST", path, {}, b"x" * 256)).status
+        assert 200 == (await answers.answer(NETWORK, ADDRESS, "POST", path, {}, b"sealed")).status
+        assert 409 == (await answers.answer(NETWORK, ADDRESS, "POST", path, {}, b"again")).status
+        assert 405 == (await answers.answer(NETWORK, ADDRESS, "POST", "/openstack/latest/user_data", {}, b"")).status
+        assert (200, "sealed") == await told(world, path)
+        assert {"password": "sealed"} == (await world.ask("GET", shown)).body
+        assert 204 == (await world.ask("DELETE", shown)).status
+        assert 200 == (await answers.answer(NETWORK, ADDRESS, "POST", path, {}, b"new")).status
+
+
+async def test_a_guest_finds_the_files_it_was_given() -> None:
+    async with a_world() as world:
+        files = [{"path": "/etc/motd", "contents": base64.b64encode(b"hello").decode()}]
+        id = await world.boot(personality=files, config_drive=True)
+        meta = json.loads((await told(world, "/openstack/latest/meta_data.json"))[1])
+        assert [{"path": "/etc/motd", "content_path": "/content/0000"}] == meta["files"]
+        assert (200, "hello") == await told(world, "/openstack/content/0000")
+        assert 404 == (await told(world, "/openstack/content/0001"))[0]
+        (document,) = await world.hosts.wanted_list("h1", "server")
+        assert "hello" == base64.b64decode(document.body["config_drive"]["openstack/content/0000"]).decode()
+        files[0]["contents"] = base64.b64encode(b"anew").decode()
+        assert 202 == (await world.act(id, rebuild={"imageRef": IMAGE, "personality": files})).status
+        await world.settle()
+        assert (200, "anew") == await told(world, "/openstack/content/0000")
+
+
+async def test_more_files_than_the_quota_lets_are_refused() -> None:
+    async with a_world() as world:
+        small = base64.b64encode(b"x").decode()
+        for files, said in (
+            ([{"path": f"/{n}", "contents": small} for n in range(6)], "Personality file limit exceeded"),
+            ([{"path": "/" + "p" * 255, "contents": small}], "Personality file path exceeds"),
+            ([{"path": "/p", "contents": base64.b64encode(b"x" * 10241).decode()}], "Personality file content exceeds"),
+        ):
+            answered = await world.create(personality=files)
+            assert 403 == answered.status
+            assert said in answered.body["forbidden"]["message"]

@@ -123,7 +123,7 @@ class Who:
         self.asked: set[tuple[str, str]] = set()
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         self.asked.add((network_id, source_ip))
         return Answer(200, body=f"{network_id} {source_ip} {method} {path} {headers.get('host')}".encode())

@@ -67,6 +67,18 @@ class TooManyMetadataItems(OverQuota):
     """Maximum number of metadata items exceeds {limit}"""
 
 
+class TooManyFiles(OverQuota):
+    """Personality file limit exceeded: {count} files were given, {limit} may be."""
+
+
+class FilePathTooLong(OverQuota):
+    """Personality file path exceeds maximum of {limit} bytes: {path}"""
+
+
+class FileTooLong(OverQuota):
+    """Personality file content exceeds maximum of {limit} bytes: {path}"""
+
+
 class WrongState(Conflict):
     """Cannot '{action}' instance {server} while it is in {what} {state}"""
 

@@ -6,21 +6,24 @@ import msgspec
 
 from pileus.compute.app import Compute
 from pileus.compute.models.guests import (
+    CONTENT,
     EC2_DATES,
     OPENSTACK_DATES,
     Guest,
+    contents,
     ec2_tree,
     listing,
     meta_data,
     network_data,
 )
-from pileus.compute.store.servers import server_find
+from pileus.compute.store.servers import server_find, server_take_password
 from pileus.ports.metadata import Answer
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
 MISSING = Answer(404, body=b"404 Not Found\n")
 LATEST = "latest"
+MOST_PASSWORD = 255  # bytes
 
 
 class GuestAnswers:
@@ -30,18 +33,28 @@ class GuestAnswers:
         self._app = app
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
-        """The answer for the guest that has the address on the network; what it asks besides reading is refused."""
-        if method not in {"GET", "HEAD"}:
-            return Answer(405, body=b"405 Method Not Allowed\n")
+        """The answer for the guest that has the address on the network; it may read, and post its password once."""
         guest = await self._guest(network_id, source_ip)
         if guest is None:
             return MISSING
         parts = [part for part in path.partition("?")[0].split("/") if part]
+        if method == "POST" and _names_password(parts):
+            return await self._take_password(guest, body)
+        if method not in {"GET", "HEAD"}:
+            return Answer(405, body=b"405 Method Not Allowed\n")
         if parts[:1] == ["openstack"]:
             return openstack(guest, parts[1:])
         return ec2(guest, parts)
+
+    async def _take_password(self, guest: Guest, password: bytes) -> Answer:
+        if len(password) > MOST_PASSWORD:
+            return Answer(400, body=b"400 Bad Request\n")
+        text = password.decode(errors="replace")
+        if not await server_take_password(self._app, guest.server.id, text):
+            return Answer(409, body=b"409 Conflict: the password is set already\n")
+        return Answer(200)
 
     async def _guest(self, network_id: str, source_ip: str) -> Guest | None:
         id = await self._app.networks.server_at(network_id, source_ip)
@@ -52,27 +65,44 @@ class GuestAnswers:
         return Guest(server, ports, self._app.config.zone)
 
 
+def _names_password(parts: list[str]) -> bool:
+    return parts[:1] == ["openstack"] and parts[1:2] != [OPENSTACK_DATES[0]] and parts[2:] == ["password"]
+
+
 def openstack(guest: Guest, parts: list[str]) -> Answer:
     """What is below /openstack."""
     if not parts:
         return _text("\n".join([*OPENSTACK_DATES, LATEST]))
-    if parts[0] not in {*OPENSTACK_DATES, LATEST}:
+    if parts[0] == CONTENT:
+        return _content(guest, parts[1:])
+    if parts[0] not in {*OPENSTACK_DATES, LATEST} or len(parts) > 2:
         return MISSING
+    return _documents(guest, *parts[1:])
+
+
+def _documents(guest: Guest, name: str = "") -> Answer:
     user_data = guest.user_data
-    match parts[1:]:
-        case []:
-            names = ["meta_data.json", "vendor_data.json", "network_data.json", "vendor_data2.json"]
+    match name:
+        case "":
+            names = ["meta_data.json", "vendor_data.json", "network_data.json", "vendor_data2.json", "password"]
             return _text("\n".join([*names, "user_data"] if user_data is not None else names))
-        case ["meta_data.json"]:
+        case "meta_data.json":
             return Answer(200, JSON, msgspec.json.encode(meta_data(guest)))
-        case ["network_data.json"]:
+        case "network_data.json":
             return Answer(200, JSON, msgspec.json.encode(network_data(guest)))
-        case ["vendor_data.json" | "vendor_data2.json"]:
+        case "vendor_data.json" | "vendor_data2.json":
             return Answer(200, JSON, b"{}")
-        case ["user_data"] if user_data is not None:
+        case "user_data" if user_data is not None:
             return Answer(200, OCTETS, user_data)
+        case "password":
+            return _text(guest.server.password or "")
         case _:
             return MISSING
+
+
+def _content(guest: Guest, parts: list[str]) -> Answer:
+    files = contents(guest)
+    return Answer(200, OCTETS, files[parts[0]]) if len(parts) == 1 and parts[0] in files else MISSING
 
 
 def ec2(guest: Guest, parts: list[str]) -> Answer:

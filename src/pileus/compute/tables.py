@@ -86,6 +86,8 @@ SERVERS = sa.Table(
     sa.Column("shelf", Id),
     sa.Column("config_drive", Boolean, nullable=False, server_default=sa.false()),
     sa.Column("card_tags", Json, nullable=False, server_default=sa.text("'{}'")),
+    sa.Column("files", Json, nullable=False, server_default=sa.text("'[]'")),
+    sa.Column("password", Text),
     sa.Column("locked_by", Name),
     sa.Column("locked_reason", Text),
     sa.Column("access_ipv4", Name),

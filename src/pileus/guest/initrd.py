@@ -93,4 +93,4 @@ def _permissions(inside: str) -> int:
     """By place, since an installed package does not keep its files' modes."""
     if inside == "etc/shadow":
         return 0o600
-    return 0o755 if inside.startswith(("usr/lib/guest/", "www/cgi-bin/", "etc/acpi/")) else 0o644
+    return 0o755 if inside.startswith(("bin/", "usr/lib/guest/", "www/cgi-bin/", "etc/acpi/")) else 0o644

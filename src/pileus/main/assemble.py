@@ -148,11 +148,11 @@ class _Answers:
         self.of: MetadataAnswers | None = None
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         if self.of is None:
             return Answer(503)
-        return await self.of.answer(network_id, source_ip, method, path, headers)
+        return await self.of.answer(network_id, source_ip, method, path, headers, body)
 
 
 async def assemble(state: State, settings: Settings) -> Cloud:

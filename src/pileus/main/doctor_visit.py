@@ -39,7 +39,7 @@ class Nobody:
     """Answers no guest: the cloud's process does that."""
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         return Answer(503)
 

@@ -152,6 +152,7 @@ class GuestAsks(msgspec.Struct, frozen=True):
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 class MetadataRoutes:
@@ -173,7 +174,9 @@ class MetadataRoutes:
         if server is None or await self._hosts.wanted(asked.host, KIND, server) is None:
             return Told(Answer(404, body=b"404 Not Found\n"))
         return Told(
-            await self._answers.answer(guest.network_id, guest.source_ip, guest.method, guest.path, guest.headers)
+            await self._answers.answer(
+                guest.network_id, guest.source_ip, guest.method, guest.path, guest.headers, guest.body
+            )
         )
 
 
@@ -184,10 +187,10 @@ class FarMetadata:
         self._dialler = dialler
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         """The controller's answer; 503 while it cannot be reached, so that guests ask again."""
-        asks = GuestAsks(network_id, source_ip, method, path, dict(headers))
+        asks = GuestAsks(network_id, source_ip, method, path, dict(headers), body)
         try:
             return msgspec.json.decode(await self._dialler.ask("POST", METADATA, asks, deadline_s=8.0), type=Answer)
         except Problem as failed:

@@ -138,7 +138,7 @@ class _Silent:
     """Answers nobody: for taking a network away."""
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         raise RuntimeError("no guest is answered while the network is taken away")
 

@@ -18,7 +18,7 @@ class MetadataAnswers(Protocol):
     """Whoever knows what a guest may know about itself."""
 
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
-        """The answer for the guest that has `source_ip` on the network; header names are lower case."""
+        """The answer for the guest that has `source_ip` on the network; header names are lower case. Guests post their password."""
         ...

@@ -13,7 +13,7 @@ from pileus.network.drivers.metadata_http import MetadataServer, parse
 
 class Answers:
     async def answer(
-        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str]
+        self, network_id: str, source_ip: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         if path == "/broken":
             raise RuntimeError("on purpose")

@@ -9,20 +9,8 @@ from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
 from pileus.kit.policy import PROJECT_MANAGER, PROJECT_READER, Rule
 
-PASSWORD = "/servers/{server_id}/os-server-password"
 SHARES = "/servers/{server_id}/shares"
 MIGRATIONS = "/servers/{server_id}/migrations"
-
-
-@api.get(PASSWORD, reader("os-server-password:show"), find=server_find)
-async def password_show(call: Call[Compute], server: Server) -> dict[str, str]:
-    """Show the password a guest has posted; guests here post none."""
-    return {"password": ""}
-
-
-@api.delete(PASSWORD, member("os-server-password:clear"), find=server_find)
-async def password_clear(call: Call[Compute], server: Server) -> None:
-    """Forget the password a guest has posted; guests here post none."""
 
 
 @api.get("/servers/{server_id}/topology", Rule("compute:server:topology:index", PROJECT_READER), find=server_find,

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pileus.compute.api.server_create import access_address
+from pileus.compute.api.server_create import FileGiven, access_address
 from pileus.compute.api.server_view import ServerChanged, changed
 from pileus.compute.api.service import ACTION_PATH, Metadata, Name, Uuid, api, member, server_find
 from pileus.compute.app import Compute
 from pileus.compute.commands import power, remake, resize
-from pileus.compute.models.servers import Server
+from pileus.compute.models.servers import GivenFile, Server
 from pileus.kit.http import Call, F, Wire
 
 Password = Annotated[str, F("adminPass")]
@@ -31,7 +31,7 @@ class Rebuild(Wire, kw_only=True):
     disk_config: Annotated[DiskConfig | UnsetType, F("OS-DCF:diskConfig")] = UNSET
     access_ipv4: Annotated[str | UnsetType, F("accessIPv4")] = UNSET
     access_ipv6: Annotated[str | UnsetType, F("accessIPv6")] = UNSET
-    personality: Annotated[list[dict[str, str]], F(until="2.56")] = []
+    files: Annotated[list[FileGiven] | UnsetType, F("personality", until="2.56")] = UNSET
     description: Annotated[Description | UnsetType, F(since="2.19")] = UNSET
     key_name: Annotated[Name | UnsetType | None, F(since="2.54")] = UNSET
     user_data: Annotated[str | UnsetType | None, F(since="2.57")] = UNSET
@@ -86,6 +86,8 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
     for version, name in ((4, "access_ipv4"), (6, "access_ipv6")):
         if name in changes:
             changes[name] = access_address(version, changes[name])
+    if body.files is not UNSET:
+        changes["files"] = tuple(GivenFile(file.path, file.contents) for file in body.files)
     now = await remake.rebuild_server(call.app, call.caller, server, body.image_id, changes, call.request_id)
     shown = await changed(call, now)
     call.reply_headers["Location"] = call.url(f"/v2.1/servers/{server.id}")

@@ -11,6 +11,7 @@ from pileus.compute import errors
 from pileus.compute.api.service import Metadata, Name, Tag, Uuid
 from pileus.compute.app import Compute
 from pileus.compute.commands.create import NewServer
+from pileus.compute.models.servers import GivenFile
 from pileus.kit.http import Call, F, Wire
 from pileus.ports.network import NicRequest
 
@@ -58,6 +59,13 @@ class Group(Wire):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
+class FileGiven(Wire, kw_only=True):
+    """A file to find in the new server, its contents in base64."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1)]
+    contents: str
+
+
 class ServerCreate(Wire, kw_only=True):
     """A server to make."""
 
@@ -81,7 +89,7 @@ class ServerCreate(Wire, kw_only=True):
     wants_reservation: Annotated[bool, F("return_reservation_id")] = False
     block_devices: Annotated[list[BlockDevice], F("block_device_mapping_v2")] = []
     old_block_devices: Annotated[list[dict[str, Any]], F("block_device_mapping")] = []
-    files: Annotated[list[dict[str, str]], F("personality", until="2.56")] = []
+    files: Annotated[list[FileGiven], F("personality", until="2.56")] = []
     description: Annotated[Annotated[str, msgspec.Meta(max_length=255)] | None, F(since="2.19")] = None
     tags: Annotated[list[Tag], F(since="2.52")] = []
     certificates: Annotated[list[str] | None, F("trusted_image_certificates", since="2.63")] = None
@@ -135,6 +143,7 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         access_ipv6=access_address(6, server.access_ipv6),
         disk_config=server.disk_config,
         config_drive=_config_drive(server.config_drive),
+        files=[GivenFile(file.path, file.contents) for file in server.files],
         min_count=least,
         max_count=most,
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
@@ -182,8 +191,6 @@ def _hints(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_offered(server: ServerCreate) -> None:
-    if server.files:
-        raise errors.BadRequest(why="personality: files cannot be put into servers; use user_data instead.")
     if server.old_block_devices:
         raise errors.BadRequest(
             why="block_device_mapping: servers cannot boot from volumes yet; give imageRef instead."

@@ -16,7 +16,7 @@ from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.commands.groups import joined_group
 from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
-from pileus.compute.models.servers import BootImage, Server, ServerKey, hostname_of, name_of_many
+from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
 from pileus.compute.store.flavors import flavor_find
 from pileus.compute.store.keypairs import keypair_find
 from pileus.compute.store.servers import server_create
@@ -51,6 +51,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     access_ipv6: str | None = None
     disk_config: str = "MANUAL"
     config_drive: bool = False
+    files: Sequence[GivenFile] = ()
     min_count: int = 1
     max_count: int = 1
     may_have_no_disk: bool = False  # a flavor with no disk of its own takes whatever the image takes
@@ -62,9 +63,8 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     flavor = await _flavor(app, caller, new)
     size = size_of(flavor)
     image = await boot_image(app, caller, new.image_id, size, may_have_no_disk=new.may_have_no_disk)
-    check_user_data(new.user_data)
     await _check_place(app, new)
-    await quotas.check_metadata(app, project_id, new.metadata)
+    await _check_given(app, project_id, new)
     first = Server(
         id="",
         name=new.name,
@@ -87,6 +87,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         access_ipv6=new.access_ipv6,
         disk_config=new.disk_config,
         config_drive=new.config_drive,
+        files=tuple(new.files),
         created_at=now,
         updated_at=now,
     )
@@ -97,6 +98,13 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         return [
             await _create(app, caller, new, _one_of(first, new, index, count), request_id) for index in range(count)
         ]
+
+
+async def _check_given(app: Compute, project_id: str, new: NewServer) -> None:
+    """Raise BadRequest or an OverQuota unless the guests may be given all that."""
+    check_user_data(new.user_data)
+    await quotas.check_metadata(app, project_id, new.metadata)
+    await quotas.check_files(app, project_id, new.files)
 
 
 def _one_of(first: Server, new: NewServer, index: int, count: int) -> Server:

@@ -1,10 +1,13 @@
 """Quotas: what a project may have, and whether it may have more."""
 
-from collections.abc import Mapping
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.models.quotas import LIMITED, SHOWN, UNLIMITED, Usage, lacking
+from pileus.compute.models.servers import GivenFile
 from pileus.compute.store import quotas as store
 from pileus.compute.store.servers import used, used_by
 
@@ -52,6 +55,28 @@ async def check_metadata(app: Compute, project_id: str, metadata: Mapping[str, s
     limit = (await limits_of(app, project_id))["metadata_items"]
     if limit != UNLIMITED and len(metadata) > limit:
         raise errors.TooManyMetadataItems(limit=limit)
+
+
+async def check_files(app: Compute, project_id: str, files: Sequence[GivenFile]) -> None:
+    """Raise BadRequest, TooManyFiles, FilePathTooLong or FileTooLong unless a server of the project may be given the files."""
+    if not files:
+        return
+    limits = await limits_of(app, project_id)
+    if _above(len(files), limits["injected_files"]):
+        raise errors.TooManyFiles(count=len(files), limit=limits["injected_files"])
+    for file in files:
+        try:
+            content = base64.b64decode("".join(file.contents.split()), validate=True)
+        except (binascii.Error, ValueError):
+            raise errors.BadRequest(why=f"Personality content for {file.path} cannot be decoded") from None
+        if _above(len(file.path.encode()), limits["injected_file_path_bytes"]):
+            raise errors.FilePathTooLong(path=file.path, limit=limits["injected_file_path_bytes"])
+        if _above(len(content), limits["injected_file_content_bytes"]):
+            raise errors.FileTooLong(path=file.path, limit=limits["injected_file_content_bytes"])
+
+
+def _above(count: int, limit: int) -> bool:
+    return limit != UNLIMITED and count > limit
 
 
 async def set_quotas(app: Compute, project_id: str, wanted: Mapping[str, int], *, force: bool) -> None:

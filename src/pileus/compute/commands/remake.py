@@ -8,8 +8,8 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.create import boot_image, check_user_data, key_named
 from pileus.compute.commands.power import held
-from pileus.compute.commands.quotas import check_metadata
-from pileus.compute.models.servers import Server, ServerState
+from pileus.compute.commands.quotas import check_files, check_metadata
+from pileus.compute.models.servers import GivenFile, Server, ServerState
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.auth import Caller
 
@@ -31,6 +31,8 @@ async def rebuild_server(
     check_user_data(msgspec.convert(row.get("user_data"), str | None))
     if "metadata" in row:
         await check_metadata(app, server.project_id, msgspec.convert(row["metadata"], dict[str, str]))
+    if "files" in row:
+        await check_files(app, server.project_id, msgspec.convert(row["files"], tuple[GivenFile, ...]))
     async with app.db.transaction():
         now = await held(app, caller, server, "rebuild", MAY_BE_REMADE)
         row |= {"image": image, "disk_generation": now.disk_generation + 1, "shelf": None}

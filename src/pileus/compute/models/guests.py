@@ -13,6 +13,7 @@ from pileus.ports.network import Address, PortFacts
 # The dates by which guests name revisions of the documents; here all of them hold the newest.
 OPENSTACK_DATES = ("2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22",
                    "2018-08-27", "2020-10-14")  # fmt: skip
+CONTENT = "content"  # below /openstack: the files a server was given
 EC2_DATES = ("1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01",
              "2009-04-04")  # fmt: skip
 
@@ -60,6 +61,11 @@ def meta_data(guest: Guest) -> dict[str, Any]:
         # Something to seed a guest's randomness with; it need not be secret, only its own.
         "random_seed": base64.b64encode(hashlib.sha512(server.id.encode()).digest()).decode(),
     }
+    if guest.server.files:
+        document["files"] = [
+            {"path": file.path, "content_path": f"/{CONTENT}/{name}"}
+            for file, name in zip(guest.server.files, contents(guest), strict=True)
+        ]
     if guest.keys:
         document["public_keys"] = guest.keys
         document["keys"] = [{"name": name, "type": "ssh", "data": data} for name, data in guest.keys.items()]
@@ -74,6 +80,11 @@ def _devices(guest: Guest) -> list[dict[str, Any]]:
         for port in guest.ports
         if port.id in tags
     ]
+
+
+def contents(guest: Guest) -> dict[str, bytes]:
+    """The files a server was given, by the names under which guests read them."""
+    return {f"{number:04}": base64.b64decode(file.contents) for number, file in enumerate(guest.server.files)}
 
 
 def network_data(guest: Guest) -> dict[str, Any]:
@@ -103,7 +114,8 @@ def drive_files(guest: Guest) -> dict[str, bytes]:
     if guest.user_data is not None:
         documents["user_data"] = guest.user_data
     dates = (*OPENSTACK_DATES, "latest")
-    return {f"openstack/{date}/{name}": content for date in dates for name, content in documents.items()}
+    found = {f"openstack/{date}/{name}": content for date in dates for name, content in documents.items()}
+    return found | {f"openstack/{CONTENT}/{name}": content for name, content in contents(guest).items()}
 
 
 def ec2_tree(guest: Guest) -> dict[str, Any]:

@@ -71,6 +71,13 @@ class ServerKey(msgspec.Struct, frozen=True):
     public_key: str
 
 
+class GivenFile(msgspec.Struct, frozen=True):
+    """A file a server was given to begin with; its contents in base64."""
+
+    path: str
+    contents: str
+
+
 class Fault(msgspec.Struct, frozen=True):
     """Why a server is in error."""
 
@@ -129,6 +136,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     shelf: str | None = None  # the image that holds what a shelved server had on its disk
     config_drive: bool = False
     card_tags: dict[str, str] = {}  # what the user calls the cards at ports, for the guest to know them by
+    files: tuple[GivenFile, ...] = ()
+    password: str | None = None  # what the guest posted, encrypted with the server's key by the guest
     locked_by: LockedBy | None = None
     locked_reason: str | None = None
     access_ipv4: str | None = None

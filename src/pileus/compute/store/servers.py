@@ -77,6 +77,12 @@ SERVERS_LEFT_ON = query(
 )
 SERVER_CREATE = command(sa.insert(SERVERS))
 SERVER_CHANGE = command(sa.update(SERVERS).where(SERVERS.c.id == sa.bindparam("of_id")))
+SERVER_TAKE_PASSWORD = command(
+    sa.update(SERVERS)
+    .where(SERVERS.c.id == sa.bindparam("of_id"), SERVERS.c.password.is_(None))
+    .values(password=sa.bindparam("password"))
+)
+SERVER_FORGET_PASSWORD = command(sa.update(SERVERS).where(SERVERS.c.id == sa.bindparam("of_id")).values(password=None))
 _used = sa.select(
     sa.func.count().label("instances"),
     sa.func.coalesce(sa.func.sum(SERVERS.c.vcpus), 0).label("cores"),
@@ -216,6 +222,16 @@ async def server_change(app: Compute, server: Server, **changes: object) -> Serv
     copies = {name: value for name, value in _copies(changed).items() if COPIED_FROM[name] in changes}
     await app.db.run(SERVER_CHANGE, of_id=server.id, **changes, **copies)
     return changed
+
+
+async def server_take_password(app: Compute, id: str, password: str) -> bool:
+    """The server's guest has posted this; False if it had posted one before."""
+    return await app.db.run(SERVER_TAKE_PASSWORD, of_id=id, password=password) == 1
+
+
+async def server_forget_password(app: Compute, id: str) -> None:
+    """The server's guest may post a password."""
+    await app.db.run(SERVER_FORGET_PASSWORD, of_id=id)
 
 
 def _copies(server: Server) -> dict[str, object]:

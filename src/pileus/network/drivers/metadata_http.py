@@ -1,6 +1,6 @@
 """A small HTTP server for guests' questions about themselves.
 
-One GET per connection, heads of at most 8 KiB, ten seconds for everything, few connections at a time: a guest can only
+One request per connection, heads and bodies of at most 8 KiB, ten seconds for everything, few connections at a time: a guest can only
 harm its own network's door. Who asks is told by the network the socket is in and the address the question comes from.
 """
 
@@ -16,9 +16,10 @@ from pileus.network.drivers.interface import Answer, MetadataAnswers
 log = logging.getLogger(__name__)
 
 _HEAD_BYTES = 8192
+_BODY_BYTES = 8192
 _DEADLINE_S = 10.0
 _AT_ONCE = 64
-_METHODS = frozenset(("GET", "HEAD"))
+_METHODS = frozenset(("GET", "HEAD", "POST"))
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -99,11 +100,15 @@ class MetadataServer:
             return written(Answer(400), with_body=True)
         if question.method not in _METHODS:
             return written(Answer(405), with_body=True)
+        length = question.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > _BODY_BYTES:
+            return written(Answer(413), with_body=True)
+        body = await reader.readexactly(int(length))
         try:
             answer = await self._answers.answer(
-                self._network_id, source_ip, question.method, question.path, question.headers
+                self._network_id, source_ip, question.method, question.path, question.headers, body
             )
         except Exception:
             log.exception("metadata question failed", extra={"network": self._network_id, "source": source_ip})
             answer = Answer(500)
-        return written(answer, with_body=question.method == "GET")
+        return written(answer, with_body=question.method != "HEAD")
