@@ -20,6 +20,8 @@ from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
 from pileus.network.api import networks as _networks  # noqa: F401
 from pileus.network.api import port_bindings as _port_bindings  # noqa: F401
 from pileus.network.api import ports as _ports  # noqa: F401
+from pileus.network.api import qos as _qos  # noqa: F401
+from pileus.network.api import qos_rules as _qos_rules  # noqa: F401
 from pileus.network.api import quotas as _quotas  # noqa: F401
 from pileus.network.api import rbac as _rbac  # noqa: F401
 from pileus.network.api import routers as _routers  # noqa: F401

@@ -42,6 +42,8 @@ networks = sa.Table(
     # Empty rather than NULL, so that the index below compares it.
     sa.Column("physical_network", Name, nullable=False),
     sa.Column("segmentation_id", Integer),
+    sa.Column("qos_policy_id", Id),
+    sa.Index("networks_with_qos", "qos_policy_id"),
     sa.Index("one_segment", "network_type", "physical_network", "segmentation_id", unique=True),
     sa.Index("networks_of_project", "project_id"),
 )
@@ -89,6 +91,8 @@ ports = sa.Table(
     # The server whose card it is, as compute said; `device_id` is what anybody may write there.
     sa.Column("server_id", Id),
     sa.Column("made", Boolean, nullable=False),  # made for its server, and goes with it
+    sa.Column("qos_policy_id", Id),
+    sa.Index("ports_with_qos", "qos_policy_id"),
     sa.Index("one_mac", "network_id", "mac", unique=True),
     sa.Index("ports_of_project", "project_id"),
     sa.Index("ports_of_device", "device_id"),
@@ -117,6 +121,8 @@ routers = sa.Table(
     sa.Column("gateway_network_id", Id),
     sa.Column("snat", Boolean, nullable=False),
     sa.Column("routes", Json, nullable=False),
+    sa.Column("qos_policy_id", Id),  # of what goes out
+    sa.Index("routers_with_qos", "qos_policy_id"),
     sa.Index("routers_of_project", "project_id"),
     sa.Index("routers_out", "gateway_network_id"),
 )
@@ -145,6 +151,8 @@ floating_ips = sa.Table(
     sa.Column("router_id", Id, sa.ForeignKey("routers.id")),
     sa.Column("dns_name", Name, nullable=False),
     sa.Column("dns_domain", Name, nullable=False),
+    sa.Column("qos_policy_id", Id),
+    sa.Index("floating_ips_with_qos", "qos_policy_id"),
     sa.Index("one_floating_ip", "network_id", "port_id", "fixed_ip", unique=True),
     sa.Index("floating_ips_of_project", "project_id"),
     sa.Index("floating_ips_of_port", "port_id"),
@@ -271,4 +279,28 @@ agent_notes = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("description", Name),
     sa.Column("deleted_at", Moment),
+)
+
+qos_policies = sa.Table(
+    "qos_policies",
+    metadata,
+    *_standard(),
+    sa.Column("shared", Boolean, nullable=False),
+    # The project, in its default policy only: a project has one.
+    sa.Column("default_for", Id, unique=True),
+    sa.Index("qos_policies_of_project", "project_id"),
+)
+
+qos_rules = sa.Table(
+    "qos_rules",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("policy_id", Id, sa.ForeignKey("qos_policies.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("kind", Name, nullable=False),
+    sa.Column("direction", Name, nullable=False),  # empty in what has none
+    sa.Column("max_kbps", Integer),
+    sa.Column("max_burst_kbps", Integer),
+    sa.Column("min_kbps", Integer),
+    sa.Column("dscp_mark", Integer),
+    sa.Index("one_such_qos_rule", "policy_id", "kind", "direction", unique=True),
 )

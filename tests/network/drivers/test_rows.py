@@ -5,7 +5,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.network.builders import ANN, BOB, GATEWAY, OPEN, RED, RED_SUBNET, SHUT, a_rule, a_topology
+from tests.network.builders import (
+    ANN,
+    BOB,
+    FLOATING,
+    GATEWAY,
+    OPEN,
+    OUTSIDE,
+    RED,
+    RED_SUBNET,
+    ROUTER,
+    SHUT,
+    a_rule,
+    a_topology,
+    with_port,
+)
 
 from pileus.network.drivers.interface import (
     METADATA_PORT,
@@ -13,7 +27,10 @@ from pileus.network.drivers.interface import (
     AddressPair,
     DhcpOption,
     FixedIp,
+    Gateway,
     Port,
+    QosPolicy,
+    QosRule,
     Subnet,
 )
 from pileus.network.drivers.ovn import dhcp
@@ -176,3 +193,34 @@ def test_an_address_group_is_a_set_of_each_ip_version() -> None:
     assert ["fd00::/64"] == sets["a-b/6"]["addresses"]
     own = [acl["match"] for key, acl in found["ACL"].items() if key.startswith(OPEN)]
     assert [f"outport == @sg_{OPEN.replace('-', '_')} && ip4 && ip4.src == $ag_a_b_ip4 && tcp && tcp.dst == 80"] == own
+
+
+def test_qos_is_done_where_traffic_of_the_port_or_the_address_passes() -> None:
+    rules = (
+        QosRule(kind="bandwidth_limit", max_kbps=1000),
+        QosRule(kind="bandwidth_limit", direction="ingress", max_kbps=500, max_burst_kbps=700),
+        QosRule(kind="dscp_marking", dscp_mark=46),
+        QosRule(kind="minimum_bandwidth", min_kbps=300),
+    )
+    topology = a_topology(qos_policies=(QosPolicy(id="gold", rules=rules),))
+    floating = msgspec.structs.replace(topology.floating_ips[0], qos_policy="gold")
+    edge = msgspec.structs.replace(topology.routers[0], gateway=Gateway(port=GATEWAY, qos_policy="gold"))
+    topology = msgspec.structs.replace(topology, floating_ips=(floating,), routers=(edge,))
+    found = _rendered(with_port(topology, ANN, qos_policy="gold"))
+    done = {key: (row["direction"], row["match"], row["action"], row["bandwidth"]) for key, row in found["QoS"].items()}
+    here = f'is_chassis_resident("cr-lrp-{GATEWAY}")'
+    assert 9 == len(done)
+    assert ("from-lport", f'inport == "{ANN}"', {}, {"rate": 1000, "burst": 800}) == done[
+        f"{ANN}/bandwidth_limit/egress"
+    ]
+    assert ("to-lport", f'outport == "{ANN}"', {}, {"rate": 500, "burst": 700}) == done[
+        f"{ANN}/bandwidth_limit/ingress"
+    ]
+    assert ("from-lport", f'inport == "{ANN}"', {"dscp": 46}, {}) == done[f"{ANN}/dscp_marking/egress"]
+    assert f'inport == "{GATEWAY}" && {here}' == done[f"{ROUTER}/gateway/dscp_marking/egress"][1]
+    assert (
+        f'outport == "{GATEWAY}" && {here} && ip4.dst == 172.24.4.50' == done[f"{FLOATING}/bandwidth_limit/ingress"][1]
+    )
+    assert "300000" == found["Logical_Switch_Port"][ANN]["options"]["qos_min_rate"]
+    assert 3 == len(found["Logical_Switch"][RED]["qos_rules"])
+    assert 6 == len(found["Logical_Switch"][OUTSIDE]["qos_rules"])

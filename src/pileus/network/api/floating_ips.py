@@ -32,6 +32,7 @@ class FloatingIpWanted(Owned, kw_only=True):
     description: Name = ""
     dns_name: Annotated[DnsName, F(on="c")] = ""
     dns_domain: Annotated[DnsName, F(on="c")] = ""
+    qos_policy_id: str | None = None
 
 
 class FloatingIpPost(Wire):
@@ -61,7 +62,7 @@ class FloatingIpSeen(Seen):
     port_details: PortDetails | None
     dns_name: str
     dns_domain: str
-    qos_policy_id: None = None
+    qos_policy_id: str | None
 
 
 class FloatingIpsMade(Wire):
@@ -76,6 +77,7 @@ class FloatingIpFilters(Filters):
     fixed_ip: Annotated[list[str], F("fixed_ip_address")] = []
     router_id: list[str] = []
     status: list[str] = []
+    qos_policy_id: list[str] = []
 
 
 async def views(app: App, found: list[FloatingIp]) -> list[FloatingIpSeen]:
@@ -109,6 +111,7 @@ def _view(floating: FloatingIp, port: Port | None) -> FloatingIpSeen:
         port_details=details,
         dns_name=floating.dns_name,
         dns_domain=floating.dns_domain,
+        qos_policy_id=floating.qos_policy_id,
     )
 
 

@@ -39,6 +39,7 @@ class NetworkWanted(Owned):
     network_type: Annotated[str | UnsetType | None, F("provider:network_type", on="c")] = UNSET
     physical_network: Annotated[str | UnsetType | None, F("provider:physical_network", on="c")] = UNSET
     segmentation_id: Annotated[int | UnsetType | None, F("provider:segmentation_id", on="c")] = UNSET
+    qos_policy_id: str | None = None
     availability_zone_hints: Annotated[list[str], F(on="c")] = []
     vlan_transparent: Annotated[bool | None, F(on="c")] = None
 
@@ -70,7 +71,7 @@ class NetworkSeen(Seen):
     ipv4_address_scope: str | None
     ipv6_address_scope: str | None
     vlan_transparent: bool | None = None
-    qos_policy_id: None = None
+    qos_policy_id: str | None = None
 
 
 class NetworksMade(Wire):
@@ -91,6 +92,7 @@ class NetworkFilters(Filters):
     physical_network: Annotated[list[str], F("provider:physical_network")] = []
     segmentation_id: Annotated[list[Number], F("provider:segmentation_id")] = []
     subnets: list[str] = []
+    qos_policy_id: list[str] = []
 
 
 def view(app: App, network: Network) -> NetworkSeen:
@@ -113,6 +115,7 @@ def view(app: App, network: Network) -> NetworkSeen:
         availability_zones=[app.config.zone] if network.subnets else [],
         ipv4_address_scope=network.ipv4_scope,
         ipv6_address_scope=network.ipv6_scope,
+        qos_policy_id=network.qos_policy_id,
     )
 
 

@@ -61,6 +61,7 @@ class PortWanted(Owned, kw_only=True):
     allowed_pairs: Annotated[list[PairWire] | None, F("allowed_address_pairs")] = None
     dhcp_options: Annotated[list[DhcpOptionWire] | None, F("extra_dhcp_opts")] = None
     dns_name: DnsName = ""
+    qos_policy_id: str | None = None
 
 
 class PortPost(Wire):
@@ -96,7 +97,7 @@ class PortSeen(Seen):
     dns_name: str
     dns_assignment: list[Assignment]
     dns_domain: str = ""
-    qos_policy_id: None = None
+    qos_policy_id: str | None = None
 
 
 class PortsMade(Wire):
@@ -117,6 +118,7 @@ class PortFilters(Filters):
     fixed_ips: list[str] = []
     group: Annotated[list[str], F("security_groups")] = []
     dns_name: list[str] = []
+    qos_policy_id: list[str] = []
 
 
 def view(app: App, port: Port) -> PortSeen:
@@ -148,6 +150,7 @@ def view(app: App, port: Port) -> PortSeen:
             for option in port.dhcp_options
         ],
         dns_name=port.dns_name,
+        qos_policy_id=port.qos_policy_id,
         dns_assignment=[
             Assignment(ip_address=address, hostname=name, fqdn=f"{name}.{domain.strip('.')}.")
             for address, name in names.items()

@@ -25,6 +25,7 @@ class QuotaWanted(Wire):
     subnetpool: int | UnsetType = UNSET
     rbac_policy: int | UnsetType = UNSET
     address_group: int | UnsetType = UNSET
+    qos_policy: int | UnsetType = UNSET
     force: bool | UnsetType = UNSET
     check_limit: bool | UnsetType = UNSET
     project_id: str | UnsetType = UNSET

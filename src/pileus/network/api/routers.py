@@ -26,6 +26,7 @@ class GatewayWanted(Wire):
     network_id: str | UnsetType = UNSET
     enable_snat: bool | UnsetType = UNSET
     external_fixed_ips: list[FixedIpWire] | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
 
 
 class RouterWanted(Owned):
@@ -51,6 +52,7 @@ class GatewaySeen(Wire):
     network_id: str
     enable_snat: bool
     external_fixed_ips: list[FixedIpWire]
+    qos_policy_id: str | None
 
 
 class RouterSeen(Seen):
@@ -120,6 +122,7 @@ def _view(app: App, router: Router, outer: list[FixedIp]) -> RouterSeen:
             network_id=router.gateway_network_id,
             enable_snat=router.snat,
             external_fixed_ips=[FixedIpWire(subnet_id=fixed.subnet, ip_address=fixed.address) for fixed in outer],
+            qos_policy_id=router.qos_policy_id,
         )
     return RouterSeen(
         **standard(router),
@@ -148,7 +151,12 @@ def _wish(body: RouterWanted) -> GatewayWish | None:
     fixed = None
     if given.external_fixed_ips is not UNSET:
         fixed = tuple(AskedIp(item.subnet_id or None, item.ip_address or None) for item in given.external_fixed_ips)
-    return GatewayWish(network_id=given.network_id, snat=given.enable_snat is not False, fixed_ips=fixed or None)
+    return GatewayWish(
+        network_id=given.network_id,
+        snat=given.enable_snat is not False,
+        fixed_ips=fixed or None,
+        qos_policy_id=given.qos_policy_id,
+    )
 
 
 @api.post("/routers", rule("create_router"), late=True)

@@ -12,6 +12,7 @@ from pileus.network.api.floating_ips import floating_ip_for
 from pileus.network.api.networks import network_for
 from pileus.network.api.policy import rule
 from pileus.network.api.ports import port_for
+from pileus.network.api.qos import policy_for
 from pileus.network.api.routers import router_for
 from pileus.network.api.security_groups import group_for
 from pileus.network.api.service import api
@@ -92,4 +93,5 @@ _declare("subnetpools", "subnetpool", "subnetpool_id", pool_for)
 _declare("ports", "port", "port_id", port_for)
 _declare("routers", "router", "router_id", router_for)
 _declare("floatingips", "floatingip", "floatingip_id", floating_ip_for)
+_declare("qos/policies", "policy", "policy_id", policy_for)
 _declare("security-groups", "security_group", "security_group_id", group_for)

@@ -7,6 +7,7 @@ import msgspec
 from pileus.kit.db import UniqueViolation
 from pileus.network.app import Network as App
 from pileus.network.commands.ports import create_port, delete_port
+from pileus.network.commands.qos import check_usable
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import (
@@ -28,6 +29,7 @@ async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, 
     if not network.external:
         raise BadRequest(resource="floatingip", why=f"Network {network.id} is not a valid external network")
     await make_room(app, "floatingip", wanted.project_id)
+    await check_usable(app, wanted.project_id, wanted.qos_policy_id)
     columns = standard(app, wanted)
     asked = None
     if wanted.subnet_id is not None or wanted.address is not None:
@@ -53,6 +55,7 @@ async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, 
         router_id=None,
         dns_name=wanted.dns_name,
         dns_domain=wanted.dns_domain,
+        qos_policy_id=wanted.qos_policy_id,
     )
     if wanted.port_id is not None:
         where = await _way(app, found, wanted.port_id, wanted.fixed_ip, any_port=any_port)
@@ -70,6 +73,7 @@ async def update_floating_ip(
     async with app.db.transaction():
         floating = await rows.floating_ip_get(app.db, floating.id)
         columns = {name: value for name, value in values.items() if name not in {"port_id", "fixed_ip"}}
+        await check_usable(app, floating.project_id, values.get("qos_policy_id"))
         port_id, fixed_ip = values.get("port_id"), values.get("fixed_ip")
         if port_id is None and fixed_ip is not None:
             raise BadRequest(resource="floatingip", why="fixed_ip_address cannot be specified without a port_id")

@@ -1,7 +1,10 @@
 """Ways out: a router's port on an external network."""
 
+from msgspec import UNSET
+
 from pileus.network.app import Network as App
 from pileus.network.commands.ports import create_port, delete_port
+from pileus.network.commands.qos import check_usable
 from pileus.network.commands.standard import change
 from pileus.network.errors import BadRequest, NetworkNotFound, RouterExternalGatewayInUseByFloatingIp
 from pileus.network.models.requests import GatewayWish, NewPort
@@ -18,8 +21,11 @@ async def set_gateway(app: App, router: Router, wish: GatewayWish, *, any_networ
         raise NetworkNotFound(id=wish.network_id)
     if not network.external:
         raise BadRequest(resource="router", why=f"Network {network.id} is not an external network")
+    qos = router.qos_policy_id if wish.qos_policy_id is UNSET else wish.qos_policy_id
+    if qos != router.qos_policy_id:
+        await check_usable(app, router.project_id, qos)
     if router.gateway_network_id == network.id and wish.fixed_ips is None:
-        await change(app, rows.CHANGE, router, {"snat": wish.snat})
+        await change(app, rows.CHANGE, router, {"snat": wish.snat, "qos_policy_id": qos})
         return
     await clear_gateway(app, router, to=network.id)
     wanted = NewPort(
@@ -32,7 +38,12 @@ async def set_gateway(app: App, router: Router, wish: GatewayWish, *, any_networ
     port = await create_port(app, network, wanted, counted=True)
     if not port.fixed_ips:
         raise BadRequest(resource="router", why=f"No IPs available for external network {network.id}")
-    values = {"gateway_port_id": port.id, "gateway_network_id": network.id, "snat": wish.snat}
+    values = {
+        "gateway_port_id": port.id,
+        "gateway_network_id": network.id,
+        "snat": wish.snat,
+        "qos_policy_id": qos,
+    }
     await change(app, rows.CHANGE, router, values)
 
 
@@ -43,7 +54,8 @@ async def clear_gateway(app: App, router: Router, to: str | None = None) -> None
     if to != router.gateway_network_id:
         if await app.db.one(rows.FLOATING_THROUGH, router_id=router.id) is not None:
             raise RouterExternalGatewayInUseByFloatingIp(id=router.id, network=router.gateway_network_id)
-    await change(app, rows.CHANGE, router, {"gateway_port_id": None, "gateway_network_id": None, "snat": True})
+    nowhere = {"gateway_port_id": None, "gateway_network_id": None, "snat": True, "qos_policy_id": None}
+    await change(app, rows.CHANGE, router, nowhere)
     port = await port_rows.port_find(app.db, router.gateway_port_id)
     if port is not None:
         await delete_port(app, port, by_owner=True)

@@ -7,6 +7,7 @@ import msgspec
 
 from pileus.network.app import Network as App
 from pileus.network.commands.floating_ips import delete_floating_ip
+from pileus.network.commands.qos import check_usable, default_of
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import check_unused, forget_policies, share, unshare
 from pileus.network.commands.standard import change, standard, tell
@@ -42,6 +43,7 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
     if wanted.mtu is not None and not 68 <= wanted.mtu <= limit:
         raise InvalidInput(why=f"MTU {wanted.mtu} is not between 68 and {limit}, the most this network carries")
     await make_room(app, "network", wanted.project_id)
+    await check_usable(app, wanted.project_id, wanted.qos_policy_id)
     found = Network(
         **standard(app, wanted),
         admin_up=wanted.admin_up,
@@ -54,6 +56,7 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
         network_type=network_type,
         physical_network=physical,
         segmentation_id=segment,
+        qos_policy_id=wanted.qos_policy_id or await default_of(app, wanted.project_id),
     )
     found = await _insert(app, found)
     if found.is_default:
@@ -127,6 +130,7 @@ async def update_network(app: App, network: Network, values: Mapping[str, object
     async with app.db.transaction():
         network = await rows.network_get(app.db, network.id)
         await _open_or_close(app, network, values)
+        await check_usable(app, network.project_id, values.get("qos_policy_id"))
         limit = app.config.tunnel_mtu if network.network_type == "geneve" else app.config.mtu
         mtu = values.get("mtu")
         if isinstance(mtu, int) and not 68 <= mtu <= limit:

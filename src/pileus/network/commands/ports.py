@@ -10,6 +10,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.addresses import Taker, follow_mac, take_addresses
 from pileus.network.commands.groups import default_group_of, groups_for
 from pileus.network.commands.pairs import check_pairs
+from pileus.network.commands.qos import check_usable
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
 from pileus.network.errors import (
@@ -55,6 +56,7 @@ async def create_port(
         secure = False
     groups = await _groups(app, wanted, secure=secure)
     check_pairs(wanted.allowed_pairs, secure=secure)
+    await check_usable(app, wanted.project_id or network.project_id, wanted.qos_policy_id)
     port = await _insert(app, network, wanted, secure=secure)
     fixed = await take_addresses(
         app, Taker(port.id, port.device_owner, port.mac, network.id, subnets), wanted.fixed_ips
@@ -100,6 +102,7 @@ async def _insert(app: App, network: Network, wanted: NewPort, *, secure: bool) 
         dns_name=short_name(wanted.dns_name, network.dns_domain or app.config.dns_domain),
         server_id=wanted.server_id,
         made=wanted.made,
+        qos_policy_id=wanted.qos_policy_id,
         network_project_id=network.project_id,
         network_shared=network.shared,
         network_domain=network.dns_domain,
@@ -125,6 +128,7 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
         secure = bool(values.get("port_security", port.port_security))
         pairs = cast("Sequence[AddressPair]", values.get("allowed_pairs", port.allowed_pairs))
         check_pairs(pairs, secure=secure)
+        await check_usable(app, port.project_id, values.get("qos_policy_id"))
         if "mac" in columns:
             await _check_mac(app, port, str(columns["mac"]))
             await follow_mac(app, port, str(columns["mac"]), await subnet_rows.subnets_on(app.db, port.network_id))

@@ -40,6 +40,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
         gateway_network_id=None,
         snat=True,
         routes=(),
+        qos_policy_id=None,
     )
     await app.db.run(rows.INSERT, **{name: getattr(router, name) for name in router.__struct_fields__})
     if wanted.gateway is not None:

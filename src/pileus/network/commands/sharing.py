@@ -21,21 +21,24 @@ from pileus.network.errors import (
     SecurityGroupNotFound,
     SubnetPoolNotFound,
 )
+from pileus.network.errors.qos import QosPolicyNotFound
 from pileus.network.models.resources import Standard
 from pileus.network.models.sharing import ACTIONS, EVERYBODY, EXTERNAL, SHARED, RbacPolicy
-from pileus.network.store import groups, networks, pools
+from pileus.network.store import groups, networks, pools, qos
 from pileus.network.store import sharing as rows
 
 FLAGS: dict[str, Command] = {
     "network": networks.CHANGE,
     "address_scope": pools.SCOPE_CHANGE,
     "subnetpool": pools.POOL_CHANGE,
+    "qos_policy": qos.SHELF.change,
 }
 MISSING = {
     "network": NetworkNotFound,
     "security_group": SecurityGroupNotFound,
     "address_scope": AddressScopeNotFound,
     "subnetpool": SubnetPoolNotFound,
+    "qos_policy": QosPolicyNotFound,
 }
 
 
@@ -48,6 +51,8 @@ async def shared_thing(app: App, object_type: str, object_id: str) -> Standard:
         found = await app.db.one(networks.GET, id=object_id)
     elif object_type == "security_group":
         found = await app.db.one(groups.GET, id=object_id)
+    elif object_type == "qos_policy":
+        found = await qos.SHELF.find(app.db, object_id)
     elif object_type == "address_scope":
         found = await app.db.one(pools.SCOPE_GET, id=object_id)
     else:

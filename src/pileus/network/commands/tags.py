@@ -6,9 +6,10 @@ from pileus.network.app import Network as App
 from pileus.network.commands.standard import change
 from pileus.network.errors import TagNotFound
 from pileus.network.models.pools import SubnetPool
+from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import FloatingIp, Network, Port, Router, SecurityGroup, Standard, Subnet
 from pileus.network.models.tags import checked
-from pileus.network.store import floating_ips, groups, networks, pools, ports, routers, subnets
+from pileus.network.store import floating_ips, groups, networks, pools, ports, qos, routers, subnets
 
 STATEMENTS = {
     Network: networks.CHANGE,
@@ -18,6 +19,7 @@ STATEMENTS = {
     FloatingIp: floating_ips.CHANGE,
     SecurityGroup: groups.CHANGE,
     SubnetPool: pools.POOL_CHANGE,
+    QosPolicy: qos.SHELF.change,
 }
 
 

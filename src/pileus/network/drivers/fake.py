@@ -23,7 +23,16 @@ from pileus.network.drivers.interface import (
 )
 
 _ROUTERS = frozenset((ROUTER_GATEWAY, ROUTER_INTERFACE))
-_PARTS = ("networks", "subnets", "ports", "routers", "floating_ips", "security_groups", "address_groups")
+_PARTS = (
+    "networks",
+    "subnets",
+    "ports",
+    "routers",
+    "floating_ips",
+    "security_groups",
+    "address_groups",
+    "qos_policies",
+)
 
 
 class FakeFabric:
@@ -164,4 +173,8 @@ class FakeMetadataDoors:
 def _things(topology: Topology) -> Iterator[tuple[tuple[str, str], msgspec.Struct]]:
     for part in _PARTS:
         for thing in getattr(topology, part):
-            yield (part.rstrip("s"), thing.id), thing
+            yield (_one(part), thing.id), thing
+
+
+def _one(part: str) -> str:
+    return f"{part.removesuffix('ies')}y" if part.endswith("ies") else part.removesuffix("s")

@@ -26,6 +26,7 @@ from pileus.ports.plug import PortPlug as PortPlug
 NetworkType = Literal["geneve", "flat", "vlan"]
 Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
+QosKind = Literal["bandwidth_limit", "dscp_marking", "minimum_bandwidth"]
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 METADATA_IP = "169.254.169.254"
@@ -93,6 +94,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     dhcp_options: tuple[DhcpOption, ...] = ()
     dns_name: str = ""
+    qos_policy: str | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
 
     port: str
     snat: bool = True
+    qos_policy: str | None = None
 
 
 class Router(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +126,25 @@ class FloatingIp(msgspec.Struct, frozen=True, kw_only=True):
     fixed_ip: str
     port: str
     mac: str | None = None
+    qos_policy: str | None = None
+
+
+class QosRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing asked of traffic in one direction, as the guest sees it: a most or a least in kbit/s, or a mark."""
+
+    kind: QosKind
+    direction: Direction = "egress"
+    max_kbps: int = 0
+    max_burst_kbps: int = 0
+    min_kbps: int = 0
+    dscp_mark: int = 0
+
+
+class QosPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the traffic of whatever has the policy."""
+
+    id: str
+    rules: tuple[QosRule, ...] = ()
 
 
 class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +190,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     floating_ips: tuple[FloatingIp, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     address_groups: tuple[AddressGroup, ...] = ()
+    qos_policies: tuple[QosPolicy, ...] = ()
     gateway_hosts: tuple[str, ...] = ()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from pileus.network.drivers import interface as fabric
+from pileus.network.models.qos import QosRule
 from pileus.network.models.resources import (
     FLOATING_IP,
     METADATA,
@@ -26,15 +27,21 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
     legs: dict[str, list[str]] = {}
     for leg in world.legs:
         legs.setdefault(leg.router_id, []).append(leg.port_id)
+    of_network = {network.id: network.qos_policy_id for network in world.networks}
     return fabric.Topology(
         networks=tuple(_network(network, dns_domain) for network in _ordered(world.networks)),
         subnets=tuple(_subnet(subnet) for subnet in _ordered(world.subnets)),
         # The port that holds a floating IP's address is a row of ours; in the fabric the router answers for it.
-        ports=tuple(_port(port) for port in _ordered(world.ports) if port.device_owner != FLOATING_IP),
+        ports=tuple(
+            _port(port, of_network.get(port.network_id))
+            for port in _ordered(world.ports)
+            if port.device_owner != FLOATING_IP
+        ),
         routers=tuple(_router(router, legs.get(router.id, ())) for router in _ordered(world.routers)),
         floating_ips=_floating_ips(world),
         security_groups=_groups(world),
         address_groups=_address_groups(world),
+        qos_policies=_qos_policies(world),
         gateway_hosts=tuple(gateway_hosts),
     )
 
@@ -73,7 +80,7 @@ def _subnet(subnet: Subnet) -> fabric.Subnet:
     )
 
 
-def _port(port: Port) -> fabric.Port:
+def _port(port: Port, network_qos: str | None) -> fabric.Port:
     return fabric.Port(
         id=port.id,
         network=port.network_id,
@@ -90,13 +97,15 @@ def _port(port: Port) -> fabric.Port:
         host=port.host or None,
         dhcp_options=port.dhcp_options,
         dns_name=port.dns_name,
+        # What is said of a network is said of its guests; routers and metadata are nobody's.
+        qos_policy=port.qos_policy_id or (None if port.trusted else network_qos),
     )
 
 
 def _router(router: Router, legs: Sequence[str]) -> fabric.Router:
     gateway = None
     if router.gateway_port_id is not None:
-        gateway = fabric.Gateway(port=router.gateway_port_id, snat=router.snat)
+        gateway = fabric.Gateway(port=router.gateway_port_id, snat=router.snat, qos_policy=router.qos_policy_id)
     return fabric.Router(
         id=router.id,
         name=router.name,
@@ -116,6 +125,7 @@ def _floating_ips(world: World) -> tuple[fabric.FloatingIp, ...]:
             router=floating.router_id,
             fixed_ip=floating.fixed_ip,
             port=floating.port_id,
+            qos_policy=floating.qos_policy_id,
         )
         for floating in _ordered(world.floating_ips)
         if floating.router_id is not None and floating.port_id is not None and floating.fixed_ip is not None
@@ -136,6 +146,29 @@ def _groups(world: World) -> tuple[fabric.SecurityGroup, ...]:
         )
         for group in _ordered(world.groups)
         if group.id in used
+    )
+
+
+def _qos_policies(world: World) -> tuple[fabric.QosPolicy, ...]:
+    """Those something has."""
+    used = {network.qos_policy_id for network in world.networks} | {port.qos_policy_id for port in world.ports}
+    used |= {router.qos_policy_id for router in world.routers}
+    used |= {floating.qos_policy_id for floating in world.floating_ips}
+    return tuple(
+        fabric.QosPolicy(id=policy.id, rules=tuple(_qos_rule(rule) for rule in policy.rules))
+        for policy in _ordered(world.qos_policies)
+        if policy.id in used
+    )
+
+
+def _qos_rule(rule: QosRule) -> fabric.QosRule:
+    return fabric.QosRule(
+        kind=cast("fabric.QosKind", rule.kind),
+        direction="ingress" if rule.direction == "ingress" else "egress",
+        max_kbps=rule.max_kbps or 0,
+        max_burst_kbps=rule.max_burst_kbps or 0,
+        min_kbps=rule.min_kbps or 0,
+        dscp_mark=rule.dscp_mark or 0,
     )
 
 

@@ -1,6 +1,7 @@
 """What callers ask for, read and defaulted, before it is decided."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pileus.network.models.resources import AddressPair, DhcpOption, HostRoute, Pool
 
@@ -21,6 +22,7 @@ class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
     network_type: str | None = None
     physical_network: str | None = None
     segmentation_id: int | None = None
+    qos_policy_id: str | None = None
 
 
 class NewSubnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class NewPort(msgspec.Struct, frozen=True, kw_only=True):
     dns_name: str = ""
     server_id: str | None = None
     made: bool = False
+    qos_policy_id: str | None = None
     number: int = 0
 
 
@@ -84,6 +87,7 @@ class GatewayWish(msgspec.Struct, frozen=True, kw_only=True):
     network_id: str
     snat: bool = True
     fixed_ips: tuple[AskedIp, ...] | None = None
+    qos_policy_id: str | UnsetType | None = UNSET  # unset: as it is
 
 
 class NewRouter(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +112,7 @@ class NewFloatingIp(msgspec.Struct, frozen=True, kw_only=True):
     fixed_ip: str | None = None
     dns_name: str = ""
     dns_domain: str = ""
+    qos_policy_id: str | None = None
 
 
 class NewGroup(msgspec.Struct, frozen=True, kw_only=True):

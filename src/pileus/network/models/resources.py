@@ -46,6 +46,7 @@ class Network(Standard, frozen=True):
     network_type: str
     physical_network: str
     segmentation_id: int | None
+    qos_policy_id: str | None
     subnets: tuple[str, ...] = ()
     ipv4_scope: str | None = None
     ipv6_scope: str | None = None
@@ -109,6 +110,7 @@ class Port(Standard, frozen=True):
     dns_name: str
     server_id: str | None
     made: bool
+    qos_policy_id: str | None
     network_project_id: str = ""
     network_shared: bool = False
     network_domain: str = ""
@@ -148,6 +150,7 @@ class Router(Standard, frozen=True):
     gateway_network_id: str | None
     snat: bool
     routes: tuple[HostRoute, ...]
+    qos_policy_id: str | None
 
 
 class Interface(msgspec.Struct, frozen=True):
@@ -177,6 +180,7 @@ class FloatingIp(Standard, frozen=True):
     router_id: str | None
     dns_name: str
     dns_domain: str
+    qos_policy_id: str | None
 
 
 class SecurityRule(Standard, frozen=True):

@@ -12,6 +12,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "security_group": (SHARED,),
     "address_scope": (SHARED,),
     "subnetpool": (SHARED,),
+    "qos_policy": (SHARED,),
 }
 
 

@@ -21,6 +21,7 @@ LISTING = Listing(
         "port_id": floating_ips.c.port_id,
         "fixed_ip": floating_ips.c.fixed_ip,
         "router_id": floating_ips.c.router_id,
+        "qos_policy_id": floating_ips.c.qos_policy_id,
     },
     sorts={
         **standard_sorts(floating_ips, "router_id"),

@@ -38,6 +38,7 @@ LISTING = Listing(
         "network_type": networks.c.network_type,
         "physical_network": networks.c.physical_network,
         "segmentation_id": networks.c.segmentation_id,
+        "qos_policy_id": networks.c.qos_policy_id,
         "subnets": lambda test: networks.c.id.in_(select(subnets.c.network_id).where(test(subnets.c.id))),
     },
     sorts={**standard_sorts(networks, "mtu"), "admin_state_up": networks.c.admin_up, "shared": networks.c.shared},

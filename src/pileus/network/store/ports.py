@@ -55,6 +55,7 @@ LISTING = Listing(
         "vnic_type": ports.c.vnic_type,
         "port_security": ports.c.port_security,
         "dns_name": ports.c.dns_name,
+        "qos_policy_id": ports.c.qos_policy_id,
         "address": _with_address,
         "address_part": _with_address,
         "subnet": _in_subnet,

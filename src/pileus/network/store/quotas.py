@@ -9,6 +9,7 @@ from pileus.network.tables import (
     floating_ips,
     networks,
     ports,
+    qos_policies,
     quotas,
     rbac_policies,
     routers,
@@ -29,6 +30,7 @@ COUNTED: dict[str, sa.Table] = {
     "subnetpool": subnetpools,
     "rbac_policy": rbac_policies,
     "address_group": address_groups,
+    "qos_policy": qos_policies,
 }
 
 

@@ -9,7 +9,16 @@ from sqlalchemy import bindparam, select
 from pileus.kit.db import Database, Listing, command, query, scalar, upsert
 from pileus.network.models.sharing import EVERYBODY, SHARED, RbacPolicy
 from pileus.network.store.rows import Test, any_of, change_of, delete_of
-from pileus.network.tables import floating_ips, port_groups, ports, rbac_policies, routers, subnetpools, subnets
+from pileus.network.tables import (
+    floating_ips,
+    networks,
+    port_groups,
+    ports,
+    rbac_policies,
+    routers,
+    subnetpools,
+    subnets,
+)
 
 LISTING = Listing(
     rbac_policies,
@@ -78,6 +87,15 @@ USERS = {
     ),
     ("address_scope", SHARED): scalar(
         select(subnetpools.c.project_id).where(subnetpools.c.address_scope_id == bindparam("id")).distinct(), str
+    ),
+    ("qos_policy", SHARED): scalar(
+        sa.union(
+            *(
+                select(table.c.project_id).where(table.c.qos_policy_id == bindparam("id"))
+                for table in (networks, ports, floating_ips, routers)
+            )
+        ),
+        str,
     ),
     ("subnetpool", SHARED): scalar(
         select(subnets.c.project_id).where(subnets.c.subnetpool_id == bindparam("id")).distinct(), str

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pileus.kit.db import Database
+from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import (
     AddressGroup,
     FloatingIp,
@@ -16,7 +17,7 @@ from pileus.network.models.resources import (
     SecurityRule,
     Subnet,
 )
-from pileus.network.store import address_groups, floating_ips, groups, networks, ports, routers, subnets
+from pileus.network.store import address_groups, floating_ips, groups, networks, ports, qos, routers, subnets
 
 
 class World(msgspec.Struct, frozen=True):
@@ -31,6 +32,7 @@ class World(msgspec.Struct, frozen=True):
     groups: Sequence[SecurityGroup]
     rules: Sequence[SecurityRule]
     address_groups: Sequence[AddressGroup]
+    qos_policies: Sequence[QosPolicy]
 
 
 async def world(db: Database) -> World:
@@ -46,4 +48,5 @@ async def world(db: Database) -> World:
             groups=await db.all(groups.ALL),
             rules=await db.all(groups.RULES_ALL),
             address_groups=await db.all(address_groups.SHELF.all),
+            qos_policies=await qos.policies_all(db),
         )

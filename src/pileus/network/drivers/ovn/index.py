@@ -12,6 +12,7 @@ from pileus.network.drivers.interface import (
     ROUTER_INTERFACE,
     Network,
     Port,
+    QosRule,
     Router,
     Subnet,
     Topology,
@@ -30,6 +31,7 @@ class Index:
         self.networks: dict[str, Network] = {network.id: network for network in topology.networks}
         self.subnets: dict[str, Subnet] = {subnet.id: subnet for subnet in topology.subnets}
         self.ports: dict[str, Port] = {port.id: port for port in topology.ports}
+        self._qos = {policy.id: policy.rules for policy in topology.qos_policies}
         self.address_groups = {group.id for group in topology.address_groups}
         self.groups = {group.id: group for group in topology.security_groups}
         self._subnets_on: dict[str, list[Subnet]] = defaultdict(list)
@@ -42,6 +44,10 @@ class Index:
         for router in topology.routers:
             for port_id in router_ports(router):
                 self.router_of[port_id] = router
+
+    def qos_rules(self, policy_id: str | None) -> tuple[QosRule, ...]:
+        """What a policy asks for; nothing, without one."""
+        return self._qos.get(policy_id or "", ())
 
     def subnets_on(self, network_id: str) -> list[Subnet]:
         """Subnets of a network."""

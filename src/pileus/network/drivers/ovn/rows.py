@@ -9,7 +9,7 @@ from pileus.network.drivers.ovn.values import Row
 
 # Tables and columns we write; the copy in memory holds these (and `up`, which OVN writes).
 TABLES: dict[str, tuple[str, ...]] = {
-    "Logical_Switch": ("name", "ports", "dns_records", "other_config", "external_ids"),
+    "Logical_Switch": ("name", "ports", "qos_rules", "dns_records", "other_config", "external_ids"),
     "Logical_Switch_Port": (
         "name", "type", "addresses", "port_security", "enabled", "options", "tag", "dhcpv4_options", "dhcpv6_options",
         "up", "external_ids",
@@ -23,6 +23,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "NAT": ("type", "external_ip", "logical_ip", "logical_port", "external_mac", "gateway_port", "external_ids"),
     "Port_Group": ("name", "ports", "acls", "external_ids"),
     "ACL": ("direction", "priority", "action", "match", "external_ids"),
+    "QoS": ("priority", "direction", "match", "action", "bandwidth", "external_ids"),
     "Address_Set": ("name", "addresses", "external_ids"),
     "DHCP_Options": ("cidr", "options", "external_ids"),
     "DNS": ("records", "external_ids"),

@@ -6,7 +6,7 @@ A switch port's addresses tell OVN what to deliver and to answer ARP for; its po
 from collections.abc import Iterator
 
 from pileus.network.drivers.interface import METADATA_IP, MetadataDoor, Network, Port, Subnet
-from pileus.network.drivers.ovn import dhcp, naming
+from pileus.network.drivers.ovn import dhcp, naming, qos
 from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
 
@@ -19,14 +19,16 @@ def rows(index: Index) -> Iterator[Row]:
     for network in index.topology.networks:
         ports = list(_ports(index, network, doors.get(network.id)))
         named = dhcp.names(index, network)
+        rates = list(qos.rows_on(index, network.id))
         columns: dict[str, Value] = {
             "name": naming.switch(network.id),
             "ports": tuple(port.ref for port in ports),
+            "qos_rules": tuple(rate.ref for rate in rates),
             "dns_records": (Ref("DNS", network.id),) if named else (),
             "other_config": {"mcast_snoop": "false"},
         }
         yield row("Logical_Switch", network.id, columns, network_name=network.name)
-        yield from ports
+        yield from (*ports, *rates)
 
 
 def _ports(index: Index, network: Network, door: MetadataDoor | None) -> Iterator[Row]:
@@ -47,11 +49,17 @@ def _guest_port(index: Index, port: Port) -> Row:
         "addresses": _addresses(port),
         "port_security": _allowed(port) if port.port_security else (),
         "enabled": port.admin_up,
-        "options": {"requested-chassis": port.host} if port.host is not None else {},
+        "options": _options(index, port),
         "dhcpv4_options": _dhcp(index, port, 4),
         "dhcpv6_options": _dhcp(index, port, 6),
     }
     return row(PORT, port.id, columns, port_name=port.name, device_id=port.device_id, device_owner=port.device_owner)
+
+
+def _options(index: Index, port: Port) -> dict[str, str]:
+    options = {"requested-chassis": port.host} if port.host is not None else {}
+    least = qos.least_bps(index, port.qos_policy)
+    return options if least is None else {**options, "qos_min_rate": str(least)}
 
 
 def _addresses(port: Port) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class Named(NamedTuple):
 
 
 Atom = str | int | float | bool | Ref | Uuid | Named
-Value = Atom | tuple[Atom, ...] | Mapping[str, str]
+Value = Atom | tuple[Atom, ...] | Mapping[str, str] | Mapping[str, int]
 Plain = frozenset[Atom] | dict[Atom, Atom]
 
 

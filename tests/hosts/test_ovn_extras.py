@@ -1,0 +1,107 @@
+"""More of what the real OVN carries out, seen in the traffic of guests; many checks share one cloud."""
+
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.hosts.ovn_world import OUTSIDE, Guest, until, world
+from tests.network.builders import ANN, BOB, SHUT, a_rule, a_topology, port_of, with_port
+
+from pileus.network.drivers.interface import AddressGroup, QosPolicy, QosRule, Topology
+from pileus.network.drivers.ovn import namespace
+
+pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+
+PACKETS, SIZE = 200, 1000
+EXPEDITED = 46
+
+
+def _only_offices(topology: Topology, *addresses: str) -> Topology:
+    """Into the group that is shut come those with these addresses only."""
+    shut = next(group for group in topology.security_groups if group.id == SHUT)
+    shut = msgspec.structs.replace(shut, rules=(*shut.rules, a_rule(20, address_group="offices")))
+    groups = tuple(shut if group.id == SHUT else group for group in topology.security_groups)
+    offices = AddressGroup(id="offices", addresses=addresses)
+    return msgspec.structs.replace(topology, security_groups=groups, address_groups=(offices,))
+
+
+async def test_addresses_of_a_group_come_in_as_long_as_they_are_in_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        wanted = with_port(a_topology(OUTSIDE), ANN, security_groups=(SHUT,))
+        await w.apply(_only_offices(wanted, "10.2.0.0/28", "fd00::/64"))
+        ann, bob = await w.arrive(port_of(wanted, ANN)), await w.arrive(port_of(wanted, BOB))
+        await ann.lease()
+        await bob.lease()
+        await until(lambda: bob.reaches("10.1.0.10"))
+
+        await w.apply(_only_offices(wanted, "10.2.0.32/28"))
+
+        async def shut_out() -> bool:
+            return not await bob.reaches("10.1.0.10")
+
+        await until(shut_out)
+
+
+async def _listen(guest: Guest) -> socket.socket:
+    def opened() -> socket.socket:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PACKETS * SIZE)
+        listening.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        listening.bind(("", 7000))
+        listening.settimeout(2)
+        return listening
+
+    return await namespace.within(guest.space, opened)
+
+
+async def _send(guest: Guest, address: str, packets: int) -> None:
+    def sent() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+            for _ in range(packets):
+                sending.sendto(b"x" * SIZE, (address, 7000))
+
+    await namespace.within(guest.space, sent)
+
+
+def _marks(listening: socket.socket) -> list[int]:
+    """The mark of each packet that came; it ends when none has come for a while."""
+    found = []
+    while True:
+        try:
+            _, told, _, _ = listening.recvmsg(SIZE, 64)
+        except TimeoutError:
+            return found
+        found += [body[0] >> 2 for level, kind, body in told if (level, kind) == (socket.IPPROTO_IP, socket.IP_TOS)]
+
+
+async def test_qos_marks_and_limits_what_a_guest_sends(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        rules = (
+            QosRule(kind="dscp_marking", dscp_mark=EXPEDITED),
+            QosRule(kind="bandwidth_limit", max_kbps=100, max_burst_kbps=100),
+        )
+        wanted = a_topology(OUTSIDE, qos_policies=(QosPolicy(id="slow", rules=rules),))
+        wanted = with_port(wanted, ANN, qos_policy="slow")
+        await w.apply(wanted)
+        ann, bob = await w.arrive(port_of(wanted, ANN)), await w.arrive(port_of(wanted, BOB))
+        await ann.lease()
+        await bob.lease()
+        await until(lambda: ann.reaches("10.2.0.10"))
+        listening = await _listen(bob)
+        try:
+            await _send(ann, "10.2.0.10", PACKETS)
+            limited = await namespace.within(bob.space, lambda: _marks(listening))
+            assert 0 < len(limited) < PACKETS / 2, "what is over the limit is dropped"
+            assert {EXPEDITED} == set(limited)
+
+            await w.apply(with_port(wanted, ANN, qos_policy=None))
+
+            async def free() -> bool:
+                await _send(ann, "10.2.0.10", PACKETS)
+                came = await namespace.within(bob.space, lambda: _marks(listening))
+                return len(came) > PACKETS / 2 and came[-1] == 0
+
+            await until(free)
+        finally:
+            listening.close()
