@@ -67,6 +67,34 @@ class TooManyMetadataItems(OverQuota):
     """Maximum number of metadata items exceeds {limit}"""
 
 
+class NotOnNetwork(NotFound):
+    """Network {network} could not be found for instance {server}."""
+
+
+class NoSuchFloatingIp(NotFound):
+    """Floating IP not found for ID {id}"""
+
+
+class NoFloatingIpThere(NotFound):
+    """floating IP not found"""
+
+
+class NoSuchPool(NotFound):
+    """Floating IP pool not found."""
+
+
+class NoMoreFloatingIps(NotFound):
+    """No more floating IPs in pool {pool}."""
+
+
+class NotAssociated(Conflict):
+    """Floating IP {address} is not associated with instance {server}."""
+
+
+class NoNetwork(NotFound):
+    """Network not found"""
+
+
 class TooManyFiles(OverQuota):
     """Personality file limit exceeded: {count} files were given, {limit} may be."""
 

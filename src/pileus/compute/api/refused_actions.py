@@ -21,12 +21,8 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("changePassword", member("os-admin-password"), "2.1", "2.104"),
     ("restore", member("os-deferred-delete:restore"), "2.1", "2.104"),
     ("evacuate", admin("os-evacuate"), "2.1", "2.104"),
-    ("addFloatingIp", member("os-floating-ips:add"), "2.1", "2.43"),
-    ("removeFloatingIp", member("os-floating-ips:remove"), "2.1", "2.43"),
     ("migrate", manager("os-migrate-server:migrate"), "2.1", "2.104"),
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
-    ("addFixedIp", member("os-multinic:add"), "2.1", "2.43"),
-    ("removeFixedIp", member("os-multinic:remove"), "2.1", "2.43"),
 )
 
 
