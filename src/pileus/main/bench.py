@@ -20,9 +20,10 @@ import msgspec
 
 from pileus.kit.flow.operations import OPERATION
 from pileus.main.assemble import Cloud, assemble
+from pileus.main.blocks import BLOCKS
 from pileus.main.credentials import ensure_credentials
 from pileus.main.memory import settle_memory
-from pileus.main.settings import BLOCKS, ExternalNetwork, Settings
+from pileus.main.settings import ExternalNetwork, Settings
 from pileus.main.state import State
 
 SERVERS = 200

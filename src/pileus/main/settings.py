@@ -14,7 +14,7 @@ from pileus.compute.config import ComputeConfig
 from pileus.identity.config import Config as IdentityConfig
 from pileus.image.config import ImageConfig
 from pileus.kit.config import Configured, load
-from pileus.kit.errors import Conflict
+from pileus.main.blocks import BLOCKS, claim_block
 from pileus.main.state import State, write_whole
 from pileus.network.config import NetworkConfig
 
@@ -99,7 +99,7 @@ def settings_of(state: State, given: dict[str, object], file: Path | None = None
 def remember(state: State, settings: Settings, given: dict[str, object]) -> Settings:
     """What the command line gave, and what had to be chosen, stands in config.toml for every later command."""
     if settings.network_driver == "ovn" and not settings.external.cidr:
-        chosen = msgspec.structs.replace(settings.external, cidr=free_block())
+        chosen = msgspec.structs.replace(settings.external, cidr=claim_block(state.path))
         settings = msgspec.structs.replace(settings, external=chosen)
         given = {**given, "external.cidr": chosen.cidr}
     elif settings.network_driver == "fake" and not settings.external.cidr:
@@ -132,24 +132,3 @@ def _toml(table: Mapping[str, object]) -> str:
         if isinstance(value, dict):
             plain += [f"\n[{key}]\n", _toml(value)]
     return "".join(plain)
-
-
-BLOCKS = tuple(f"172.{second}.4.0/24" for second in (24, 25, 26, 27, 28, 29, 30))
-
-
-class NoFreeBlock(Conflict):
-    """All of {blocks} are in use on this machine; choose the external network's with `cidr` in [external]."""
-
-
-def free_block() -> str:
-    """The first block for an external network that no route of this machine touches."""
-    taken = []
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
-        fields = line.split()
-        address, mask = (int.from_bytes(bytes.fromhex(fields[at])[::-1], "big") for at in (1, 7))
-        if mask:
-            taken.append(ipaddress.ip_network((address, mask.bit_count())))
-    for block in BLOCKS:
-        if not any(ipaddress.ip_network(block).overlaps(other) for other in taken):
-            return block
-    raise NoFreeBlock(blocks=", ".join(BLOCKS))
