@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import random
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -29,11 +30,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the run choose the database of tests that care for none."""
     kinds = ("sqlite", "postgresql")
     parser.addoption("--database", choices=kinds, default="sqlite", help="what services' tests keep their rows in")
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="the tests of each file in this random order")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Pass the choice on."""
     prefer(config.getoption("--database"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--shuffle`, no test can rely on those before it in its file."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        order = random.Random(seed)
+        drawn = {item.nodeid: order.random() for item in items}
+        items.sort(key=lambda item: (str(item.path), drawn[item.nodeid]))
 
 
 @pytest.hookimpl(tryfirst=True)

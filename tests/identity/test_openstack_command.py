@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.clients.shell import OpenStackShell
 
 from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, bootstrap, build
 from pileus.kit.clock import SystemClock
@@ -17,14 +17,14 @@ from pileus.kit.http import Kernel
 from pileus.kit.http.server import Application, Granian, free_port, until_listening
 
 pytestmark = pytest.mark.client
-COMMAND = Path(sys.executable).with_name("openstack")
+OPENED: list[OpenStackShell] = []
 
 
 class Shell:
     """Runs `openstack` as one user."""
 
     def __init__(self, port: int, **changes: str) -> None:
-        self._env = {
+        environment = {
             "PATH": "/usr/bin:/bin",
             "OS_AUTH_URL": f"http://127.0.0.1:{port}/identity/v3",
             "OS_IDENTITY_API_VERSION": "3",
@@ -33,16 +33,14 @@ class Shell:
             "OS_PROJECT_NAME": "admin",
             "OS_USER_DOMAIN_ID": "default",
             "OS_PROJECT_DOMAIN_ID": "default",
-            "HOME": "/nonexistent",
             **changes,
         }
+        self._shell = OpenStackShell(environment, Path("/nonexistent"))
+        OPENED.append(self._shell)
 
     async def run(self, *words: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            str(COMMAND), *words, env=self._env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
+        said = await asyncio.to_thread(self._shell.run, words)
+        return said.code, said.out, said.text
 
     async def __call__(self, *words: str) -> str:
         code, out, err = await self.run(*words)
@@ -74,6 +72,8 @@ async def served(state: Path) -> AsyncIterator[int]:
     try:
         yield port
     finally:
+        while OPENED:
+            OPENED.pop().close()
         listener.stop()
         await serving
         await db.close()

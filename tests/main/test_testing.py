@@ -1,5 +1,6 @@
 """The test command counts what ran, and is not pleased by silence."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,3 +42,36 @@ def test_selecting_nothing_is_wrong_unless_asked_for() -> None:
     step = Step("unit", (sys.executable, "-c", "raise SystemExit(5)"))
     assert "no test was found" == testing._perform(step, filtered=False).why
     assert "" == testing._perform(step, filtered=True).why
+
+
+def test_what_was_left_out_is_said_before_the_count(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == testing._report([Ended("unit", 1, "", Count(3, 0, 1))], left="left to ./pileus test all: 2 long tests")
+    assert "left to ./pileus test all: 2 long tests" == capsys.readouterr().out.splitlines()[-2]
+
+
+def test_each_file_is_a_step_of_its_own_when_run_alone(tmp_path: Path) -> None:
+    steps = testing.alone(["tests/kit/db", "tests/kit/test_run.py"], tmp_path)
+    assert {"tests/kit/test_run.py", "tests/kit/db/test_transactions.py"} <= {
+        str(Path(step.argv[-1]).relative_to(testing.ROOT)) for step in steps
+    }
+    assert len(steps) == len({step.counted for step in steps})
+    assert len(steps) == len({word for step in steps for word in step.argv if word.startswith("--shuffle=")})
+
+
+def test_a_shuffled_file_keeps_its_order_for_a_seed_and_loses_it_for_another() -> None:
+    def order(seed: int) -> list[str]:
+        argv = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--collect-only",
+            f"--shuffle={seed}",
+            "tests/kit/db/test_transactions.py",
+        ]
+        done = subprocess.run(argv, cwd=testing.ROOT, capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if "::" in line]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert sorted(order(1)) == sorted(order(2))

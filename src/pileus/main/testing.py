@@ -19,8 +19,10 @@ from pileus.main import packages
 
 ROOT = Path(__file__).resolve().parents[3]
 UNIT = "not host and not client and not scale"
-REAL = "host or client"
+REAL = "(host or client) and not scale"
 SCALE = "scale"
+# Real tests bring clouds, namespaces and addresses of their own; those of one file may share them.
+BY_FILE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
 NO_TESTS = 5  # pytest's exit code for "nothing was selected"
 USAGE = 2
@@ -60,7 +62,8 @@ class Ended(msgspec.Struct, frozen=True):
 def run(what: str, rest: Sequence[str]) -> int:
     """Run the steps `what` names, with `rest` for pytest; return the exit code.
 
-    None: rules, unit tests on either database, real tests. All: those, and controllers that are killed under load.
+    None: rules, unit tests on either database, real tests. All: those, and controllers that are killed under load. Alone:
+    each file of unit tests by itself and in an order of its own, to find tests that need others; paths name some files.
     """
     if what == "browser":
         print(f"There are no {what} tests yet.", file=sys.stderr)
@@ -75,8 +78,9 @@ def run(what: str, rest: Sequence[str]) -> int:
 
         return conformance.run(rest)
     with tempfile.TemporaryDirectory(prefix="pileus-test-") as results:
-        ended = [_perform(step, filtered=bool(rest)) for step in _steps(what, rest, Path(results))]
-    return _report(ended, tests_expected=what != "rules")
+        # A file of real tests has no unit tests to be run alone.
+        ended = [_perform(step, filtered=bool(rest) or what == "alone") for step in _steps(what, rest, Path(results))]
+    return _report(ended, tests_expected=what != "rules", left=_left() if not what else "")
 
 
 def checks() -> list[Step]:
@@ -97,7 +101,7 @@ def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
     unit = _pytest("unit", UNIT, ["-n", "2", *rest], results)
     ignored = [f"--ignore=tests/{folder}" for folder in ON_EITHER]
     again = _pytest("postgresql", UNIT, ["-n", "2", "--database=postgresql", *ignored, *rest], results)
-    real = _pytest("real", REAL, rest, results)
+    real = _pytest("real", REAL, [*BY_FILE, *rest], results)
     match what:
         case "rules":
             return checks()
@@ -105,14 +109,30 @@ def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
             return [unit]
         case "real":
             return [real]
+        case "alone":
+            return alone(rest, results)
         case "all":
             return [*checks(), unit, again, real, _pytest("scale", SCALE, rest, results)]
         case _:
             return [*checks(), unit, again, real]
 
 
-def _pytest(name: str, selection: str, rest: Sequence[str], results: Path) -> Step:
-    counted = results / f"{name}.xml"
+def alone(paths: Sequence[str], results: Path) -> list[Step]:
+    """A step for each file of tests, shuffled by a seed that its name tells: `--shuffle` gives the same order again."""
+    files = [file for path in paths or ["tests"] for file in _files(ROOT / path)]
+    seed = int(time.time())
+    named = [(f"{file.relative_to(ROOT / 'tests')} --shuffle={seed + at}", file, at) for at, file in enumerate(files)]
+    return [
+        _pytest(name, UNIT, [f"--shuffle={seed + at}", str(file)], results, f"alone-{at}") for name, file, at in named
+    ]
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("test_*.py"))
+
+
+def _pytest(name: str, selection: str, rest: Sequence[str], results: Path, short: str = "") -> Step:
+    counted = results / f"{short or name}.xml"
     argv = (sys.executable, "-m", "pytest", "-q", "-m", selection, f"--junit-xml={counted}", *rest)
     return Step(name, argv, counted)
 
@@ -149,13 +169,26 @@ def counted(results: Path) -> Count:
     return count
 
 
-def _report(ended: Sequence[Ended], *, tests_expected: bool = True) -> int:
-    """Say how each step went and how many tests there were; return the exit code."""
+def _left() -> str:
+    """Which tests a run without arguments leaves out."""
+    argv = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", SCALE]
+    listed = subprocess.run(
+        argv, cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    found = [line.partition("::")[0] for line in listed.stdout.decode().splitlines() if "::" in line]
+    return f"left to ./pileus test all: {len(found)} long tests in {', '.join(sorted(set(found)))}"
+
+
+def _report(ended: Sequence[Ended], *, tests_expected: bool = True, left: str = "") -> int:
+    """Say how each step went, how many tests there were and what was left out; return the exit code."""
     _say("---")
     total = Count()
     for step in ended:
-        _say(f"{step.name:<12}{step.seconds:7.1f} s  {step.why or 'ok'}")
+        ran = f" ({step.count})" if step.count != Count() else ""
+        _say(f"{step.name:<12}{step.seconds:7.1f} s  {step.why or 'ok'}{ran}")
         total += step.count
+    if left:
+        _say(left)
     none_ran = tests_expected and total.passed + total.failed == 0
     if none_ran:
         _say("No test ran.")

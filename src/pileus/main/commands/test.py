@@ -2,7 +2,7 @@
 
 import argparse
 
-WHAT = ("rules", "unit", "real", "conformance", "browser", "all")
+WHAT = ("rules", "unit", "real", "conformance", "browser", "alone", "all")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
