@@ -38,6 +38,10 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _json = msgspec.json.Encoder()
 
 
+# Answers one request in full, and returns the status it sent.
+RawHandler = Callable[[Mapping[str, Any], Receive, Send], Awaitable[int]]
+
+
 class BadBody(Invalid):
     """The request body is not valid JSON."""
 
@@ -107,6 +111,8 @@ class Kernel:
         self._mounts: dict[str, Mounted] = {}
         self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
         self.pages: dict[str, Callable[[str], Awaitable[Reply]]] = {}  # likewise, but they wait, and get the query
+        # First segments of paths whose whole traffic somebody answers himself: a data path has shapes of its own.
+        self.raw: dict[str, RawHandler] = {}
         # Told of each answer: service, method, status, seconds.
         self.saw: Callable[[str, str, int, float], None] | None = None
 
@@ -122,6 +128,12 @@ class Kernel:
     async def http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
         began = time.perf_counter()
+        own_way = self.raw.get(scope["path"][1:].partition("/")[0])
+        if own_way is not None:
+            status = await own_way(scope, receive, send)
+            if self.saw is not None:
+                self.saw(scope["path"][1:].partition("/")[0], scope["method"], status, time.perf_counter() - began)
+            return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         given = headers.get("x-openstack-request-id", "")
         request_id = given if _GLOBAL_ID.fullmatch(given) else f"req-{uuid.uuid4()}"
