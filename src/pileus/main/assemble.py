@@ -76,7 +76,7 @@ class Cloud:
         application: Application,
         reconcilers: Reconcilers,
         agent: Agent | None,
-        parts: machine.NetworkParts | None,
+        wired: "_Wired",
         gate: Gate,
     ) -> None:
         self.frame = frame
@@ -84,7 +84,8 @@ class Cloud:
         self.application = application
         self._reconcilers = reconcilers
         self._agent = agent
-        self._parts = parts
+        self._wired = wired
+        self._parts = wired.parts
 
     async def start(self) -> None:
         """Everything that goes on by itself goes on."""
@@ -137,6 +138,7 @@ class Cloud:
             await self.frame.leases.stop()
         if self._parts is not None:
             await self._parts.close()
+        await self._wired.close()
         await self.frame.bus.close()
         await self.frame.db.close()
 
@@ -162,7 +164,7 @@ async def assemble(state: State, settings: Settings) -> Cloud:
     if address is state.database:
         # Hashes of passwords and what users gave their servers are in there; its journal takes the same mode.
         state.database.touch(mode=0o600)
-    await ensure_schema(address, list(manifests))
+    await ensure_schema(address, [name for name, manifest in manifests.items() if hasattr(manifest, "METADATA")])
     db = await Database.open(address)
     clock, bus = SystemClock(), await open_bus(address)
     people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
@@ -229,6 +231,8 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
     if "compute" in manifests:
         standing += wired.compute()
         sockets["/console/websocket"] = wired.console
+    if "object_store" in manifests:
+        standing += wired.object_store()
     policies = policy_files(frame.state.path, frame.kernel, manifests, frame.clock)
     policies.take()
     standing.append(policies.standing())
@@ -236,7 +240,7 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
     own = machine.host_name(frame.settings) if frame.settings.agent else None
     Watching(frame.db, frame.clock, frame.hosts, reconcilers, list(manifests), own).serve(frame.kernel)
     agent = await wired.agent()
-    return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired.parts, wired.gate())
+    return Cloud(frame, Application(frame.kernel, sockets), reconcilers, agent, wired, wired.gate())
 
 
 class _Wired:
@@ -315,6 +319,21 @@ class _Wired:
         _mount(frame, manifest, app)
         return list(manifest.standing(app))
 
+    def object_store(self) -> list[Standing]:
+        """Object storage is mounted: it answers HTTP by itself."""
+        frame, manifest = self._frame, self._manifests["object_store"]
+        state, options = frame.state / "objects", frame.settings.object_store
+        app = manifest.build(people=self._directory, clock=frame.clock, state=state, config=options)
+        self._ports["object_store"] = app
+        for name in (manifest.MOUNT, *manifest.ROOT_PAGES):
+            frame.kernel.raw[name] = manifest.api(app)
+        return list(manifest.standing(app))
+
+    async def close(self) -> None:
+        """What services hold open themselves is closed."""
+        if "object_store" in self._ports:
+            await self._ports["object_store"].server.close()
+
     async def console(self, socket: Socket) -> None:
         """A browser talks to a server's console."""
         await self._manifests["compute"].console_socket(self._compute, socket)
@@ -357,6 +376,8 @@ def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:
 
     plain["/"] = root
     for name, manifest in manifests.items():
+        if not hasattr(manifest, "API"):
+            continue
         plain[f"/openapi/{name.replace('_', '-')}.json"] = lambda _, manifest=manifest: Reply(  # type: ignore[misc]
             200, encode(document(manifest.API, mount=manifest.MOUNT, release=__version__)), dict(JSON)
         )

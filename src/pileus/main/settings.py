@@ -17,10 +17,11 @@ from pileus.kit.config import Configured, load
 from pileus.main.blocks import BLOCKS, claim_block
 from pileus.main.state import State, write_whole
 from pileus.network.config import NetworkConfig
+from pileus.object_store.config import ObjectStoreConfig
 
-Service = Literal["identity", "image", "placement", "compute", "network"]
+Service = Literal["identity", "image", "placement", "compute", "network", "object_store"]
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  what one listens on to be reached from all sides
-SERVICES: tuple[Service, ...] = ("identity", "image", "placement", "compute", "network")
+SERVICES: tuple[Service, ...] = ("identity", "image", "placement", "compute", "network", "object_store")
 
 
 class ExternalNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image: ImageConfig = ImageConfig()
     compute: ComputeConfig = ComputeConfig()
     network: NetworkConfig = NetworkConfig()
+    object_store: ObjectStoreConfig = ObjectStoreConfig()
 
     @property
     def address(self) -> tuple[str, int]:

@@ -1,0 +1,91 @@
+"""What is served outside accounts: what this object storage can do, whether it is well, where things are."""
+
+import msgspec
+
+from pileus import __version__
+from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.models import limits
+from pileus.object_store.models.paths import Path
+from pileus.object_store.proxy.asks import Answer, Ask, Refused
+
+CROSSDOMAIN = (
+    b'<?xml version="1.0"?>\n'
+    b'<!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd" >\n'
+    b"<cross-domain-policy>\n"
+    b'<allow-access-from domain="*" secure="false" />\n'
+    b"</cross-domain-policy>"
+)
+JSON = {"content-type": "application/json; charset=UTF-8"}
+READS = {"GET", "HEAD", "OPTIONS"}
+
+
+async def page(app: ObjectStoreApp, ask: Ask, parts: list[str]) -> Answer:
+    """The page at an address; refuses what there is none at."""
+    name = parts[0] if parts else ""
+    if name not in {"info", "healthcheck", "crossdomain.xml", "endpoints"}:
+        raise Refused(404 if name else 412, None if name else "Bad URL")
+    if ask.method not in READS:
+        raise Refused(405, headers={"allow": ", ".join(sorted(READS))})
+    if ask.method == "OPTIONS":
+        return Answer(headers={"allow": "HEAD, GET, OPTIONS"})
+    if name == "info":
+        return Answer(headers=dict(JSON), body=msgspec.json.encode(info(app)))
+    if name == "healthcheck":
+        return Answer(headers={"content-type": "text/plain; charset=UTF-8"}, body=b"OK")
+    if name == "crossdomain.xml":
+        return Answer(headers={"content-type": "application/xml"}, body=CROSSDOMAIN)
+    return _endpoints(app, parts[1:])
+
+
+def info(app: ObjectStoreApp) -> dict[str, object]:
+    """What clients may count on: limits, and each feature with its own."""
+    config = app.config
+    policies = [
+        {"name": one.name, "aliases": ", ".join((one.name, *one.aliases)), **({"default": True} if one.default else {})}
+        for one in app.cluster.rings.policies.values()
+        if not one.deprecated
+    ]
+    swift = {
+        "version": __version__,
+        "max_file_size": config.max_file_size,
+        "max_meta_name_length": limits.META_NAME,
+        "max_meta_value_length": limits.META_VALUE,
+        "max_meta_count": limits.META_COUNT,
+        "max_meta_overall_size": limits.META_OVERALL,
+        "max_header_size": limits.HEADER,
+        "max_object_name_length": limits.NAME_LENGTH["object"],
+        "max_container_name_length": limits.NAME_LENGTH["container"],
+        "max_account_name_length": limits.NAME_LENGTH["account"],
+        "container_listing_limit": config.container_listing_limit,
+        "account_listing_limit": config.account_listing_limit,
+        "extra_header_count": 0,
+        "allow_account_management": True,
+        "account_autocreate": True,
+        "allow_open_expired": False,
+        "strict_cors_mode": True,
+        "valid_api_versions": ["v1", "v1.0"],
+        "policies": policies,
+    }
+    return {"swift": swift, **FEATURES}
+
+
+FEATURES: dict[str, object] = {
+    "keystoneauth": {},
+    "listing_formats": {},
+}
+
+
+def _endpoints(app: ObjectStoreApp, parts: list[str]) -> Answer:
+    """Where a thing is stored, for programs that go to the data."""
+    if parts and parts[0] in {"v1", "v2"}:
+        parts = parts[1:]
+    names = [part for part in ("/".join(parts[2:]) if len(parts) > 2 else "",) if part]
+    if not parts or not parts[0]:
+        raise Refused(400)
+    container = parts[1] if len(parts) > 1 and parts[1] else None
+    path = Path(parts[0], container, names[0] if names and container else None)
+    hosts = [
+        f"http://{at.device.host or 'localhost'}/{at.device.name}/{at.partition}{path.quoted}"
+        for at in app.cluster.rings.places(path)
+    ]
+    return Answer(headers=dict(JSON), body=msgspec.json.encode({"endpoints": hosts, "headers": {}}))

@@ -1,0 +1,105 @@
+"""The Swift API: everything below the mount, and the few addresses clients look for at the root of the host."""
+
+import uuid
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Any
+
+from pileus.kit.auth import NOBODY, Caller
+from pileus.kit.errors import Unauthorized
+from pileus.kit.http.call import Disconnected, Receive
+from pileus.kit.http.send import Send
+from pileus.kit.observe.log import log_of, within_request
+from pileus.object_store.api.pages import page
+from pileus.object_store.api.permits import Permits
+from pileus.object_store.api.wire import body_of, headers_of, parts_of, path_of, query_of, send_answer
+from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.proxy.asks import Answer, Ask, Refused, refusal
+from pileus.object_store.proxy.parts import finished
+
+log = log_of(__name__)
+
+METHODS = {"GET", "HEAD", "PUT", "POST", "DELETE", "COPY", "OPTIONS"}
+OUTWARD = (
+    "x-account-sysmeta-",
+    "x-container-sysmeta-",
+    "x-object-sysmeta-",
+    "x-object-transient-sysmeta-",
+    "x-backend-",
+)
+VERSIONS = {"v1", "v1.0"}
+
+
+class SwiftApi:
+    """Answers HTTP requests of the Swift API (ASGI)."""
+
+    def __init__(self, app: ObjectStoreApp, mount: str) -> None:
+        self._app = app
+        self._mount = mount
+        self._permits = Permits(app.config)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> int:
+        """The request is answered; return the status."""
+        request_id = f"tx{uuid.uuid4().hex[:21]}-{int(self._app.cluster.stamps.now()):010x}"
+        ask: Ask | None = None
+        with within_request(request_id):
+            try:
+                ask, answer = await self._answer(scope, receive, request_id)
+            except Refused as refused:
+                answer = refused.answer
+            except Disconnected:
+                answer = refusal(499)
+            except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
+                log.broke("request failed", bug, method=scope["method"], path=scope["path"])
+                answer = refusal(500)
+            self._mark(answer, request_id)
+            if ask is None and scope["method"] == "HEAD":
+                answer.body = b""
+            await send_answer(ask, answer, send, receive)
+        return answer.status
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive, request_id: str) -> tuple[Ask, Answer]:
+        headers = headers_of(scope)
+        parts = parts_of(scope)
+        if parts and parts[0] == self._mount:
+            parts = parts[1:]
+        base = f"{scope['scheme']}://{headers.get('host', 'localhost')}/{self._mount}"
+        if not parts or parts[0] not in VERSIONS:
+            ask = Ask(method=scope["method"], path=_NOWHERE, headers=headers, query=query_of(scope), base=base)
+            return ask, await page(self._app, ask, parts)
+        rest = [*parts[1:3], "/".join(parts[3:])] if len(parts) > 3 else parts[1:]
+        client = scope.get("client") or ("", 0)
+        ask = Ask(
+            method=scope["method"],
+            path=path_of(["", *rest]),
+            headers=headers,
+            query=query_of(scope),
+            body=body_of(headers, receive),
+            permit=self._permits,
+            caller=await self._caller(headers),
+            base=base,
+            request_id=request_id,
+            remote=client[0],
+        )
+        if ask.method not in METHODS:
+            raise Refused(405, headers={"allow": ", ".join(sorted(METHODS))})
+        return ask, await finished(ask, await self._app.pipeline(ask))
+
+    async def _caller(self, headers: Mapping[str, str]) -> Caller:
+        token = headers.get("x-auth-token") or headers.get("x-storage-token")
+        if not token:
+            return NOBODY
+        try:
+            return await self._app.people.caller(token)
+        except Unauthorized:
+            return NOBODY  # a container may be open to anybody; else it is 401 after all
+
+    def _mark(self, answer: Answer, request_id: str) -> None:
+        for name in [name for name in answer.headers if name.startswith(OUTWARD) or name == "x-match-etag"]:
+            del answer.headers[name]
+        answer.headers["x-trans-id"] = request_id
+        answer.headers["x-openstack-request-id"] = request_id
+        answer.headers["date"] = formatdate(self._app.cluster.stamps.now(), usegmt=True)
+
+
+_NOWHERE = path_of(["", "."])

@@ -1,0 +1,27 @@
+"""What can be set of object storage."""
+
+import msgspec
+
+
+class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The options of object storage."""
+
+    devices: tuple[str, ...] = ()  # directories, one for each disk; one in the state directory when empty
+    replicas: float = 1.0  # how many copies of everything
+    part_power: int = 8  # 2 ** part_power partitions
+    operator_roles: tuple[str, ...] = ("admin", "swiftoperator", "member")
+    reader_roles: tuple[str, ...] = ("reader",)
+    reseller_admin_role: str = "ResellerAdmin"
+    system_reader_roles: tuple[str, ...] = ()
+    max_file_size: int = 5368709122  # bytes of one object that is not made of segments
+    container_listing_limit: int = 10_000
+    account_listing_limit: int = 10_000
+    recheck_s: float = 10.0  # how long what is known of an account or container is believed
+    reclaim_age_s: float = 604_800.0  # tombstones are kept so long
+    disk_threads: int = 16  # of each device
+    client_timeout_s: float = 60.0  # a client that neither sends nor takes anything for so long is given up
+    fallocate_reserve_percent: float = 1.0  # of a device; below that it takes nothing new
+    listing_wait_s: float = 1.0  # a listing slower than that is brought up to date later
+    domain_root: tuple[str, ...] = ()  # container.account.<root> reaches a container
+    sync_realms: dict[str, dict[str, str]] = {}  # realm -> {"key": ..., "<cluster>": url}
+    account_ratelimit: float = 0.0  # container PUT and DELETE a second for each account; 0: any number

@@ -1,0 +1,192 @@
+"""The ledger of a container: its objects, how many and how much, and what was said about the container."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from pileus.object_store.disk.ledger import Ledger, Totals, about, metadata, set_about, set_metadata, totals
+from pileus.object_store.disk.walking import Row, walk
+from pileus.object_store.errors import Missing, NotEmpty, WrongPolicy
+from pileus.object_store.models.listings import Entry, ObjectRow, Wanted
+
+SCHEMA = """
+CREATE TABLE objects (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, changed TEXT NOT NULL,
+    size INTEGER NOT NULL, type TEXT NOT NULL, etag TEXT NOT NULL, deleted INTEGER NOT NULL, policy INTEGER NOT NULL
+);
+CREATE TRIGGER object_comes AFTER INSERT ON objects WHEN new.deleted = 0 BEGIN
+    INSERT INTO totals VALUES (new.policy, 1, new.size)
+    ON CONFLICT (policy) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER object_goes AFTER DELETE ON objects WHEN old.deleted = 0 BEGIN
+    UPDATE totals SET count = count - 1, bytes = bytes - old.size WHERE policy = old.policy;
+END;
+"""
+COLUMNS = "name, stamp, changed, size, type, etag, deleted, policy"
+LIST = f"SELECT {COLUMNS} FROM objects WHERE deleted = 0"
+
+
+class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A container: since when it is, what is in it, what was said about it."""
+
+    account: str
+    container: str
+    created: str
+    put_stamp: str
+    delete_stamp: str = ""
+    policy: int = 0
+    count: int = 0
+    bytes: int = 0
+    metadata: Mapping[str, str] = {}
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is gone. One with something in it is not, whatever was said: a late PUT brings it back."""
+        return self.delete_stamp > self.put_stamp and not self.count
+
+
+class ContainerLedger:
+    """The ledger of one container. Blocks; belongs in threads."""
+
+    def __init__(self, path: str) -> None:
+        self.ledger = Ledger(path, SCHEMA)
+
+    def put(self, facts: ContainerFacts, said: Mapping[str, str], stamp: str, policy: int | None) -> bool:
+        """The container is there; return whether it was not before. Raises WrongPolicy."""
+        first = {
+            "account": facts.account,
+            "container": facts.container,
+            "created": stamp,
+            "put_stamp": stamp,
+            "policy": str(facts.policy),
+        }
+        fresh = not self.ledger.exists
+        if fresh:
+            self.ledger.create(first)
+        with self.ledger.writing() as connection:
+            now = _facts(connection)
+            reborn = now.deleted
+            if policy is not None and policy != now.policy and not (fresh or reborn):
+                raise WrongPolicy
+            changes: dict[str, str] = {}
+            if stamp > now.put_stamp:
+                changes["put_stamp"] = stamp
+            if reborn:
+                changes |= {"created": stamp, "policy": str(facts.policy)}
+                connection.execute("UPDATE metadata SET value = '', stamp = ? WHERE stamp < ?", (stamp, stamp))
+            set_about(connection, changes)
+            set_metadata(connection, said, stamp)
+        return fresh or reborn
+
+    def post(self, said: Mapping[str, str], stamp: str) -> None:
+        """The metadata is so; raises Missing."""
+        with self.ledger.writing() as connection:
+            if _facts(connection).deleted:
+                raise Missing
+            set_metadata(connection, said, stamp)
+
+    def delete(self, stamp: str) -> None:
+        """The container is gone; raises Missing, or NotEmpty."""
+        with self.ledger.writing() as connection:
+            now = _facts(connection)
+            if now.deleted:
+                raise Missing(now.delete_stamp)
+            if now.count:
+                raise NotEmpty
+            set_about(connection, {"delete_stamp": max(stamp, now.delete_stamp)})
+            connection.execute("UPDATE metadata SET value = '', stamp = ?", (stamp,))
+
+    def facts(self, *, deleted_too: bool = False) -> ContainerFacts:
+        """What is known of the container; raises Missing."""
+        with self.ledger.reading() as connection:
+            found = _facts(connection)
+        if found.deleted and not deleted_too:
+            raise Missing(found.delete_stamp)
+        return found
+
+    def listed(self, wanted: Wanted) -> tuple[ContainerFacts, list[Entry]]:
+        """The container and part of its listing, of one moment."""
+        with self.ledger.reading() as connection:
+            found = _facts(connection)
+            if found.deleted:
+                raise Missing(found.delete_stamp)
+            return found, walk(connection, LIST, wanted, _row)
+
+    def merge(self, rows: Iterable[ObjectRow]) -> None:
+        """The listing knows these, each unless it knows better."""
+        newest: dict[str, ObjectRow] = {}
+        for row in rows:
+            known = newest.get(row.name)
+            if known is None or row.order > known.order:
+                newest[row.name] = row
+        with self.ledger.writing() as connection:
+            for row in newest.values():
+                _merge(connection, row)
+
+    def row(self, name: str) -> ObjectRow | None:
+        """What the listing knows of one object, a deleted one included."""
+        with self.ledger.reading() as connection:
+            found = connection.execute(f"SELECT {COLUMNS} FROM objects WHERE name = ?", (name,)).fetchone()
+        return None if found is None else _row(found)
+
+    def since(self, seq: int, limit: int) -> list[tuple[int, ObjectRow]]:
+        """The rows that came after the one with this number, in their order, deleted ones included."""
+        with self.ledger.reading() as connection:
+            found = connection.execute(
+                f"SELECT {COLUMNS}, seq FROM objects WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            ).fetchall()
+        return [(row[-1], _row(row)) for row in found]
+
+    def reclaim(self, before: str) -> None:
+        """Rows of objects deleted before this moment are forgotten."""
+        with self.ledger.writing() as connection:
+            connection.execute("DELETE FROM objects WHERE deleted = 1 AND stamp < ?", (before,))
+            connection.execute("DELETE FROM metadata WHERE value = '' AND stamp < ?", (before,))
+
+    def marked(self, key: str) -> str:
+        """Something the ledger was told to remember; empty when it was not."""
+        with self.ledger.reading() as connection:
+            return about(connection).get(key, "")
+
+    def mark(self, values: Mapping[str, str]) -> None:
+        """The ledger remembers this."""
+        with self.ledger.writing() as connection:
+            set_about(connection, values)
+
+
+def _merge(connection: sqlite3.Connection, row: ObjectRow) -> None:
+    known = connection.execute("SELECT stamp, changed, policy FROM objects WHERE name = ?", (row.name,)).fetchone()
+    if known is not None:
+        if (known[0], max(known[1], known[0])) >= row.order:
+            return
+        # A row that was deleted fires no trigger when REPLACE removes it, so it is removed by name.
+        connection.execute("DELETE FROM objects WHERE name = ?", (row.name,))
+    connection.execute(
+        "INSERT INTO objects (name, stamp, changed, size, type, etag, deleted, policy) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (row.name, row.stamp, row.changed, row.size, row.type, row.etag, int(row.deleted), row.policy),
+    )
+
+
+def _facts(connection: sqlite3.Connection) -> ContainerFacts:
+    known = about(connection)
+    policy = int(known.get("policy", "0"))
+    sums: Sequence[Totals] = list(totals(connection).values())
+    return ContainerFacts(
+        account=known["account"],
+        container=known["container"],
+        created=known["created"],
+        put_stamp=known["put_stamp"],
+        delete_stamp=known.get("delete_stamp", ""),
+        policy=policy,
+        count=sum(one.count for one in sums),
+        bytes=sum(one.bytes for one in sums),
+        metadata=metadata(connection),
+    )
+
+
+def _row(found: Row) -> ObjectRow:
+    name, stamp, changed, size, type, etag, deleted, policy = found[:8]
+    return ObjectRow(
+        name=name, stamp=stamp, changed=changed, size=size, type=type, etag=etag, deleted=bool(deleted), policy=policy
+    )

@@ -1,0 +1,153 @@
+"""A ledger: the SQLite file that holds the listing of one container or one account.
+
+What a PUT tells a container is committed with all that others told it meanwhile: one fsync for many (group commit). A
+listing is read on a connection of its own, beside the writing. The format's version is SQLite's `user_version`.
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from pileus.object_store.disk.durable import ensure_folder, sync_folder
+from pileus.object_store.errors import Missing
+
+VERSION = 1
+ABOUT = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE metadata (key TEXT PRIMARY KEY, value TEXT NOT NULL, stamp TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE totals (policy INTEGER PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL);
+"""
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """How much is in something, of one storage policy."""
+
+    count: int = 0
+    bytes: int = 0
+
+
+class Ledger:
+    """An open ledger. Everything here blocks and belongs in threads; reading and writing may go on at once."""
+
+    def __init__(self, path: str, schema: str) -> None:
+        self.path = path
+        self._schema = schema
+        self._write = threading.RLock()
+        self._read = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return os.path.exists(self.path)
+
+    def create(self, about: Mapping[str, str]) -> None:
+        """The file is there, durably, with this about it; an older one stays as it is."""
+        with self._write:
+            if self.exists:
+                return
+            ensure_folder(os.path.dirname(self.path))
+            fresh = f"{self.path}.{uuid.uuid4().hex}.new"
+            made = sqlite3.connect(fresh, isolation_level=None)
+            try:
+                made.execute("PRAGMA synchronous = FULL")
+                made.executescript(f"BEGIN; {ABOUT} {self._schema} PRAGMA user_version = {VERSION}; COMMIT")
+                rows = {"id": str(uuid.uuid4()), **about}.items()
+                made.executemany("INSERT INTO about VALUES (?, ?)", rows)
+            finally:
+                made.close()
+            os.rename(fresh, self.path)
+            sync_folder(os.path.dirname(self.path))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is durable when the block ends, and never was if it raises."""
+        with self._write:
+            if self._writer is None:
+                self._writer = self._opened()
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One state of the ledger, whatever is written meanwhile."""
+        with self._read:
+            if self._reader is None:
+                self._reader = self._opened()
+            connection = self._reader
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
+    def _opened(self) -> sqlite3.Connection:
+        if not self.exists:
+            raise Missing
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -512")
+        return connection
+
+    def close(self) -> None:
+        """Nothing of it is open; the next use opens it again."""
+        with self._write, self._read:
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
+
+    def remove(self) -> None:
+        """The file is gone."""
+        with self._write, self._read:
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
+            for tail in ("-wal", "-shm", ""):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path + tail)
+
+
+def about(connection: sqlite3.Connection) -> dict[str, str]:
+    """What a ledger knows of itself."""
+    return dict(connection.execute("SELECT key, value FROM about"))
+
+
+def set_about(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """The ledger knows this of itself."""
+    connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
+
+
+def metadata(connection: sqlite3.Connection) -> dict[str, str]:
+    """The metadata a client or a feature set; what was removed is left out."""
+    return dict(connection.execute("SELECT key, value FROM metadata WHERE value != ''"))
+
+
+def set_metadata(connection: sqlite3.Connection, values: Mapping[str, str], stamp: str) -> None:
+    """The metadata is this as of the stamp; an empty value removes. What was set later stays."""
+    connection.executemany(
+        "INSERT INTO metadata VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, stamp = excluded.stamp "
+        "WHERE excluded.stamp > stamp",
+        [(key, value, stamp) for key, value in values.items()],
+    )
+
+
+def totals(connection: sqlite3.Connection) -> dict[int, Totals]:
+    """How much is in it, by storage policy."""
+    found: list[tuple[Any, ...]] = connection.execute("SELECT policy, count, bytes FROM totals").fetchall()
+    return {policy: Totals(count, size) for policy, count, size in found}

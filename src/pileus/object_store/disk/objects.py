@@ -1,0 +1,254 @@
+"""Objects of one policy on one device: files that are written whole, fsynced and renamed, and then never change.
+
+    bytes -> tmp/ -> record -> fsync -> rename -> fsync of the directory -> older files go
+
+All of it blocks and belongs in threads. Every verb may be repeated, and at whatever point the machine dies the old
+object or the new one is there, whole.
+"""
+
+import contextlib
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+
+from pileus.kit.flow.failpoint import failpoint
+from pileus.object_store.disk.durable import Volume, ensure_folder, sync_folder
+from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, counting, file_name, suffix_of
+from pileus.object_store.disk.record import BadRecord, read_record, write_record
+from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
+
+FIRST = 1 << 18  # bytes read when an object is opened: small ones are read whole at once
+# What POST does not replace: it belongs to the bytes.
+OF_THE_BYTES = ("content-length", "etag", "name", "x-timestamp", "x-object-sysmeta-", "x-static-large-object")
+
+
+class Incoming:
+    """Bytes on their way into a device."""
+
+    def __init__(self, objects: "ObjectFiles", partition: int, hash: str) -> None:
+        self._objects = objects
+        self._partition = partition
+        self._hash = hash
+        self._path = os.path.join(objects.volume.tmp, uuid.uuid4().hex)
+        self._descriptor: int | None = None
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """The bytes are behind those before them."""
+        view = memoryview(chunk)
+        try:
+            descriptor = self._open()
+            while view:
+                view = view[os.write(descriptor, view) :]
+        except OSError as failed:
+            raise self._objects.volume.unusable(failed) from failed
+        self.size += len(chunk)
+
+    def keep(self, stamp: str, metadata: Mapping[str, str], *, kind: str = DATA, only_new: bool = False) -> None:
+        """The object is durable as of this stamp; raises Superseded, or Exists when it must be new."""
+        try:
+            descriptor = self._open()
+            write_record(descriptor, metadata)
+            failpoint("object.keep", "before fsync")
+            os.fsync(descriptor)
+            failpoint("object.keep", "after fsync")
+            os.close(descriptor)
+            self._descriptor = None
+            self._objects.place(self._path, self._partition, file_name(self._hash, stamp, kind), only_new=only_new)
+        except OSError as failed:
+            raise self._objects.volume.unusable(failed) from failed
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Nothing of it is left, unless it was kept."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return self._descriptor
+
+
+class Opened:
+    """An object that can be read; its first bytes are at hand. It stays whole while it is open, whatever is written."""
+
+    def __init__(self, descriptor: int, metadata: dict[str, str], size: int, stamp: str, changed: str) -> None:
+        self.descriptor = descriptor
+        self.metadata = metadata
+        self.size = size
+        self.stamp = stamp  # of the bytes
+        self.changed = changed  # of bytes or metadata, whichever is later
+        self.first = b""
+
+    def read(self, start: int, length: int) -> bytes:
+        """So many bytes from there, fewer at the end."""
+        return os.pread(self.descriptor, length, start)
+
+    def close(self) -> None:
+        """It is not read any more; may be said twice."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class ObjectFiles:
+    """The objects of one storage policy on a device."""
+
+    def __init__(self, volume: Volume, policy: int = 0) -> None:
+        self.volume = volume
+        self.policy = policy
+        self.root = os.path.join(volume.root, f"objects-{policy}" if policy else "objects")
+        # Looking whether something newer is there, and renaming, are one thing for those who write the same object.
+        self._locks = tuple(threading.Lock() for _ in range(64))
+
+    def incoming(self, partition: int, hash: str, size: int = 0) -> Incoming:
+        """Room for an object's bytes; raises DeviceUnusable when there is none."""
+        self.volume.require_room(size)
+        return Incoming(self, partition, hash)
+
+    def folder(self, partition: int, hash: str) -> str:
+        """The directory an object's files are in."""
+        return os.path.join(self.root, str(partition), suffix_of(hash))
+
+    def files(self, partition: int, hash: str) -> Files:
+        """Which of an object's files count."""
+        try:
+            names = os.listdir(self.folder(partition, hash))
+        except FileNotFoundError:
+            return Files()
+        except OSError as failed:
+            raise self.volume.unusable(failed) from failed
+        return counting(name for name in names if name.startswith(hash))
+
+    def place(self, path: str, partition: int, name: str, *, only_new: bool = False) -> None:
+        """A whole and durable file is an object's newest, durably; what is older is gone."""
+        hash, stamp = name[:32], name[33:49]
+        folder = self.folder(partition, hash)
+        with self._locks[int(hash[-4:], 16) % 64]:
+            now = self.files(partition, hash)
+            if now.newest >= stamp:
+                raise Superseded(now.newest)
+            if only_new and now.data is not None:
+                raise Exists
+            failpoint("object.keep", "before rename")
+            try:
+                os.rename(path, os.path.join(folder, name))
+            except FileNotFoundError:
+                ensure_folder(folder)
+                os.rename(path, os.path.join(folder, name))
+        failpoint("object.keep", "after rename")
+        sync_folder(folder)
+        failpoint("object.keep", "after directory fsync")
+        self.tidy(partition, hash)
+
+    def tidy(self, partition: int, hash: str) -> Files:
+        """Files that do not count any more are gone; return those that do."""
+        now = self.files(partition, hash)
+        for name in now.obsolete:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder(partition, hash), name))
+        return now
+
+    def open(self, partition: int, hash: str, *, whole: bool = True) -> Opened:
+        """The newest object; raises Missing, or Corrupt when it had to be quarantined."""
+        for _ in range(5):  # it may be replaced between looking and opening
+            now = self.files(partition, hash)
+            if now.data is None:
+                raise Missing(now.tombstone.stamp if now.tombstone else None)
+            try:
+                opened = self._opened(partition, hash, now)
+            except FileNotFoundError:
+                continue
+            except BadRecord as bad:
+                self.quarantine(partition, hash)
+                raise Corrupt(path=self.folder(partition, hash), why=bad) from bad
+            except OSError as failed:
+                raise self.volume.unusable(failed) from failed
+            if whole and opened.size:
+                opened.first = opened.read(0, min(FIRST, opened.size))
+            return opened
+        raise Missing(None)
+
+    def _opened(self, partition: int, hash: str, now: Files) -> Opened:
+        assert now.data is not None
+        folder = self.folder(partition, hash)
+        descriptor = os.open(os.path.join(folder, now.data.name), os.O_RDONLY)
+        try:
+            metadata, size = read_record(descriptor)
+            if now.data.fragment is None and metadata.get("content-length") != str(size):
+                raise BadRecord(f"there are {size} bytes of {metadata.get('content-length')}")
+            changed = now.data.stamp
+            if now.meta is not None:
+                metadata = over(metadata, self._meta(os.path.join(folder, now.meta.name)))
+                changed = now.meta.stamp
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Opened(descriptor, metadata, size, now.data.stamp, changed)
+
+    def _meta(self, path: str) -> dict[str, str]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return read_record(descriptor)[0]
+        finally:
+            os.close(descriptor)
+
+    def update(self, partition: int, hash: str, stamp: str, metadata: Mapping[str, str]) -> dict[str, str]:
+        """The object's metadata is this; return what was before. Raises Missing or Superseded."""
+        opened = self.open(partition, hash, whole=False)
+        opened.close()
+        if opened.changed >= stamp:
+            raise Superseded(opened.changed)
+        self.incoming(partition, hash).keep(stamp, metadata, kind=META)
+        return opened.metadata
+
+    def delete(self, partition: int, hash: str, stamp: str, name: str) -> str | None:
+        """A tombstone is there, durably; return the stamp of the bytes that were, if any. Raises Superseded."""
+        now = self.files(partition, hash)
+        if now.newest >= stamp:
+            raise Superseded(now.newest)
+        self.incoming(partition, hash).keep(stamp, {"name": name, "x-timestamp": stamp}, kind=TOMBSTONE)
+        return now.data.stamp if now.data else None
+
+    def quarantine(self, partition: int, hash: str) -> None:
+        """The object's files are out of the way, where a person can look at them; replicas take its place."""
+        folder = self.folder(partition, hash)
+        aside = os.path.join(self.volume.root, "quarantined", os.path.basename(self.root), f"{hash}-{uuid.uuid4().hex}")
+        ensure_folder(aside)
+        for name in os.listdir(folder):
+            if name.startswith(hash):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(os.path.join(folder, name), os.path.join(aside, name))
+        sync_folder(aside)
+        sync_folder(folder)
+
+    def partitions(self) -> list[int]:
+        """The partitions that something is in."""
+        return sorted(int(name) for name in _listed(self.root) if name.isdigit())
+
+    def hashes(self, partition: int) -> Iterator[str]:
+        """The objects of a partition."""
+        top = os.path.join(self.root, str(partition))
+        for suffix in sorted(_listed(top)):
+            seen = {name[:32] for name in _listed(os.path.join(top, suffix)) if name[32:33] == "-"}
+            yield from sorted(seen)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def over(data: dict[str, str], meta: Mapping[str, str]) -> dict[str, str]:
+    """An object's metadata after a POST: what belongs to the bytes stays, the rest is as the POST said."""
+    kept = {key: value for key, value in data.items() if key.startswith(OF_THE_BYTES)}
+    kept["content-type"] = meta.get("content-type", data.get("content-type", ""))
+    return {**kept, **{key: value for key, value in meta.items() if not key.startswith(OF_THE_BYTES)}}

@@ -1,0 +1,83 @@
+"""What main mounts of object storage."""
+
+from pathlib import Path
+from uuid import uuid4
+
+from pileus.kit.auth import Authenticator
+from pileus.kit.clock import Clock
+from pileus.kit.flow.standing import Standing
+from pileus.object_store.api.swift import SwiftApi
+from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.config import ObjectStoreConfig
+from pileus.object_store.features.pipeline import Pipeline
+from pileus.object_store.models.stamps import Stamps
+from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.proxy.proxy import Proxy
+from pileus.object_store.ring.builder import balanced
+from pileus.object_store.ring.places import Device
+from pileus.object_store.ring.rings import Policy, Rings
+from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.storage.local import LocalServer, OneServer
+
+NAME = "object_store"
+MOUNT = "object-store"
+CATALOG = ("object-store", "swift", "OpenStack Object Storage", "/v1/AUTH_%(project_id)s")
+ROOT_PAGES = ("info", "crossdomain.xml", "endpoints")  # clients look for these at the root of the host
+
+
+def build(
+    *, people: Authenticator, clock: Clock, state: Path, config: ObjectStoreConfig | None = None
+) -> ObjectStoreApp:
+    """Object storage over the directories of this machine; what they need to begin with is there when it returns."""
+    options = config or ObjectStoreConfig()
+    stamps = Stamps(clock)
+    folders = {f"d{at}": Path(folder) for at, folder in enumerate(options.devices, 1)} or {"d1": state / "d1"}
+    policies = (Policy(index=0, name="Policy-0", default=True),)
+    rings = _rings(state, options, tuple(folders), policies)
+    devices = Devices(
+        [
+            LocalDevice(
+                name,
+                folder,
+                threads=options.disk_threads,
+                reserve_percent=options.fallocate_reserve_percent,
+                policies=tuple(rings.policies),
+            )
+            for name, folder in folders.items()
+        ]
+    )
+    devices.prepare()
+    server = LocalServer(devices, rings, stamps, listing_wait_s=options.listing_wait_s)
+    servers = OneServer(server)
+    server.reach(servers)
+    cluster = Cluster(rings, servers, stamps, options)
+    return ObjectStoreApp(
+        config=options, cluster=cluster, server=server, pipeline=Pipeline((), Proxy(cluster)), people=people
+    )
+
+
+def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
+    """What it does for ever."""
+    return ()
+
+
+def api(app: ObjectStoreApp) -> SwiftApi:
+    """The API's HTTP."""
+    return SwiftApi(app, MOUNT)
+
+
+def _rings(state: Path, options: ObjectStoreConfig, names: tuple[str, ...], policies: tuple[Policy, ...]) -> Rings:
+    devices = [Device(id=at, name=name) for at, name in enumerate(names)]
+    ring = balanced(devices, options.part_power, options.replicas)
+    return Rings(ring, ring, {policy.index: ring for policy in policies}, policies, _salt(state))
+
+
+def _salt(state: Path) -> str:
+    """What keeps clients from choosing where their things go; once made it stays, since all is found by it."""
+    file = state / "salt"
+    if not file.exists():
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = file.with_suffix(".new")
+        fresh.write_text(uuid4().hex)
+        fresh.rename(file)
+    return file.read_text().strip()

@@ -1,0 +1,102 @@
+"""Asking several copies: writes that hold once most have them, reads that go on to the next copy."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from pileus.kit.observe.log import log_of
+from pileus.object_store.errors import DeviceUnusable, Missing, StorageProblem, Superseded, Unreachable
+from pileus.object_store.ring.places import Place
+
+log = log_of(__name__)
+Told = TypeVar("Told")
+AWAY = (DeviceUnusable, Unreachable)
+
+
+class TooFew(StorageProblem):
+    """Only {done} of {needed} copies could be written: {why}."""
+
+    status = 503
+
+
+class Outcomes(msgspec.Struct, Generic[Told]):
+    """What became of a write at each of its copies."""
+
+    done: list[Told]
+    failed: list[StorageProblem]
+    copies: int
+
+    @property
+    def needed(self) -> int:
+        """How many copies make it hold."""
+        return quorum(self.copies)
+
+    def settle(self) -> list[Told]:
+        """What those that did it said, if they are enough; else raises what most of the others did."""
+        if len(self.done) >= self.needed:
+            return self.done
+        for kind in (Missing, Superseded, StorageProblem):
+            alike = [failed for failed in self.failed if isinstance(failed, kind) and not isinstance(failed, AWAY)]
+            if len(alike) + (len(self.done) if kind is not StorageProblem else 0) >= self.needed and alike:
+                raise alike[0]
+        why = "; ".join(failed.message for failed in self.failed)
+        raise TooFew(done=len(self.done), needed=self.needed, why=why)
+
+
+def quorum(copies: int) -> int:
+    """How many of so many copies must have something: more than half; of two, one."""
+    return (copies + 1) // 2
+
+
+async def write_all(
+    places: Sequence[Place], handoffs: Iterable[Place], call: Callable[[Place], Awaitable[Told]]
+) -> Outcomes[Told]:
+    """What became of a write at all copies; where a device is away another takes its place."""
+    spare = iter(handoffs)
+
+    async def attempt(place: Place) -> Told | StorageProblem:
+        while True:
+            try:
+                return await call(place)
+            except AWAY as away:
+                log.info("a copy goes elsewhere", device=place.device.name, why=away.message)
+                another = next(spare, None)
+                if another is None:
+                    return away
+                place = another
+            except StorageProblem as failed:
+                return failed
+
+    found = await asyncio.gather(*(attempt(place) for place in places))
+    failed = [one for one in found if isinstance(one, StorageProblem)]
+    return Outcomes([one for one in found if not isinstance(one, StorageProblem)], failed, len(places))
+
+
+async def read_any(
+    places: Sequence[Place], handoffs: Iterator[Place], call: Callable[[Place], Awaitable[Told]]
+) -> Told:
+    """What the first copy that has it says. Raises Missing when those that answered do not have it."""
+    missing: StorageProblem | None = None
+    away: StorageProblem | None = None
+    for place in (*places, *_some(handoffs, len(places))):
+        try:
+            return await call(place)
+        except AWAY as failed:
+            away = failed
+        except StorageProblem as failed:
+            # Corrupt copies count as missing ones: another has it.
+            newer = isinstance(failed, Missing) and failed.stamp is not None
+            missing = failed if missing is None or newer else missing
+    if missing is not None:
+        raise missing if isinstance(missing, Missing) else Missing
+    raise away or Missing()
+
+
+def _some(handoffs: Iterator[Place], count: int) -> Iterator[Place]:
+    for _ in range(count):
+        found = next(handoffs, None)
+        if found is None:
+            return
+        yield found

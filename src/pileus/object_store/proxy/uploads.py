@@ -1,0 +1,237 @@
+"""Writing an object: its bytes go to all devices as they come, and it holds once most have it durably.
+
+receive a chunk -> (hash in a thread | write to each device) while the next one is received -> record -> fsync
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from hashlib import md5
+
+from pileus.kit.http.call import Disconnected
+from pileus.kit.observe.log import log_of
+from pileus.object_store.disk.containers import ContainerFacts
+from pileus.object_store.errors import Exists, Missing, StorageProblem, Superseded
+from pileus.object_store.models.limits import wrong_name
+from pileus.object_store.models.stamps import http_date
+from pileus.object_store.proxy.asks import Answer, Ask, Body, Landed, Refused
+from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.proxy.deadlines import delete_at
+from pileus.object_store.proxy.kept import guessed, kept_of, listed_as
+from pileus.object_store.proxy.objects import HTML, ObjectProxy, permit_object
+from pileus.object_store.proxy.replicas import AWAY, Outcomes, TooFew, quorum
+from pileus.object_store.ring.places import Place
+from pileus.object_store.storage.interface import Spot, Told, Upload
+
+log = log_of(__name__)
+BATCH = 1 << 20  # bytes hashed and written at once
+INLINE = 1 << 15  # so few are hashed on the spot: a thread would take longer
+
+
+class UploadProxy:
+    """Answers PUT of objects."""
+
+    def __init__(self, cluster: Cluster, objects: ObjectProxy) -> None:
+        self._cluster = cluster
+        self._objects = objects
+
+    async def put(self, ask: Ask) -> Answer:
+        """The object is durable on most of its devices."""
+        container = await permit_object(self._cluster, ask, "x-container-write")
+        if container is None:
+            raise Refused(404)
+        self._check(ask)
+        metadata = kept_of(ask)
+        deadline = delete_at(ask, self._cluster.stamps)
+        if deadline:
+            metadata["x-delete-at"] = deadline
+        metadata["content-type"] = ask.headers.get("content-type") or guessed(str(ask.path.object))
+        only_new = await self._only_new(ask, container)
+        copies = Copies(self._cluster, ask, container.policy)
+        await copies.open()
+        try:
+            landed = await self._receive(ask, copies)
+            stamp = ask.stamp or self._cluster.stamps.next()
+            metadata |= {
+                "content-length": str(landed.size),
+                "etag": landed.etag,
+                "name": str(ask.path),
+                "x-timestamp": stamp,
+                **(ask.late(landed) if ask.late is not None else {}),
+            }
+            told = Told(ask.path.above, listed_as(ask.path, container.policy, metadata, stamp))
+            await copies.keep(stamp, metadata, told, only_new=only_new)
+        except Exists:
+            raise Refused(412) from None
+        except Superseded as newer:
+            raise Refused(409, headers={"x-backend-timestamp": newer.stamp}) from None
+        finally:
+            await copies.drop()
+        return Answer(
+            status=201,
+            headers={**HTML, "etag": landed.etag, "last-modified": http_date(stamp), "x-timestamp": stamp},
+        )
+
+    def _check(self, ask: Ask) -> None:
+        wrong = wrong_name("object", str(ask.path.object), hidden=ask.hidden)
+        if wrong is not None:
+            raise Refused(400 if "longer" in wrong else 412, wrong)
+        length = ask.body.length
+        if length is None and "chunked" not in ask.headers.get("transfer-encoding", "").lower():
+            raise Refused(411, "Missing Content-Length header.")
+        if length is not None and length > self._cluster.config.max_file_size:
+            raise Refused(413, "Your request is too large.")
+        if "x-object-manifest" in ask.headers:
+            container, _, prefix = ask.headers["x-object-manifest"].strip().strip("/").partition("/")
+            if not container or not prefix or "?" in prefix or "&" in prefix:
+                raise Refused(400, "X-Object-Manifest must be in the format container/prefix")
+
+    async def _only_new(self, ask: Ask, container: ContainerFacts) -> bool:
+        """Whether nothing may be there yet; refuses when something is."""
+        wanted = ask.headers.get("if-none-match")
+        if wanted is None:
+            return False
+        if wanted.strip() != "*":
+            raise Refused(400, "If-None-Match only supports *")
+        try:
+            found = await self._objects.find(ask.path, container.policy, whole=False)
+        except Missing:
+            return True
+        await found.close()
+        raise Refused(412)
+
+    async def _receive(self, ask: Ask, copies: "Copies") -> Landed:
+        """All bytes are with the devices; return their sum. Refuses a body that is not what its headers say."""
+        sum = md5(usedforsecurity=False)
+        size = 0
+        try:
+            async for batch in batches(ask.body, self._cluster.config.client_timeout_s):
+                size += len(batch)
+                if size > self._cluster.config.max_file_size:
+                    raise Refused(413, "Your request is too large.")
+                await copies.write(batch, sum.update)
+            await copies.flush()
+        except Disconnected:
+            raise Refused(499) from None
+        except TimeoutError:
+            raise Refused(408) from None
+        if ask.body.length is not None and size != ask.body.length:
+            raise Refused(499)
+        etag = sum.hexdigest()
+        given = ask.headers.get("etag", "").strip().strip('"').lower()
+        if given and given != etag:
+            raise Refused(422)
+        return Landed(etag, size)
+
+
+class Copies:
+    """The devices an object is being written to."""
+
+    def __init__(self, cluster: Cluster, ask: Ask, policy: int) -> None:
+        self._cluster = cluster
+        self._size = ask.body.length
+        self._policy = policy
+        self._hash = cluster.rings.hash(ask.path)
+        self._places, self._spare = cluster.where(ask.path, policy)
+        self._uploads: list[Upload] = []
+        self._failed: list[StorageProblem] = []
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Enough devices take the object; raises TooFew."""
+        found = await asyncio.gather(*(self._one(place) for place in self._places))
+        self._uploads = [upload for upload in found if upload is not None]
+        await self._require()
+
+    async def _one(self, place: Place | None) -> Upload | None:
+        while place is not None:
+            try:
+                spot = Spot(place, self._policy, self._hash)
+                return await self._cluster.servers.of(place).objects.upload(spot, self._size)
+            except AWAY as away:
+                log.info("a copy goes elsewhere", device=place.device.name, why=away.message)
+                self._failed.append(away)
+                place = next(self._spare, None)
+        return None
+
+    async def write(self, batch: bytes, hashed: "object") -> None:
+        """The bytes are on their way: hashed and written while the next ones are received."""
+        await self.flush()
+        self._under_way = asyncio.create_task(self._write(batch, hashed))
+
+    async def flush(self) -> None:
+        """What was on its way has arrived."""
+        if self._under_way is not None:
+            task, self._under_way = self._under_way, None
+            await task
+
+    async def _write(self, batch: bytes, hashed: "object") -> None:
+        assert callable(hashed)
+        work: list[Awaitable[object]] = []
+        if len(batch) > INLINE:
+            work.append(asyncio.to_thread(hashed, batch))
+        else:
+            hashed(batch)
+        outcomes = await asyncio.gather(
+            *work, *(upload.write(batch) for upload in self._uploads), return_exceptions=True
+        )
+        await self._sort(outcomes[len(work) :])
+        await self._require()
+
+    async def keep(self, stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool) -> None:
+        """Most devices have the object durably; raises what kept them from it."""
+        outcomes = await asyncio.gather(
+            *(upload.keep(stamp, metadata, told, only_new=only_new) for upload in self._uploads),
+            return_exceptions=True,
+        )
+        kept = [outcome for outcome in outcomes if outcome is None]
+        broken = [outcome for outcome in outcomes if isinstance(outcome, StorageProblem)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, StorageProblem):
+                raise outcome
+        Outcomes(kept, [*broken, *self._failed], len(self._places)).settle()
+
+    async def drop(self) -> None:
+        """Nothing is left of what was not kept."""
+        if self._under_way is not None:
+            await asyncio.wait({self._under_way})
+            self._under_way.exception()
+        await asyncio.gather(*(upload.drop() for upload in self._uploads), return_exceptions=True)
+
+    async def _sort(self, outcomes: list[object]) -> None:
+        """Devices that failed get nothing more."""
+        going = []
+        for upload, outcome in zip(self._uploads, outcomes, strict=True):
+            if isinstance(outcome, StorageProblem):
+                self._failed.append(outcome)
+                await upload.drop()
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                going.append(upload)
+        self._uploads = going
+
+    async def _require(self) -> None:
+        needed = quorum(len(self._places))
+        if len(self._uploads) < needed:
+            why = "; ".join(failed.message for failed in self._failed)
+            raise TooFew(done=len(self._uploads), needed=needed, why=why)
+
+
+async def batches(body: Body, timeout_s: float) -> AsyncIterator[bytes]:
+    """The body in pieces of about BATCH bytes; raises TimeoutError when the client says nothing for too long."""
+    held: list[bytes] = []
+    size = 0
+    chunks = aiter(body)
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            break
+        held.append(chunk)
+        size += len(chunk)
+        if size >= BATCH:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

@@ -1,0 +1,149 @@
+"""The devices of this machine: their directories, what is open on them, and the threads that wait for them."""
+
+import asyncio
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path as Folder
+from typing import Generic, TypeVar
+
+from pileus.object_store.disk.accounts import AccountLedger
+from pileus.object_store.disk.containers import ContainerLedger
+from pileus.object_store.disk.durable import Volume
+from pileus.object_store.disk.names import suffix_of
+from pileus.object_store.disk.objects import ObjectFiles
+from pileus.object_store.errors import DeviceUnusable
+from pileus.object_store.ring.places import Place
+
+Done = TypeVar("Done")
+AnyLedger = TypeVar("AnyLedger", AccountLedger, ContainerLedger)
+OPEN = 256  # ledgers of one kind on one device
+LEDGER_THREADS = 4
+
+
+class Shelf(Generic[AnyLedger]):
+    """The open ledgers of one kind on a device; the ones not used for longest are closed."""
+
+    def __init__(self, root: str, made: Callable[[str], AnyLedger]) -> None:
+        self.root = root
+        self._made: Callable[[str], AnyLedger] = made
+        self._open: OrderedDict[str, AnyLedger] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def ledger(self, partition: int, hash: str) -> AnyLedger:
+        """The ledger at a place, whether it has been made or not."""
+        path = os.path.join(self.root, str(partition), suffix_of(hash), hash, f"{hash}.db")
+        closed = None
+        with self._lock:
+            found = self._open.get(path)
+            if found is None:
+                found = self._open[path] = self._made(path)
+                if len(self._open) > OPEN:
+                    _, closed = self._open.popitem(last=False)
+            else:
+                self._open.move_to_end(path)
+        if closed is not None:
+            closed.ledger.close()
+        return found
+
+    def all(self) -> Iterator[tuple[int, str]]:
+        """Partition and hash of every ledger there is."""
+        for partition in sorted(_numbers(self.root)):
+            top = os.path.join(self.root, str(partition))
+            for suffix in sorted(os.listdir(top)):
+                for hash in sorted(os.listdir(os.path.join(top, suffix))):
+                    if os.path.exists(os.path.join(top, suffix, hash, f"{hash}.db")):
+                        yield partition, hash
+
+    def forget(self, partition: int, hash: str) -> None:
+        """The ledger is not open."""
+        path = os.path.join(self.root, str(partition), suffix_of(hash), hash, f"{hash}.db")
+        with self._lock:
+            found = self._open.pop(path, None)
+        if found is not None:
+            found.ledger.close()
+
+    def close(self) -> None:
+        """None is open."""
+        with self._lock:
+            open_ones, self._open = list(self._open.values()), OrderedDict()
+        for one in open_ones:
+            one.ledger.close()
+
+
+class LocalDevice:
+    """One directory of this machine. What blocks runs in the device's own threads: a slow disk slows nobody else."""
+
+    def __init__(
+        self, name: str, folder: Folder, *, threads: int, reserve_percent: float, policies: Sequence[int]
+    ) -> None:
+        self.name = name
+        self.volume = Volume(folder, name, reserve_percent)
+        self._objects = {policy: ObjectFiles(self.volume, policy) for policy in policies}
+        self.containers = Shelf(os.path.join(self.volume.root, "containers"), ContainerLedger)
+        self.accounts = Shelf(os.path.join(self.volume.root, "accounts"), AccountLedger)
+        self._pool = ThreadPoolExecutor(threads, f"objects on {name}")
+        self._ledger_pool = ThreadPoolExecutor(LEDGER_THREADS, f"ledgers on {name}")
+
+    def objects(self, policy: int) -> ObjectFiles:
+        """The objects of a policy; raises DeviceUnusable when it is not kept here."""
+        found = self._objects.get(policy)
+        if found is None:
+            raise DeviceUnusable(device=self.name, why=f"it keeps nothing of policy {policy}")
+        return found
+
+    @property
+    def policies(self) -> Sequence[int]:
+        """The policies whose objects are here."""
+        return list(self._objects)
+
+    async def do(self, work: Callable[[], Done]) -> Done:
+        """What the work returns; it runs in a thread for objects."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def keep_book(self, work: Callable[[], Done]) -> Done:
+        """What the work returns; it runs in a thread for ledgers."""
+        return await asyncio.get_running_loop().run_in_executor(self._ledger_pool, work)
+
+    def close(self) -> None:
+        """Nothing of the device is open, and no thread works on it."""
+        self._pool.shutdown()
+        self._ledger_pool.shutdown()
+        self.containers.close()
+        self.accounts.close()
+
+
+class Devices:
+    """The devices of this machine, by name."""
+
+    def __init__(self, devices: Sequence[LocalDevice]) -> None:
+        self._devices = {device.name: device for device in devices}
+
+    def __iter__(self) -> Iterator[LocalDevice]:
+        return iter(self._devices.values())
+
+    def of(self, place: Place) -> LocalDevice:
+        """The device of a place; raises DeviceUnusable when this machine has none of that name."""
+        found = self._devices.get(place.device.name)
+        if found is None:
+            raise DeviceUnusable(device=place.device.name, why="this machine has no such device")
+        return found
+
+    def prepare(self) -> None:
+        """All devices have what they need to begin with."""
+        for device in self:
+            device.volume.prepare()
+
+    def close(self) -> None:
+        """Nothing is open."""
+        for device in self:
+            device.close()
+
+
+def _numbers(folder: str) -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(folder) if name.isdigit()]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,103 @@
+"""What a storage server does for proxies and workers: the same calls in this process and, from afar, over HTTP.
+
+Places come from rings. Everything may be repeated, and raises errors of pileus.object_store.errors: Missing, Superseded,
+Exists, DeviceUnusable (507), Unreachable.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from pileus.object_store.disk.accounts import AccountFacts
+from pileus.object_store.disk.containers import ContainerFacts
+from pileus.object_store.models.listings import ContainerRow, Entry, ObjectRow, Wanted
+from pileus.object_store.models.paths import Path
+from pileus.object_store.ring.places import Place
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """Where one copy of an object is: a place of its policy's ring, and the object's hash."""
+
+    place: Place
+    policy: int
+    hash: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the object's container is to be told once the object is durable."""
+
+    container: Path
+    row: ObjectRow
+
+
+class Found(Protocol):
+    """A copy of an object that can be read; it stays whole until it is closed."""
+
+    metadata: dict[str, str]
+    size: int
+    stamp: str
+    changed: str
+
+    def read(self, start: int, length: int) -> AsyncIterator[bytes]: ...
+    async def close(self) -> None: ...
+
+
+class Upload(Protocol):
+    """Bytes on their way to one device."""
+
+    async def write(self, chunk: bytes) -> None: ...
+    async def keep(self, stamp: str, metadata: Mapping[str, str], told: Told | None, *, only_new: bool) -> None: ...
+    async def drop(self) -> None: ...
+
+
+class Objects(Protocol):
+    """Object servers."""
+
+    async def upload(self, spot: Spot, size: int | None) -> Upload: ...
+    async def open(self, spot: Spot, *, whole: bool = True) -> Found: ...
+    async def update(
+        self, spot: Spot, stamp: str, metadata: Mapping[str, str], told: Told | None
+    ) -> dict[str, str]: ...
+    async def delete(self, spot: Spot, stamp: str, name: str, told: Told | None) -> str | None: ...
+
+
+class Containers(Protocol):
+    """Container servers."""
+
+    async def put(
+        self, place: Place, path: Path, said: Mapping[str, str], stamp: str, policy: int | None, default: int
+    ) -> bool: ...
+    async def post(self, place: Place, path: Path, said: Mapping[str, str], stamp: str) -> None: ...
+    async def delete(self, place: Place, path: Path, stamp: str) -> None: ...
+    async def facts(self, place: Place, path: Path) -> ContainerFacts: ...
+    async def listed(self, place: Place, path: Path, wanted: Wanted) -> tuple[ContainerFacts, list[Entry]]: ...
+    async def merge(self, place: Place, path: Path, rows: Sequence[ObjectRow]) -> None: ...
+
+
+class Accounts(Protocol):
+    """Account servers."""
+
+    async def put(self, place: Place, path: Path, said: Mapping[str, str], stamp: str) -> bool: ...
+    async def post(self, place: Place, path: Path, said: Mapping[str, str], stamp: str) -> None: ...
+    async def delete(self, place: Place, path: Path, stamp: str) -> None: ...
+    async def facts(self, place: Place, path: Path, *, deleted_too: bool = False) -> AccountFacts: ...
+    async def listed(self, place: Place, path: Path, wanted: Wanted) -> tuple[AccountFacts, list[Entry]]: ...
+    async def merge(self, place: Place, path: Path, rows: Sequence[ContainerRow]) -> None: ...
+
+
+class StorageServer(Protocol):
+    """All that one machine does for object storage."""
+
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def containers(self) -> Containers: ...
+    @property
+    def accounts(self) -> Accounts: ...
+
+
+class Servers(Protocol):
+    """Who serves which place."""
+
+    def of(self, place: Place) -> StorageServer: ...

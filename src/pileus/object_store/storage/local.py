@@ -1,0 +1,42 @@
+"""The storage server that is this process, and how the others are found."""
+
+from pileus.object_store.models.stamps import Stamps
+from pileus.object_store.ring.places import Place
+from pileus.object_store.ring.rings import Rings
+from pileus.object_store.storage.devices import Devices
+from pileus.object_store.storage.interface import Servers, StorageServer
+from pileus.object_store.storage.local_ledgers import LocalAccounts, LocalContainers
+from pileus.object_store.storage.local_objects import LocalObjects
+
+
+class LocalServer:
+    """Object, container and account servers over the devices of this process."""
+
+    def __init__(self, devices: Devices, rings: Rings, stamps: Stamps, *, listing_wait_s: float = 1.0) -> None:
+        self.devices = devices
+        self.objects = LocalObjects(devices, rings, listing_wait_s)
+        self.containers = LocalContainers(devices, rings, stamps)
+        self.accounts = LocalAccounts(devices, rings)
+
+    def reach(self, servers: Servers) -> None:
+        """From now on the servers of this process find the others."""
+        self.objects.servers = servers
+        self.containers.servers = servers
+
+    async def close(self) -> None:
+        """Nothing is under way, and nothing is open."""
+        await self.objects.close()
+        await self.containers.close()
+        await self.accounts.close()
+        self.devices.close()
+
+
+class OneServer:
+    """All places are served by this process."""
+
+    def __init__(self, server: StorageServer) -> None:
+        self._server = server
+
+    def of(self, place: Place) -> StorageServer:
+        """Who serves a place."""
+        return self._server

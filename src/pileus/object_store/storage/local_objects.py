@@ -1,0 +1,168 @@
+"""Object servers on the devices of this process.
+
+An object that fits into one chunk costs one trip to a thread: file, record, fsync, rename, directory fsync. Its
+container is told before the answer, and if that takes long a note is left on the device and it is told later.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.observe.log import log_of
+from pileus.object_store.disk.objects import Incoming, Opened
+from pileus.object_store.disk.pendings import Pending, Pendings
+from pileus.object_store.errors import StorageProblem
+from pileus.object_store.ring.places import Place
+from pileus.object_store.ring.rings import Rings
+from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.storage.interface import Found, Servers, Spot, Told, Upload
+
+log = log_of(__name__)
+
+SMALL = 1 << 16  # bytes that are kept in memory until the object is complete
+CHUNK = 1 << 20
+
+
+class LocalObjects:
+    """Objects on this machine."""
+
+    def __init__(self, devices: Devices, rings: Rings, listing_wait_s: float) -> None:
+        self._devices = devices
+        self._rings = rings
+        self._wait_s = listing_wait_s
+        self._telling: set[asyncio.Task[None]] = set()
+        self.servers: Servers | None = None  # how containers are reached
+
+    async def upload(self, spot: Spot, size: int | None) -> Upload:
+        """Room for an object's bytes."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        incoming = objects.incoming(spot.place.partition, spot.hash, size or 0)
+        return LocalUpload(self, device, incoming, spot)
+
+    async def open(self, spot: Spot, *, whole: bool = True) -> Found:
+        """The object, ready to be read."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        opened = await device.do(lambda: objects.open(spot.place.partition, spot.hash, whole=whole))
+        return LocalFound(device, opened)
+
+    async def update(self, spot: Spot, stamp: str, metadata: Mapping[str, str], told: Told | None) -> dict[str, str]:
+        """The object's metadata is this; return what was before."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        before = await device.do(lambda: objects.update(spot.place.partition, spot.hash, stamp, metadata))
+        await self.tell(device, spot, told)
+        return before
+
+    async def delete(self, spot: Spot, stamp: str, name: str, told: Told | None) -> str | None:
+        """The object is deleted as of the stamp; return the stamp of the bytes that were there."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        gone = await device.do(lambda: objects.delete(spot.place.partition, spot.hash, stamp, name))
+        await self.tell(device, spot, told)
+        return gone
+
+    async def tell(self, device: LocalDevice, spot: Spot, told: Told | None) -> None:
+        """The container knows of the object, or a durable note says that it has to be told."""
+        if told is None:
+            return
+        failpoint("object.tell", "before")
+        task = asyncio.create_task(self.deliver(spot.place, told))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._wait_s)
+        failed = task.exception() if done else None
+        if not done:
+            task.add_done_callback(_forgotten)
+        elif failed is None:
+            return
+        elif not isinstance(failed, StorageProblem):
+            raise failed
+        pending = Pending(container=told.container, row=told.row)
+        await device.do(lambda: Pendings(device.volume).add(pending, spot.hash))
+
+    async def deliver(self, place: Place, told: Told) -> None:
+        """One of the container's replicas knows of the object: the one that is this copy's partner."""
+        places = self._rings.places(told.container)
+        mine = places[(place.index or 0) % len(places)]
+        assert self.servers is not None
+        await self.servers.of(mine).containers.merge(mine, told.container, [told.row])
+
+    async def close(self) -> None:
+        """Nothing is under way."""
+        if self._telling:
+            await asyncio.wait(set(self._telling))
+
+
+def _forgotten(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.info("a container was not told in time; a note on the device says what", why=str(task.exception()))
+
+
+class LocalUpload:
+    """Bytes on their way to a device of this machine."""
+
+    def __init__(self, objects: LocalObjects, device: LocalDevice, incoming: Incoming, spot: Spot) -> None:
+        self._objects = objects
+        self._device = device
+        self._incoming = incoming
+        self._spot = spot
+        self._held: list[bytes] = []
+        self._size = 0
+
+    async def write(self, chunk: bytes) -> None:
+        """The bytes are behind those before them."""
+        self._held.append(chunk)
+        self._size += len(chunk)
+        if self._size > SMALL:
+            whole, self._held, self._size = b"".join(self._held), [], 0
+            await self._device.do(lambda: self._incoming.write(whole))
+
+    async def keep(self, stamp: str, metadata: Mapping[str, str], told: Told | None, *, only_new: bool) -> None:
+        """The object is durable, and its container knows or will."""
+        rest = b"".join(self._held)
+
+        def keep() -> None:
+            if rest:
+                self._incoming.write(rest)
+            self._incoming.keep(stamp, metadata, only_new=only_new)
+
+        await self._device.do(keep)
+        await self._objects.tell(self._device, self._spot, told)
+
+    async def drop(self) -> None:
+        """Nothing of it is left, unless it was kept."""
+        self._held = []
+        await self._device.do(self._incoming.drop)
+
+
+class LocalFound:
+    """An object on a device of this machine, open."""
+
+    def __init__(self, device: LocalDevice, opened: Opened) -> None:
+        self._device = device
+        self._opened = opened
+        self.metadata = opened.metadata
+        self.size = opened.size
+        self.stamp = opened.stamp
+        self.changed = opened.changed
+
+    async def read(self, start: int, length: int) -> AsyncIterator[bytes]:
+        """The bytes from `start`; those behind the first are read in a thread."""
+        first = self._opened.first
+        if start < len(first):
+            head = first[start : start + length] if start or length < len(first) else first
+            yield head
+            start, length = start + len(head), length - len(head)
+        while length > 0:
+            wanted = min(CHUNK, length)
+            chunk = await self._device.do(lambda start=start, wanted=wanted: self._opened.read(start, wanted))  # type: ignore[misc]
+            if not chunk:
+                raise StorageProblem("An object is shorter than its record says.")
+            yield chunk
+            start, length = start + len(chunk), length - len(chunk)
+
+    async def close(self) -> None:
+        """It is not read any more."""
+        self._opened.close()
