@@ -128,11 +128,7 @@ class Kernel:
     async def http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
         began = time.perf_counter()
-        own_way = self.raw.get(scope["path"][1:].partition("/")[0])
-        if own_way is not None:
-            status = await own_way(scope, receive, send)
-            if self.saw is not None:
-                self.saw(scope["path"][1:].partition("/")[0], scope["method"], status, time.perf_counter() - began)
+        if await self._by_itself(scope, receive, send, began):
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         given = headers.get("x-openstack-request-id", "")
@@ -166,6 +162,17 @@ class Kernel:
         await send_reply(reply, send, receive, head=call.method == "HEAD")
         if self.saw is not None:
             self.saw(parts[0], call.method, reply.status, time.perf_counter() - began)
+
+    async def _by_itself(self, scope: Mapping[str, Any], receive: Receive, send: Send, began: float) -> bool:
+        """Whether somebody answers all below the first segment of this path; then it has been answered."""
+        first = scope["path"][1:].partition("/")[0]
+        own_way = self.raw.get(first)
+        if own_way is None:
+            return False
+        status = await own_way(scope, receive, send)
+        if self.saw is not None:
+            self.saw(first, scope["method"], status, time.perf_counter() - began)
+        return True
 
     async def _outside(self, path: str, address: str, query: bytes) -> Reply:
         answer, page = self.plain.get(path), self.pages.get(path)
