@@ -90,19 +90,7 @@ class Service:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        whole = path if path.startswith("/") else f"{ACCOUNT}/{quote(path)}" if path else ACCOUNT
-        root = whole.split("/")[1] not in {"v1", "v1.0"}
-        raw = whole if root else f"/object-store{whole}"
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": raw,
-            "raw_path": raw.encode(),
-            "query_string": query.encode(),
-            "scheme": "http",
-            "client": ("192.0.2.7", 1),
-            "headers": [(key.encode(), value.encode("latin-1")) for key, value in given.items()],
-        }
+        scope = _scope(method, path, query, given)
         await self.api(scope, receive, send)
         answer = {key.decode().lower(): value.decode("latin-1") for key, value in sent[0]["headers"]}
         return Said(sent[0]["status"], answer, b"".join(message.get("body", b"") for message in sent[1:]))
@@ -129,6 +117,21 @@ class Service:
     async def close(self) -> None:
         """Nothing is open."""
         await self.app.server.close()
+
+
+def _scope(method: str, path: str, query: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    whole = path if path.startswith("/") else f"{ACCOUNT}/{quote(path)}" if path else ACCOUNT
+    raw = f"/object-store{whole}" if whole.split("/")[1] in {"v1", "v1.0"} else whole
+    return {
+        "type": "http",
+        "method": method,
+        "path": raw,
+        "raw_path": raw.encode(),
+        "query_string": query.encode(),
+        "scheme": "http",
+        "client": ("192.0.2.7", 1),
+        "headers": [(key.encode(), value.encode("latin-1")) for key, value in headers.items()],
+    }
 
 
 def run(folder: Path, test: Any, **options: Any) -> None:

@@ -131,6 +131,8 @@ def policy_files(state: Path, kernel: Kernel, manifests: Mapping[str, Any], cloc
     """The policy files of the services that are mounted; operators' rules may refer to the names OpenStack has."""
     enforcers = {}
     for name, manifest in manifests.items():
+        if manifest.MOUNT not in kernel.mounts:  # it answers by itself, and has no rules of this kind
+            continue
         enforcer = kernel.mounts[manifest.MOUNT].enforcer
         enforcer.declare(Rule(rule, default) for rule, default in NAMED_RULES.get(name, {}).items())
         enforcers[name.replace("_", "-")] = enforcer
