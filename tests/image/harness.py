@@ -6,17 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tests.postgres import open_empty
 
+from pileus.image import manifest
 from pileus.image.app import ImageApp
 from pileus.image.config import ImageConfig
-from pileus.image.drivers.file import FileStore
+from pileus.image.drivers.interface import Stores
 from pileus.image.manifest import API, METADATA
 from pileus.kit.auth import Caller
-from pileus.kit.clock import FakeClock
-from pileus.kit.db import create_all
+from pileus.kit.bus import LocalBus
+from pileus.kit.clock import Clock, FakeClock
+from pileus.kit.db import Database, create_all
 from pileus.kit.errors import Unauthorized
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.settle import settle
 from pileus.kit.http import Kernel
+from pileus.kit.tables import metadata
 
 CALLERS = {
     "root": Caller(user_id="o", project_id="p0", roles=frozenset({"admin", "member", "reader"})),
@@ -40,8 +46,19 @@ class Tokens:
 async def build(folder: Path, **config: Any) -> ImageApp:
     """An image service without images."""
     db = await open_empty()
-    await create_all(db, METADATA)
-    return ImageApp(db=db, clock=FakeClock(), files=FileStore(folder / "images"), config=ImageConfig(**config))
+    await create_all(db, METADATA, metadata)
+    return over(db, folder, FakeClock(), ImageConfig(**config))
+
+
+def over(db: Database, folder: Path, clock: Clock, config: ImageConfig, stores: Stores | None = None) -> ImageApp:
+    """The service over a database that is there, with an engine for its imports."""
+    engine = Engine(db, LocalBus(), clock)
+    app = manifest.build(db=db, clock=clock, operations=engine, state=folder, config=config)
+    if stores is not None:
+        app = msgspec.structs.replace(app, stores=stores)
+    for flow in manifest.FLOWS:
+        engine.add(flow, app)
+    return app
 
 
 class Service:
@@ -49,6 +66,7 @@ class Service:
 
     def __init__(self, app: ImageApp, folder: Path) -> None:
         self.app = app
+        self.state = folder
         self.folder = folder / "images"
         self.kernel = Kernel(Tokens())
         self.kernel.mount("image", API, app)
@@ -126,6 +144,17 @@ class Service:
         status, body, _ = await self.ask("GET", f"/v2/images?{query}", token=token)
         assert 200 == status, body
         return [image["name"] for image in body["images"]]
+
+    def over(self, stores: Stores) -> "Service":
+        """The same service with other stores."""
+        app = self.app
+        return Service(over(app.db, self.state, app.clock, app.config, stores), self.state)
+
+    async def settle(self) -> None:
+        """All imports have ended."""
+        assert isinstance(self.app.operations, Engine)
+        assert isinstance(self.app.clock, FakeClock)
+        await settle(self.app.operations, self.app.clock)
 
     def stored(self) -> list[str]:
         """All files in the store, whole or not."""

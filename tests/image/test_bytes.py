@@ -5,6 +5,7 @@ import hashlib
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -83,10 +84,11 @@ def test_an_aborted_upload_leaves_nothing(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         id = (await cloud.create())["id"]
         part = {"type": "http.request", "body": RAW, "more_body": True}
-        for messages, headers in (
+        cases: tuple[tuple[list[dict[str, Any]], dict[str, str]], ...] = (
             ([part, part, {"type": "http.disconnect"}], OCTETS),
             ([{**part, "more_body": False}], {**OCTETS, "content-length": "99999999"}),
-        ):
+        )
+        for messages, headers in cases:
             status, _, _ = await cloud.ask("PUT", f"/v2/images/{id}/file", messages=messages, headers=headers)
             assert 400 == status
             assert "queued" == (await cloud.show(id))["status"]
@@ -161,7 +163,7 @@ def test_an_image_deleted_during_its_upload_is_gone_with_its_bytes(tmp_path: Pat
         deleted = asyncio.Event()
 
         part = {"type": "http.request", "body": RAW, "more_body": True}
-        messages = [part, {**part, "more_body": False}]
+        messages: list[Any] = [part, {**part, "more_body": False}]
 
         class Slow(FileStore):
             """A store that begins a file only once the image is deleted."""
@@ -172,7 +174,8 @@ def test_an_image_deleted_during_its_upload_is_gone_with_its_bytes(tmp_path: Pat
                 await deleted.wait()
                 return incoming
 
-        cloud = Service(msgspec.structs.replace(cloud.app, files=Slow(cloud.folder)), tmp_path)
+        slow = msgspec.structs.replace(cloud.app.stores.all["file"], source=Slow(cloud.folder))
+        cloud = cloud.over(msgspec.structs.replace(cloud.app.stores, all={"file": slow}))
         upload = asyncio.create_task(cloud.ask("PUT", f"/v2/images/{id}/file", messages=messages, headers=OCTETS))
         await going_on.wait()
         assert "saving" == (await cloud.show(id))["status"]
@@ -273,7 +276,7 @@ def test_a_reader_goes_on_while_the_image_is_deleted(tmp_path: Path) -> None:
         await cloud.upload(id, os.urandom(3 << 20))
         name = cloud.stored()[0]
         got = 0
-        async for chunk in cloud.app.files.read(name, 0, 3 << 20):
+        async for chunk in cloud.app.stores.all["file"].source.read(name, 0, 3 << 20):
             if not got:
                 assert 204 == (await cloud.ask("DELETE", f"/v2/images/{id}"))[0]
             got += len(chunk)
@@ -313,8 +316,10 @@ def test_a_staged_image_is_imported(tmp_path: Path) -> None:
             await ImagePort(cloud.app).fetch(id, tmp_path / "copy")
         assert await sweep(cloud.app) is None
         download = {"method": {"name": "web-download", "uri": "http://x/"}}
-        assert 400 == (await cloud.ask("POST", f"/v2/images/{id}/import", download))[0]
+        assert 409 == (await cloud.ask("POST", f"/v2/images/{id}/import", download))[0]
         assert 202 == (await cloud.ask("POST", f"/v2/images/{id}/import", direct))[0]
+        assert "importing" == (await cloud.show(id))["status"]
+        await cloud.settle()
         assert ("active", len(RAW)) == ((await cloud.show(id))["status"], (await cloud.show(id))["size"])
         assert RAW == (await cloud.ask("GET", f"/v2/images/{id}/file"))[1]
         bad = (await cloud.create(disk_format="qcow2"))["id"]

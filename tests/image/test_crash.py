@@ -9,16 +9,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.image.harness import RAW, Service
+from tests.image.harness import RAW, Service, over
 
 from pileus.image.app import ImageApp
 from pileus.image.config import ImageConfig
-from pileus.image.drivers.file import FileStore
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import METADATA
 from pileus.image.store.images import image_find
 from pileus.kit.clock import FakeClock, SystemClock
 from pileus.kit.db import Database, create_all
+from pileus.kit.tables import metadata
 
 ID = "12345678-1234-1234-1234-123456789012"
 PLACES = (
@@ -41,8 +41,8 @@ asyncio.run(child(Path(sys.argv[1])))
 async def opened(folder: Path) -> ImageApp:
     db = await Database.open(folder / "db.sqlite")
     if not await _has_tables(db):
-        await create_all(db, METADATA)
-    return ImageApp(db=db, clock=SystemClock(), files=FileStore(folder / "images"), config=ImageConfig())
+        await create_all(db, METADATA, metadata)
+    return over(db, folder, SystemClock(), ImageConfig())
 
 
 async def _has_tables(db: Database) -> bool:

@@ -302,7 +302,7 @@ def the_switch_is_emptied(ward: Ward) -> Iterator[None]:
 
 @plants("image.file_missing", mended=False)
 def an_image_loses_its_file(ward: Ward) -> Iterator[None]:
-    ((file,),) = ward.sql("select file from images")
+    ((file,),) = ward.sql("select place from image_copies")
     whole = ward.state / "images" / str(file)
     shutil.move(whole, ward.state / "kept")
     yield

@@ -3,15 +3,18 @@
 import msgspec
 
 from pileus.image.config import ImageConfig
-from pileus.image.drivers.interface import ByteStore
+from pileus.image.drivers.interface import Stores, Web
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
+from pileus.kit.flow.operations import Operations
 
 
-class ImageApp(msgspec.Struct, frozen=True):
+class ImageApp(msgspec.Struct, frozen=True, kw_only=True):
     """The image service's collaborators."""
 
     db: Database
     clock: Clock
-    files: ByteStore
+    operations: Operations
+    stores: Stores
+    web: Web  # addresses that users name
     config: ImageConfig

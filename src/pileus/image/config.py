@@ -3,6 +3,29 @@
 import msgspec
 
 
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One store of image bytes."""
+
+    kind: str = "file"  # file; http is others' and only read
+    path: str = ""  # of a file store; inside the state directory unless absolute
+    description: str = ""
+    weight: int = 0  # the heaviest store that has an image is read first
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which addresses the service fetches for its users. Empty lists allow everything that is not denied."""
+
+    schemes: tuple[str, ...] = ("http", "https")
+    ports: tuple[int, ...] = (80, 443)
+    hosts: tuple[str, ...] = ()
+    denied_hosts: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()  # besides the public internet; a mirror on one's own network has to be named here
+    stall_s: float = 60.0  # nothing arrives for so long
+
+
+FILES = StoreConfig(path="images", description="Files of the controller")
+
+
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options of the image service."""
 
@@ -13,3 +36,10 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_limit: int = 25
     inspect: bool = True  # whether content must be what disk_format says
     upload_lease_s: float = 60.0  # an upload that shows no sign of life for so long has ended
+    stores: dict[str, StoreConfig] = msgspec.field(default_factory=lambda: {"file": FILES})
+    default_store: str = "file"
+    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    web: WebConfig = WebConfig()
+    show_locations: bool = False  # an owner sees and sets where the bytes of an image are
+    show_direct_url: bool = False
+    task_ttl_h: float = 48.0  # how long a task is shown after it has ended

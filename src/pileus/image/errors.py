@@ -86,7 +86,51 @@ class NothingStaged(Conflict):
 
 
 class WrongMethod(Invalid):
-    """Import method {method} is not offered here; glance-direct is."""
+    """Import method {method} is not offered here; these are: {offered}."""
+
+
+class NoSuchStore(Invalid):
+    """Store {store} is not one that images can be written to."""
+
+
+class NotInStore(NotFound):
+    """Image {image} is not in store {store}."""
+
+
+class LastCopy(Denied):
+    """Store {store} holds the only copy of image {image}: delete the image instead."""
+
+
+class AlreadyThere(Invalid):
+    """Image is already present at store '{store}'."""
+
+
+class NotForImport(Conflict):
+    """Image {image} has status {status}; import method {method} needs status {needed}."""
+
+
+class NotYourImport(Denied):
+    """Only the owner of image {image} may import its data."""
+
+
+class AddressRefused(Invalid):
+    """URI for {what} does not pass filtering: {url}: {why}."""
+
+
+class LocationsHidden(Denied):
+    """It's not allowed to add, replace or remove locations if locations are invisible."""
+
+
+class NotActiveYet(Conflict):
+    """Location can be added only while image {image} is queued; it has status {status}."""
+
+
+class NoSuchTask(NotFound):
+    """No task found with ID {task}."""
+
+
+class NoSuchLocation(Invalid):
+    """Invalid location number {place}: image {image} has {count}."""
 
 
 class NeedsFormats(Invalid):

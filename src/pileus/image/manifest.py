@@ -3,17 +3,30 @@
 from functools import partial
 from pathlib import Path
 
-from pileus.image.api import discovery, files, images, members, metadef_parts, metadefs, versions
+from pileus.image.api import (
+    discovery,
+    files,
+    images,
+    imports,
+    locations,
+    members,
+    metadef_parts,
+    metadefs,
+    versions,
+)
 from pileus.image.api.service import api
 from pileus.image.app import ImageApp
 from pileus.image.commands.seeding import ensure_image
 from pileus.image.config import ImageConfig
-from pileus.image.drivers import STORES
+from pileus.image.drivers import stores_of
+from pileus.image.drivers.http import HttpSource
+from pileus.image.flows.imports import IMPORT
 from pileus.image.flows.sweep import EVERY_S, sweep
 from pileus.image.port import ImagePort
 from pileus.image.tables import IMAGE
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
+from pileus.kit.flow.operations import Operations
 from pileus.kit.flow.standing import Standing
 
 NAME = "image"
@@ -21,9 +34,9 @@ MOUNT = "image"
 API = api
 METADATA = IMAGE
 MIGRATIONS = "pileus.image.migrations"
-FLOWS = ()
+FLOWS = (IMPORT,)
 CATALOG = ("image", "glance", "OpenStack Image", "")
-RESOURCES = (versions, images, files, members, metadefs, metadef_parts, discovery)
+RESOURCES = (versions, images, files, imports, locations, members, metadefs, metadef_parts, discovery)
 
 __all__ = [
     "API",
@@ -43,9 +56,19 @@ __all__ = [
 ]
 
 
-def build(*, db: Database, clock: Clock, state: Path, config: ImageConfig | None = None) -> ImageApp:
+def build(
+    *, db: Database, clock: Clock, operations: Operations, state: Path, config: ImageConfig | None = None
+) -> ImageApp:
     """The image service over an open database; bytes are in `state`/images."""
-    return ImageApp(db=db, clock=clock, files=STORES["file"](state / "images"), config=config or ImageConfig())
+    config = config or ImageConfig()
+    return ImageApp(
+        db=db,
+        clock=clock,
+        operations=operations,
+        stores=stores_of(config, state),
+        web=HttpSource(config.web),
+        config=config,
+    )
 
 
 def port(app: ImageApp) -> ImagePort:

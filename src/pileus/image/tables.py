@@ -24,7 +24,7 @@ IMAGES = sa.Table(
     sa.Column("min_ram", Integer, nullable=False),
     sa.Column("protected", Boolean, nullable=False),
     sa.Column("hidden", Boolean, nullable=False),
-    sa.Column("file", Name),
+    sa.Column("staged", Name),
     sa.Column("upload", Name),
     sa.Column("upload_until", Moment),
     sa.Column("created_at", Moment, nullable=False),
@@ -49,6 +49,40 @@ TAGS = sa.Table(
     sa.Column("tag", Name, primary_key=True),
     sa.Column("place", Integer, nullable=False),
     sa.Index("images_tagged", "tag"),
+)
+
+COPIES = sa.Table(
+    "image_copies",
+    IMAGE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("image", Id, sa.ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("store", Name, nullable=False),
+    sa.Column("place", Text, nullable=False),
+    sa.Column("about", Json, nullable=False),
+    sa.Column("whole", Boolean, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Index("image_copies_of", "image", "created_at"),
+    sa.UniqueConstraint("image", "store", "place"),
+)
+
+TASKS = sa.Table(
+    "image_tasks",
+    IMAGE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("type", Name, nullable=False),
+    sa.Column("status", Name, nullable=False),
+    sa.Column("owner", Id),
+    sa.Column("user", Id),
+    sa.Column("image", Id),
+    sa.Column("request_id", Name),
+    sa.Column("input", Json, nullable=False),
+    sa.Column("result", Json),
+    sa.Column("message", Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment),
+    sa.Index("image_tasks_by_age", "created_at", "id"),
+    sa.Index("image_tasks_of", "image"),
 )
 
 MEMBERS = sa.Table(

@@ -272,7 +272,13 @@ class _Wired:
     def image(self) -> list[Standing]:
         """Images are mounted."""
         frame, manifest = self._frame, self._manifests["image"]
-        app = manifest.build(db=frame.db, clock=frame.clock, state=frame.state.path, config=frame.settings.image)
+        app = manifest.build(
+            db=frame.db,
+            clock=frame.clock,
+            operations=frame.engine,
+            state=frame.state.path,
+            config=frame.settings.image,
+        )
         self._ports["image"] = manifest.port(app)
         _mount(frame, manifest, app)
         return list(manifest.standing(app))

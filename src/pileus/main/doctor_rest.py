@@ -6,8 +6,8 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pileus.image.store.images import files_in_use
-from pileus.image.tables import IMAGES
+from pileus.image.store.copies import places_in_use
+from pileus.image.tables import COPIES
 from pileus.kit.db import query
 from pileus.kit.flow.operation import Operation
 from pileus.kit.tables import operations
@@ -22,7 +22,10 @@ RUNNING = query(
     Operation,
 )
 ACTIVE_FILES = query(
-    sa.select(IMAGES.c.id, IMAGES.c.file).where(IMAGES.c.file.is_not(None)).order_by(IMAGES.c.id), tuple[str, str]
+    sa.select(COPIES.c.image, COPIES.c.store, COPIES.c.place)
+    .where(COPIES.c.whole)
+    .order_by(COPIES.c.image, COPIES.c.id),
+    tuple[str, str, str],
 )
 
 
@@ -77,22 +80,25 @@ async def images(patient: Patient) -> Sequence[Finding]:
     app = patient.image
     if app is None:
         return []
+    stores = app.stores.writable()
     # The files first: what comes into being in between is not even looked at.
-    there = set(await app.files.names())
+    there = {(store, name) for store, target in stores.items() for name in await target.names()}
     found = [
         Finding(
-            "image.file_missing", id, f"its file images/{file} is not there", "It was deleted by hand, or the disk failed.",
+            "image.file_missing", id, f"its file {file} is not in store {store}",
+            "It was deleted by hand, or the disk failed.",
             "Put the file back from a backup, or delete the image: servers cannot be made from it.",
         )
-        for id, file in await patient.db.all(ACTIVE_FILES) if not await app.files.exists(file)
+        for id, store, file in await patient.db.all(ACTIVE_FILES)
+        if store in stores and not await stores[store].exists(file)
     ]  # fmt: skip
-    used = await files_in_use(app)
+    used = await places_in_use(app)
     found += [
         Finding(
             "image.file_stranger", name, "is the file of no image", "An upload was cut short.", AGAIN,
-            partial(app.files.remove, name),
+            partial(stores[store].remove, name),
         )
-        for name in sorted(there - set(used))
+        for store, name in sorted(there) if name not in used
     ]  # fmt: skip
     return found
 

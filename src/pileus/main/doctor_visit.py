@@ -68,7 +68,7 @@ def patient(state: State, settings: Settings, db: Database, here: Machine, fabri
     clock, bus = SystemClock(), LocalBus()
     engine, hosts, events = Engine(db, bus, clock), Hosts(db, bus, clock), Events(db, bus, clock)
     own = machine.host_name(settings)
-    images = image.build(db=db, clock=clock, state=state.path, config=settings.image)
+    images = image.build(db=db, clock=clock, operations=engine, state=state.path, config=settings.image)
     rooms = placement.build(db=db, clock=clock)
     networks = network.build(
         db=db, clock=clock, bus=bus, hosts=hosts, events=events, config=settings.network,
@@ -82,6 +82,8 @@ def patient(state: State, settings: Settings, db: Database, here: Machine, fabri
     )  # fmt: skip
     for flow in compute.FLOWS:
         engine.add(flow, servers)
+    for flow in image.FLOWS:
+        engine.add(flow, images)
     has = settings.services
     return Patient(
         db=db, clock=clock, bus=bus, engine=engine, hosts=hosts, machine=here, own_host=own,

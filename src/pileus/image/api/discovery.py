@@ -1,10 +1,16 @@
 """What clients ask before they act: schemas, stores and ways to import."""
 
+from typing import Annotated
+
+from msgspec import UNSET, UnsetType
+
 from pileus.image.api.metadef_schemas import METADEF_SCHEMAS
 from pileus.image.api.schemas import SCHEMAS
-from pileus.image.api.service import ANYBODY, STORE, api
+from pileus.image.api.service import ANYBODY, api
 from pileus.image.app import ImageApp
-from pileus.kit.http import Call, Wire
+from pileus.image.drivers.interface import Store
+from pileus.kit.http import Call, F, Wire
+from pileus.kit.policy import Rule
 
 
 class ImportMethods(Wire):
@@ -16,7 +22,14 @@ class ImportMethods(Wire):
 class StoreView(Wire):
     id: str
     description: str
-    default: str
+    default: str | UnsetType = UNSET
+    read_only: Annotated[str | UnsetType, F("read-only")] = UNSET
+
+
+class StoreDetail(StoreView):
+    type: str = ""
+    weight: int = 0
+    properties: dict[str, object] = {}
 
 
 def _declare(name: str, schema: dict[str, object]) -> None:
@@ -35,10 +48,26 @@ for _name, _schema in {**SCHEMAS, **METADEF_SCHEMAS}.items():
 @api.get("/info/import", ANYBODY, key="import-methods")
 async def imports(call: Call[ImageApp]) -> ImportMethods:
     """Tell in which ways an image can be imported."""
-    return ImportMethods(description="Import methods available.", type="array", value=["glance-direct"])
+    return ImportMethods(
+        description="Import methods available.", type="array", value=list(call.app.config.import_methods)
+    )
 
 
 @api.get("/info/stores", ANYBODY, key="stores")
 async def stores(call: Call[ImageApp]) -> list[StoreView]:
     """Tell where images can be stored."""
-    return [StoreView(id=STORE, description="Files of the controller", default="true")]
+    return [StoreView(**_about(call.app, store)) for store in call.app.stores.all.values()]
+
+
+@api.get("/info/stores/detail", Rule("stores_info_detail", "admin or service"), key="stores")
+async def store_details(call: Call[ImageApp]) -> list[StoreDetail]:
+    """Tell administrators how images are stored."""
+    return [
+        StoreDetail(**_about(call.app, store), type=store.kind, weight=store.weight, properties={})
+        for store in call.app.stores.all.values()
+    ]
+
+
+def _about(app: ImageApp, store: Store) -> dict[str, str]:
+    marks = {"default": store.id == app.stores.default, "read_only": store.target is None}
+    return {"id": store.id, "description": store.description, **{name: "true" for name, on in marks.items() if on}}

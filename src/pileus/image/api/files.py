@@ -1,16 +1,14 @@
 """The bytes of images."""
 
-from typing import ClassVar
-
-from pileus.image import errors
 from pileus.image.api.service import MODIFY, api, image_find
 from pileus.image.app import ImageApp
 from pileus.image.commands import download as downloads
 from pileus.image.commands import upload as uploads
-from pileus.image.models.images import Image, Status
-from pileus.kit.http import Call, Reply, Stream, Wire
+from pileus.image.models.images import Image
+from pileus.kit.http import Call, Reply, Stream
 from pileus.kit.policy import PROJECT_MEMBER, Rule
 
+TO_STORE = "x-image-meta-store"
 OCTETS = "application/octet-stream"
 DOWNLOAD = Rule(
     "download_image",
@@ -28,7 +26,7 @@ DOWNLOAD = Rule(
 )
 async def upload(call: Call[ImageApp], image: Image, body: Stream) -> None:
     """Upload an image's data."""
-    await uploads.upload(call.app, image, aiter(body), body.length)
+    await uploads.upload(call.app, image, aiter(body), body.length, call.headers.get(TO_STORE))
 
 
 @api.put("/images/{image_id}/stage", MODIFY, find=image_find, content=(OCTETS,), status=204)
@@ -37,35 +35,11 @@ async def stage(call: Call[ImageApp], image: Image, body: Stream) -> None:
     await uploads.stage(call.app, image, aiter(body), body.length)
 
 
-class ImportMethod(Wire):
-    """How to import."""
-
-    __loose__: ClassVar[bool] = True
-    name: str
-
-
-class Import(Wire):
-    """An import; there is one store, so which stores is no question."""
-
-    method: ImportMethod
-    stores: list[str] | None = None
-    all_stores: bool | None = None
-    all_stores_must_succeed: bool | None = None
-
-
-@api.post("/images/{image_id}/import", MODIFY, find=image_find, status=202)
-async def import_(call: Call[ImageApp], image: Image, body: Import) -> None:
-    """Import an image from what was staged."""
-    if body.method.name != "glance-direct":
-        raise errors.WrongMethod(method=body.method.name)
-    await uploads.import_staged(call.app, image)
-
-
 @api.get("/images/{image_id}/file", DOWNLOAD, find=image_find)
 async def download(call: Call[ImageApp], image: Image) -> Reply:
     """Download an image's data."""
     downloads.check_download(call.caller, image)
-    if image.file is None or image.size is None or image.status is Status.UPLOADING:
+    if not image.copies or image.size is None:
         return Reply(204)
     part = downloads.part_of(image.size, call.headers.get("range"))
     headers = {

@@ -7,12 +7,12 @@ from msgspec import UNSET, UnsetType
 
 from pileus.image import errors
 from pileus.image.api.query import filters_of
-from pileus.image.api.service import MODIFY, STORE, api, image_find, moment, target
+from pileus.image.api.service import MODIFY, api, image_find, moment, target
 from pileus.image.app import ImageApp
+from pileus.image.commands import copies, listing
 from pileus.image.commands import images as commands
-from pileus.image.commands import listing
 from pileus.image.models import patch as patches
-from pileus.image.models.images import HASH, Change, Image, Status
+from pileus.image.models.images import HASH, Change, Image, stores_of
 from pileus.kit.http import Call, F, Page, Wire
 from pileus.kit.policy import PROJECT_MEMBER, PROJECT_READER, Rule
 
@@ -25,7 +25,10 @@ SEE = (
 PUBLICIZE = Rule("publicize_image", "admin")
 COMMUNITIZE = Rule("communitize_image", PROJECT_MEMBER)
 ADD = Rule("add_image", "admin or member[own-project & project=owner]")
-api.declare(PUBLICIZE, COMMUNITIZE)
+SEE_LOCATIONS = Rule("get_image_location", PROJECT_READER)
+SET_LOCATION = Rule("set_image_location", PROJECT_MEMBER)
+DELETE_LOCATION = Rule("delete_image_location", "admin")
+api.declare(PUBLICIZE, COMMUNITIZE, SEE_LOCATIONS, SET_LOCATION, DELETE_LOCATION)
 
 ImageId = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
@@ -48,6 +51,13 @@ class ImageCreate(Wire):
     os_hidden: bool | UnsetType = UNSET
     tags: list[str] = []
     properties: dict[str, object] = {}
+
+
+class LocationView(Wire):
+    """Where the bytes of an image are."""
+
+    url: str
+    metadata: dict[str, object]
 
 
 class ImageView(Wire):
@@ -77,10 +87,20 @@ class ImageView(Wire):
     file: str
     schema: str
     stores: str | UnsetType
+    direct_url: str | UnsetType
+    locations: list[LocationView] | UnsetType
     properties: dict[str, str]
 
 
-def view(image: Image) -> ImageView:
+def view(call: Call[ImageApp], image: Image) -> ImageView:
+    """The image as the caller is shown it; where its bytes are only if the operator and the policy let him see that."""
+    config = call.app.config
+    shown: list[LocationView] = []
+    if (config.show_locations or config.show_direct_url) and call.allows(SEE_LOCATIONS.name, image.policy_target()):
+        shown = [
+            LocationView(url=copies.url_of(call.app, image, place), metadata={**copy.about, "store": copy.store})
+            for place, copy in enumerate(image.copies)
+        ]
     here = f"/v2/images/{image.id}"
     return ImageView(
         id=image.id,
@@ -105,7 +125,9 @@ def view(image: Image) -> ImageView:
         self_link=here,
         file=f"{here}/file",
         schema="/v2/schemas/image",
-        stores=STORE if image.file is not None and image.status is not Status.UPLOADING else UNSET,
+        stores=",".join(stores_of(image)) if image.copies else UNSET,
+        direct_url=shown[0].url if shown and config.show_direct_url else UNSET,
+        locations=shown if config.show_locations else UNSET,
         properties=dict(image.properties),
     )
 
@@ -116,7 +138,7 @@ async def index(call: Call[ImageApp], page: Page) -> list[ImageView]:
     if page.limit is None:
         page.limit = call.app.config.default_limit
     wanted = filters_of(call.query)
-    return [view(image) for image in await listing.image_list(call.app, call.caller, wanted, page)]
+    return [view(call, image) for image in await listing.image_list(call.app, call.caller, wanted, page)]
 
 
 @api.post("/images", ADD, late=True)
@@ -137,9 +159,11 @@ async def create(call: Call[ImageApp], body: ImageCreate) -> ImageView:
     check_visibility(call, columns.get("visibility"), owner)
     id = body.id if isinstance(body.id, str) else None
     image = await commands.create_image(call.app, id, columns, body.properties, body.tags)
-    call.reply_headers["OpenStack-image-import-methods"] = "glance-direct"
+    call.reply_headers["OpenStack-image-import-methods"] = ",".join(call.app.config.import_methods)
+    if len(call.app.stores.all) > 1:
+        call.reply_headers["OpenStack-image-store-ids"] = ",".join(call.app.stores.all)
     call.reply_headers["Location"] = call.url(f"/v2/images/{image.id}")
-    return view(image)
+    return view(call, image)
 
 
 def check_visibility(call: Call[ImageApp], wanted: object, owner: str | None) -> None:
@@ -152,7 +176,7 @@ def check_visibility(call: Call[ImageApp], wanted: object, owner: str | None) ->
 @api.get("/images/{image_id}", Rule("get_image", SEE), find=image_find)
 async def show(call: Call[ImageApp], image: Image) -> ImageView:
     """Show an image."""
-    return view(image)
+    return view(call, image)
 
 
 @api.patch("/images/{image_id}", MODIFY, find=image_find, content=(PATCH_2_1, PATCH_2_0))
@@ -163,21 +187,67 @@ async def update(call: Call[ImageApp], image: Image, body: bytes) -> ImageView:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as bad:
         raise errors.WrongValue(why=f"The request body is not valid JSON: {str(bad)[:100]}.") from bad
     old_style = call.headers.get("content-type", "").startswith(PATCH_2_0)
-    change, given = patches.applied(image, patches.read(decoded, old_style=old_style))
+    operations = patches.read(decoded, old_style=old_style)
+    for one in operations:
+        if one.name == "locations":
+            await _relocate(call, image, one)
+            image = await commands.image_get(call.app, image.id)
+    change, given = patches.applied(image, [one for one in operations if one.name != "locations"])
     columns = commands.checked_columns(given)
     if columns.get("owner", image.owner) != image.owner and not call.caller.admin:
         raise errors.NotYourOwner(image=image.id)
     if columns.get("visibility", image.visibility) != image.visibility:
         check_visibility(call, columns["visibility"], image.owner)
     change = msgspec.structs.replace(change, columns=columns)
-    return view(await commands.change_image(call.app, image, change))
+    return view(call, await commands.change_image(call.app, image, change))
+
+
+async def _relocate(call: Call[ImageApp], image: Image, one: patches.Operation) -> None:
+    """One step of a patch has been made of where the image's bytes are."""
+    if not call.app.config.show_locations:
+        raise errors.LocationsHidden
+    match one.verb:
+        case "remove":
+            call.require(DELETE_LOCATION.name, image.policy_target())
+            await copies.remove_location(call.app, image, int(one.rest) if one.rest.isdigit() else -1)
+        case "add":
+            call.require(SET_LOCATION.name, image.policy_target())
+            await copies.add_location(call.app, image, _location(one.value))
+        case _:
+            call.require(SET_LOCATION.name, image.policy_target())
+            if image.copies and one.value == []:
+                call.require(DELETE_LOCATION.name, image.policy_target())
+                for place in reversed(range(len(image.copies))):
+                    await copies.remove_location(call.app, await commands.image_get(call.app, image.id), place)
+            elif isinstance(one.value, list) and len(one.value) == 1:
+                await copies.add_location(call.app, image, _location(one.value[0]))
+            else:
+                raise errors.WrongValue(why="Locations can be replaced by one of a queued image, or by none.")
+
+
+def _location(value: object) -> copies.Location:
+    try:
+        given = msgspec.convert(value, _Location)
+    except msgspec.ValidationError as bad:
+        raise errors.WrongValue(why=f"Invalid location: {bad}.") from bad
+    said = given.validation_data
+    return copies.Location(
+        url=given.url, about=given.metadata, checksum=said.get("checksum"), hash_value=said.get("os_hash_value")
+    )
+
+
+class _Location(msgspec.Struct, frozen=True):
+    """A location in a patch."""
+
+    url: str
+    metadata: dict[str, object] = {}
+    validation_data: dict[str, str] = {}
 
 
 @api.delete("/images/{image_id}", Rule("delete_image", PROJECT_MEMBER), find=image_find)
 async def delete(call: Call[ImageApp], image: Image) -> None:
     """Delete an image."""
-    for file in await commands.delete_image(call.app, image.id):
-        await call.app.files.remove(file)
+    await commands.delete_image(call.app, image.id)
 
 
 @api.post("/images/{image_id}/actions/deactivate", Rule("deactivate", PROJECT_MEMBER), find=image_find, status=204)

@@ -12,8 +12,6 @@ from pileus.kit.policy import ANY, Rule
 
 api = Api("image", Pages(), prefixes=("/v2",))
 
-STORE = "file"  # the one place where images are kept
-
 MODIFY = Rule("modify_image", "admin or project member")
 # Schemas and the like are for everybody with a token. The service's own rule for that is called `default`, which other
 # services use for something else; so it is not declared under that name.

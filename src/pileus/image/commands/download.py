@@ -11,10 +11,14 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.models.images import Head, Image, Status
+from pileus.image.drivers.interface import Unreadable
+from pileus.image.flows.intake import bytes_of, readable
+from pileus.image.models.images import Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
+from pileus.kit.observe.log import log_of
 
+log = log_of(__name__)
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)-(\d*)")
 
 
@@ -60,11 +64,12 @@ def check_download(caller: Caller, image: Image) -> None:
         raise errors.Deactivated
 
 
-async def open_image(app: ImageApp, image: Head, part: Part) -> AsyncIterator[bytes]:
+async def open_image(app: ImageApp, image: Image, part: Part) -> AsyncIterator[bytes]:
     """The bytes of the part, chunk by chunk; raises BytesMissing before an answer has begun."""
-    if image.file is None or not await app.files.exists(image.file):
-        raise errors.BytesMissing(image=image.id)
-    return app.files.read(image.file, part.start, part.length)
+    for copy in readable(app, image.copies):
+        if await app.stores.all[copy.store].source.exists(copy.place):
+            return bytes_of(app, image.copies, part.start, part.length)
+    raise errors.BytesMissing(image=image.id)
 
 
 class Damaged(Exception):
@@ -73,18 +78,32 @@ class Damaged(Exception):
 
 async def fetch(app: ImageApp, image_id: str, destination: Path) -> None:
     """The image's bytes are in `destination`, verified; else this raises and nothing is there."""
-    image = await store.head_find(app, image_id)
-    if image is None or image.file is None or image.status is Status.UPLOADING:
+    image = await store.image_find(app, image_id)
+    if image is None or not image.copies:
         raise errors.NoSuchImage(image=image_id)
     part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}")
     try:
-        await app.files.copy(image.file, part)
-        digest = await asyncio.to_thread(_sha512, part)
-        if digest != image.hash_value:
-            raise Damaged(f"image {image_id}: its sha512 should be {image.hash_value} and is {digest}")
+        await _fetch(app, image, part)
         part.replace(destination)
     finally:
         part.unlink(missing_ok=True)
+
+
+async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
+    """The file is the image's bytes, from the first copy that gives them; raises Damaged."""
+    why = "no store there is has it"
+    for copy in readable(app, image.copies):
+        try:
+            await app.stores.all[copy.store].source.copy(copy.place, part)
+        except Unreadable as failed:
+            why = f"store {copy.store}: {failed}"
+            continue
+        digest = await asyncio.to_thread(_sha512, part)
+        if image.hash_value in {digest, None}:
+            return
+        why = f"in store {copy.store} its sha512 should be {image.hash_value} and is {digest}"
+        log.error("image damaged", image=image.id, store=copy.store)
+    raise Damaged(f"image {image.id}: {why}")
 
 
 def _sha512(path: Path) -> str:

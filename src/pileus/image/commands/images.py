@@ -119,17 +119,20 @@ async def change_image(app: ImageApp, image: Image, change: Change) -> Image:
         return await image_get(app, image.id)
 
 
-async def delete_image(app: ImageApp, id: str) -> list[str]:
-    """The image is gone; returns the files that are nobody's now, to be removed once that is committed."""
+async def delete_image(app: ImageApp, id: str) -> None:
+    """The image is gone, its bytes too."""
     async with app.db.transaction():
-        head = await store.head_find(app, id)
-        if head is None:
-            raise errors.NoSuchImage(image=id)
-        if head.protected:
+        image = await image_get(app, id)
+        if image.protected:
             raise errors.Protected(image=id)
         await store.image_delete(app, id)
-        # A file that is still being written is the upload's own to drop: it finds its image gone.
-        return [head.file] if head.file is not None else []
+    # A file that is still being written is the upload's own to drop: it finds its image gone.
+    for copy in image.copies:
+        target = app.stores.writable().get(copy.store)
+        if target is not None:
+            await target.remove(copy.place)
+    if image.staged is not None:
+        await app.stores.staging.remove(image.staged)
 
 
 async def deactivate_image(app: ImageApp, image: Image) -> None:

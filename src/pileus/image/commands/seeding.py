@@ -58,9 +58,7 @@ async def remove_image(app: ImageApp, id: str) -> None:
         if await store.head_find(app, id) is None:
             return
         await store.image_update(app, id, {"protected": False})
-        files = await delete_image(app, id)
-    for file in files:
-        await app.files.remove(file)
+    await delete_image(app, id)
 
 
 def _sha512(path: Path) -> str:

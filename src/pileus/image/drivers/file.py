@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import IO
 
-from pileus.image.drivers.interface import Incoming, StoreIsFull
+from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.run import run
 
@@ -55,6 +55,13 @@ class IncomingFile:
         self._part.unlink(missing_ok=True)
 
 
+def _read(file: IO[bytes], size: int) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as failed:  # a disk that fails; another store may have the bytes
+        raise Unreadable(failed.strerror) from failed
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -73,19 +80,23 @@ class FileStore:
     async def create(self, name: str) -> Incoming:
         """A new file in `incoming/`."""
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self.remove(name)
         part = self._incoming / name
         return IncomingFile(part, self._folder / name, await asyncio.to_thread(open, part, "xb", CHUNK))
 
-    async def read(self, name: str, start: int, length: int) -> AsyncIterator[bytes]:
+    async def read(self, name: str, start: int, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start`, read in a thread so that a client that left is noticed between chunks."""
-        file = await asyncio.to_thread(open, self._folder / name, "rb", 0)
         try:
+            file = await asyncio.to_thread(open, self._folder / name, "rb", 0)
+        except FileNotFoundError as absent:
+            raise Unreadable(f"there is no file {name}") from absent
+        try:
+            left = max(os.fstat(file.fileno()).st_size - start, 0) if length is None else length
             file.seek(start)
-            left = length
             while left > 0:
-                chunk = await asyncio.to_thread(file.read, min(CHUNK, left))
+                chunk = await asyncio.to_thread(_read, file, min(CHUNK, left))
                 if not chunk:
-                    raise OSError(errno.EIO, f"{name} is shorter than it should be")
+                    raise Unreadable(f"{name} is shorter than it should be")
                 left -= len(chunk)
                 yield chunk
         finally:
@@ -95,7 +106,7 @@ class FileStore:
         """The bytes are in `destination`."""
         source = self._folder / name
         if not source.exists():
-            raise FileNotFoundError(errno.ENOENT, "no such image file", name)
+            raise Unreadable(f"there is no file {name}")
         if shutil.which("cp"):
             # A child process: it knows reflinks and sparse files, and holds no lock of this one.
             argv = ["cp", "--reflink=auto", "--sparse=auto", "--", str(source), str(destination)]
@@ -106,6 +117,10 @@ class FileStore:
     async def exists(self, name: str) -> bool:
         """Whether the file is there."""
         return (self._folder / name).exists()
+
+    def url(self, name: str) -> str:
+        """A file's address."""
+        return (self._folder / name).absolute().as_uri()
 
     async def remove(self, name: str) -> None:
         """The file is gone."""

@@ -1,16 +1,22 @@
 """What a store of image bytes promises.
 
 Files are written once, under a name nobody else uses, and never changed; so a reader may go on while an image is deleted,
-and two uploads can never mix.
+and two uploads can never mix. A store that others keep is only read: there a name is an address.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import msgspec
 
 
 class StoreIsFull(Exception):
     """There is no room for more bytes."""
+
+
+class Unreadable(Exception):
+    """The store cannot give the bytes: they are not there, or cannot be had now."""
 
 
 class Incoming(Protocol):
@@ -29,23 +35,40 @@ class Incoming(Protocol):
         ...
 
 
-class ByteStore(Protocol):
-    """A store of image bytes."""
+class ByteSource(Protocol):
+    """Bytes that can be read."""
 
-    async def create(self, name: str) -> Incoming:
-        """A new file that nobody sees until it is kept."""
-        ...
-
-    def read(self, name: str, start: int, length: int) -> AsyncIterator[bytes]:
-        """The bytes from `start`, chunk by chunk; raises FileNotFoundError."""
+    def read(self, name: str, start: int, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start`, chunk by chunk, exactly `length` unless that is None; raises Unreadable."""
         ...
 
     async def copy(self, name: str, destination: Path) -> None:
-        """The bytes are in `destination`, sharing blocks where the file system can; raises FileNotFoundError."""
+        """The bytes are in `destination`, sharing blocks where the file system can; raises Unreadable."""
         ...
 
     async def exists(self, name: str) -> bool:
-        """Whether a kept file has this name."""
+        """Whether the bytes can be had."""
+        ...
+
+    def url(self, name: str) -> str:
+        """The location, as clients are shown it."""
+        ...
+
+
+class Web(ByteSource, Protocol):
+    """Addresses as files."""
+
+    async def size(self, name: str) -> int:
+        """How many bytes there are; raises Unreadable, also if the server does not tell."""
+        ...
+
+
+@runtime_checkable
+class ByteStore(ByteSource, Protocol):
+    """A store of image bytes."""
+
+    async def create(self, name: str) -> Incoming:
+        """A new file that nobody sees until it is kept; what an earlier try left under the name is gone."""
         ...
 
     async def remove(self, name: str) -> None:
@@ -55,3 +78,40 @@ class ByteStore(Protocol):
     async def names(self) -> Collection[str]:
         """The names of all files, those being written too."""
         ...
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True):
+    """One store, as the operator set it up."""
+
+    id: str
+    kind: str
+    description: str
+    weight: int
+    source: ByteSource
+
+    @property
+    def target(self) -> ByteStore | None:
+        """The store as one that can be written; None where it is only read."""
+        return self.source if isinstance(self.source, ByteStore) else None
+
+
+class Stores(msgspec.Struct, frozen=True, kw_only=True):
+    """All stores, and where bytes wait for their import."""
+
+    all: Mapping[str, Store]
+    default: str
+    staging: ByteStore
+
+    def find(self, id: str) -> Store | None:
+        """The store with this name."""
+        return self.all.get(id)
+
+    def writable(self) -> dict[str, ByteStore]:
+        """The stores that can be written, the default one first."""
+        ids = sorted(self.all, key=lambda id: (id != self.default, id))
+        return {id: target for id in ids if (target := self.all[id].target) is not None}
+
+    def weight(self, id: str) -> int:
+        """How gladly the store is read; one that is not there any more, not at all."""
+        store = self.all.get(id)
+        return store.weight if store is not None else -(1 << 31)

@@ -6,20 +6,25 @@ without a row is always rubbish: of a crash, or of an upload whose image was del
 
 from pileus.image.app import ImageApp
 from pileus.image.store import images as store
+from pileus.image.store.copies import places_in_use
+from pileus.image.store.tasks import tasks_forget
 
 EVERY_S = 60.0
 
 
 async def sweep(app: ImageApp) -> str | None:
-    """Nothing is left of uploads that ended without a word, nor of deleted images; tells what was done."""
+    """Nothing is left of uploads that ended without a word, nor of deleted images and old tasks; tells what was done."""
+    stores = [*app.stores.writable().values(), app.stores.staging]
     # The files are listed before the rows: one that comes into being in between is not even looked at.
-    files = set(await app.files.names())
+    files = [(one, set(await one.names())) for one in stores]
     stale = await store.uploads_stale(app)
     for head in stale:
         if head.upload is not None:
             await store.upload_fail(app, head.id, head.upload)
-    orphans = files - await store.files_in_use(app)
-    for name in sorted(orphans):
-        await app.files.remove(name)
-    done = [f"{len(stale)} uploads ended"] * bool(stale) + [f"{len(orphans)} files removed"] * bool(orphans)
-    return ", ".join(done) or None
+    in_use = await places_in_use(app)
+    orphans = [(one, name) for one, names in files for name in sorted(names - in_use)]
+    for one, name in orphans:
+        await one.remove(name)
+    old = await tasks_forget(app)
+    counts = ((len(stale), "uploads ended"), (len(orphans), "files removed"), (old, "tasks forgotten"))
+    return ", ".join(f"{count} {what}" for count, what in counts if count) or None

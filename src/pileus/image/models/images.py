@@ -19,6 +19,7 @@ class Status(enum.StrEnum):
     QUEUED = "queued"
     SAVING = "saving"
     UPLOADING = "uploading"  # its bytes are being staged, or are there and wait for the import
+    IMPORTING = "importing"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
 
@@ -50,15 +51,29 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     min_ram: int
     protected: bool
     hidden: bool
-    file: str | None  # its name in the store
+    staged: str | None  # the file where its bytes wait for the import
     upload: str | None  # the upload under way
     upload_until: dt.datetime | None  # when that has ended without a word, unless it shows life
     created_at: dt.datetime
     updated_at: dt.datetime
 
 
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of an image in one store: a location."""
+
+    id: str
+    image: str
+    store: str
+    place: str  # the file's name in the store; an address, in one that others keep
+    about: Mapping[str, object]  # what its owner notes on it
+    whole: bool  # all of its bytes are there; one that is still being written is not shown
+    created_at: dt.datetime
+
+
 class Image(Head, frozen=True, kw_only=True):
-    """An image with its properties and tags, as one caller finds it."""
+    """An image with its copies, properties and tags, as one caller finds it."""
+
+    copies: tuple[Copy, ...] = ()  # whole ones, the oldest first
 
     properties: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
@@ -100,6 +115,11 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_at: dt.datetime
     updated_at: dt.datetime
+
+
+def stores_of(image: Image) -> tuple[str, ...]:
+    """Where the image's bytes are, each store once."""
+    return tuple(dict.fromkeys(copy.store for copy in image.copies))
 
 
 def sees(caller: Caller, image: Image) -> bool:

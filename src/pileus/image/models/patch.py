@@ -34,6 +34,7 @@ class Operation(msgspec.Struct, frozen=True):
     verb: str  # add, replace, remove
     name: str
     value: object = None
+    rest: str = ""  # what of the attribute, where it is a list
 
 
 def read(steps: object, *, old_style: bool) -> list[Operation]:
@@ -57,7 +58,8 @@ def _operation(step: object, *, old_style: bool) -> Operation:
             raise errors.WrongValue(why=f"Operations must be one of add, replace, remove, not {verb!r}.")
     if verb != "remove" and "value" not in step:
         raise errors.WrongValue(why=f'Operation "{verb}" requires a member named "value".')
-    return Operation(verb, _name(path), step.get("value"))
+    name = _name(path)
+    return Operation(verb, name, step.get("value"), str(path)[1:].partition("/")[2])
 
 
 def _name(path: object) -> str:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from pileus.image.app import ImageApp
-from pileus.image.models.images import Findings, Head, Image
+from pileus.image.models.images import Copy, Findings, Head, Image
+from pileus.image.store.copies import copies_of
 from pileus.image.store.listing import LISTING, NEWEST_FIRST
 from pileus.image.tables import IMAGES, MEMBERS, PROPERTIES, TAGS
 from pileus.kit.db import command, query, scalar
@@ -60,6 +61,11 @@ UPDATE = command(sa.update(IMAGES).where(_HERE))
 DELETE = command(sa.delete(IMAGES).where(_HERE))
 PROPERTIES_CLEAR = command(sa.delete(PROPERTIES).where(PROPERTIES.c.image == bindparam("at")))
 PROPERTY_ADD = command(sa.insert(PROPERTIES))
+PROPERTY_CHANGE = command(
+    sa.update(PROPERTIES)
+    .where(PROPERTIES.c.image == bindparam("at"), PROPERTIES.c.name == bindparam("called"))
+    .values(value=bindparam("becomes"))
+)
 TAGS_CLEAR = command(sa.delete(TAGS).where(TAGS.c.image == bindparam("at")))
 TAG_ADD = command(sa.insert(TAGS))
 
@@ -81,7 +87,7 @@ UPLOAD_END = command(
     .where(_HERE, _I.upload == bindparam("token"))
     .values(
         status=bindparam("becomes"),
-        file=bindparam("token"),
+        staged=bindparam("staging"),
         upload=None,
         upload_until=None,
         size=bindparam("bytes"),
@@ -97,14 +103,44 @@ UPLOAD_FAIL = command(
     .values(status="queued", upload=None, upload_until=None, updated_at=bindparam("now"))
 )
 UPLOADS_STALE = query(sa.select(IMAGES).where(_I.upload.is_not(None), _I.upload_until < bindparam("now")), Head)
-FILES_IN_USE = scalar(
-    sa.union_all(sa.select(_I.file).where(_I.file.is_not(None)), sa.select(_I.upload).where(_I.upload.is_not(None))),
-    str,
-)
-IMPORT = command(
+IMPORT_BEGIN = command(
     sa.update(IMAGES)
-    .where(_HERE, _I.status == "uploading", _I.file.is_not(None))
-    .values(status="active", updated_at=bindparam("now"))
+    .where(_HERE, _I.status == bindparam("was"), _I.upload.is_(None))
+    .values(status="importing", updated_at=bindparam("now"))
+)
+STAGED = command(
+    sa.update(IMAGES)
+    .where(_HERE, _I.status == "importing")
+    .values(
+        staged=bindparam("file"),
+        size=bindparam("bytes"),
+        virtual_size=bindparam("virtual"),
+        checksum=bindparam("md5"),
+        hash_value=bindparam("sha"),
+        updated_at=bindparam("now"),
+    )
+)
+IMPORT_END = command(
+    sa.update(IMAGES)
+    .where(_HERE, _I.status == "importing")
+    .values(status=bindparam("becomes"), staged=None, updated_at=bindparam("now"))
+)
+LOCATION_TAKEN = command(
+    sa.update(IMAGES)
+    .where(_HERE, _I.status == "queued")
+    .values(
+        status="active",
+        size=bindparam("bytes"),
+        checksum=bindparam("md5"),
+        hash_value=bindparam("sha"),
+        updated_at=bindparam("now"),
+    )
+)
+EMPTIED = command(sa.update(IMAGES).where(_HERE).values(status="queued", updated_at=bindparam("now")))
+WIPE = command(
+    sa.update(IMAGES)
+    .where(_HERE, _I.status == "queued")
+    .values(size=None, virtual_size=None, checksum=None, hash_value=None)
 )
 STATUS = command(
     sa.update(IMAGES)
@@ -152,6 +188,9 @@ async def _filled(app: ImageApp, heads: Sequence[Head], member: str | None = Non
     ids = [head.id for head in heads]
     properties: dict[str, dict[str, str]] = {id: {} for id in ids}
     tags: dict[str, list[str]] = {id: [] for id in ids}
+    copies: dict[str, list[Copy]] = {id: [] for id in ids}
+    for copy in await copies_of(app, ids):
+        copies[copy.image].append(copy)
     for one in await app.db.all(PROPERTIES_OF, images=ids):
         properties[one.image][one.name] = one.value
     for tag in await app.db.all(TAGS_OF, images=ids):
@@ -161,6 +200,7 @@ async def _filled(app: ImageApp, heads: Sequence[Head], member: str | None = Non
             **{name: getattr(head, name) for name in Head.__struct_fields__},
             properties=properties[head.id],
             tags=tuple(tags[head.id]),
+            copies=tuple(copies[head.id]),
             member_id=member,
         )
         for head in heads
@@ -175,6 +215,13 @@ async def image_create(app: ImageApp, columns: Mapping[str, object]) -> None:
 async def image_update(app: ImageApp, id: str, columns: Mapping[str, object]) -> bool:
     """Whether there is such an image; it has these columns now."""
     return await app.db.run(UPDATE, at=id, updated_at=app.clock.now(), **columns) == 1
+
+
+async def properties_note(app: ImageApp, id: str, properties: Mapping[str, str]) -> None:
+    """The image has these properties among others."""
+    for name, value in properties.items():
+        if await app.db.run(PROPERTY_CHANGE, at=id, called=name, becomes=value) == 0:
+            await app.db.run(PROPERTY_ADD, image=id, name=name, value=value)
 
 
 async def properties_set(app: ImageApp, id: str, properties: Mapping[str, str]) -> None:
@@ -209,13 +256,14 @@ async def upload_lives(app: ImageApp, id: str, token: str) -> bool:
 
 
 async def upload_end(app: ImageApp, id: str, token: str, found: Findings, becomes: str) -> bool:
-    """Whether the upload still was the image's own; its file is the upload's and its status says so."""
+    """Whether the upload still was the image's own; its status says what became of it, and its row where it is staged."""
     return (
         await app.db.run(
             UPLOAD_END,
             at=id,
             token=token,
             becomes=becomes,
+            staging=token if becomes == "uploading" else None,
             bytes=found.size,
             virtual=found.virtual_size,
             md5=found.checksum,
@@ -236,16 +284,41 @@ async def uploads_stale(app: ImageApp) -> list[Head]:
     return await app.db.all(UPLOADS_STALE, now=app.clock.now())
 
 
-async def files_in_use(app: ImageApp) -> set[str]:
-    """The files that images have or that are being written."""
-    return set(await app.db.all(FILES_IN_USE))
-
-
 async def status_change(app: ImageApp, id: str, was: str, becomes: str) -> bool:
     """Whether the image had the one status; it has the other now."""
     return await app.db.run(STATUS, at=id, was=was, becomes=becomes, now=app.clock.now()) == 1
 
 
-async def import_end(app: ImageApp, id: str) -> bool:
-    """Whether the image's bytes were staged; it is active."""
-    return await app.db.run(IMPORT, at=id, now=app.clock.now()) == 1
+async def location_taken(app: ImageApp, id: str, size: int, checksum: str | None, hash_value: str | None) -> bool:
+    """Whether the image waited for its bytes; it is active, and others keep so many of them."""
+    about = {"bytes": size, "md5": checksum, "sha": hash_value}
+    return await app.db.run(LOCATION_TAKEN, at=id, now=app.clock.now(), **about) == 1
+
+
+async def emptied(app: ImageApp, id: str) -> None:
+    """The image waits for bytes."""
+    await app.db.run(EMPTIED, at=id, now=app.clock.now())
+    await app.db.run(WIPE, at=id)
+
+
+async def import_begin(app: ImageApp, id: str, was: str) -> bool:
+    """Whether the image had that status, and nobody uploads to it; it is being imported."""
+    return await app.db.run(IMPORT_BEGIN, at=id, was=was, now=app.clock.now()) == 1
+
+
+async def staged_set(app: ImageApp, id: str, file: str | None, found: Findings | None) -> bool:
+    """Whether the image is being imported; its bytes wait in this file and are these."""
+    about = {
+        "bytes": found.size if found else None,
+        "virtual": found.virtual_size if found else None,
+        "md5": found.checksum if found else None,
+        "sha": found.hash_value if found else None,
+    }
+    return await app.db.run(STAGED, at=id, file=file, now=app.clock.now(), **about) == 1
+
+
+async def import_end(app: ImageApp, id: str, becomes: str) -> bool:
+    """Whether the image was being imported; it has this status now, and no file waits."""
+    ended = await app.db.run(IMPORT_END, at=id, becomes=becomes, now=app.clock.now()) == 1
+    await app.db.run(WIPE, at=id)
+    return ended

@@ -1,0 +1,101 @@
+"""Asking for an import: whether it can be, and then the operation and the task that shows it, in one transaction."""
+
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.image import errors
+from pileus.image.app import ImageApp
+from pileus.image.drivers.web import NotAllowed, target_of
+from pileus.image.flows.imports import IMPORT, subject_of
+from pileus.image.models.images import Head, Image, Status, stores_of
+from pileus.image.models.imports import Import, Method, TaskStatus, progress
+from pileus.image.store import images as store
+from pileus.image.store import tasks
+from pileus.kit.auth import Caller
+from pileus.kit.observe.log import request_id
+
+NEEDED = {Method.DIRECT: Status.UPLOADING, Method.WEB: Status.QUEUED, Method.COPY: Status.ACTIVE}
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """An import as it was asked for."""
+
+    method: str
+    uri: str = ""
+    stores: tuple[str, ...] | None = None
+    all_stores: bool = False
+    every_store: bool = True
+
+
+async def import_image(app: ImageApp, caller: Caller, image: Image, wish: Wish, given: Mapping[str, object]) -> None:
+    """The import is under way, and a task shows it."""
+    asked = decided(app, image, wish)
+    await begin(app, caller, image, asked, kind="api_image_import", given=given)
+
+
+def decided(app: ImageApp, image: Image, wish: Wish) -> Import:
+    """What the import has to do; raises what is wrong with it."""
+    if wish.method not in app.config.import_methods:
+        raise errors.WrongMethod(method=wish.method, offered=", ".join(app.config.import_methods))
+    method = Method(wish.method)
+    if image.status is not NEEDED[method]:
+        raise errors.NotForImport(image=image.id, status=image.status, method=method, needed=NEEDED[method])
+    if method is not Method.COPY and (image.disk_format is None or image.container_format is None):
+        raise errors.NeedsFormats
+    if method is Method.WEB:
+        check_address(app, wish.uri, "web-download")
+    stores = _stores(app, image, method, wish)
+    return Import(image=image.id, method=method, uri=wish.uri, stores=stores, every_store=wish.every_store)
+
+
+def check_address(app: ImageApp, url: str, what: str) -> None:
+    """The words of an address let it be fetched; what they mean is seen when it is."""
+    try:
+        target_of(url, app.config.web)
+    except NotAllowed as refused:
+        raise errors.AddressRefused(what=what, url=url[:256], why=refused) from refused
+
+
+def _stores(app: ImageApp, image: Image, method: Method, wish: Wish) -> tuple[str, ...]:
+    writable = app.stores.writable()
+    if wish.all_stores:
+        if wish.stores:
+            raise errors.WrongValue(why="all_stores parameter can't be used with stores list.")
+        chosen = tuple(writable)
+    else:
+        chosen = tuple(dict.fromkeys(wish.stores or (app.stores.default,)))
+    for id in chosen:
+        if id not in writable:
+            raise errors.NoSuchStore(store=id)
+    there = stores_of(image)
+    if method is Method.COPY and not wish.all_stores:
+        for id in set(chosen) & set(there):
+            raise errors.AlreadyThere(store=id)
+    return tuple(id for id in chosen if id not in there)
+
+
+async def begin(
+    app: ImageApp, caller: Caller, image: Head, asked: Import, *, kind: str, given: Mapping[str, object]
+) -> str:
+    """The operation runs, and its task, whose id is returned, is written; raises Busy."""
+    id = str(uuid.uuid4())
+    async with app.db.transaction():
+        if asked.method is not Method.COPY and not await store.import_begin(app, image.id, image.status):
+            raise errors.NotForImport(
+                image=image.id, status=image.status, method=asked.method, needed=NEEDED[asked.method]
+            )
+        await store.properties_note(app, image.id, progress(asked.stores, set(), ()))
+        await tasks.task_create(
+            app,
+            {
+                "id": id, "type": kind, "status": TaskStatus.PENDING, "owner": caller.project_id, "user": caller.user_id,
+                "image": image.id, "request_id": request_id.get(), "input": dict(given), "result": None, "message": "",
+                "expires_at": None,
+            },
+        )  # fmt: skip
+        await app.operations.begin(
+            IMPORT.name, subject_of(image.id), asked, id=id, project_id=caller.project_id, user_id=caller.user_id
+        )
+    return id

@@ -1,0 +1,69 @@
+"""Image bytes that others serve over HTTP: read from where they are, never written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pileus.image.config import WebConfig
+from pileus.image.drivers.interface import Unreadable
+from pileus.image.drivers.web import FetchFailed, NotAllowed, fetched
+
+
+class HttpSource:
+    """Addresses as files."""
+
+    def __init__(self, rules: WebConfig) -> None:
+        self._rules = rules
+
+    async def read(self, name: str, start: int, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start`; a server that knows no ranges sends all, and what was not asked for is skipped."""
+        headers = {} if start == 0 and length is None else {"range": f"bytes={start}-{_end(start, length)}"}
+        try:
+            async with fetched(name, self._rules, headers) as answer:
+                skip = start if answer.status == 200 else 0
+                left = length
+                async for chunk in answer.body():
+                    piece = chunk[skip:] if left is None else chunk[skip : skip + left]
+                    skip = max(skip - len(chunk), 0)
+                    left = None if left is None else left - len(piece)
+                    if piece:
+                        yield piece
+                    if left == 0:
+                        return
+        except (NotAllowed, FetchFailed) as failed:
+            raise Unreadable(str(failed)) from failed
+        if left:
+            raise Unreadable(f"{left} bytes are missing at the end")
+
+    async def copy(self, name: str, destination: Path) -> None:
+        """The bytes are in `destination`."""
+        with await asyncio.to_thread(destination.open, "wb") as file:
+            async for chunk in self.read(name, 0):
+                await asyncio.to_thread(file.write, chunk)
+
+    async def exists(self, name: str) -> bool:
+        """Whether the server answers for it."""
+        try:
+            async with fetched(name, self._rules, {"range": "bytes=0-0"}):
+                return True
+        except (NotAllowed, FetchFailed):
+            return False
+
+    async def size(self, name: str) -> int:
+        """How many bytes there are; raises Unreadable, also if the server does not tell."""
+        try:
+            async with fetched(name, self._rules) as answer:
+                length = answer.headers.get("content-length", "")
+        except (NotAllowed, FetchFailed) as failed:
+            raise Unreadable(str(failed)) from failed
+        if not length.isdigit():
+            raise Unreadable("the server does not tell how many bytes there are")
+        return int(length)
+
+    def url(self, name: str) -> str:
+        """The address itself."""
+        return name
+
+
+def _end(start: int, length: int | None) -> str:
+    return "" if length is None else str(start + length - 1)

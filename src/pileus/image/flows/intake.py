@@ -1,0 +1,69 @@
+"""Bytes on their way in: written to a store while they are looked at, and only whole and fitting ones are kept."""
+
+from collections.abc import AsyncIterator
+
+from pileus.image import errors
+from pileus.image.app import ImageApp
+from pileus.image.drivers.content import Content, Mismatch, Unsafe
+from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
+from pileus.image.models.images import Copy, Findings, Head
+from pileus.kit.flow.failpoint import failpoint
+
+BATCH = 1 << 20
+PACKED = frozenset({"ova", "docker", "compressed"})  # the disk is inside; nothing boots from these as they are
+
+
+async def take_in(app: ImageApp, image: Head, incoming: Incoming, chunks: AsyncIterator[bytes]) -> Findings:
+    """All bytes are written and fit the image; raises what is wrong with them."""
+    content = Content(image.disk_format, inspect=app.config.inspect and image.container_format not in PACKED)
+    try:
+        async for batch in batches(chunks):
+            if content.size + len(batch) > app.config.size_cap:
+                raise errors.TooBig(image=image.id, cap=app.config.size_cap)
+            await content.feed(batch)
+            await incoming.write(batch)
+            failpoint("image.upload", "writing")
+        return await content.finish()
+    except Mismatch as wrong:
+        raise errors.ContentMismatch(why=str(wrong)) from wrong
+    except Unsafe as wrong:
+        raise errors.UnsafeContent(why=str(wrong)) from wrong
+    except StoreIsFull as full:
+        raise errors.StoreFull(why=str(full)) from full
+
+
+async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at least BATCH, so that a thread is worth its while."""
+    gathered: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        gathered.append(chunk)
+        size += len(chunk)
+        if size >= BATCH:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
+
+
+def readable(app: ImageApp, copies: tuple[Copy, ...]) -> list[Copy]:
+    """The copies in stores that are there, the heaviest store first."""
+    known = [copy for copy in copies if app.stores.find(copy.store) is not None]
+    return sorted(known, key=lambda copy: -app.stores.weight(copy.store))
+
+
+async def bytes_of(app: ImageApp, copies: tuple[Copy, ...], start: int, length: int) -> AsyncIterator[bytes]:
+    """The stretch of the image, from whichever copy can be read; one that fails midway is gone on from in the next."""
+    done = 0
+    why = "it has no copy in any store there is"
+    for copy in readable(app, copies):
+        store = app.stores.all[copy.store]
+        try:
+            async for chunk in store.source.read(copy.place, start + done, length - done):
+                done += len(chunk)
+                yield chunk
+        except Unreadable as failed:
+            why = f"store {copy.store}: {failed}"
+            continue
+        return
+    raise Unreadable(why)

@@ -1,0 +1,82 @@
+"""Killed at every point, an import ends where it ends undisturbed, and leaves no file over."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.image.harness import OCTETS, RAW, Service, over
+from tests.postgres import open_empty
+
+from pileus.image.config import ImageConfig, StoreConfig
+from pileus.image.flows.sweep import sweep
+from pileus.image.manifest import METADATA
+from pileus.kit.clock import FakeClock
+from pileus.kit.db import create_all
+from pileus.kit.flow.crash import MakeScene, Reaper, Scene, survives_crashes
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.settle import TakesTurns
+from pileus.kit.tables import metadata
+
+STORES = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold")}
+DIRECT = {"method": {"name": "glance-direct"}, "all_stores": True}
+
+
+class ImportScene:
+    """A staged image that is imported into two stores; or fails to be, as its bytes are damaged in between."""
+
+    def __init__(self, cloud: Service, verb: str) -> None:
+        self.cloud = cloud
+        self.verb = verb
+        self.id = ""
+
+    async def begin(self, engine: Engine) -> None:
+        self.cloud = self._after_death(engine)
+        self.id = (await self.cloud.create())["id"]
+        await self.cloud.ask("PUT", f"/v2/images/{self.id}/stage", RAW, headers=OCTETS)
+        if self.verb == "damaged":
+            (staged,) = (self.cloud.state / "images" / "staging").glob("*.*")
+            staged.write_bytes(RAW[::-1])
+        body: dict[str, Any] = DIRECT
+        assert 202 == (await self.cloud.ask("POST", f"/v2/images/{self.id}/import", body))[0]
+        if self.verb == "deleted":
+            assert 204 == (await self.cloud.ask("DELETE", f"/v2/images/{self.id}"))[0]
+
+    async def engine(self) -> Engine:
+        app = self.cloud.app
+        fresh = over(app.db, self.cloud.state, app.clock, app.config)
+        self.cloud = Service(fresh, self.cloud.state)
+        assert isinstance(fresh.operations, Engine)
+        return fresh.operations
+
+    def _after_death(self, engine: Engine) -> Service:
+        assert engine is self.cloud.app.operations
+        return self.cloud
+
+    async def others(self) -> tuple[TakesTurns, ...]:
+        return ()
+
+    async def world(self) -> object:
+        await sweep(self.cloud.app)
+        status, image, _ = await self.cloud.ask("GET", f"/v2/images/{self.id}", token="root")
+        files = [path for path in self.cloud.state.rglob("*") if path.is_file() and path.suffix != ".sqlite"]
+        tasks = (await self.cloud.ask("GET", "/v2/tasks", token="root"))[1]["tasks"]
+        about = (image["status"], image.get("stores")) if status == 200 else status
+        return about, len(files), [task["status"] for task in tasks]
+
+
+def scene(verb: str, folder: Path) -> MakeScene:
+    async def make(reaper: Reaper, clock: FakeClock) -> Scene:
+        db = await open_empty()
+        await create_all(db, METADATA, metadata)
+        state = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=folder))
+        return ImportScene(Service(over(db, state, clock, ImageConfig(stores=STORES)), state), verb)
+
+    return make
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["import", "damaged", "deleted"])
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, tmp_path: Path) -> None:
+    assert await survives_crashes(scene(verb, tmp_path)) >= 3
