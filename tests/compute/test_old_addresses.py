@@ -74,7 +74,8 @@ async def test_floating_ips_that_cannot_be_are_refused(tmp_path: Path) -> None:
 async def test_a_card_gets_another_address_and_loses_it(tmp_path: Path) -> None:
     async with a_city(tmp_path) as world:
         id = await world.boot()
-        (network,) = (await world.ask("GET", "/v2.1/os-tenant-networks")).body["networks"]
+        network, public = (await world.ask("GET", "/v2.1/os-tenant-networks")).body["networks"]
+        assert "public" == public["label"]
         assert {"id": network["id"], "label": "private", "cidr": "None"} == network
         before = [one["addr"] for one in (await world.show(id))["addresses"]["private"]]
         assert 202 == (await world.act(id, addFixedIp={"networkId": network["id"]})).status
@@ -90,7 +91,10 @@ async def test_a_card_gets_another_address_and_loses_it(tmp_path: Path) -> None:
 async def test_networks_are_listed_and_shown(tmp_path: Path) -> None:
     async with a_city(tmp_path) as world:
         for path in ("/v2.1/os-networks", "/v2.1/os-tenant-networks"):
-            (network,) = (await world.ask("GET", path)).body["networks"]
+            network, _ = (await world.ask("GET", path)).body["networks"]
+            assert ["private", "public"] == sorted(
+                one["label"] for one in (await world.ask("GET", path, by="root")).body["networks"]
+            )
             assert network == (await world.ask("GET", f"{path}/{network['id']}")).body["network"]
             assert 404 == (await world.ask("GET", f"{path}/{NOWHERE}")).status
             assert 404 == (await world.ask("GET", f"{path}/{network['id']}", by="bob")).status

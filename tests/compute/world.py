@@ -90,7 +90,7 @@ class World:
             )
             self.kernel.mount("network", network.API, built)
             networks = network.port(built)
-            pictures = image.build(db=db, clock=clock, state=files)
+            pictures = image.build(db=db, clock=clock, operations=self.engine, state=files)
             self.kernel.mount("image", image.API, pictures)
             images = image.port(pictures)
         self.app: Compute = manifest.build(

@@ -73,6 +73,10 @@ class NotYourOwner(Denied):
     """You are not permitted to change the owner of image {image}."""
 
 
+class NotYours(Denied):
+    """You are not permitted to change image {image}: it is another project's."""
+
+
 class Protected(Denied):
     """Image {image} is protected and cannot be deleted."""
 

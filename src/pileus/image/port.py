@@ -1,16 +1,20 @@
 """The image service's promises to other services and to hosts, kept."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands import download, seeding
-from pileus.image.commands.images import create_image, image_find, image_get
+from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
+from pileus.image.commands.listing import Wanted, image_list
 from pileus.image.commands.upload import upload
-from pileus.image.models.images import HASH, Image, Status
+from pileus.image.models.images import HASH, Change, Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
-from pileus.ports.image import ImageFacts, NewImage
+from pileus.kit.db import Ge
+from pileus.kit.http import Page
+from pileus.ports.image import ImageFacts, ImageQuery, NewImage
 
 
 class ImagePort:
@@ -23,6 +27,37 @@ class ImagePort:
         """The image, if it exists and the caller may see it."""
         image = await image_find(self._app, caller, image_id)
         return None if image is None else facts(image)
+
+    async def list(self, caller: Caller, wanted: ImageQuery, *, marker: str | None, limit: int) -> Sequence[ImageFacts]:
+        """A page of the images the caller sees in lists, newest first; raises UnknownMarker."""
+        plain = {name: getattr(wanted, name) for name in ("name", "status", "min_disk", "min_ram")}
+        filters: dict[str, object] = {name: value for name, value in plain.items() if value is not None}
+        if wanted.updated_since is not None:
+            filters["updated_at"] = Ge(wanted.updated_since)
+        if wanted.properties:
+            filters["property"] = tuple(f"{name}={value}" for name, value in wanted.properties.items())
+        page = Page(limit=limit, marker=marker)
+        return [facts(image) for image in await image_list(self._app, caller, Wanted(filters), page)]
+
+    async def change(self, image_id: str, caller: Caller, properties: Mapping[str, str]) -> ImageFacts | None:
+        """The caller's image has exactly these properties; None if he sees no such image."""
+        image = await self._own(image_id, caller)
+        if image is None:
+            return None
+        return facts(await change_image(self._app, image, Change(properties=properties, tags=image.tags)))
+
+    async def delete(self, image_id: str, caller: Caller) -> bool:
+        """The caller's image is gone; False if he sees no such image."""
+        if await self._own(image_id, caller) is None:
+            return False
+        await delete_image(self._app, image_id)
+        return True
+
+    async def _own(self, image_id: str, caller: Caller) -> Image | None:
+        image = await image_find(self._app, caller, image_id)
+        if image is not None and not (caller.admin or (image.owner is not None and image.owner == caller.project_id)):
+            raise errors.NotYours(image=image_id)
+        return image
 
     async def create(self, image_id: str, image: NewImage) -> ImageFacts:
         """The image exists, waiting for its bytes."""

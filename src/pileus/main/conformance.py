@@ -80,7 +80,7 @@ def run(rest: Sequence[str]) -> int:
     """Run the suites the arguments name; return the exit code."""
     parser = argparse.ArgumentParser(prog="pileus test conformance", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("suite", nargs="*", choices=[[], *SUITES], default=[], help="which suites; without it all")
-    parser.add_argument("--regex", default="", help="only tests whose name has this in it")
+    parser.add_argument("--regex", default="", help="only tests whose name this regular expression finds")
     parser.add_argument("--shrink", action="store_true", help="take what passes off the list of expected failures")
     parser.add_argument("--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl")
     args = parser.parse_args(rest)
@@ -185,7 +185,7 @@ def _tempest(python: Path, state: Path, suite: Suite, only: str) -> tuple[list[s
     listing = subprocess.run(
         [*stestr, "list", suite.pattern], cwd=workspace, env=env, capture_output=True, text=True, check=False
     )
-    chosen = [line for line in listing.stdout.splitlines() if line.startswith("tempest.") and only in line]
+    chosen = [line for line in listing.stdout.splitlines() if line.startswith("tempest.") and re.search(only, line)]
     if listing.returncode or not chosen:
         raise NothingRan(why=(listing.stderr or listing.stdout)[-2000:] or "no name fits")
     (workspace / "chosen").write_text("\n".join(chosen))

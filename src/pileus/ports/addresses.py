@@ -34,7 +34,7 @@ class Addresses(Protocol):
     """Floating IPs, the fixed addresses of servers, and networks."""
 
     async def networks(self, caller: Caller) -> Sequence[NetworkFacts]:
-        """The networks the caller's servers may be on, by name."""
+        """The networks the caller sees, by name."""
         ...
 
     async def network(self, caller: Caller, id: str) -> NetworkFacts | None:

@@ -4,7 +4,7 @@ The bytes are had through `ports/image_files.py`.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -54,11 +54,34 @@ class NewImage(msgspec.Struct, frozen=True, kw_only=True):
     properties: Mapping[str, str] = {}
 
 
+class ImageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which images; None is any. Properties must all have these values."""
+
+    name: str | None = None
+    status: str | None = None
+    min_disk: int | None = None
+    min_ram: int | None = None
+    updated_since: dt.datetime | None = None
+    properties: Mapping[str, str] = {}
+
+
 class Images(Protocol):
     """What can be booted from."""
 
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
         """The image, if it exists and the caller may see it; None else. Joins the caller's transaction."""
+        ...
+
+    async def list(self, caller: Caller, wanted: ImageQuery, *, marker: str | None, limit: int) -> Sequence[ImageFacts]:
+        """A page of the images the caller sees in lists, newest first; raises UnknownMarker."""
+        ...
+
+    async def change(self, image_id: str, caller: Caller, properties: Mapping[str, str]) -> ImageFacts | None:
+        """The caller's image has exactly these properties; None if he sees no such image. Raises Denied."""
+        ...
+
+    async def delete(self, image_id: str, caller: Caller) -> bool:
+        """The caller's image is gone; False if he sees no such image. Raises Denied if it is not his, or is protected."""
         ...
 
     async def create(self, image_id: str, image: NewImage) -> ImageFacts:

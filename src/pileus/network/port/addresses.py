@@ -27,9 +27,10 @@ class AddressPort:
         self._app = app
 
     async def networks(self, caller: Caller) -> Sequence[NetworkFacts]:
-        """The networks the caller's servers may be on, by name."""
-        found = await network_rows.usable_networks(self._app.db, caller.project_id or "")
-        return sorted((_network(network) for network in found), key=lambda one: (one.name, one.id))
+        """The networks the caller sees, by name."""
+        where = {} if caller.admin else {"visible": caller.project_id or ""}
+        found = await self._app.db.page(network_rows.LISTING, where=where, sort=BY_NAME)
+        return [_network(network) for network in found]
 
     async def network(self, caller: Caller, id: str) -> NetworkFacts | None:
         """The network, if it exists and the caller sees it."""
