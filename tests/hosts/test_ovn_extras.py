@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.hosts.ovn_world import OUTSIDE, Guest, until, world
-from tests.network.builders import ANN, BOB, SHUT, a_rule, a_topology, port_of, with_port
+from tests.hosts.ovn_world import OUTSIDE, Guest, machine_gets, until, world
+from tests.network.builders import ANN, BOB, ROUTER, SHUT, a_rule, a_topology, port_of, with_port
 
-from pileus.network.drivers.interface import AddressGroup, QosPolicy, QosRule, Topology
+from pileus.network.drivers.interface import AddressGroup, PortForwarding, QosPolicy, QosRule, Topology
 from pileus.network.drivers.ovn import namespace
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
@@ -105,3 +105,27 @@ async def test_qos_marks_and_limits_what_a_guest_sends(tmp_path: Path) -> None:
             await until(free)
         finally:
             listening.close()
+
+
+async def test_single_ports_of_a_floating_ip_lead_to_guests(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        web = PortForwarding(
+            id="f1", floating_ip="fip", address=f"{OUTSIDE}.60", router=ROUTER, protocol="tcp", fixed_ip="10.1.0.10", inner=80,
+            outer=8080,
+        )  # fmt: skip
+        other = msgspec.structs.replace(web, id="f2", fixed_ip="10.2.0.10", outer=8081)
+        wanted = a_topology(OUTSIDE, floating_ips=(), port_forwardings=(web, other))
+        await w.apply(wanted)
+        ann, bob = await w.arrive(port_of(wanted, ANN)), await w.arrive(port_of(wanted, BOB))
+        await ann.lease()
+        await bob.lease()
+        await ann.serve("I am Ann.")
+        await bob.serve("I am Bob.")
+
+        async def ann_is_reached() -> bool:
+            return await machine_gets(f"http://{OUTSIDE}.60:8080/") == "I am Ann."
+
+        await until(ann_is_reached)
+        assert "I am Bob." == await machine_gets(f"http://{OUTSIDE}.60:8081/")
+        assert "I am Bob." == await ann.gets(f"http://{OUTSIDE}.60:8081/"), "from inside, too"
+        assert await machine_gets(f"http://{OUTSIDE}.60:80/") is None, "nothing else of the address is open"

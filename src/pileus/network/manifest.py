@@ -19,6 +19,7 @@ from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
 from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
 from pileus.network.api import networks as _networks  # noqa: F401
 from pileus.network.api import port_bindings as _port_bindings  # noqa: F401
+from pileus.network.api import port_forwardings as _port_forwardings  # noqa: F401
 from pileus.network.api import ports as _ports  # noqa: F401
 from pileus.network.api import qos as _qos  # noqa: F401
 from pileus.network.api import qos_rules as _qos_rules  # noqa: F401

@@ -304,3 +304,18 @@ qos_rules = sa.Table(
     sa.Column("dscp_mark", Integer),
     sa.Index("one_such_qos_rule", "policy_id", "kind", "direction", unique=True),
 )
+
+port_forwardings = sa.Table(
+    "port_forwardings",
+    metadata,
+    *_standard(),
+    sa.Column("floating_ip_id", Id, sa.ForeignKey("floating_ips.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("protocol", Name, nullable=False),
+    sa.Column("address", Name, nullable=False),  # of the port
+    sa.Column("inner_first", Integer, nullable=False),
+    sa.Column("outer_first", Integer, nullable=False),
+    sa.Column("count", Integer, nullable=False),
+    sa.Index("one_such_forwarding", "floating_ip_id", "protocol", "outer_first", unique=True),
+    sa.Index("forwardings_to_port", "port_id"),
+)

@@ -29,6 +29,7 @@ from pileus.network.drivers.interface import (
     FixedIp,
     Gateway,
     Port,
+    PortForwarding,
     QosPolicy,
     QosRule,
     Subnet,
@@ -224,3 +225,25 @@ def test_qos_is_done_where_traffic_of_the_port_or_the_address_passes() -> None:
     assert "300000" == found["Logical_Switch_Port"][ANN]["options"]["qos_min_rate"]
     assert 3 == len(found["Logical_Switch"][RED]["qos_rules"])
     assert 6 == len(found["Logical_Switch"][OUTSIDE]["qos_rules"])
+
+
+def test_forwarded_ports_are_load_balancers_with_one_guest_behind() -> None:
+    web = PortForwarding(
+        id="f1",
+        floating_ip="fip",
+        address="172.24.4.60",
+        router=ROUTER,
+        protocol="tcp",
+        fixed_ip="10.1.0.10",
+        inner=80,
+        outer=8080,
+    )
+    names = msgspec.structs.replace(web, id="f2", protocol="udp", inner=53, outer=5300, count=2)
+    found = _rendered(a_topology(port_forwardings=(web, names)))
+    assert {"172.24.4.60:8080": "10.1.0.10:80"} == found["Load_Balancer"]["pf-fip-tcp"]["vips"]
+    assert {"172.24.4.60:5300": "10.1.0.10:53", "172.24.4.60:5301": "10.1.0.10:54"} == (
+        found["Load_Balancer"]["pf-fip-udp"]["vips"]
+    )
+    assert ["-> Load_Balancer pf-fip-tcp", "-> Load_Balancer pf-fip-udp"] == (
+        found["Logical_Router"][ROUTER]["load_balancer"]
+    )

@@ -15,9 +15,11 @@ from pileus.network.api.wires import DnsName, Filters, Name, Owned, Seen, asked,
 from pileus.network.app import Network as App
 from pileus.network.commands import floating_ips as commands
 from pileus.network.errors import FloatingIPNotFound
+from pileus.network.models.port_forwardings import PortForwarding, spelled
 from pileus.network.models.requests import NewFloatingIp
 from pileus.network.models.resources import FloatingIp, Port
 from pileus.network.store import floating_ips as rows
+from pileus.network.store import port_forwardings as forwarding_rows
 from pileus.network.store import ports as port_rows
 
 
@@ -50,6 +52,19 @@ class PortDetails(Wire):
     device_owner: str
 
 
+class ForwardedSeen(Wire):
+    """Forwarded ports as their floating IP shows them."""
+
+    id: str
+    port_id: Annotated[str, F("internal_port_id")]
+    address: Annotated[str, F("internal_ip_address")]
+    protocol: str
+    internal_port: int | UnsetType
+    external_port: int | UnsetType
+    internal_port_range: str
+    external_port_range: str
+
+
 class FloatingIpSeen(Seen):
     """A floating IP as a caller sees it."""
 
@@ -63,6 +78,7 @@ class FloatingIpSeen(Seen):
     dns_name: str
     dns_domain: str
     qos_policy_id: str | None
+    port_forwardings: list[ForwardedSeen]
 
 
 class FloatingIpsMade(Wire):
@@ -84,10 +100,29 @@ async def views(app: App, found: list[FloatingIp]) -> list[FloatingIpSeen]:
     """Floating IPs as the API shows them, with the ports they lead to."""
     ids = sorted({floating.port_id for floating in found if floating.port_id is not None})
     ports = {port.id: port for port in await app.db.page(port_rows.LISTING, where={"id": In(ids)})} if ids else {}
-    return [_view(floating, ports.get(floating.port_id or "")) for floating in found]
+    forwarded: dict[str, list[PortForwarding]] = {}
+    if found:
+        for one in await app.db.all(forwarding_rows.OF_FLOATING_IPS, ids=[floating.id for floating in found]):
+            forwarded.setdefault(one.floating_ip_id, []).append(one)
+    return [_view(each, ports.get(each.port_id or ""), forwarded.get(each.id, [])) for each in found]
 
 
-def _view(floating: FloatingIp, port: Port | None) -> FloatingIpSeen:
+def forwarded_parts(one: PortForwarding) -> dict[str, Any]:
+    """What is seen of forwarded ports; a range of one has its single port too."""
+    single = one.count == 1
+    return {
+        "id": one.id,
+        "port_id": one.port_id,
+        "address": one.address,
+        "protocol": one.protocol,
+        "internal_port": one.inner_first if single else UNSET,
+        "external_port": one.outer_first if single else UNSET,
+        "internal_port_range": spelled(one.inner),
+        "external_port_range": spelled(one.outer),
+    }
+
+
+def _view(floating: FloatingIp, port: Port | None, forwarded: list[PortForwarding]) -> FloatingIpSeen:
     details = None
     if port is not None:
         details = PortDetails(
@@ -112,6 +147,7 @@ def _view(floating: FloatingIp, port: Port | None) -> FloatingIpSeen:
         dns_name=floating.dns_name,
         dns_domain=floating.dns_domain,
         qos_policy_id=floating.qos_policy_id,
+        port_forwardings=[ForwardedSeen(**forwarded_parts(one)) for one in forwarded],
     )
 
 

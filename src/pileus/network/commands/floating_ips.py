@@ -16,9 +16,11 @@ from pileus.network.errors import (
     FloatingIPPortAlreadyAssociated,
     PortNotFound,
 )
+from pileus.network.errors.port_forwardings import FipInUseByPortForwarding
 from pileus.network.models.requests import AskedIp, NewFloatingIp, NewPort
 from pileus.network.models.resources import FLOATING_IP, FixedIp, FloatingIp, Network, Port
 from pileus.network.store import floating_ips as rows
+from pileus.network.store import port_forwardings as forwarding_rows
 from pileus.network.store import ports as port_rows
 from pileus.network.store import routers as router_rows
 from pileus.network.store import subnets as subnet_rows
@@ -79,6 +81,11 @@ async def update_floating_ip(
             raise BadRequest(resource="floatingip", why="fixed_ip_address cannot be specified without a port_id")
         if "port_id" in values or not columns:
             columns |= {"port_id": None, "fixed_ip": None, "router_id": None}
+            forwarded = await app.db.all(forwarding_rows.OF_FLOATING_IPS, ids=[floating.id])
+            if forwarded and isinstance(port_id, str):
+                raise FipInUseByPortForwarding(id=floating.id)
+            if forwarded:
+                del columns["router_id"]
             if isinstance(port_id, str):
                 columns |= await _way(
                     app, floating, port_id, None if fixed_ip is None else str(fixed_ip), any_port=any_port

@@ -10,6 +10,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.addresses import Taker, follow_mac, take_addresses
 from pileus.network.commands.groups import default_group_of, groups_for
 from pileus.network.commands.pairs import check_pairs
+from pileus.network.commands.port_forwardings import forget_port, forwarded_to
 from pileus.network.commands.qos import check_usable
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
@@ -172,8 +173,11 @@ async def _set_addresses(app: App, port: Port, mac: str, asked: Sequence[AskedIp
     # What the guest makes itself it will use whether or not it is asked for.
     own = {subnet.id for subnet in subnets if taker.by_mac(subnet)}
     kept += [fixed for fixed in port.fixed_ips if fixed.subnet in own and fixed not in kept]
+    forwarded = {each.address for each in await forwarded_to(app, port.id)}
     for fixed in port.fixed_ips:
         if fixed not in kept:
+            if fixed.address in forwarded:
+                raise InvalidInput(why=f"ports of a floating IP are forwarded to {fixed.address} of port {port.id}")
             if await app.db.one(address_rows.FLOATING_AT, port_id=port.id, address=fixed.address) is not None:
                 raise InvalidInput(
                     why=f"a floating IP leads to {fixed.address} of port {port.id}; disassociate it first"
@@ -216,6 +220,7 @@ async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
         if not by_owner and port.device_owner in (*OF_ROUTERS, METADATA):
             why = f"has device owner {port.device_owner}"
             raise ServicePortInUse(id=port.id, why=why)
+        await forget_port(app, port.id)
         await app.db.run(floating_rows.LET_GO, of_port=port.id, now=app.clock.now())
         await app.db.run(rows.DELETE, of_id=port.id)
         await tell(app, "port.deleted", port)

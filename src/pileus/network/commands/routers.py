@@ -241,7 +241,8 @@ def _chosen(router: Router, legs: Sequence[Interface], port_id: str | None, subn
 
 async def _check_leg_free(app: App, router: Router, leg: Interface) -> None:
     through = await app.db.one(rows.FLOATING_THROUGH_SUBNET, router_id=router.id, subnet_id=leg.subnet_id)
-    if through is not None:
+    forwarded = await app.db.one(rows.FORWARDED_THROUGH_SUBNET, router_id=router.id, subnet_id=leg.subnet_id)
+    if through is not None or forwarded is not None:
         raise RouterInterfaceInUseByFloatingIP(id=router.id, subnet=leg.subnet_id)
     subnet = await subnet_rows.subnet_find(app.db, leg.subnet_id)
     assert subnet is not None

@@ -29,6 +29,7 @@ _PARTS = (
     "ports",
     "routers",
     "floating_ips",
+    "port_forwardings",
     "security_groups",
     "address_groups",
     "qos_policies",

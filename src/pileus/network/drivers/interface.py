@@ -129,6 +129,20 @@ class FloatingIp(msgspec.Struct, frozen=True, kw_only=True):
     qos_policy: str | None = None
 
 
+class PortForwarding(msgspec.Struct, frozen=True, kw_only=True):
+    """`count` ports of an address of a router, from `outer` on, lead to as many of `fixed_ip`, from `inner` on."""
+
+    id: str
+    floating_ip: str  # the id of the address
+    address: str
+    router: str
+    protocol: str
+    fixed_ip: str
+    inner: int
+    outer: int
+    count: int = 1
+
+
 class QosRule(msgspec.Struct, frozen=True, kw_only=True):
     """One thing asked of traffic in one direction, as the guest sees it: a most or a least in kbit/s, or a mark."""
 
@@ -188,6 +202,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[Port, ...] = ()
     routers: tuple[Router, ...] = ()
     floating_ips: tuple[FloatingIp, ...] = ()
+    port_forwardings: tuple[PortForwarding, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     address_groups: tuple[AddressGroup, ...] = ()
     qos_policies: tuple[QosPolicy, ...] = ()

@@ -39,6 +39,7 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
         ),
         routers=tuple(_router(router, legs.get(router.id, ())) for router in _ordered(world.routers)),
         floating_ips=_floating_ips(world),
+        port_forwardings=_port_forwardings(world),
         security_groups=_groups(world),
         address_groups=_address_groups(world),
         qos_policies=_qos_policies(world),
@@ -129,6 +130,24 @@ def _floating_ips(world: World) -> tuple[fabric.FloatingIp, ...]:
         )
         for floating in _ordered(world.floating_ips)
         if floating.router_id is not None and floating.port_id is not None and floating.fixed_ip is not None
+    )
+
+
+def _port_forwardings(world: World) -> tuple[fabric.PortForwarding, ...]:
+    owners = {floating.id: floating for floating in world.floating_ips}
+    return tuple(
+        fabric.PortForwarding(
+            id=one.id,
+            floating_ip=one.floating_ip_id,
+            address=owners[one.floating_ip_id].address,
+            router=owners[one.floating_ip_id].router_id or "",
+            protocol=one.protocol,
+            fixed_ip=one.address,
+            inner=one.inner_first,
+            outer=one.outer_first,
+            count=one.count,
+        )
+        for one in _ordered(world.port_forwardings)
     )
 
 

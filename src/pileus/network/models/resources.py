@@ -182,6 +182,10 @@ class FloatingIp(Standard, frozen=True):
     dns_domain: str
     qos_policy_id: str | None
 
+    def policy_target(self) -> Mapping[str, object]:
+        """What policy rules may ask about; what is inside asks about its parent."""
+        return {**super().policy_target(), "ext_parent:project_id": self.project_id}
+
 
 class SecurityRule(Standard, frozen=True):
     """What a security group lets through."""

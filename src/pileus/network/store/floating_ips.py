@@ -41,7 +41,7 @@ OF_PORTS = query(
 )
 IDLE_ON = query(
     select(*floating_ips.c).where(
-        floating_ips.c.network_id == bindparam("network_id"), floating_ips.c.port_id.is_(None)
+        floating_ips.c.network_id == bindparam("network_id"), floating_ips.c.router_id.is_(None)
     ),
     FloatingIp,
 )

@@ -7,7 +7,7 @@ from pileus.kit.db import Database, Listing, command, query, scalar
 from pileus.network.errors import RouterNotFound
 from pileus.network.models.resources import Interface, Router
 from pileus.network.store.rows import change_of, delete_of, insert_of, standard_filters, standard_sorts
-from pileus.network.tables import addresses, floating_ips, router_interfaces, routers
+from pileus.network.tables import addresses, floating_ips, port_forwardings, router_interfaces, routers
 
 LISTING = Listing(
     routers,
@@ -62,6 +62,17 @@ FLOATING_THROUGH_SUBNET = scalar(
         floating_ips,
         addresses,
         sa.and_(addresses.c.port_id == floating_ips.c.port_id, addresses.c.address == floating_ips.c.fixed_ip),
+    )
+    .where(floating_ips.c.router_id == bindparam("router_id"), addresses.c.subnet_id == bindparam("subnet_id"))
+    .limit(1),
+    str,
+)
+FORWARDED_THROUGH_SUBNET = scalar(
+    select(port_forwardings.c.id)
+    .join_from(port_forwardings, floating_ips)
+    .join(
+        addresses,
+        sa.and_(addresses.c.port_id == port_forwardings.c.port_id, addresses.c.address == port_forwardings.c.address),
     )
     .where(floating_ips.c.router_id == bindparam("router_id"), addresses.c.subnet_id == bindparam("subnet_id"))
     .limit(1),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pileus.kit.db import Database
+from pileus.network.models.port_forwardings import PortForwarding
 from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import (
     AddressGroup,
@@ -17,7 +18,17 @@ from pileus.network.models.resources import (
     SecurityRule,
     Subnet,
 )
-from pileus.network.store import address_groups, floating_ips, groups, networks, ports, qos, routers, subnets
+from pileus.network.store import (
+    address_groups,
+    floating_ips,
+    groups,
+    networks,
+    port_forwardings,
+    ports,
+    qos,
+    routers,
+    subnets,
+)
 
 
 class World(msgspec.Struct, frozen=True):
@@ -29,6 +40,7 @@ class World(msgspec.Struct, frozen=True):
     routers: Sequence[Router]
     legs: Sequence[Interface]
     floating_ips: Sequence[FloatingIp]
+    port_forwardings: Sequence[PortForwarding]
     groups: Sequence[SecurityGroup]
     rules: Sequence[SecurityRule]
     address_groups: Sequence[AddressGroup]
@@ -45,6 +57,7 @@ async def world(db: Database) -> World:
             routers=await db.all(routers.ALL),
             legs=await db.all(routers.ALL_LEGS),
             floating_ips=await db.all(floating_ips.ALL),
+            port_forwardings=await db.all(port_forwardings.SHELF.all),
             groups=await db.all(groups.ALL),
             rules=await db.all(groups.RULES_ALL),
             address_groups=await db.all(address_groups.SHELF.all),

@@ -12,6 +12,7 @@ from pileus.network.drivers.interface import (
     ROUTER_INTERFACE,
     Network,
     Port,
+    PortForwarding,
     QosRule,
     Router,
     Subnet,
@@ -31,6 +32,9 @@ class Index:
         self.networks: dict[str, Network] = {network.id: network for network in topology.networks}
         self.subnets: dict[str, Subnet] = {subnet.id: subnet for subnet in topology.subnets}
         self.ports: dict[str, Port] = {port.id: port for port in topology.ports}
+        self._forwarded: dict[str, list[PortForwarding]] = defaultdict(list)
+        for one in topology.port_forwardings:
+            self._forwarded[one.router].append(one)
         self._qos = {policy.id: policy.rules for policy in topology.qos_policies}
         self.address_groups = {group.id for group in topology.address_groups}
         self.groups = {group.id: group for group in topology.security_groups}
@@ -48,6 +52,10 @@ class Index:
     def qos_rules(self, policy_id: str | None) -> tuple[QosRule, ...]:
         """What a policy asks for; nothing, without one."""
         return self._qos.get(policy_id or "", ())
+
+    def forwarded_by(self, router_id: str) -> list[PortForwarding]:
+        """The ports of floating IPs a router forwards."""
+        return self._forwarded.get(router_id, [])
 
     def subnets_on(self, network_id: str) -> list[Subnet]:
         """Subnets of a network."""

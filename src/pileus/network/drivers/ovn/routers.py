@@ -7,7 +7,7 @@ translated there too, or, when its `mac` is given, on the host of the guest's po
 from collections.abc import Iterator, Sequence
 
 from pileus.network.drivers.interface import FloatingIp, Port, Router, Subnet
-from pileus.network.drivers.ovn import naming
+from pileus.network.drivers.ovn import forwarding, naming
 from pileus.network.drivers.ovn.index import Index, router_ports
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
 
@@ -24,16 +24,18 @@ def rows(index: Index, gateway_hosts: Sequence[str]) -> Iterator[Row]:
         ports = [_port(index, port, places if port is gateway else []) for port in present]
         routes = list(_routes(index, router, gateway))
         translations = [*_snat(index, router, gateway), *_floating(index, router, gateway)]
+        forwarded = list(forwarding.rows(index, router))
         columns: dict[str, Value] = {
             "name": naming.router(router.id),
             "enabled": router.admin_up,
             "ports": tuple(port.ref for port in ports),
             "static_routes": tuple(route.ref for route in routes),
+            "load_balancer": tuple(each.ref for each in forwarded),
             "nat": tuple(translation.ref for translation in translations),
             "options": {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"},
         }
         yield row("Logical_Router", router.id, columns, router_name=router.name)
-        yield from (*places, *ports, *routes, *translations)
+        yield from (*places, *ports, *routes, *translations, *forwarded)
 
 
 def _addressed_ports(index: Index, router: Router) -> list[Port]:

@@ -9,18 +9,19 @@ from pileus.network.drivers.ovn.values import Row
 
 # Tables and columns we write; the copy in memory holds these (and `up`, which OVN writes).
 TABLES: dict[str, tuple[str, ...]] = {
-    "Logical_Switch": ("name", "ports", "qos_rules", "dns_records", "other_config", "external_ids"),
+    "Logical_Switch": ("name", "ports", "load_balancer", "qos_rules", "dns_records", "other_config", "external_ids"),
     "Logical_Switch_Port": (
         "name", "type", "addresses", "port_security", "enabled", "options", "tag", "dhcpv4_options", "dhcpv6_options",
         "up", "external_ids",
     ),
-    "Logical_Router": ("name", "enabled", "ports", "static_routes", "nat", "options", "external_ids"),
+    "Logical_Router": ("name", "enabled", "ports", "static_routes", "nat", "load_balancer", "options", "external_ids"),
     "Logical_Router_Port": (
         "name", "mac", "networks", "gateway_chassis", "ipv6_ra_configs", "options", "external_ids",
     ),
     "Gateway_Chassis": ("name", "chassis_name", "priority", "external_ids"),
     "Logical_Router_Static_Route": ("ip_prefix", "nexthop", "output_port", "external_ids"),
     "NAT": ("type", "external_ip", "logical_ip", "logical_port", "external_mac", "gateway_port", "external_ids"),
+    "Load_Balancer": ("name", "protocol", "vips", "options", "external_ids"),
     "Port_Group": ("name", "ports", "acls", "external_ids"),
     "ACL": ("direction", "priority", "action", "match", "external_ids"),
     "QoS": ("priority", "direction", "match", "action", "bandwidth", "external_ids"),

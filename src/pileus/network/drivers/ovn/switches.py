@@ -6,7 +6,7 @@ A switch port's addresses tell OVN what to deliver and to answer ARP for; its po
 from collections.abc import Iterator
 
 from pileus.network.drivers.interface import METADATA_IP, MetadataDoor, Network, Port, Subnet
-from pileus.network.drivers.ovn import dhcp, naming, qos
+from pileus.network.drivers.ovn import dhcp, forwarding, naming, qos
 from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
 
@@ -23,6 +23,7 @@ def rows(index: Index) -> Iterator[Row]:
         columns: dict[str, Value] = {
             "name": naming.switch(network.id),
             "ports": tuple(port.ref for port in ports),
+            "load_balancer": forwarding.inside(index, network.id),
             "qos_rules": tuple(rate.ref for rate in rates),
             "dns_records": (Ref("DNS", network.id),) if named else (),
             "other_config": {"mcast_snoop": "false"},
