@@ -1,12 +1,14 @@
 """Whatever was interrupted, to ensure again ends the same: one process, or nothing at all."""
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -14,8 +16,9 @@ import pytest
 from tests.compute.drivers.contract import Watcher, has
 from tests.hosts.qemu_world import QemuWorld, a_nic, qemu_world, qemus_in
 
-from pileus.compute.drivers.interface import PowerSeen, Wanted
+from pileus.compute.drivers.interface import DriverError, PowerSeen, Wanted
 from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.process import listen
 
 pytestmark = pytest.mark.host
 
@@ -92,3 +95,47 @@ async def test_an_end_that_was_ours_is_no_crash_when_we_die_before_it_is_noted(t
         os.close(door)
         seen = (await world.begin_anew().observe())[server.id]
         assert (seen.power, seen.exit_reason) == (PowerSeen.OFF, None)
+
+
+@pytest.mark.parametrize("speech", [b"", b"no JSON\r\n", b'{"QMP": {"version": {}, "capab', b"{}\r\n"])
+async def test_flt017_a_monitor_that_is_lost_or_talks_nonsense_costs_no_healthy_server(
+    tmp_path: Path, speech: bytes
+) -> None:
+    async with qemu_world(tmp_path) as world:
+        server = world.wanted()
+        await Watcher(world.hypervisor).make(server, has(PowerSeen.ON))
+        (pid,) = qemus_in(tmp_path)
+        await world.hypervisor.close()
+        monitor = Home(tmp_path / "servers", server.id).monitor
+        monitor.rename(tmp_path / "aside")
+        async with liar(monitor, speech):
+            hypervisor = world.begin_anew()
+            seen = (await hypervisor.observe())[server.id]
+            assert seen.power is PowerSeen.ON and seen.failure
+            with pytest.raises(DriverError):
+                await hypervisor.ensure(server)
+            await hypervisor.close()
+        (tmp_path / "aside").rename(monitor)
+        seen = (await world.begin_anew().observe())[server.id]
+        assert (seen.power, seen.failure, seen.pid) == (PowerSeen.ON, None, pid)
+        await world.hypervisor.ensure(server)
+        assert [pid] == qemus_in(tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def liar(path: Path, speech: bytes) -> AsyncIterator[None]:
+    """Somebody who answers at a monitor's address and is no QEMU; who says nothing, has no address either."""
+    if not speech:
+        yield
+        return
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(speech)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    listener = listen(path)
+    async with await asyncio.start_unix_server(speak, sock=listener):
+        yield
+    path.unlink()

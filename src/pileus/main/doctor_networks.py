@@ -114,7 +114,8 @@ async def kernel(patient: Patient) -> Sequence[Finding]:
     found += [
         Finding(
             "tap.missing", name, f"of port {row.id} is not there, but its server {row.server_id} runs here",
-            "The link was deleted by hand.", "`openstack server reboot --hard` plugs it again.",
+            "The link was deleted by hand.",
+            "While the cloud runs, the host plugs it again within seconds; else `openstack server reboot --hard` does.",
         )
         for name, row in sorted(owned.items()) if row.server_id in running and name not in taps
     ]  # fmt: skip

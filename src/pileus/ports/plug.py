@@ -4,7 +4,8 @@ The hypervisor names a port and gets a tap device's file descriptor; which switc
 driver's affair. Every verb but `open_tap` ensures a state and may be repeated.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -31,4 +32,17 @@ class Plug(Protocol):
 
     async def ensure_unplugged(self, port_id: str) -> None:
         """The port has no tap on this host."""
+        ...
+
+
+@runtime_checkable
+class MendsTaps(Protocol):
+    """A plug that sees when somebody took a tap away, and can put it back behind the descriptor that is open already."""
+
+    def on_lost(self, lost: Callable[[str], None]) -> None:
+        """From now on `lost(port_id)` is called, more than once, while a plugged port has no tap."""
+        ...
+
+    async def attach(self, port: PortPlug, tap: int) -> None:
+        """The open descriptor, of a tap that is gone, is one of the plugged port's tap, and the network goes on there."""
         ...

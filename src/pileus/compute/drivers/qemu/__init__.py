@@ -22,7 +22,7 @@ from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.process import dial
 from pileus.compute.drivers.qemu.server import Means, Server
 from pileus.ports.image_files import ImageFiles
-from pileus.ports.plug import Plug
+from pileus.ports.plug import MendsTaps, Plug
 
 __all__ = ["ProbeGuest", "Qemu"]
 
@@ -58,6 +58,13 @@ class Qemu:
             stop_s=stop_s,
             resume_after_reboot=resume_after_reboot,
         )
+        if isinstance(plug, MendsTaps):
+            plug.on_lost(self._port_lost)
+
+    def _port_lost(self, port_id: str) -> None:
+        for id, server in self._servers.items():
+            if server.has(port_id):
+                self._changed(id)
 
     def on_change(self, changed: Changed) -> None:
         """From now on `changed(id)` is called whenever a server is worth another look."""

@@ -24,7 +24,7 @@ from pileus.compute.drivers.interface import (
     Seen,
     Wanted,
 )
-from pileus.compute.drivers.qemu import memory
+from pileus.compute.drivers.qemu import memory, taps
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
@@ -98,6 +98,10 @@ class Server:
             if self._cards.doubtful and await self._status() is not None:
                 await self._cards.doubt(await self._connected())
             await self._bring(wanted)
+            if self._process is not None:
+                cards = self._home.run().cards or {}
+                here = [nic for nic in wanted.nics if nic.port_id in cards]
+                await taps.mend(self._process.pid, here, cards, self._means.plug)
             await self._copies.ensure(wanted, None if await self._status() is None else await self._connected())
 
     async def _bring(self, wanted: Wanted) -> None:
@@ -152,6 +156,10 @@ class Server:
             failpoint("qemu.remove", "unplugged")
             self._means.groups.remove(self._home.id)
             await asyncio.to_thread(self._home.remove)
+
+    def has(self, port_id: str) -> bool:
+        """Whether one of its cards is at this port."""
+        return port_id in (self._home.run().cards or {})
 
     async def look(self) -> Seen:
         """The server as it is now."""

@@ -18,6 +18,7 @@ from pileus.network.drivers.ovn.metadata import OvnMetadataDoors, remove_namespa
 from pileus.network.drivers.ovn.place import Place
 from pileus.network.drivers.ovn.plug import OvnPlug
 from pileus.network.drivers.ovn.underlay import Underlay, ensure_underlay, remove_underlay
+from pileus.network.drivers.ovn.watch import TapWatch
 
 
 class OvnHost:
@@ -40,6 +41,7 @@ class OvnHost:
         self.plug = OvnPlug(self.place, self._daemons)
         self.doors = OvnMetadataDoors(self.place, self._daemons, answers)
         self._watch: asyncio.Task[None] | None = None
+        self._taps = TapWatch(self.place, self.plug, self.plug.tell_lost)
 
     @property
     def socket(self) -> Path:
@@ -52,6 +54,7 @@ class OvnHost:
         await self.repair()
         if self._watch is None:
             self._watch = asyncio.create_task(self._daemons.keep_running(self.repair), name="ovn daemons")
+        self._taps.start()
 
     async def span(self, address: str, relay: str, tls: Tls) -> None:
         """Networks reach other hosts too: by that address of this machine, with a relay of the southbound database."""
@@ -82,6 +85,7 @@ class OvnHost:
 
     async def close(self) -> None:
         """This process has let go; the network goes on."""
+        await self._taps.stop()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)

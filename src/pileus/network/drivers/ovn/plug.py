@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.run import ProgramFailed, run
@@ -33,6 +34,27 @@ class OvnPlug:
     def __init__(self, place: Place, daemons: Daemons) -> None:
         self._place = place
         self._daemons = daemons
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_lost(self, lost: Callable[[str], None]) -> None:
+        """From now on `lost(port_id)` is called while a port that is on the switch has no TAP in the kernel."""
+        self._listeners.append(lost)
+
+    def tell_lost(self, port_id: str) -> None:
+        """Whoever listens knows that the port has no TAP."""
+        for lost in self._listeners:
+            lost(port_id)
+
+    async def attach(self, port: PortPlug, tap: int) -> None:
+        """The open descriptor, of a TAP that is gone, is one of the plugged port's TAP, and the switch sees the new one."""
+        name = device(port.id)
+        try:
+            _tie(tap, name)
+        except OSError as failed:
+            raise DriverError(f"open {name} again", failed.strerror or str(failed)) from failed
+        # By its name alone the switch takes the new TAP for the one it had, and goes on listening to that.
+        await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, name)
+        await self._switch(name, port.id, port.mac)
 
     async def ensure_plugged(self, port: PortPlug) -> str:
         """The port's TAP is up and on the integration bridge."""
@@ -106,12 +128,16 @@ class OvnPlug:
             raise DriverError(f"open {name}", failed.strerror or str(failed)) from failed
 
 
+def _tie(tap: int, name: str) -> None:
+    # Without vnet_hdr: the userspace switch does not finish checksums, so guests must.
+    fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+
+
 def _open_tap(name: str) -> int:
     socket.if_nametoindex(name)  # TUNSETIFF would make a missing device, one that nobody has plugged.
     tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        # Without vnet_hdr: the userspace switch does not finish checksums, so guests must.
-        fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+        _tie(tap, name)
     except OSError:
         os.close(tap)
         raise
