@@ -6,9 +6,10 @@ then left out too, or says so.
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -19,6 +20,7 @@ from pileus.kit.bus import Bus, open_bus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
 from pileus.kit.db.database import is_postgres
+from pileus.kit.errors import Problem
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.leases import BEAT_S, Leases
 from pileus.kit.flow.standing import Reconcilers, Standing
@@ -384,10 +386,25 @@ def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:
     for name, manifest in manifests.items():
         if not hasattr(manifest, "API"):
             continue
-        plain[f"/openapi/{name.replace('_', '-')}.json"] = lambda _, manifest=manifest: Reply(  # type: ignore[misc]
-            200, encode(document(manifest.API, mount=manifest.MOUNT, release=__version__)), dict(JSON)
-        )
+        frame.kernel.pages[f"/openapi/{name.replace('_', '-')}.json"] = _openapi(manifest)
     if "compute" in manifests:
         from pileus.dashboard.consoles import pages
 
         plain.update(pages())
+
+
+def _openapi(manifest: Any) -> Callable[[str], Awaitable[Reply]]:
+    """The page with a service's document: at the newest microversion, or at `?microversion=2.25`."""
+
+    async def page(query: str) -> Reply:
+        given = parse_qs(query).get("microversion", [""])[-1]
+        spoken = manifest.API.microversions
+        try:
+            at = spoken.chosen(f"{spoken.service_type} {given}", None) if given and spoken else None
+        except Problem as unknown:
+            why = {"error": {"code": 404, "title": "Not Found", "message": str(unknown)}}
+            return Reply(404, msgspec.json.encode(why), dict(JSON))
+        made = document(manifest.API, mount=manifest.MOUNT, release=__version__, at=at)
+        return Reply(200, msgspec.json.encode(made), dict(JSON))
+
+    return page

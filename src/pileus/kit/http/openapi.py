@@ -1,41 +1,47 @@
 """OpenAPI 3.1 documents, derived from the declarations of a service.
 
-The document shows an API at its newest microversion; the span of an operation or a field stands in
-`x-openstack-microversions`. The actions of one `POST .../action` are one operation that lists them in `x-actions`.
+The document shows an API at its newest microversion, unless another is asked for; the span of an operation or a field stands
+in `x-openstack-microversions`. The actions of one `POST .../action` are one operation that lists them in `x-actions`.
 """
 
 import typing
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from pileus.kit.http.call import Stream
 from pileus.kit.http.route import Api, Route
-from pileus.kit.http.version import ALWAYS, FOREVER
-from pileus.kit.http.wire import Wire, fields, schema
+from pileus.kit.http.version import ALWAYS, FOREVER, Version
+from pileus.kit.http.wire import Wire, borders, fields, schema, wires_in
 
+_NO_BRACES = str.maketrans("", "", "{}")
 _REF = "#/components/schemas/{name}"
 
 
-def document(api: Api, *, mount: str, release: str) -> dict[str, Any]:
-    """The OpenAPI document of one service."""
-    kinds = _kinds(api)
+def document(api: Api, *, mount: str, release: str, at: Version | None = None) -> dict[str, Any]:
+    """The OpenAPI document of one service, at its newest microversion or at another."""
+    routes = [_standing_at(route, at) for route in api.routes if at is None or route.since <= at <= route.until]
+    kinds = _kinds(routes)
     schemas, components = msgspec.json.schema_components(list(kinds), ref_template=_REF)
     shapes = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for route in api.routes:
+    for route in routes:
         path = route.path[1:] if route.path.startswith("//") else api.prefixes[0] + route.path
         operations = paths.setdefault(path, {})
         method = route.method.lower()
         known = operations.get(method)
         made = _operation(api, route, shapes)
+        if at is not None:
+            made.pop("x-openstack-microversions", None)  # this document speaks of one
         if known is None:
             operations[method] = made
         elif route.action:
             known["x-actions"].append(route.action)
             _any_of(known, made)
-        elif route.until >= FOREVER:
+        elif at is None and route.until >= FOREVER:
             operations[method] = made
+    _name_once(paths)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": f"Pileus {api.service}", "version": release},
@@ -55,10 +61,39 @@ def document(api: Api, *, mount: str, release: str) -> dict[str, Any]:
     return document
 
 
-def _kinds(api: Api) -> list[Any]:
+def _name_once(paths: dict[str, dict[str, Any]]) -> None:
+    """Every operation's id is its own; handlers that serve several paths are told apart by these."""
+    all_ = [(path, method, made) for path, methods in paths.items() for method, made in methods.items()]
+    times = Counter(made["operationId"] for _, _, made in all_)
+    for path, method, made in all_:
+        if times[made["operationId"]] > 1:
+            place = path.translate(_NO_BRACES).strip("/").replace("/", ".")
+            made["operationId"] = f"{made['operationId']}.{method}.{place}"
+
+
+def versions(api: Api) -> list[Version]:
+    """The microversions at which anything changes, the first and the last; empty for a service that has none."""
+    if api.microversions is None:
+        return []
+    lowest, highest = api.microversions.lowest, api.microversions.highest
+    found = {lowest, highest}
+    for route in api.routes:
+        found |= {route.since, Version(route.until.major, route.until.minor + 1)}
+        for hint in (route.body, route.query, typing.get_type_hints(route.handler).get("return")):
+            for wire in wires_in(hint):
+                found.update(borders(wire))
+    return sorted(version for version in found if lowest <= version <= highest)
+
+
+def _standing_at(route: Route, at: Version | None) -> Route:
+    """The route as it is at a version: its span ends there."""
+    return route if at is None else msgspec.structs.replace(route, until=at)
+
+
+def _kinds(routes: list[Route]) -> list[Any]:
     """The plain types whose schemas the document needs, each once."""
     found: dict[Any, None] = {}
-    for route in api.routes:
+    for route in routes:
         if isinstance(route.body, type) and issubclass(route.body, Wire):
             found[schema(route.body, route.until, route.on)] = None
         view = _view(route)
@@ -101,7 +136,7 @@ def _operation(api: Api, route: Route, shapes: dict[Any, Any]) -> dict[str, Any]
 
 def _query_fields(route: Route) -> list[tuple[str, Any]]:
     assert route.query is not None
-    return [(field.name, field.type) for field in fields(route.query)]
+    return [(field.name, field.type) for field in fields(route.query) if field.since <= route.until]
 
 
 def _parameter(name: str, kind: Any) -> dict[str, Any]:
