@@ -9,8 +9,12 @@ from pileus.main.settings import SERVICES
 
 
 def manifests() -> dict[str, ModuleType]:
-    """The manifest of every service by the name of its folder."""
-    return {name: importlib.import_module(f"pileus.{name}.manifest") for name in SERVICES}
+    """The manifest of every service whose operations are declared, by the name of its folder.
+
+    Object storage has none: its paths are the names its users give.
+    """
+    found = {name: importlib.import_module(f"pileus.{name}.manifest") for name in SERVICES}
+    return {name: manifest for name, manifest in found.items() if hasattr(manifest, "API")}
 
 
 def apis() -> dict[str, Api]:
