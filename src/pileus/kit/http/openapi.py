@@ -65,7 +65,7 @@ def _anything(kind: type) -> dict[str, Any]:
     """What a wire leaves open, as `object`, may be any JSON."""
     if kind is not object:
         raise NotImplementedError
-    return {}
+    return {"description": "Any JSON."}
 
 
 def _name_once(paths: dict[str, dict[str, Any]]) -> None:
