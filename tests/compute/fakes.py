@@ -1,8 +1,12 @@
 """What stands beside compute in its tests: placement, images, networks and people, in memory and believable."""
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -122,7 +126,6 @@ class FakeImages:
     def __init__(self) -> None:
         self.images = {IMAGE: an_image()}
         self.full = False
-        self.far_away = False
         self.taken: list[str] = []
 
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
@@ -139,8 +142,6 @@ class FakeImages:
     async def take(self, image_id: str, source: str) -> ImageFacts:
         if self.full:
             raise StoreIsFull
-        if self.far_away:
-            raise FileNotFoundError(source)
         self.taken.append(source)
         self.images[image_id] = msgspec.structs.replace(self.images[image_id], status="active", size=2**20)
         return self.images[image_id]
@@ -286,3 +287,25 @@ class FakeConsoles:
             return await self.drivers[host].open(server_id, ConsoleKind(kind))
         except DriverError as refused:
             raise ConsoleUnavailable(server=server_id, why=str(refused)) from refused
+
+
+class FakeFiles:
+    """Files of servers of fake hypervisors."""
+
+    def __init__(self, drivers: Mapping[str, Fake]) -> None:
+        self.drivers = drivers
+
+    async def fetch(self, host: str, server_id: str, name: str, destination: Path) -> None:
+        file = await self.drivers[host].give(server_id, name)
+        with os.fdopen(file, "rb") as content:
+            await asyncio.to_thread(destination.write_bytes, content.read())
+
+    @contextlib.asynccontextmanager
+    async def at_hand(self, host: str, server_id: str, file: str) -> AsyncIterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="pileus-fake-") as folder:
+            copy = Path(folder) / "copy"
+            try:
+                await self.fetch(host, server_id, Path(file).name, copy)
+            except DriverError as refused:
+                raise ConsoleUnavailable(server=server_id, why=str(refused)) from refused
+            yield copy

@@ -7,10 +7,12 @@ from tests.compute.fakes import IMAGE
 from tests.compute.world import World, a_database
 
 from pileus.compute.config import ComputeConfig
+from pileus.compute.store.migrations import migration_list
 from pileus.kit.clock import FakeClock
 from pileus.kit.flow.crash import Reaper, Scene, play, survives_crashes
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import TakesTurns
+from pileus.kit.hosts.registry import UP_FOR
 
 # The last of each is what the process dies in.
 ACTIONS: dict[str, list[dict[str, Any]]] = {
@@ -30,6 +32,11 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "unshelve": [{"shelve": None}, {"unshelve": None}],
     "attach interface": [{"interfaceAttachment": {}}],
     "detach interface": [{"interfaceAttachment": {}}, {"detach": None}],
+    "migrate": [{"migrate": None}],
+    "confirm a move": [{"migrate": None}, {"confirmResize": None}],
+    "revert a move": [{"migrate": None}, {"revertResize": None}],
+    "delete what moved": [{"migrate": None}, {"delete": None}],
+    "evacuate": [{"evacuate": {}}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
@@ -41,6 +48,7 @@ class ServerScene:
         self.first = self.now = world
         self.verb = verb
         self.id = ""
+        self.lost = ""
 
     async def begin(self, engine: Engine) -> None:
         if self.verb == "boot fails":
@@ -63,20 +71,37 @@ class ServerScene:
         if "detach" in action:
             card = (await self.now.ask("GET", f"{base}/os-interface")).body["interfaceAttachments"][-1]
             answered = await self.now.ask("DELETE", f"{base}/os-interface/{card['port_id']}")
+        elif "delete" in action:
+            answered = await self.now.ask("DELETE", base)
+        elif "evacuate" in action:
+            await self.lose_host()
+            answered = await self.now.ask("POST", f"{base}/action", action, at="2.60", by="root")
         elif "interfaceAttachment" in action:
             answered = await self.now.ask("POST", f"{base}/os-interface", action)
         else:
-            answered = await self.now.ask("POST", f"{base}/action", action, at="2.60")
+            by = "root" if "migrate" in action else "alice"
+            answered = await self.now.ask("POST", f"{base}/action", action, at="2.60", by=by)
         assert answered.status in (200, 202, 204), answered.body
+
+    async def lose_host(self) -> None:
+        """Its agent is not heard any more, and what runs there runs on."""
+        shown = await self.now.show(self.id, by="root")
+        self.lost = shown["OS-EXT-SRV-ATTR:host"]
+        self.now.clock.move(UP_FOR.total_seconds() + 1)
+        for name in self.now.agents.keys() - {self.lost}:
+            await self.now.hosts.heard(name)
 
     async def engine(self) -> Engine:
         self.now = World(self.first.db, self.first.clock, ("h1", "h2"), ComputeConfig(), self.first)
         return self.now.engine
 
     async def others(self) -> tuple[TakesTurns, ...]:
-        return (*self.now.agents.values(), self.now.reconcilers)
+        agents = [agent for name, agent in self.now.agents.items() if name != self.lost]
+        return (*agents, self.now.reconcilers)
 
     async def world(self) -> object:
+        if self.lost:  # It comes back in the end.
+            await self.now.agents[self.lost].turn()
         answered = await self.now.ask("GET", f"/v2.1/servers/{self.id}", by="root")
         server = answered.body.get("server", {})
         past = await self.now.engine.history(f"server:{self.id}")
@@ -88,6 +113,7 @@ class ServerScene:
             [(port.host, port.up) for ports in self.now.networks.ports.values() for port in ports],
             {name: [seen.power for seen in (await d.observe()).values()] for name, d in self.now.drivers.items()},
             server.get("flavor", {}).get("id"),
+            [(row.type, row.status, row.dest_host) for row in await migration_list(self.now.app, {})],
             len(self.now.placement.held),
             sorted(image.status for image in self.now.images.images.values()),
             [(one.operation.flow, one.operation.state) for one in past],

@@ -78,9 +78,9 @@ async def test_what_does_not_fit_is_refused() -> None:
 async def test_a_copy_that_cannot_be_read_says_why() -> None:
     async with a_world() as world:
         id = await world.boot()
-        world.images.far_away = True
+        world.drivers["h1"].fail_next("give", "the disk is on fire", times=10)
         await world.act(id, createImage={"name": "s"})
         await world.settle()
         (past, *_) = await world.engine.history(f"server:{id}")
-        assert "The copy on host h1 cannot be read from here" in (past.operation.failure or "")
+        assert "the disk is on fire" in (past.operation.failure or "")
         assert [IMAGE] == list(world.images.images)

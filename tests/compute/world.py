@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.compute.fakes import IMAGE, FakeConsoles, FakeDirectory, FakeImages, FakeNetworks, FakePlacement
+from tests.compute.fakes import IMAGE, FakeConsoles, FakeDirectory, FakeFiles, FakeImages, FakeNetworks, FakePlacement
 from tests.postgres import open_empty
 
 from pileus.compute import manifest
@@ -76,7 +76,9 @@ class World:
         self.engine = Engine(db, self.bus, clock)
         self.hosts = Hosts(db, self.bus, clock)
         self.placement, self.images, self.networks = FakePlacement(), FakeImages(), FakeNetworks()
-        self.drivers = {name: Fake(clock=clock, facts=HOST_FACTS) for name in hosts}
+        self.drivers: dict[str, Fake] = {}
+        for name in hosts:
+            self.drivers[name] = Fake(clock=clock, facts=HOST_FACTS, files=FakeFiles(self.drivers))
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images
@@ -95,7 +97,8 @@ class World:
             images = image.port(pictures)
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
-            networks=networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers), config=config,
+            networks=networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers),
+            files=FakeFiles(self.drivers), config=config,
         )  # fmt: skip
         for flow in manifest.FLOWS:
             self.engine.add(flow, self.app)

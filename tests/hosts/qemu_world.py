@@ -17,6 +17,7 @@ from pileus.compute.drivers.interface import ConsoleKind, Disk, Image, ImageForm
 from pileus.compute.drivers.qemu import Qemu
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import PortPlug
+from pileus.ports.server_files import ServerFiles
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
@@ -61,17 +62,19 @@ class LooseTaps:
 class QemuWorld:
     """A hypervisor and what a test does to its guests."""
 
-    def __init__(self, state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None) -> None:
+    def __init__(self, state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None,
+                 files: ServerFiles | None = None) -> None:  # fmt: skip
         self.state = state
         self.sectors = Sectors()
         self.images = images or self.sectors
         self.plug = LooseTaps()
         self.stop_s = stop_s
+        self.files = files
         self.hypervisor = self.begin_anew()
 
     def begin_anew(self) -> Qemu:
         """A hypervisor that knows only what is on disk."""
-        self.hypervisor = Qemu(self.state, self.images, self.plug, stop_s=self.stop_s)
+        self.hypervisor = Qemu(self.state, self.images, self.plug, files=self.files, stop_s=self.stop_s)
         return self.hypervisor
 
     def wanted(self, image: str = OBEDIENT, **changes: object) -> Wanted:
@@ -116,10 +119,10 @@ class QemuWorld:
 
 @contextlib.asynccontextmanager
 async def qemu_world(
-    state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None
+    state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None, files: ServerFiles | None = None
 ) -> AsyncIterator[QemuWorld]:
     """A world that ends with the block, and with it every QEMU in it."""
-    world = QemuWorld(state, stop_s=stop_s, images=images)
+    world = QemuWorld(state, stop_s=stop_s, images=images, files=files)
     try:
         yield world
     finally:

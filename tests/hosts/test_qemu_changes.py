@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import filecmp
+import os
 import re
 import shutil
 import uuid
@@ -14,7 +16,16 @@ import pytest
 from tests.compute.drivers.contract import Watcher, a_server, has
 from tests.hosts.qemu_world import QemuWorld, a_nic, qemu_world
 
-from pileus.compute.drivers.interface import ConsoleKind, Disk, Image, ImageFormat, Power, PowerSeen, Wanted
+from pileus.compute.drivers.interface import (
+    ConsoleKind,
+    Disk,
+    DriverError,
+    Image,
+    ImageFormat,
+    Power,
+    PowerSeen,
+    Wanted,
+)
 from pileus.guest import Guest, ensure
 
 pytestmark = pytest.mark.host
@@ -174,6 +185,50 @@ async def test_a_card_comes_into_a_guest_that_runs_and_leaves_it(guest: Guest, t
                 msgspec.structs.replace(server, nics=(first, again)), lambda seen: again.port_id in seen.cards
             )
             assert SECOND_MAC in await it.say(f"{UNTIL} grep -qs {SECOND_MAC} /sys/class/net/*/address; cat {MACS}")
+
+
+class OtherHost:
+    """ServerFiles from a hypervisor on the same machine."""
+
+    def __init__(self, origin: QemuWorld) -> None:
+        self._origin = origin
+
+    async def fetch(self, host: str, server_id: str, name: str, destination: Path) -> None:
+        file = await self._origin.hypervisor.give(server_id, name)
+        with os.fdopen(file, "rb") as source, destination.open("wb") as target:
+            await asyncio.to_thread(shutil.copyfileobj, source, target)
+
+
+async def test_its_disks_go_to_another_host_whole(guest: Guest, tmp_path: Path) -> None:
+    server = a_guest(disks=(Disk(1),))
+    off = msgspec.structs.replace(server, power=Power.OFF)
+    async with (
+        qemu_world(tmp_path / "a", images=Files(guest)) as a,
+        qemu_world(tmp_path / "b", images=Files(guest), files=OtherHost(a)) as b,
+    ):
+        watcher = Watcher(a.hypervisor)
+        await watcher.make(server, has(PowerSeen.ON))
+        with pytest.raises(DriverError, match="runs"):
+            await a.hypervisor.give(server.id, "disk0.qcow2")
+        async with shell(a, server.id) as it:
+            await it.say(
+                f"for d in vda vdb; do echo {MARK}-$d | dd of=/dev/$d bs=512 seek=2000000 conv=notrunc; done; sync"
+            )
+        await watcher.make(off, has(PowerSeen.OFF))
+        for name in ("wanted.json", "../wanted.json", "disk9.qcow2"):
+            with pytest.raises(DriverError, match="no such file"):
+                await a.hypervisor.give(server.id, name)
+        moved = Watcher(b.hypervisor)
+        arriving = msgspec.structs.replace(off, origin="a")
+        await moved.make(arriving, lambda seen: seen.disks_ready and seen.shape == off.shape)
+        for name in ("disk0.qcow2", "disk1.qcow2"):
+            first, second = (world.state / "servers" / server.id / "guest" / name for world in (a, b))
+            assert filecmp.cmp(first, second, shallow=False)
+        await moved.make(server, has(PowerSeen.ON))
+        async with shell(b, server.id) as it:
+            for disk in ("vda", "vdb"):
+                said = await it.say(f"dd if=/dev/{disk} bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")
+                assert f"{MARK}-{disk}" in said
 
 
 async def test_is_rescued_with_its_own_disk_beside(guest: Guest, tmp_path: Path) -> None:

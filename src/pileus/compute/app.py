@@ -14,6 +14,7 @@ from pileus.ports.identity import Directory
 from pileus.ports.image import Images
 from pileus.ports.network import Networks
 from pileus.ports.placement import Placement
+from pileus.ports.server_files import FilesAtHand
 
 
 class Compute(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,4 +31,5 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True):
     networks: Networks
     identity: Directory
     consoles: Consoles
+    files: FilesAtHand
     config: ComputeConfig

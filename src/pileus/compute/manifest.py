@@ -22,6 +22,7 @@ from pileus.compute.api import (
     images,
     keypairs,
     migrations,
+    move_actions,
     old_addresses,
     quotas,
     refused_actions,
@@ -45,8 +46,9 @@ from pileus.compute.flows import power
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
+from pileus.compute.flows.evacuate import EVACUATE
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
-from pileus.compute.flows.resize import CONFIRM, RESIZE, REVERT
+from pileus.compute.flows.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from pileus.compute.flows.shelve import SHELVE, UNSHELVE
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
@@ -65,6 +67,7 @@ from pileus.ports.image import Images
 from pileus.ports.metadata import MetadataAnswers
 from pileus.ports.network import Networks
 from pileus.ports.placement import Placement
+from pileus.ports.server_files import FilesAtHand
 
 NAME = "compute"
 MOUNT = "compute"
@@ -86,6 +89,8 @@ FLOWS = (
     UNSHELVE,
     ATTACH,
     DETACH,
+    EVACUATE,
+    MIGRATE,
 )
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [
@@ -124,6 +129,7 @@ RESOURCES = (
     consoles,
     history,
     migrations,
+    move_actions,
     hosts,
     host_views,
     hypervisors,
@@ -150,6 +156,7 @@ def build(
     networks: Networks,
     identity: Directory,
     consoles: Consoles,
+    files: FilesAtHand,
     config: ComputeConfig | None = None,
 ) -> Compute:
     """Compute, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
@@ -165,6 +172,7 @@ def build(
         networks=networks,
         identity=identity,
         consoles=consoles,
+        files=files,
         config=config or ComputeConfig(),
     )
 

@@ -42,6 +42,7 @@ from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
 from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
+from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
 from pileus.main.watching import Watching
@@ -256,6 +257,7 @@ class _Wired:
         self._ports: dict[str, Any] = {}
         self._compute: Any = None
         self._consoles: machine.LocalConsoles | None = None
+        self._files: AllServerFiles | None = None
         self._asks = Asks()
         self.parts: machine.NetworkParts | None = None
 
@@ -306,7 +308,10 @@ class _Wired:
     def compute(self) -> list[Standing]:
         """Servers are mounted; metadata is answered from them."""
         frame, manifest = self._frame, self._manifests["compute"]
-        self._consoles = machine.LocalConsoles(machine.host_name(frame.settings))
+        own = machine.host_name(frame.settings)
+        self._consoles = machine.LocalConsoles(own)
+        spool = frame.state / "cache" / "arriving"
+        self._files = AllServerFiles(own, FileAnswers(own, self._consoles), self._asks, spool)
         app = manifest.build(
             db=frame.db,
             clock=frame.clock,
@@ -318,7 +323,8 @@ class _Wired:
             images=self._ports["image"],
             networks=self._ports["network"],
             identity=self._directory,
-            consoles=AllConsoles(machine.host_name(frame.settings), self._consoles, self._asks),
+            consoles=AllConsoles(own, self._consoles, self._asks),
+            files=self._files,
             config=frame.settings.compute,
         )
         self._compute = app
@@ -356,16 +362,20 @@ class _Wired:
         routes = {**ExchangeRoutes(LocalExchange(frame.hosts, frame.bus)).routes(), **self._asks.routes()}
         if "image" in self._ports:
             routes |= ImageRoutes(frame.state, frame.hosts, self._ports["image"]).routes()
+        if self._files is not None:
+            routes |= FileRoutes(frame.hosts, self._files).routes()
         if "network" in self._ports:
             routes |= MetadataRoutes(frame.hosts, self._answers, self._ports["network"].server_at).routes()
         return Gate(frame.state, frame.settings, members, roster, routes, parts.span if parts is not None else None)
 
     async def agent(self) -> Agent | None:
         """The agent of this machine, if there is anything to do for it."""
-        if self.parts is None or self._consoles is None or not self._frame.settings.agent:
+        if self.parts is None or self._consoles is None or self._files is None or not self._frame.settings.agent:
             return None
         frame = self._frame
-        runs = machine.hypervisor(frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock)
+        runs = machine.hypervisor(
+            frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock, files=self._files
+        )
         self._consoles.of = runs
         exchange = LocalExchange(frame.hosts, frame.bus)
         return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts, frame.clock)

@@ -13,12 +13,14 @@ from pileus.kit.bus import LocalBus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
 from pileus.kit.flow.engine import Engine
+from pileus.kit.hosts.asks import Asks
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.main import doctor_networks, doctor_rest, doctor_rooms, doctor_servers, machine
 from pileus.main.doctor import Check, Patient
 from pileus.main.doctor_machine import Machine, ThisMachine
 from pileus.main.opened import opened
+from pileus.main.server_files import AllServerFiles, FileAnswers
 from pileus.main.settings import Settings
 from pileus.main.state import State
 from pileus.network import manifest as network
@@ -75,10 +77,12 @@ def patient(state: State, settings: Settings, db: Database, here: Machine, fabri
         fabric=fabric if fabric is not None else FakeFabric(),
     )  # fmt: skip
     people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
+    consoles = machine.LocalConsoles(own)
+    files = AllServerFiles(own, FileAnswers(own, consoles), Asks(), state / "cache" / "arriving")
     servers = compute.build(
         db=db, clock=clock, bus=bus, engine=engine, hosts=hosts, events=events, placement=placement.port(rooms),
         images=image.port(images), networks=network.port(networks), identity=identity.IdentityPort(people),
-        consoles=machine.LocalConsoles(own), config=settings.compute,
+        consoles=consoles, files=files, config=settings.compute,
     )  # fmt: skip
     for flow in compute.FLOWS:
         engine.add(flow, servers)

@@ -23,6 +23,7 @@ from pileus.main import machine
 from pileus.main.host_needs import ConsoleAnswers, FarImages, FarMetadata
 from pileus.main.joining import Membership, dialler, membership, own_certificate, refreshed, renew_if_due, tls
 from pileus.main.launch import READY
+from pileus.main.server_files import FarServerFiles, FileAnswers, HostStreams
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
 
@@ -87,7 +88,8 @@ class JoinedHost:
         far = machine.FarNetwork(member.address, member.cloud.southbound, own_certificate(state))
         self._parts = machine.far_parts(state, settings, far, FarMetadata(self._dialler))
         images = FarImages(state, self._dialler)
-        self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock)
+        files = FarServerFiles(self._dialler)
+        self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock, files=files)
         self._exchange = RemoteExchange(self._dialler)
         self._agent: Agent | None = None
 
@@ -123,7 +125,8 @@ class JoinedHost:
         local = machine.LocalConsoles(self._member.host)
         local.of = self._runs
         consoles = ConsoleAnswers(self._member.host, local)
-        return Answers(self._questions, consoles.tell, consoles.connect)
+        streams = HostStreams(FileAnswers(self._member.host, local), consoles)
+        return Answers(self._questions, consoles.tell, streams.connect)
 
     async def _tell_ready(self) -> None:
         await self._exchange.heard.wait()

@@ -26,6 +26,7 @@ from pileus.ports.consoles import ConsoleName
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.metadata import Answer, MetadataAnswers
 from pileus.ports.plug import Plug
+from pileus.ports.server_files import ServerFiles
 
 
 class NoConsole(Unavailable):
@@ -143,19 +144,22 @@ class _Silent:
         raise RuntimeError("no guest is answered while the network is taken away")
 
 
-def hypervisor(state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock) -> Hypervisor:
+def hypervisor(
+    state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock, *, files: ServerFiles
+) -> Hypervisor:
     """What runs servers on this machine."""
     if settings.compute_driver == "fake":
         from pileus.compute.drivers.fake import Fake
 
-        return Fake(clock=clock, plug=plug)
+        return Fake(clock=clock, plug=plug, files=files)
     from pileus.compute.drivers.qemu import Qemu
     from pileus.compute.drivers.qemu.accel import ProbeGuest
     from pileus.guest import cached
 
     guest = cached(guest_cache())
     probe = ProbeGuest(guest.kernel, guest.initrd) if guest is not None else None
-    return Qemu(state.path, images, plug, probe=probe, verdict=guest_cache().parent / "accel.json")
+    verdict = guest_cache().parent / "accel.json"
+    return Qemu(state.path, images, plug, files=files, probe=probe, verdict=verdict)
 
 
 class LocalConsoles:

@@ -20,8 +20,6 @@ REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
     ("injectNetworkInfo", admin("os-admin-actions:inject_network_info"), "2.1", "2.104"),
     ("changePassword", member("os-admin-password"), "2.1", "2.104"),
     ("restore", member("os-deferred-delete:restore"), "2.1", "2.104"),
-    ("evacuate", admin("os-evacuate"), "2.1", "2.104"),
-    ("migrate", manager("os-migrate-server:migrate"), "2.1", "2.104"),
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
 )
 

@@ -4,14 +4,14 @@ import msgspec
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
+from pileus.compute.commands.moves import note_migration
 from pileus.compute.commands.power import held
 from pileus.compute.commands.quotas import fitting_count
 from pileus.compute.models.flavors import Size, size_of
-from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
+from pileus.compute.models.migrations import MigrationType
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.flavors import flavor_find
-from pileus.compute.store.migrations import migration_create
 from pileus.kit.auth import Caller
 
 MAY_BE_RESIZED = frozenset({ServerState.ACTIVE, ServerState.STOPPED})
@@ -32,22 +32,7 @@ async def resize_server(app: Compute, caller: Caller, server: Server, flavor_id:
             user_id=caller.user_id,
             request_id=request_id,
         )
-        await migration_create(
-            app,
-            Migration(
-                id=op.id,
-                type=MigrationType.RESIZE,
-                status=MigrationStatus.PRE_MIGRATING,
-                server_id=now.id,
-                project_id=now.project_id,
-                user_id=caller.user_id,
-                source_host=now.host,
-                old_flavor=now.flavor.id,
-                new_flavor=size.id,
-                created_at=op.created,
-                updated_at=op.created,
-            ),
-        )
+        await note_migration(app, caller, now, op, MigrationType.RESIZE, size.id)
 
 
 async def _new_size(app: Compute, caller: Caller, server: Server, flavor_id: str) -> Size:

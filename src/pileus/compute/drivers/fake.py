@@ -5,17 +5,18 @@ failures, lost power and what guests print are scripted by whoever holds it.
 """
 
 import asyncio
+import os
 import shutil
 import socket
 import tempfile
 import weakref
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from pileus.compute.drivers.empty_disk import empty_qcow2
+from pileus.compute.drivers.fake_script import Script
 from pileus.compute.drivers.interface import (
     ABSENT,
     Changed,
@@ -33,10 +34,12 @@ from pileus.compute.drivers.interface import (
 )
 from pileus.kit.clock import Clock, SystemClock
 from pileus.ports.plug import Plug, PortPlug
+from pileus.ports.server_files import ServerFiles
 
 POWERS = {Power.ON: PowerSeen.ON, Power.PAUSED: PowerSeen.PAUSED}
 RUNNING = (PowerSeen.ON, PowerSeen.PAUSED)
 RESTING = {Power.OFF: PowerSeen.OFF, Power.SUSPENDED: PowerSeen.SUSPENDED}
+DISK = "disk0.qcow2"
 RFB = b"RFB 003.008\n"
 
 
@@ -47,46 +50,29 @@ class Pretence(msgspec.Struct):
     seen: Seen
     ran: bool = False
     log: str = ""
+    disk: bytes = b""  # what the guest wrote
     kept: list[Nic] = []  # cards the guest does not let go of
 
 
-class Fake:
-    """Hypervisor, ShowsConsoleLog and OpensConsole, of servers that do not exist."""
+class Fake(Script):
+    """Hypervisor, ShowsConsoleLog, OpensConsole and GivesFiles, of servers that do not exist."""
 
-    def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None, plug: Plug | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None, plug: Plug | None = None,
+                 files: ServerFiles | None = None) -> None:  # fmt: skip
+        super().__init__()
         self._clock = clock or SystemClock()
+        self._files = files
         self._plug = plug
         self._facts = facts or Facts(
             hostname="fake", cpus=1024, ram_mib=4 * 2**20, disk_gib=10**6, disk_free_gib=10**6,
             arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none",
         )  # fmt: skip
         self._servers: dict[str, Pretence] = {}
-        self._failures: defaultdict[str, list[str]] = defaultdict(list)
-        self._delays: dict[str, float] = {}
-        self._deaf: set[str] = set()
-        self._changed: Changed = lambda id: None
         self._pids = iter(range(100_000, 2**31))
         self._copies: Path | None = None
         self._consoles: set[asyncio.Task[None]] = set()
 
     # The script.
-
-    def fail_next(self, verb: str, why: str, times: int = 1) -> None:
-        """The next calls of `verb` (ensure, ensure_power, ensure_gone, observe, open) raise DriverError."""
-        self._failures[verb] += [why] * times
-
-    def delay(self, verb: str, seconds: float) -> None:
-        """From now on `verb` takes that long."""
-        self._delays[verb] = seconds
-
-    def deafen(self, id: str) -> None:
-        """The guest hears nothing: a stop or soft reboot waits until `run_out_of_patience`, and so does a card's leaving."""
-        self._deaf.add(id)
-
-    def run_out_of_patience(self, id: str) -> None:
-        """The guest has had its time; from now on it hears."""
-        self._deaf.discard(id)
-        self._changed(id)
 
     def lose_power(self, id: str, why: str = "killed by signal 9 (SIGKILL)") -> None:
         """The server ends though nobody asked for that."""
@@ -95,6 +81,10 @@ class Fake:
     def guest_powers_off(self, id: str) -> None:
         """The guest ends itself."""
         self._end(id, PowerSeen.OFF, "the guest powered off")
+
+    def write(self, id: str, text: str) -> None:
+        """The guest writes on its disk."""
+        self._servers[id].disk += text.encode()
 
     def print(self, id: str, text: str) -> None:
         """The guest prints on its serial console."""
@@ -120,7 +110,8 @@ class Fake:
         await self._obey("ensure")
         pretence = self._servers.get(server.id)
         if pretence is None:
-            pretence = self._servers[server.id] = Pretence(server, Seen(PowerSeen.OFF, disks_ready=True))
+            pretence = Pretence(server, Seen(PowerSeen.OFF, disks_ready=True), disk=await self._arrived(server))
+            self._servers[server.id] = pretence
         kept = self._kept_cards(pretence, server)
         await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
         pretence.wanted = server
@@ -158,6 +149,26 @@ class Fake:
             shutil.rmtree(self._copies)
             self._copies = None
 
+    async def give(self, id: str, name: str) -> int:
+        """The disk of a server at rest, or a copy."""
+        await self._obey("give")
+        pretence = self._servers.get(id)
+        if pretence is None:
+            raise DriverError("The server is not here", id)
+        if name == DISK and pretence.seen.power in RUNNING:
+            raise DriverError("The server runs", f"{name} changes while it is read")
+        if name == DISK:
+            content = pretence.disk
+        else:
+            copy = pretence.seen.snapshot
+            if copy is None or Path(copy.file).name != name:
+                raise DriverError("The server has no such file", name)
+            content = await asyncio.to_thread(Path(copy.file).read_bytes)
+        file = os.memfd_create(name)
+        os.write(file, content)
+        os.lseek(file, 0, os.SEEK_SET)
+        return file
+
     # Consoles.
 
     async def console_log(self, id: str, lines: int | None = None) -> str:
@@ -180,6 +191,16 @@ class Fake:
         return await asyncio.open_unix_connection(sock=theirs)
 
     # Pretending.
+
+    async def _arrived(self, server: Wanted) -> bytes:
+        """What is on the disk of a server that is new here: nothing, or what its origin has."""
+        if server.origin is None:
+            return b""
+        if self._files is None:
+            raise DriverError("This host takes no disks from others", server.origin)
+        with tempfile.TemporaryDirectory(prefix="pileus-fake-") as folder:
+            await self._files.fetch(server.origin, server.id, DISK, Path(folder) / DISK)
+            return await asyncio.to_thread((Path(folder) / DISK).read_bytes)
 
     def _kept_cards(self, pretence: Pretence, server: Wanted) -> list[Nic]:
         """Cards that are to go and that a guest which runs does not let go of."""
@@ -213,12 +234,6 @@ class Fake:
         file = self._copies / f"{server.id}.qcow2"
         file.write_bytes(empty_qcow2(max(1, server.root.size_gib) * 2**30))
         return Copy(server.snapshot, str(file))
-
-    async def _obey(self, verb: str) -> None:
-        if self._delays.get(verb):
-            await asyncio.sleep(self._delays[verb])
-        if self._failures[verb]:
-            raise DriverError(f"The fake was told to fail {verb}", self._failures[verb].pop(0))
 
     def _settle(self, pretence: Pretence) -> None:
         wanted, seen = pretence.wanted, pretence.seen

@@ -100,7 +100,8 @@ class Wanted(msgspec.Struct, frozen=True):
     `disk_generation`: when it differs from that of the disks there are, they are made anew from the image. `rescue`: while given,
     the server boots from a fresh disk of this image and has its own disks behind that. `snapshot`: the root disk is copied
     as it is now, whole, to a file of that name. `checkpoint`: the disks are remembered under this name before anything else is
-    changed; `rollback`: they are as they were at that checkpoint.
+    changed; `rollback`: they are as they were at that checkpoint. `origin`: the host that has the disks; those that are not here
+    yet come from there, and none is made anew.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Wanted(msgspec.Struct, frozen=True):
     snapshot: str | None = None
     checkpoint: str | None = None
     rollback: str | None = None
+    origin: str | None = None
     config_drive: dict[str, str] | None = None
 
     @property
@@ -253,4 +255,16 @@ class OpensConsole(Protocol):
 
     async def open(self, id: str, kind: ConsoleKind) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the console; raises DriverError if the server does not run or has no such console."""
+        ...
+
+
+@runtime_checkable
+class GivesFiles(Protocol):
+    """Gives what it has of a server to the host the server moves to, and copies of disks to whoever keeps images."""
+
+    async def give(self, id: str, name: str) -> int:
+        """An open descriptor of the file, which the caller closes: a disk of a server at rest, or a copy.
+
+        Raises DriverError.
+        """
         ...

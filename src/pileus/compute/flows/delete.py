@@ -21,8 +21,11 @@ SHOWS = "deleting"
 
 
 async def remove_from_host(app: Compute, op: Operation) -> Outcome:
-    """The server's host has nothing of it."""
+    """The server's host has nothing of it, and neither has the one it moved from."""
     server = await server_find(app, server_id(op))
+    if server is not None and server.resized is not None and server.resized.host is not None:
+        if (waits := await document.gone(app, server.id, server.resized.host)) is not None:
+            return waits
     if server is None or server.host is None:
         return Done()
     return await document.gone(app, server.id, server.host) or Done({"host": server.host})

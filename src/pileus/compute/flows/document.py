@@ -47,8 +47,13 @@ def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interf
         restarts=restarts_of(server),
         disk_generation=server.disk_generation,
         rescue=_image(server.rescue),
-        checkpoint=server.resized.operation if server.resized is not None else None,
+        checkpoint=_checkpoint(server),
     )
+
+
+def _checkpoint(server: Server) -> str | None:
+    # A server that moved has its former disks where it was.
+    return server.resized.operation if server.resized is not None and server.resized.host is None else None
 
 
 def restarts_of(server: Server) -> interface.Restarts:
@@ -72,13 +77,14 @@ async def want(
     snapshot: str | None = None,
     rollback: str | None = None,
     without_port: str | None = None,
+    origin: str | None = None,
 ) -> interface.Wanted:
     """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
     ports = tuple(port for port in ports if port.id != without_port)
     drive = _drive(Guest(server, ports, app.config.zone)) if server.config_drive else None
     wanted = document(server, ports, power)
-    wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, config_drive=drive)
+    wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
 
@@ -120,11 +126,13 @@ async def answer(app: Compute, server: Server, host: str) -> Seen | Wait | Fail:
     return Fail(seen.failure) if seen.failure is not None else seen
 
 
-async def bring(app: Compute, server: Server, power: Power, *, rollback: str | None = None) -> Seen | Wait | Fail:
+async def bring(
+    app: Compute, server: Server, power: Power, *, rollback: str | None = None, origin: str | None = None
+) -> Seen | Wait | Fail:
     """The server's host has made it what it is here, with that power; or has to be waited for, or cannot."""
     if server.host is None:
         return Fail("The server is on no host.")
-    wanted = await want(app, server, server.host, power, rollback=rollback)
+    wanted = await want(app, server, server.host, power, rollback=rollback, origin=origin)
     seen = await answer(app, server, server.host)
     if isinstance(seen, (Wait, Fail)):
         return seen
@@ -142,3 +150,11 @@ async def gone(app: Compute, server_id: str, host: str) -> Wait | None:
     if await app.hosts.settled_gone(host, KIND, server_id) or not await app.hosts.is_up(host):
         return None
     return Wait(LOOK_AGAIN_S, f"waiting for host {host} to remove the server")
+
+
+async def clean(app: Compute, server_id: str, host: str) -> Wait | None:
+    """The host has nothing of the server from an earlier stay that it was told to forget, or has to be waited for."""
+    wish = await app.hosts.wanted(host, KIND, server_id)
+    if wish is None or not wish.gone:
+        return None
+    return Wait(LOOK_AGAIN_S, f"waiting for host {host} to remove what it had of the server")

@@ -1,10 +1,11 @@
-"""Resize, and what settles it: the server gets another size where it is, and can go back until that is confirmed.
+"""Resize and cold migration, and what settles them: the server gets another size or another host, and can go back.
 
     claim room -> power off -> reshape          confirm: forget the former room and disks
                                                 revert: power off -> go back -> give the room back -> start
 
-The room it had belongs to the operation until then, and its disks are remembered under the operation's id. Moving to another
-host needs disks that move; so far a server is resized where it is, or not at all.
+A resized server stays where it is if there is room, and moves else; one that is migrated moves. The room it had belongs to the
+operation until it is settled. Where it stays, its disks are remembered under the operation's id; where it moves, they are copied
+while it stands still, and the host it left keeps them, and the document that says so, with the power off.
 """
 
 from functools import partial
@@ -15,6 +16,7 @@ from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import Power
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import NO_HOST, server_id
+from pileus.compute.flows.choice import choose_host
 from pileus.compute.flows.remake import GONE, power_off
 from pileus.compute.flows.turn import as_before
 from pileus.compute.models.flavors import Size
@@ -27,25 +29,48 @@ from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 from pileus.ports.placement import Claim
 
 DEADLINE_S = 1800.0
+COPY_S = 7200.0  # disks may have to come from another host
+MIGRATE_NAME = "server.migrate"
 
 
 async def claim_room(app: Compute, op: Operation) -> Outcome:
-    """The server has room for its new size on its host, and the operation holds the room it had."""
+    """The server has room for what it is to be on the host that `to` of the facts names, and the operation holds the room it had."""
     server = await server_find(app, server_id(op))
     if server is None or server.host is None:
         return GONE
-    size = msgspec.convert(op.args["flavor"], Size)
     async with app.db.transaction():
         if not await app.placement.claims(op.id):
             await app.placement.hand_over(server.id, op.id)
-        claim = await app.placement.claim(
-            server.id, size.resources, project_id=server.project_id, user_id=server.user_id, among=[server.host]
-        )
+        claim = await _claim(app, op, server)
         if isinstance(claim, Claim):
-            await migration_change(app, op.id, status=MigrationStatus.MIGRATING, dest_host=server.host)
-            return Done({"host": server.host})
+            await migration_change(app, op.id, status=MigrationStatus.MIGRATING, dest_host=claim.host)
+            return Done({"to": claim.host})
         await app.placement.hand_over(op.id, server.id)
-    return Fail(f"{NO_HOST} {claim}; servers cannot be resized to another host yet")
+    return Fail(f"{NO_HOST} {claim}")
+
+
+async def _claim(app: Compute, op: Operation, server: Server) -> Claim | str:
+    """Room where the server is, unless it is to move; else on the best other host."""
+    moves, host = op.args.get("moves", False), op.args.get("host")
+    size = _size(op, server)
+    if not moves:
+        here = await app.placement.claim(
+            server.id, size.resources, project_id=server.project_id, user_id=server.user_id, among=[server.host or ""]
+        )
+        if isinstance(here, Claim):
+            return here
+    # Where it was once wanted says nothing any more: whoever moves a server says where to, or does not care.
+    wanted = msgspec.structs.replace(server, flavor=size, host_wanted=host)
+    return await choose_host(app, wanted, {server.host or "": "is where the server is"})
+
+
+def _target(op: Operation, server: Server) -> str:
+    # Operations begun by an earlier release stay where they are.
+    return op.facts.get("to") or server.host or ""
+
+
+def _size(op: Operation, server: Server) -> Size:
+    return msgspec.convert(op.args["flavor"], Size) if "flavor" in op.args else server.flavor
 
 
 async def give_room_back(app: Compute, op: Operation) -> Outcome:
@@ -57,30 +82,45 @@ async def give_room_back(app: Compute, op: Operation) -> Outcome:
 
 
 async def reshape(app: Compute, op: Operation) -> Outcome:
-    """The server has its new size, and runs if it did."""
+    """The server is what it is to be, on the host that has room for that, and runs if it did."""
     server = await server_find(app, server_id(op))
-    if server is None:
+    if server is None or server.host is None:
         return GONE
-    size = msgspec.convert(op.args["flavor"], Size)
-    before = Resized(operation=op.id, flavor=server.flavor, power=server.power_wanted)
-    after = msgspec.structs.replace(server, flavor=size, resized=before)
-    seen = await document.bring(app, after, document.settled_power(server))
+    host, origin, size = _target(op, server), server.host, _size(op, server)
+    elsewhere = host != origin
+    before = Resized(
+        operation=op.id, flavor=server.flavor, power=server.power_wanted, host=origin if elsewhere else None
+    )
+    after = msgspec.structs.replace(server, flavor=size, resized=before, host=host)
+    if elsewhere:
+        if (waits := await document.clean(app, server.id, host)) is not None:
+            return waits
+        await app.networks.bind_ports(server.id, host)
+    seen = await document.bring(app, after, document.settled_power(server), origin=origin if elsewhere else None)
     if isinstance(seen, (Wait, Fail)):
         return seen
-    return Done(also=lambda: _resized(app, op, server, size, before))
+    return Done(also=lambda: _resized(app, op, server, after))
 
 
-async def _resized(app: Compute, op: Operation, server: Server, size: Size, before: Resized) -> None:
-    await server_change(app, server, flavor=size, resized=before, phase=ServerState.RESIZED)
-    await app.events.tell(
-        "server.resized", server.subject, server.project_id, op.request_id, {"flavor": size.id}, user_id=op.user_id
+async def _resized(app: Compute, op: Operation, server: Server, after: Server) -> None:
+    await server_change(
+        app, server, flavor=after.flavor, host=after.host, resized=after.resized, phase=ServerState.RESIZED
     )
+    payload: dict[str, object] = {"flavor": after.flavor.id, "host": after.host}
+    event = "server.migrated" if op.flow == MIGRATE_NAME else "server.resized"
+    await app.events.tell(event, server.subject, server.project_id, op.request_id, payload, user_id=op.user_id)
 
 
 async def unshape(app: Compute, op: Operation) -> Outcome:
-    """The server has its former size and disks, and does not run."""
+    """The server has its former size and disks where it was, and does not run."""
     server = await server_find(app, server_id(op))
-    if server is None:
+    if server is None or server.host is None:
+        return Done()
+    host = _target(op, server)
+    if host != server.host:
+        if (waits := await document.gone(app, server.id, host)) is not None:
+            return waits
+        await app.networks.bind_ports(server.id, server.host)
         return Done()
     seen = await document.bring(app, server, Power.OFF, rollback=op.id)
     return seen if isinstance(seen, (Wait, Fail)) else Done()
@@ -91,6 +131,10 @@ async def confirm(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None or server.resized is None:
         return Done()
+    if server.resized.host is not None:
+        # What is left there must not come back to life, whoever goes on with this.
+        if (waits := await document.gone(app, server.id, server.resized.host)) is not None:
+            return waits
     await app.placement.release(server.resized.operation)
     now = msgspec.structs.replace(server, resized=None)
     if server.host is not None:
@@ -115,9 +159,19 @@ async def go_back(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None or server.resized is None:
         return Done()
-    former = _former(server, server.resized)
+    former, back = _former(server, server.resized), server.resized.host
+    if back is not None:
+        waits = await document.gone(app, server.id, server.host) if server.host not in (None, back) else None
+        if waits is not None:
+            return waits
+        await app.networks.bind_ports(server.id, back)
+        return Done({"host": back}, also=lambda: _returned(app, server, back))
     seen = await document.bring(app, former, Power.OFF, rollback=server.resized.operation)
     return seen if isinstance(seen, (Wait, Fail)) else Done()
+
+
+async def _returned(app: Compute, server: Server, host: str) -> None:
+    await server_change(app, server, host=host)
 
 
 async def former_room(app: Compute, op: Operation) -> Outcome:
@@ -149,15 +203,13 @@ async def resize_ended(app: Compute, op: Operation) -> None:
     await migration_change(app, op.id, status=MigrationStatus.FINISHED if done else MigrationStatus.ERROR)
 
 
-RESIZE = Flow(
-    "server.resize",
-    (
-        Step("claim room", claim_room, give_room_back, shows="resize_prep"),
-        Step("power off", power_off, as_before, shows="resize_migrating", deadline_s=DEADLINE_S),
-        Step("reshape", reshape, unshape, shows="resize_finish", deadline_s=DEADLINE_S),
-    ),
-    ended=resize_ended,
+STEPS = (
+    Step("claim room", claim_room, give_room_back, shows="resize_prep"),
+    Step("power off", power_off, as_before, shows="resize_migrating", deadline_s=DEADLINE_S),
+    Step("reshape", reshape, unshape, shows="resize_finish", deadline_s=COPY_S),
 )
+RESIZE = Flow("server.resize", STEPS, ended=resize_ended)
+MIGRATE = Flow(MIGRATE_NAME, STEPS, ended=resize_ended)
 CONFIRM = Flow("server.resize_confirm", (Step("confirm", confirm, final=True),))
 REVERT = Flow(
     "server.resize_revert",

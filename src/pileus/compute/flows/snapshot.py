@@ -49,11 +49,8 @@ async def await_copy(app: Compute, op: Operation) -> Outcome:
 
 async def upload(app: Compute, op: Operation) -> Outcome:
     """The image holds the copy."""
-    try:
-        await app.images.take(op.args["image_id"], op.facts["file"])
-    except FileNotFoundError:
-        host = op.facts["host"]
-        return Fail(f"The copy on host {host} cannot be read from here: disks of other machines are not fetched yet.")
+    async with app.files.at_hand(op.facts["host"], server_id(op), op.facts["file"]) as file:
+        await app.images.take(op.args["image_id"], str(file))
     return Done(also=lambda: _told(app, op))
 
 

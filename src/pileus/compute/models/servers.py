@@ -55,12 +55,14 @@ class BootImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resized(msgspec.Struct, frozen=True, kw_only=True):
-    """What a resized server was before, until that is confirmed or reverted. `operation`: what resized it, after which its
-    former room and the state of its disks then are named."""
+    """What a resized or moved server was before, until that is confirmed or reverted. `operation`: what changed it, after
+    which its former room and the state of its disks then are named. `host`: where it was, and its disks as they were still
+    are; None if it stayed where it is."""
 
     operation: str
     flavor: Size
     power: PowerWanted
+    host: str | None = None
 
 
 class ServerKey(msgspec.Struct, frozen=True):

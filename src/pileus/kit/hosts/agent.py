@@ -271,7 +271,9 @@ class Agent:
 
     def _due(self) -> list[Work]:
         now = self._clock.monotonic()
-        return [work for work in self._work.values() if work.due is not None and work.due <= now and work.task is None]
+        due = [work for work in self._work.values() if work.due is not None and work.due <= now and work.task is None]
+        # First what shall not be here: a host that was away may have what runs elsewhere by now.
+        return sorted(due, key=lambda work: not work.document.gone)
 
     def _make_due(self, work: Work) -> None:
         work.due = self._clock.monotonic()

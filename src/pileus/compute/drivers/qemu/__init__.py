@@ -15,6 +15,7 @@ from pathlib import Path
 from pileus.compute.drivers.interface import Changed, ConsoleKind, DriverError, Facts, Power, Seen, Wanted
 from pileus.compute.drivers.qemu.accel import Acceleration, ProbeGuest, version
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, MAX_DISKS, MAX_NICS, NIC_DEVICES, VNC_SOCKET
+from pileus.compute.drivers.qemu.arrivals import Arrivals
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail
 from pileus.compute.drivers.qemu.disks import Disks, ImageCache
@@ -23,6 +24,7 @@ from pileus.compute.drivers.qemu.process import dial
 from pileus.compute.drivers.qemu.server import Means, Server
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import MendsTaps, Plug
+from pileus.ports.server_files import ServerFiles
 
 __all__ = ["ProbeGuest", "Qemu"]
 
@@ -30,7 +32,7 @@ STOP_S = 60.0
 
 
 class Qemu:
-    """Hypervisor, ShowsConsoleLog and OpensConsole, with QEMU below `state`."""
+    """Hypervisor, ShowsConsoleLog, OpensConsole and GivesFiles, with QEMU below `state`."""
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Qemu:
         images: ImageFiles,
         plug: Plug,
         *,
+        files: ServerFiles | None = None,
         probe: ProbeGuest | None = None,
         verdict: Path | None = None,
         stop_s: float = STOP_S,
@@ -46,11 +49,12 @@ class Qemu:
         self._servers_path = state / "servers"
         self._state = state
         self._changed: Changed = lambda id: None
+        self._arrivals = Arrivals(files)
         self._cache = ImageCache(state / "cache" / "images", images)
         self._accel = Acceleration(verdict or state / "run" / "accel.json", probe)
         self._servers: dict[str, Server] = {}
         self._means = Means(
-            disks=Disks(self._cache),
+            disks=Disks(self._cache, self._arrivals),
             plug=plug,
             accel=self._accel,
             groups=Groups("pileus"),
@@ -137,9 +141,14 @@ class Qemu:
         except OSError as failed:
             raise DriverError(f"The {kind} console cannot be opened", failed.strerror or str(failed)) from failed
 
+    async def give(self, id: str, name: str) -> int:
+        """An open descriptor of a disk of a server at rest, or of a copy."""
+        return await self._server(id).give(name)
+
     async def close(self) -> None:
         """Let go of every server; they go on running."""
         await self._cache.close()
+        await self._arrivals.close()
         await self._accel.close()
         await asyncio.gather(*(server.let_go() for server in self._servers.values()))
         self._servers.clear()

@@ -17,6 +17,7 @@ import msgspec
 
 from pileus.compute.drivers.interface import DriverError, Image, Wanted
 from pileus.compute.drivers.qemu.argv import CONFIG_FILE, DiskFile, disk_files
+from pileus.compute.drivers.qemu.arrivals import Arrivals
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
@@ -36,6 +37,11 @@ class ImageCache:
         self._path = path
         self._images = images
         self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def here(self, image: Image) -> Path | None:
+        """The image's file, if it was fetched before."""
+        file = self._path / image.id
+        return file if file.exists() else None
 
     def ready(self, image: Image, then: Callable[[], None]) -> Path | None:
         """The image's file; or None, and it is being fetched, and `then` is called when that ended.
@@ -97,15 +103,30 @@ def _settle(part: Path, file: Path) -> None:
 class Disks:
     """Makes the disks of servers."""
 
-    def __init__(self, cache: ImageCache) -> None:
+    def __init__(self, cache: ImageCache, arrivals: Arrivals) -> None:
         self._cache = cache
+        self.arrivals = arrivals
 
     async def ensure(self, server: Wanted, home: Home, then: Callable[[], None]) -> bool:
         """Whether every disk is there; if not, an image is on its way and `then` is called when to ask again."""
         ready = True
         for files in disk_files(server):
-            ready = await self._ensure_one(files, home, then) and ready
+            if server.origin is not None:
+                ready = self._arrives(files, server.origin, home, then) and ready
+            else:
+                ready = await self._ensure_one(files, home, then) and ready
         return ready
+
+    def _arrives(self, files: DiskFile, origin: str, home: Home, then: Callable[[], None]) -> bool:
+        """Whether the disk and what it lies above are here; the latter may be among this host's images already."""
+        ready = self.arrivals.ready(home, origin, files.file, then)
+        image, base = files.disk.image, home.guest / files.base
+        if image is None or base.exists():
+            return ready
+        if (cached := self._cache.here(image)) is not None:
+            os.link(cached, base)
+            return ready
+        return self.arrivals.ready(home, origin, files.base, then) and ready
 
     async def _ensure_one(self, files: DiskFile, home: Home, then: Callable[[], None]) -> bool:
         disk, file, base = files.disk, home.guest / files.file, home.guest / files.base

@@ -28,6 +28,7 @@ from pileus.compute.drivers.qemu import memory, taps
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
+from pileus.compute.drivers.qemu.arrivals import given
 from pileus.compute.drivers.qemu.cards import Cards, placed
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail, trim
@@ -149,6 +150,7 @@ class Server:
             await self._end(signal.SIGKILL)
             failpoint("qemu.remove", "ended")
             await self.let_go()
+            await self._means.disks.arrivals.give_up(self._home.id)
             wanted, run = self._home.wanted(), self._home.run()
             ports = {nic.port_id for nic in wanted.nics} if wanted is not None else set()
             for port_id in sorted({*ports, *(run.cards or {}), *run.changing}):
@@ -188,6 +190,11 @@ class Server:
             return seen
         await trim(self._home.guest / CONSOLE_LOG)
         return msgspec.structs.replace(seen, pid=self._process.pid, consoles=self._consoles())
+
+    async def give(self, name: str) -> int:
+        """An open descriptor of a disk of a server at rest, or of a copy."""
+        async with self._working:
+            return given(self._home, self._home.wanted(), name, at_rest=await self._status() is None)
 
     async def let_go(self) -> None:
         """Watch no longer; QEMU goes on."""
@@ -317,7 +324,7 @@ class Server:
         # Begun first, for it takes its time while the image is fetched.
         accel = None if wanted.power is Power.OFF else self._means.accel.ready(self._tell)
         if not await self._means.disks.ensure(wanted, self._home, self._tell):
-            return "fetching the image"
+            return "fetching the image" if wanted.origin is None else f"fetching the disks from host {wanted.origin}"
         self._attend()
         if accel is None and wanted.power is not Power.OFF and self._process is None:
             return "trying whether KVM works"

@@ -1,0 +1,39 @@
+"""What a fake hypervisor can be told: to fail, to be slow, and what its guests do not hear."""
+
+import asyncio
+from collections import defaultdict
+
+from pileus.compute.drivers.interface import Changed, DriverError
+
+
+class Script:
+    """The part of a fake that tests and drills write."""
+
+    def __init__(self) -> None:
+        self._failures: defaultdict[str, list[str]] = defaultdict(list)
+        self._delays: dict[str, float] = {}
+        self._deaf: set[str] = set()
+        self._changed: Changed = lambda id: None
+
+    def fail_next(self, verb: str, why: str, times: int = 1) -> None:
+        """The next calls of `verb` (ensure, ensure_power, ensure_gone, observe, open, give) raise DriverError."""
+        self._failures[verb] += [why] * times
+
+    def delay(self, verb: str, seconds: float) -> None:
+        """From now on `verb` takes that long."""
+        self._delays[verb] = seconds
+
+    def deafen(self, id: str) -> None:
+        """The guest hears nothing: a stop or soft reboot waits until `run_out_of_patience`, and so does a card's leaving."""
+        self._deaf.add(id)
+
+    def run_out_of_patience(self, id: str) -> None:
+        """The guest has had its time; from now on it hears."""
+        self._deaf.discard(id)
+        self._changed(id)
+
+    async def _obey(self, verb: str) -> None:
+        if self._delays.get(verb):
+            await asyncio.sleep(self._delays[verb])
+        if self._failures[verb]:
+            raise DriverError(f"The fake was told to fail {verb}", self._failures[verb].pop(0))
