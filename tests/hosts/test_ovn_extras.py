@@ -1,6 +1,7 @@
 """More of what the real OVN carries out, seen in the traffic of guests; many checks share one cloud."""
 
 import socket
+import struct
 from pathlib import Path
 
 import msgspec
@@ -129,3 +130,45 @@ async def test_single_ports_of_a_floating_ip_lead_to_guests(tmp_path: Path) -> N
         assert "I am Bob." == await machine_gets(f"http://{OUTSIDE}.60:8081/")
         assert "I am Bob." == await ann.gets(f"http://{OUTSIDE}.60:8081/"), "from inside, too"
         assert await machine_gets(f"http://{OUTSIDE}.60:80/") is None, "nothing else of the address is open"
+
+
+def _asked_by_tag(tag: int, mac: str, own: str, target: str) -> bool:
+    """Whether somebody answers ARP for an address in frames with that tag, as a trunk's guest would ask."""
+    source = bytes.fromhex(mac.replace(":", ""))
+    ethernet = b"\xff" * 6 + source + struct.pack("!HHH", 0x8100, tag, 0x0806)
+    arp = (
+        struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + source + socket.inet_aton(own) + bytes(6) + socket.inet_aton(target)
+    )
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as line:
+        line.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: the kernel takes the tag off and tells it beside
+        line.bind(("eth0", 0))
+        line.settimeout(1)
+        line.send(ethernet + arp)
+        try:
+            while True:
+                frame, told, _, _ = line.recvmsg(2048, 256)
+                tags = [struct.unpack("=IIIHHHH", body)[5] for level, kind, body in told if (level, kind) == (263, 8)]
+                if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02" and tags == [tag]:
+                    return frame[28:32] == socket.inet_aton(target)
+        except TimeoutError:
+            return False
+
+
+async def test_a_trunks_guest_reaches_another_network_by_its_tag(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        wanted = with_port(a_topology(OUTSIDE), BOB, parent=ANN, tag=42)
+        await w.apply(wanted)
+        ann = await w.arrive(port_of(wanted, ANN))
+        bob = port_of(wanted, BOB)
+
+        async def up() -> bool:
+            return (await w.fabric.port_states())[BOB].up
+
+        await until(up)
+
+        async def answered(tag: int = 42) -> bool:
+            asked = (tag, bob.mac, "10.2.0.10", "10.2.0.1")
+            return await namespace.within(ann.space, lambda: _asked_by_tag(*asked))
+
+        await until(answered)
+        assert not await answered(43)

@@ -24,6 +24,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     quota_rbac_policy: int = 10
     quota_address_group: int = 10
     quota_qos_policy: int = 100
+    quota_trunk: int = -1
 
     @property
     def tunnel_mtu(self) -> int:

@@ -30,6 +30,7 @@ from pileus.network.api import security_groups as _security_groups  # noqa: F401
 from pileus.network.api import subnetpools as _subnetpools  # noqa: F401
 from pileus.network.api import subnets as _subnets  # noqa: F401
 from pileus.network.api import tags as _tags  # noqa: F401
+from pileus.network.api import trunks as _trunks  # noqa: F401
 from pileus.network.api import versions as _versions  # noqa: F401
 from pileus.network.api.service import api as API  # noqa: N812
 from pileus.network.app import Network

@@ -319,3 +319,22 @@ port_forwardings = sa.Table(
     sa.Index("one_such_forwarding", "floating_ip_id", "protocol", "outer_first", unique=True),
     sa.Index("forwardings_to_port", "port_id"),
 )
+
+trunks = sa.Table(
+    "trunks",
+    metadata,
+    *_standard(),
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id"), nullable=False, unique=True),
+    sa.Column("admin_up", Boolean, nullable=False),
+    sa.Index("trunks_of_project", "project_id"),
+)
+
+subports = sa.Table(
+    "subports",
+    metadata,
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id"), primary_key=True),
+    sa.Column("trunk_id", Id, sa.ForeignKey("trunks.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("segmentation_type", Name, nullable=False),
+    sa.Column("segmentation_id", Integer, nullable=False),
+    sa.Index("one_tag_on_trunk", "trunk_id", "segmentation_id", unique=True),
+)

@@ -247,3 +247,9 @@ def test_forwarded_ports_are_load_balancers_with_one_guest_behind() -> None:
     assert ["-> Load_Balancer pf-fip-tcp", "-> Load_Balancer pf-fip-udp"] == (
         found["Logical_Router"][ROUTER]["load_balancer"]
     )
+
+
+def test_a_subport_is_reached_through_its_parent_by_its_tag() -> None:
+    found = _rendered(with_port(a_topology(), BOB, parent=ANN, tag=42))["Logical_Switch_Port"]
+    assert ([ANN], [42]) == (found[BOB]["parent_name"], found[BOB]["tag"])
+    assert ([], []) == (found[ANN]["parent_name"], found[ANN]["tag"])

@@ -75,6 +75,7 @@ EXTENSIONS = {
     "subnet_allocation": "Subnet Allocation",
     "subnetpool-prefix-ops": "Subnet Pool Prefix Operations",
     "tag-creation": "Tag creation",
+    "trunk": "Trunk Extension",
 }
 
 

@@ -26,6 +26,7 @@ class QuotaWanted(Wire):
     rbac_policy: int | UnsetType = UNSET
     address_group: int | UnsetType = UNSET
     qos_policy: int | UnsetType = UNSET
+    trunk: int | UnsetType = UNSET
     force: bool | UnsetType = UNSET
     check_limit: bool | UnsetType = UNSET
     project_id: str | UnsetType = UNSET

@@ -18,6 +18,7 @@ from pileus.network.api.security_groups import group_for
 from pileus.network.api.service import api
 from pileus.network.api.subnetpools import pool_for
 from pileus.network.api.subnets import subnet_for
+from pileus.network.api.trunks import trunk_for
 from pileus.network.app import Network as App
 from pileus.network.commands import tags as commands
 from pileus.network.errors import TagNotFound
@@ -95,3 +96,4 @@ _declare("routers", "router", "router_id", router_for)
 _declare("floatingips", "floatingip", "floatingip_id", floating_ip_for)
 _declare("qos/policies", "policy", "policy_id", policy_for)
 _declare("security-groups", "security_group", "security_group_id", group_for)
+_declare("trunks", "trunk", "trunk_id", trunk_for)

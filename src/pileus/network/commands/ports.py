@@ -14,6 +14,7 @@ from pileus.network.commands.port_forwardings import forget_port, forwarded_to
 from pileus.network.commands.qos import check_usable
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.trunks import check_not_trunked
 from pileus.network.errors import (
     InvalidInput,
     MacAddressInUse,
@@ -220,6 +221,7 @@ async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
         if not by_owner and port.device_owner in (*OF_ROUTERS, METADATA):
             why = f"has device owner {port.device_owner}"
             raise ServicePortInUse(id=port.id, why=why)
+        await check_not_trunked(app, port)
         await forget_port(app, port.id)
         await app.db.run(floating_rows.LET_GO, of_port=port.id, now=app.clock.now())
         await app.db.run(rows.DELETE, of_id=port.id)

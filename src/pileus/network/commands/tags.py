@@ -9,7 +9,8 @@ from pileus.network.models.pools import SubnetPool
 from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import FloatingIp, Network, Port, Router, SecurityGroup, Standard, Subnet
 from pileus.network.models.tags import checked
-from pileus.network.store import floating_ips, groups, networks, pools, ports, qos, routers, subnets
+from pileus.network.models.trunks import Trunk
+from pileus.network.store import floating_ips, groups, networks, pools, ports, qos, routers, subnets, trunks
 
 STATEMENTS = {
     Network: networks.CHANGE,
@@ -20,6 +21,7 @@ STATEMENTS = {
     SecurityGroup: groups.CHANGE,
     SubnetPool: pools.POOL_CHANGE,
     QosPolicy: qos.SHELF.change,
+    Trunk: trunks.SHELF.change,
 }
 
 

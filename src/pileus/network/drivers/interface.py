@@ -95,6 +95,8 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     dhcp_options: tuple[DhcpOption, ...] = ()
     dns_name: str = ""
     qos_policy: str | None = None
+    parent: str | None = None  # the port through which it is reached
+    tag: int | None = None  # of the frames by which it is
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,12 +28,13 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
     for leg in world.legs:
         legs.setdefault(leg.router_id, []).append(leg.port_id)
     of_network = {network.id: network.qos_policy_id for network in world.networks}
+    tags = {each.port_id: (trunk.port_id, each.segmentation_id) for trunk in world.trunks for each in trunk.subports}
     return fabric.Topology(
         networks=tuple(_network(network, dns_domain) for network in _ordered(world.networks)),
         subnets=tuple(_subnet(subnet) for subnet in _ordered(world.subnets)),
         # The port that holds a floating IP's address is a row of ours; in the fabric the router answers for it.
         ports=tuple(
-            _port(port, of_network.get(port.network_id))
+            _port(port, of_network.get(port.network_id), *tags.get(port.id, (None, None)))
             for port in _ordered(world.ports)
             if port.device_owner != FLOATING_IP
         ),
@@ -81,7 +82,7 @@ def _subnet(subnet: Subnet) -> fabric.Subnet:
     )
 
 
-def _port(port: Port, network_qos: str | None) -> fabric.Port:
+def _port(port: Port, network_qos: str | None, parent: str | None, tag: int | None) -> fabric.Port:
     return fabric.Port(
         id=port.id,
         network=port.network_id,
@@ -100,6 +101,8 @@ def _port(port: Port, network_qos: str | None) -> fabric.Port:
         dns_name=port.dns_name,
         # What is said of a network is said of its guests; routers and metadata are nobody's.
         qos_policy=port.qos_policy_id or (None if port.trusted else network_qos),
+        parent=parent,
+        tag=tag,
     )
 
 

@@ -14,6 +14,7 @@ from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change
+from pileus.network.commands.trunks import is_trunk
 from pileus.network.errors import AutoAllocationFailure, NetworkNotFound, PortInUse, PortNotFound, PortRefused
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import Network, Port
@@ -145,11 +146,12 @@ class Ports:
                 await self._release(port)
 
     async def _release(self, port: Port) -> None:
-        if port.made:
+        # A port that somebody made a trunk of is his by now.
+        if port.made and not await is_trunk(self._app, port):
             await delete_port(self._app, port)
             return
         await forget_bindings(self._app, [port])
-        await change(self._app, rows.CHANGE, port, FREE)
+        await change(self._app, rows.CHANGE, port, {**FREE, "made": False})
         self._app.changed()
 
     async def join_group(self, server_id: str, project_id: str, group: str) -> None:

@@ -17,6 +17,7 @@ from pileus.network.tables import (
     security_rules,
     subnetpools,
     subnets,
+    trunks,
 )
 
 COUNTED: dict[str, sa.Table] = {
@@ -31,6 +32,7 @@ COUNTED: dict[str, sa.Table] = {
     "rbac_policy": rbac_policies,
     "address_group": address_groups,
     "qos_policy": qos_policies,
+    "trunk": trunks,
 }
 
 

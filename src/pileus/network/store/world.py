@@ -18,6 +18,7 @@ from pileus.network.models.resources import (
     SecurityRule,
     Subnet,
 )
+from pileus.network.models.trunks import Trunk
 from pileus.network.store import (
     address_groups,
     floating_ips,
@@ -28,6 +29,7 @@ from pileus.network.store import (
     qos,
     routers,
     subnets,
+    trunks,
 )
 
 
@@ -45,15 +47,18 @@ class World(msgspec.Struct, frozen=True):
     rules: Sequence[SecurityRule]
     address_groups: Sequence[AddressGroup]
     qos_policies: Sequence[QosPolicy]
+    trunks: Sequence[Trunk]
 
 
 async def world(db: Database) -> World:
     """Everything there is, as of one moment."""
     async with db.transaction():
+        there = await trunks.trunks_all(db)
         return World(
             networks=await db.all(networks.ALL),
             subnets=await db.all(subnets.ALL),
-            ports=await ports.ports_all(db),
+            ports=trunks.hosted(await ports.ports_all(db), there),
+            trunks=there,
             routers=await db.all(routers.ALL),
             legs=await db.all(routers.ALL_LEGS),
             floating_ips=await db.all(floating_ips.ALL),

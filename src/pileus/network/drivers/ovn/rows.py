@@ -11,8 +11,8 @@ from pileus.network.drivers.ovn.values import Row
 TABLES: dict[str, tuple[str, ...]] = {
     "Logical_Switch": ("name", "ports", "load_balancer", "qos_rules", "dns_records", "other_config", "external_ids"),
     "Logical_Switch_Port": (
-        "name", "type", "addresses", "port_security", "enabled", "options", "tag", "dhcpv4_options", "dhcpv6_options",
-        "up", "external_ids",
+        "name", "type", "parent_name", "tag", "addresses", "port_security", "enabled", "options", "dhcpv4_options",
+        "dhcpv6_options", "up", "external_ids",
     ),
     "Logical_Router": ("name", "enabled", "ports", "static_routes", "nat", "load_balancer", "options", "external_ids"),
     "Logical_Router_Port": (

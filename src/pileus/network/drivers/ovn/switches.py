@@ -50,6 +50,8 @@ def _guest_port(index: Index, port: Port) -> Row:
         "addresses": _addresses(port),
         "port_security": _allowed(port) if port.port_security else (),
         "enabled": port.admin_up,
+        "parent_name": (port.parent,) if port.parent is not None else (),
+        "tag": (port.tag,) if port.tag is not None else (),
         "options": _options(index, port),
         "dhcpv4_options": _dhcp(index, port, 4),
         "dhcpv6_options": _dhcp(index, port, 6),
