@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from tests.compute.world import World, a_world
 
+from pileus.compute.drivers.interface import ConsoleKind
 from pileus.compute.manifest import console_socket
 from pileus.kit.http.socket import Socket
 
@@ -51,6 +52,20 @@ async def test_the_end_of_the_console_is_shown() -> None:
         assert 409 == (await world.act(new, os_getConsoleOutput={})).status
 
 
+async def test_a_pretended_screen_lets_a_viewer_in() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        reader, writer = await world.drivers["h1"].open(id, ConsoleKind.VNC)
+        assert b"RFB 003.008\n" == await reader.readexactly(12)
+        writer.write(b"RFB 003.008\n")
+        assert b"\x01\x01" == await reader.readexactly(2)
+        writer.write(b"\x01")
+        assert bytes(4) == await reader.readexactly(4)
+        writer.write(b"\x01")
+        assert b"one" == (await reader.readexactly(24 + 3))[24:]
+        writer.close()
+
+
 async def test_a_way_to_the_screen_is_good_once() -> None:
     async with a_world() as world:
         id = await world.boot()
@@ -62,8 +77,8 @@ async def test_a_way_to_the_screen_is_good_once() -> None:
         talk = asyncio.create_task(console_socket(world.app, browser.socket))
         assert "websocket.accept" == (await browser.from_server.get())["type"]
         assert b"RFB 003.008\n" == (await browser.from_server.get())["bytes"]
-        await browser.type(b"hello")
-        assert b"hello" == (await browser.from_server.get())["bytes"]
+        await browser.type(b"RFB 003.008\n")
+        assert b"\x01\x01" == (await browser.from_server.get())["bytes"]
         await browser.leave()
         await talk
         again = Browser(f"token={token}")

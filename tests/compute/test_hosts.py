@@ -2,6 +2,8 @@
 
 from tests.compute.world import a_world
 
+from pileus.compute.agent import booted_at
+
 
 async def test_versions_are_told_to_everybody() -> None:
     async with a_world() as world:
@@ -48,6 +50,23 @@ async def test_zones_services_and_hypervisors() -> None:
         assert (2, 8, 1) == (sums["count"], sums["vcpus"], sums["vcpus_used"])
         with_servers = await world.ask("GET", "/v2.1/os-hypervisors?with_servers=true", by="root", at="2.53")
         assert 1 == sum(len(host.get("servers", [])) for host in with_servers.body["hypervisors"])
+
+
+async def test_a_host_tells_how_long_it_is_up() -> None:
+    async with a_world() as world:
+        told = await world.ask("GET", "/v2.1/os-hypervisors/1/uptime", by="root")
+        assert (200, "h1") == (told.status, told.body["hypervisor"]["hypervisor_hostname"])
+        assert told.body["hypervisor"]["uptime"].endswith(" up 3 days,  2:05")
+        (newest,) = (await world.ask("GET", "/v2.1/os-hypervisors/detail", by="root", at="2.88")).body["hypervisors"]
+        assert newest["uptime"].endswith(" up 3 days,  2:05")
+        assert (
+            404 == (await world.ask("GET", f"/v2.1/os-hypervisors/{newest['id']}/uptime", by="root", at="2.88")).status
+        )
+
+
+def test_the_time_a_host_came_up_is_read_where_its_kernel_tells_it() -> None:
+    assert 1795000000 == booted_at("cpu  1 2 3\nbtime 1795000000\nprocesses 4\n")
+    assert booted_at("cpu  1 2 3\n") is None
 
 
 async def test_a_host_that_is_gone_can_be_forgotten() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.compute.world import World, a_world
 
@@ -197,11 +198,21 @@ async def test_a_guest_is_interrupted_for_a_crash_dump() -> None:
         assert 1 == (await world.drivers["h1"].look(id)).restarts.nmi
 
 
-async def test_actions_that_are_not_offered_say_so() -> None:
+async def test_there_is_never_a_deleted_server_to_restore() -> None:
     async with a_world() as world:
         id = await world.boot()
-        answered = await world.act(id, restore=None)
-        assert (501, "This cloud does not offer 'restore' yet.") == (
-            answered.status, answered.body["notImplemented"]["message"],
-        )  # fmt: skip
+        assert 409 == (await world.act(id, restore=None)).status
         assert 400 == (await world.act(id, nonsense=None)).status
+
+
+async def test_a_host_is_told_anew_what_cards_a_server_has() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        (before,) = await world.hosts.wanted_list("h1", "server")
+        (port,) = world.networks.ports[id]
+        world.networks.ports[id] = [msgspec.structs.replace(port, mtu=1300)]
+        assert 403 == (await world.act(id, injectNetworkInfo=None)).status
+        assert 202 == (await world.act(id, by="root", injectNetworkInfo=None)).status
+        (after,) = await world.hosts.wanted_list("h1", "server")
+        assert [1300] == [nic["mtu"] for nic in after.body["nics"]]
+        assert before.generation < after.generation

@@ -43,6 +43,17 @@ async def test_a_rebuilt_server_has_another_disk_and_all_else_as_before() -> Non
         assert (1, OTHER) == (wanted["disk_generation"], wanted["root"]["image"]["id"])
 
 
+async def test_what_a_rebuild_answers_grew_with_the_versions() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        plain, old = {"key_name", "user_data"}, "OS-EXT-SRV-ATTR:user_data"
+        for at, there in (("2.53", set()), ("2.54", {"key_name"}), ("2.57", plain), ("2.74", plain), ("2.75", plain)):
+            answered = await world.act(id, by="root", at=at, rebuild={"imageRef": IMAGE})
+            assert there == (plain | {old}) & set(answered.body["server"]), at
+            await world.settle()
+        assert old in await world.show(id, by="root", at="2.75")
+
+
 async def test_a_stopped_server_is_rebuilt_and_stays_off() -> None:
     async with a_world() as world:
         id = await world.boot()

@@ -48,6 +48,14 @@ async def test_a_confirmed_size_stays() -> None:
         assert (2, 1024) == (usage["totalCoresUsed"], usage["totalRAMUsed"])
 
 
+async def test_a_resize_may_change_how_the_disk_is_laid_out() -> None:
+    async with a_world() as world:
+        await world.flavor("big", vcpus=2, ram=1024, disk=2)
+        id = await world.boot()
+        assert 202 == (await world.act(id, resize={"flavorRef": "big", "OS-DCF:diskConfig": "AUTO"})).status
+        assert "AUTO" == (await world.show(id))["OS-DCF:diskConfig"]
+
+
 async def test_a_reverted_size_is_gone() -> None:
     async with a_world() as world:
         id = await resized(world)

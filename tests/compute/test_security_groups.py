@@ -10,6 +10,8 @@ async def test_all_ports_join_and_leave() -> None:
         assert ["default", "web"] == [group["name"] for group in (await world.show(id))["security_groups"]]
         assert 202 == (await world.act(id, removeSecurityGroup={"name": "web"})).status
         assert ["default"] == [group["name"] for group in (await world.show(id))["security_groups"]]
+        await world.act(id, removeSecurityGroup={"name": "default"})
+        assert "security_groups" not in await world.show(id)
 
 
 async def test_what_does_not_fit_is_refused() -> None:

@@ -44,6 +44,7 @@ CALLERS = {
     "root": Caller(user_id="root", project_id="p0", roles=frozenset({"admin", "manager", "member", "reader"})),
     "outsider": Caller(user_id="o", project_id="p1", roles=frozenset()),
 }
+UP_S = 3 * 86400 + 2 * 3600 + 5 * 60  # how long hosts were up when the world began
 HOST_FACTS = Facts(
     hostname="h", cpus=4, ram_mib=8192, disk_gib=100, disk_free_gib=90, arch="x86_64", hypervisor="fake",
     hypervisor_version="1.0", accel="none",
@@ -82,6 +83,7 @@ class World:
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images
+        self.booted_at = int(clock.now().timestamp()) - UP_S
         self.kernel = Kernel(Tokens())
         events = Events(db, self.bus, clock)
         images: Images = self.images
@@ -110,7 +112,13 @@ class World:
     def _agent(self, name: str) -> Agent:
         handler = ServerHandler(self.drivers[name])
         exchange = LocalExchange(self.hosts, self.bus)
-        agent = Agent(exchange, name, {KIND: handler}, self.clock, msgspec.to_builtins(HOST_FACTS))
+        agent = Agent(
+            exchange,
+            name,
+            {KIND: handler},
+            self.clock,
+            {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at},
+        )
         handler.wake(agent.look_again)
         return agent
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -40,7 +41,12 @@ class ServerHandler:
     async def facts(self) -> Body:
         """What this host has to offer, for its registration."""
         facts: Body = msgspec.to_builtins(await self._hypervisor.facts())
-        return facts
+        return {**facts, "booted_at": booted_at(Path("/proc/stat").read_text())}
+
+
+def booted_at(stat: str) -> int | None:
+    """When the kernel came up, in seconds since the epoch, as it tells in /proc/stat; None if it does not."""
+    return next((int(line.split()[1]) for line in stat.splitlines() if line.startswith("btime ")), None)
 
 
 def seen_of(body: Body) -> Seen:

@@ -110,6 +110,18 @@ async def unlock(call: Call[Compute], server: Server) -> None:
     await commands.unlock_server(call.app, server)
 
 
+@api.action(ACTION_PATH, "restore", member("os-deferred-delete:restore"), find=server_find)
+async def restore(call: Call[Compute], server: Server) -> None:
+    """Bring back a server that was deleted but not yet reclaimed, of which there is never one here."""
+    await power.restore_server(call.app, call.caller, server)
+
+
+@api.action(ACTION_PATH, "injectNetworkInfo", admin("os-admin-actions:inject_network_info"), find=server_find)
+async def inject_network(call: Call[Compute], server: Server) -> None:
+    """Tell a server's host anew what cards the server has."""
+    await commands.tell_host_again(call.app, call.caller, server)
+
+
 @api.action(ACTION_PATH, "os-resetState", admin("os-admin-actions:reset_state"), find=server_find)
 async def reset_state(call: Call[Compute], server: Server, body: ResetState) -> None:
     """Say that a server is in error, or is not."""

@@ -1,5 +1,6 @@
 """Hypervisors: the hosts that run servers, as admins see them."""
 
+import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
@@ -11,9 +12,9 @@ from pileus.compute.api.service import admin, api
 from pileus.compute.app import Compute
 from pileus.compute.commands import hosts as commands
 from pileus.compute.flows.hosts import provider_id
-from pileus.compute.models.hosts import ComputeHost, version_number
+from pileus.compute.models.hosts import ComputeHost, uptime_text, version_number
 from pileus.compute.store.servers import server_count_by_host, server_list_on_host
-from pileus.kit.http import Call, F, Page, Query, Reply, Wire
+from pileus.kit.http import Call, F, Page, Query, Wire
 
 
 class ServerOnHost(Wire):
@@ -100,7 +101,7 @@ def _values(host: ComputeHost) -> dict[str, Any]:
     }
 
 
-def _full(host: ComputeHost, count: int) -> HypervisorView:
+def _full(host: ComputeHost, count: int, now: dt.datetime) -> HypervisorView:
     facts, used = host.facts, host.used
     service = ServiceOfHost(number=host.number, id=service_id(host.name), host=host.name, disabled_reason=host.reason)
     cpu = {"arch": facts.arch, "accel": facts.accel}
@@ -109,6 +110,7 @@ def _full(host: ComputeHost, count: int) -> HypervisorView:
         type="QEMU" if facts.hypervisor == "qemu" else facts.hypervisor,
         version=version_number(facts.hypervisor_version),
         service=service,
+        uptime=uptime_text(facts, now) if host.up else None,
         cpu_text=msgspec.json.encode(cpu).decode(),
         cpu=cpu,
         vcpus=facts.cpus,
@@ -166,7 +168,7 @@ async def hypervisors_detail(call: Call[Compute], query: HypervisorQuery, page: 
     counts = await server_count_by_host(call.app)
     views = []
     for host in await _found(call, query, page):
-        view = _full(host, counts.get(host.name, 0))
+        view = _full(host, counts.get(host.name, 0), call.app.clock.now())
         view.servers = await _servers(call, host.name, wanted=query.with_servers)
         views.append(view)
     return views
@@ -176,7 +178,8 @@ async def hypervisors_detail(call: Call[Compute], query: HypervisorQuery, page: 
 async def statistics(call: Call[Compute]) -> Statistics:
     """Add up all hosts."""
     counts = await server_count_by_host(call.app)
-    views = [_full(host, counts.get(host.name, 0)) for host in await commands.host_list(call.app)]
+    now = call.app.clock.now()
+    views = [_full(host, counts.get(host.name, 0), now) for host in await commands.host_list(call.app)]
     names = ("vcpus", "vcpus_used", "memory_mb", "memory_mb_used", "free_ram_mb", "local_gb", "local_gb_used",
              "free_disk_gb", "disk_available_least", "running_vms")  # fmt: skip
     return Statistics(count=len(views), **{name: sum(int(getattr(view, name)) for view in views) for name in names})
@@ -186,7 +189,7 @@ async def statistics(call: Call[Compute]) -> Statistics:
 async def hypervisor_show(call: Call[Compute], hypervisor: str, query: HypervisorQuery) -> HypervisorView:
     """Show a host."""
     host = await _one(call, hypervisor)
-    view = _full(host, (await server_count_by_host(call.app)).get(host.name, 0))
+    view = _full(host, (await server_count_by_host(call.app)).get(host.name, 0), call.app.clock.now())
     view.servers = await _servers(call, host.name, wanted=query.with_servers)
     return view
 
@@ -206,11 +209,20 @@ async def _servers(call: Call[Compute], host: str, *, wanted: bool) -> list[Serv
     return found or ([] if call.version >= (2, 75) else UNSET)
 
 
-@api.get("/os-hypervisors/{hypervisor}/uptime", admin("os-hypervisors:uptime"), until="2.87")
-async def uptime(call: Call[Compute], hypervisor: str) -> Reply:
-    """Show how long a host is up, which hosts here do not tell."""
-    await _one(call, hypervisor)
-    raise errors.BadRequest(why=f"Hypervisor {hypervisor} does not implement uptime.")
+class HypervisorUptime(HypervisorBrief, kw_only=True):
+    """A host and how long it is up."""
+
+    uptime: str
+
+
+@api.get("/os-hypervisors/{hypervisor}/uptime", admin("os-hypervisors:uptime"), key="hypervisor", until="2.87")
+async def uptime(call: Call[Compute], hypervisor: str) -> HypervisorUptime:
+    """Show how long a host is up."""
+    host = await _one(call, hypervisor)
+    told = uptime_text(host.facts, call.app.clock.now())
+    if told is None or not host.up:
+        raise errors.BadRequest(why=f"Host {host.name} does not tell how long it is up.")
+    return HypervisorUptime(**_values(host), uptime=told)
 
 
 @api.get("/os-hypervisors/{pattern}/search", admin("os-hypervisors:search"), key="hypervisors", until="2.52")

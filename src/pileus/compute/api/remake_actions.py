@@ -56,7 +56,10 @@ class ServerRebuilt(ServerChanged, kw_only=True):
     """The server that is being rebuilt."""
 
     admin_password: Annotated[str, F("adminPass")]
+    key_name: Annotated[str | None, F(since="2.54")]
     user_data_plain: Annotated[str | None, F("user_data", since="2.57")]
+    # Since 2.75 all else that shows a server is in the answer too; its user data is told above, and once.
+    user_data: Annotated[str | None, F("OS-EXT-SRV-ATTR:user_data", on="c")]
 
 
 class Rescue(Wire):
@@ -114,7 +117,10 @@ async def unrescue(call: Call[Compute], server: Server) -> None:
 @api.action(ACTION_PATH, "resize", member("servers:resize"), find=server_find)
 async def resize_server(call: Call[Compute], server: Server, body: Resize) -> None:
     """Give a server another size."""
-    await resize.resize_server(call.app, call.caller, server, str(body.flavor_id), call.request_id)
+    disk_config = None if body.disk_config is UNSET else body.disk_config
+    await resize.resize_server(
+        call.app, call.caller, server, str(body.flavor_id), call.request_id, disk_config=disk_config
+    )
 
 
 @api.action(ACTION_PATH, "confirmResize", member("servers:confirm_resize"), find=server_find, status=204)

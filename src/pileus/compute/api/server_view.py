@@ -264,10 +264,8 @@ def _image(call: Call[Compute], server: Server) -> ImageLink | str:
 
 
 def _groups(ports: Sequence[PortFacts]) -> list[GroupName] | UnsetType:
-    if not ports:
-        return UNSET
     # A group once for each port, as clients know it from elsewhere.
-    return [GroupName(name=name) for port in ports for name in port.security_groups]
+    return [GroupName(name=name) for port in ports for name in port.security_groups] or UNSET
 
 
 def _server_groups(server: Server) -> list[str]:

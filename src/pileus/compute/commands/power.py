@@ -56,6 +56,11 @@ async def turn_server(app: Compute, caller: Caller, server: Server, turn: Turn, 
         )
 
 
+async def restore_server(app: Compute, caller: Caller, server: Server) -> None:
+    """Raises WrongState: what is deleted goes at once, so that no server is in the state from which one comes back."""
+    await held(app, caller, server, "restore", frozenset(), placed=False)
+
+
 async def held(
     app: Compute,
     caller: Caller,

@@ -12,18 +12,23 @@ from pileus.compute.models.migrations import MigrationType
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.flavors import flavor_find
+from pileus.compute.store.servers import server_change
 from pileus.kit.auth import Caller
 
 MAY_BE_RESIZED = frozenset({ServerState.ACTIVE, ServerState.STOPPED})
 
 
-async def resize_server(app: Compute, caller: Caller, server: Server, flavor_id: str, request_id: str) -> None:
+async def resize_server(
+    app: Compute, caller: Caller, server: Server, flavor_id: str, request_id: str, *, disk_config: str | None = None
+) -> None:
     """The server is getting another size; raises WrongState, ServerLocked, BadRequest or NotEnough."""
     async with app.db.transaction():
         now = await held(app, caller, server, "resize", MAY_BE_RESIZED)
         size = await _new_size(app, caller, now, flavor_id)
         more = Usage(0, max(0, size.vcpus - now.flavor.vcpus), max(0, size.ram - now.flavor.ram))
         await fitting_count(app, now.project_id, more, 1, 1, user_id=now.user_id)
+        if disk_config is not None:
+            await server_change(app, now, disk_config=disk_config)
         op = await app.engine.begin(
             "server.resize",
             now.subject,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.quotas import check_metadata
+from pileus.compute.flows import document
 from pileus.compute.models.servers import DELETING, Fault, LockedBy, Server
 from pileus.compute.store.servers import server_change, server_find, server_find_even_deleted
 from pileus.kit.auth import Caller
@@ -51,6 +52,15 @@ async def delete_server(app: Compute, caller: Caller, server: Server, request_id
             request_id=request_id,
             overtake="The server is being deleted.",
         )
+
+
+async def tell_host_again(app: Compute, caller: Caller, server: Server) -> None:
+    """The server's host has read anew what the server is, cards included; whatever is at work on it tells it anyway."""
+    check_unlocked(server, caller)
+    async with app.db.transaction():
+        now = await server_find(app, server.id)
+        if now is not None and now.task is None:
+            await document.want_as_settled(app, now)
 
 
 async def update_server(app: Compute, server: Server, changes: Mapping[str, object]) -> Server:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.compute.drivers.empty_disk import empty_qcow2
+from pileus.compute.drivers.fake_screen import welcome
 from pileus.compute.drivers.fake_script import Script
 from pileus.compute.drivers.interface import (
     ABSENT,
@@ -38,9 +39,21 @@ from pileus.ports.server_files import ServerFiles
 
 POWERS = {Power.ON: PowerSeen.ON, Power.PAUSED: PowerSeen.PAUSED}
 RUNNING = (PowerSeen.ON, PowerSeen.PAUSED)
+# What a pretended guest prints as it boots.
+BOOT = (
+    "Pretended kernel of a pretended server",
+    "Command line: none",
+    "Memory: as much as its flavor says",
+    "CPUs: as many as its flavor says",
+    "Disks: found",
+    "Network cards: found",
+    "Root file system: mounted",
+    "Address: asked for",
+    "Metadata: read",
+    "Services: started",
+)
 RESTING = {Power.OFF: PowerSeen.OFF, Power.SUSPENDED: PowerSeen.SUSPENDED}
 DISK = "disk0.qcow2"
-RFB = b"RFB 003.008\n"
 
 
 class Pretence(msgspec.Struct):
@@ -179,13 +192,14 @@ class Fake(Script):
         return "".join(text.splitlines(keepends=True)[-lines:]) if lines > 0 else ""
 
     async def open(self, id: str, kind: ConsoleKind) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A serial console that echoes, or the first words of a VNC server."""
+        """A serial console that echoes, or a screen on which nothing happens."""
         await self._obey("open")
         pretence = self._servers.get(id)
         if pretence is None or pretence.seen.power not in RUNNING:
             raise DriverError(f"The {kind} console cannot be opened", "the server does not run")
         ours, theirs = socket.socketpair()
-        talk = asyncio.create_task(_talk(ours, RFB if kind is ConsoleKind.VNC else b""))
+        screen = pretence.wanted.name if kind is ConsoleKind.VNC else None
+        talk = asyncio.create_task(_talk(ours, screen))
         self._consoles.add(talk)
         talk.add_done_callback(self._consoles.discard)
         return await asyncio.open_unix_connection(sock=theirs)
@@ -265,7 +279,7 @@ class Fake(Script):
     def _start(self, pretence: Pretence) -> None:
         wanted = pretence.wanted
         pretence.ran = True
-        pretence.log += f"{wanted.name} login: "
+        pretence.log += "".join(f"[{at:12.6f}] {line}\n" for at, line in enumerate(BOOT)) + f"{wanted.name} login: "
         room = f"/fake/{wanted.id}"
         pretence.seen = Seen(
             power=POWERS[wanted.power],
@@ -304,12 +318,16 @@ def _grew(done: Restarts, asked: Restarts) -> bool:
     return asked.start > done.start or asked.soft > done.soft or asked.hard > done.hard
 
 
-async def _talk(end: socket.socket, greeting: bytes) -> None:
+async def _talk(end: socket.socket, screen: str | None) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=end)
     try:
-        writer.write(greeting)
+        if screen is not None:
+            await welcome(reader, writer, screen)
         while text := await reader.read(4096):
-            writer.write(text)
-            await writer.drain()
+            if screen is None:
+                writer.write(text)
+                await writer.drain()
+    except asyncio.IncompleteReadError:
+        pass  # He went before he had said all that belongs to a greeting.
     finally:
         writer.close()

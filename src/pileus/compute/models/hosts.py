@@ -17,6 +17,7 @@ class HostFacts(msgspec.Struct, frozen=True):
     hypervisor: str = "unknown"
     hypervisor_version: str = "0"
     accel: str = "none"
+    booted_at: int | None = None  # seconds since the epoch
 
 
 class ComputeHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,16 @@ class ComputeHost(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     forced_down: bool = False
     used: Mapping[str, int] = {}
+
+
+def uptime_text(facts: HostFacts, now: dt.datetime) -> str | None:
+    """How long the host is up, in the words of the uptime program; None if it does not tell."""
+    if facts.booted_at is None:
+        return None
+    minutes = max(0, int(now.timestamp()) - facts.booted_at) // 60
+    days, rest = divmod(minutes, 24 * 60)
+    told = f"{days} day{'' if days == 1 else 's'}, " if days else ""
+    return f" {now:%H:%M:%S} up {told}{rest // 60:2}:{rest % 60:02}"
 
 
 def version_number(text: str) -> int:
