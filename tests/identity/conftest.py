@@ -62,11 +62,17 @@ class Cloud:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """What the API answers; the token is the administrator's unless given."""
-        raw = b"" if body is None else json.dumps(body).encode()
-        given = {"host": "cloud:1", "content-length": str(len(raw)), **(headers or {})}
         token = self.admin if token == "admin" else token
-        if token:
-            given["x-auth-token"] = token
+        given = {**(headers or {}), **({"x-auth-token": token} if token else {})}
+        status, text, answer = await self.raw(method, path, None if body is None else json.dumps(body), given)
+        return Answer(status, json.loads(text) if text else None, answer)
+
+    async def raw(
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str], client: str = "192.0.2.1"
+    ) -> tuple[int, str, dict[str, str]]:
+        """The status, text and headers of an answer."""
+        raw = (body or "").encode()
+        given = {"host": "cloud:1", "content-length": str(len(raw)), **headers}
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -82,12 +88,13 @@ class Cloud:
             "path": f"/identity{path}",
             "query_string": query.encode(),
             "scheme": "http",
+            "client": (client, 4711),
             "headers": [(key.encode(), value.encode()) for key, value in given.items()],
         }
         await self.kernel.http(scope, receive, send)
         answer = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
         data = b"".join(message.get("body", b"") for message in sent[1:])
-        return Answer(sent[0]["status"], json.loads(data) if data else None, answer)
+        return sent[0]["status"], data.decode(), answer
 
     @staticmethod
     def by_password(user: str, password: str = PASSWORD, domain: str = "default") -> dict[str, Any]:

@@ -29,7 +29,7 @@ async def test_no_body_breaks_a_route(cloud: Any) -> None:
                 wrapped = {route.key: body} if route.key else body
                 answer = await cloud.ask(route.method, path, wrapped)
                 assert answer.status < 500, (route.method, path, body, answer.body)
-                assert 401 != answer.status
+                assert 401 != answer.status or route.rule is None
 
 
 def split(path: str) -> list[str]:

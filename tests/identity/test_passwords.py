@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from pileus.identity.commands.users import change_user
 from pileus.identity.config import Config
+from pileus.identity.store.users import user_find
 
 PASSWORD = "correct horse"
 STRICT = Config(lockout_failure_attempts=2, lockout_duration_s=10, unique_last_password_count=2)
@@ -57,3 +59,60 @@ async def test_the_last_passwords_are_not_taken_again(strict: Any) -> None:
     assert 204 == await change("second", "third")
     token = await strict.login("ann", "third")
     assert 204 == await change("third", "first")
+
+
+async def test_passwords_grow_old_must_be_strong_and_are_not_changed_at_once(cloud: Any) -> None:
+    cloud.config = Config(
+        password_expires_days=90,
+        minimum_password_age_days=1,
+        password_regex="^.{6,}$",
+        password_regex_description="six or more",
+    )
+    await cloud.start()
+    weak = await cloud.ask("POST", "/v3/users", {"user": {"name": "x", "password": "short"}})
+    assert (400, True) == (weak.status, "six or more" in weak.body["error"]["message"])
+    user = await cloud.make("user", name="ann", password=PASSWORD)
+    assert user["password_expires_at"] is not None
+    free = await cloud.make("user", name="bob", password=PASSWORD, options={"ignore_password_expiry": True})
+    assert free["password_expires_at"] is None
+
+    async def change(old: str, new: str) -> int:
+        body = {"user": {"original_password": old, "password": new}}
+        return int((await cloud.ask("POST", f"/v3/users/{user['id']}/password", body, None)).status)
+
+    assert [400, 400] == [await change(PASSWORD, "another one"), await change(PASSWORD, "weak")]
+    cloud.clock.move(2 * 86400)
+    assert 204 == await change(PASSWORD, "another one")
+    cloud.clock.move(91 * 86400)
+    answer = await cloud.auth(cloud.by_password("ann", "another one"))
+    assert (401, True) == (answer.status, "expired" in answer.body["error"]["message"])
+    assert 401 == (await cloud.auth(cloud.by_password("ann", "wrong"))).status
+    assert 201 == (await cloud.auth(cloud.by_password("bob"))).status
+    assert 204 == await change("another one", "a third one")
+    assert 201 == (await cloud.auth(cloud.by_password("ann", "a third one"))).status
+
+
+async def test_a_password_somebody_else_has_set_is_good_for_changing_it(cloud: Any) -> None:
+    cloud.config = Config(change_password_upon_first_use=True)
+    await cloud.start()
+    user = await cloud.make("user", name="ann", password=PASSWORD)
+    await cloud.make("user", name="bob", password=PASSWORD, options={"ignore_change_password_upon_first_use": True})
+    assert [401, 201] == [(await cloud.auth(cloud.by_password(name))).status for name in ("ann", "bob")]
+    body = {"user": {"original_password": PASSWORD, "password": "my own"}}
+    assert 204 == (await cloud.ask("POST", f"/v3/users/{user['id']}/password", body, None)).status
+    assert 201 == (await cloud.auth(cloud.by_password("ann", "my own"))).status
+
+
+async def test_who_was_away_for_too_long_must_be_let_in_again(cloud: Any) -> None:
+    cloud.config = Config(disable_user_account_days_inactive=30)
+    await cloud.start()
+    ann = await cloud.make("user", name="ann", password=PASSWORD)
+    await cloud.make("user", name="bob", password=PASSWORD, options={"ignore_user_inactivity": True})
+    for days in (20, 20):
+        cloud.clock.move(days * 86400)
+        assert 201 == (await cloud.auth(cloud.by_password("ann"))).status
+    cloud.clock.move(32 * 86400)
+    assert [401, 201] == [(await cloud.auth(cloud.by_password(name))).status for name in ("ann", "bob")]
+    for enabled in (False, True):
+        await change_user(cloud.app, await user_find(cloud.app, ann["id"]), {"enabled": enabled})
+    assert 201 == (await cloud.auth(cloud.by_password("ann"))).status

@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from pileus.identity.config import Config
+from pileus.identity.drivers.tokens import Tokens
 from pileus.identity.models import Memory
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
@@ -44,7 +45,8 @@ class Identity(msgspec.Struct, frozen=True):
     db: Database
     clock: Clock
     config: Config
-    seal: Seal
+    tokens: Tokens
+    receipts: Seal  # of what somebody has proven who must prove more
     vault: Seal  # of what is kept, by keys other than those of tokens, as tokens may be forgotten and this must not
     passwords: Passwords
     memory: Memory

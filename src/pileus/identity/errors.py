@@ -189,3 +189,31 @@ class BadLimit(Invalid):
 
 class BadTime(Invalid):
     """{field} is no time: {given}."""
+
+
+class PasswordExpired(Unauthorized):
+    """The password is expired and needs to be changed for user: {user}."""
+
+
+class AccountInactive(Unauthorized):
+    """The account is disabled for user: {user}; they were away for too long."""
+
+
+class PasswordTooWeak(Invalid):
+    """The password does not match the requirements: {rule}."""
+
+
+class PasswordTooYoung(Invalid):
+    """A password must be {days} days old before its user changes it again, which is at {at}; an administrator can."""
+
+
+class ReceiptNotFound(Unauthorized):
+    """Could not find auth receipt; it may have expired."""
+
+
+class BadOAuth(Unauthorized):
+    """The request's OAuth signature, token or verifier is not right."""
+
+
+class BadOAuthRequest(Invalid):
+    """Invalid OAuth request: {why}."""

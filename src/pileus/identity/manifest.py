@@ -14,6 +14,8 @@ from pileus.identity.api import (
     grants,
     groups,
     limits,
+    oauth1,
+    oauth2,
     policies,
     projects,
     regions,
@@ -31,6 +33,7 @@ from pileus.identity.commands.bootstrap import Account, ServiceEntry, bootstrap,
 from pileus.identity.config import Config
 from pileus.identity.drivers.fernet import FernetSeal, KeyRepository
 from pileus.identity.drivers.passwords import Argon2Passwords
+from pileus.identity.drivers.tokens import FernetTokens, JwsTokens, Tokens, new_signing_key
 from pileus.identity.models import Memory
 from pileus.identity.port import IdentityPort
 from pileus.identity.tables import metadata
@@ -56,6 +59,8 @@ RESOURCES = (
     grants,
     groups,
     limits,
+    oauth1,
+    oauth2,
     policies,
     projects,
     regions,
@@ -87,6 +92,12 @@ __all__ = [
 ]
 
 
+def _tokens(keys: Path, config: Config) -> Tokens:
+    if config.token_provider == "jws":
+        return JwsTokens(KeyRepository(keys / "jws", config.fernet_keys, new_signing_key))
+    return FernetTokens(FernetSeal(KeyRepository(keys / "fernet", config.fernet_keys)))
+
+
 def build(*, db: Database, clock: Clock, state: Path, config: Config | None = None) -> Identity:
     """Identity over an open database; its token keys are in `state`/keys unless configured, made when there are none."""
     config = config or Config()
@@ -95,7 +106,8 @@ def build(*, db: Database, clock: Clock, state: Path, config: Config | None = No
         db=db,
         clock=clock,
         config=config,
-        seal=FernetSeal(KeyRepository(keys / "fernet", config.fernet_keys)),
+        tokens=_tokens(keys, config),
+        receipts=FernetSeal(KeyRepository(keys / "receipt", config.fernet_keys)),
         vault=FernetSeal(KeyRepository(keys / "credential", config.fernet_keys)),
         passwords=Argon2Passwords(clock, config.password_memory_s),
         memory=Memory(config.remembered_tokens),

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.api import find
-from pileus.identity.api.root import Description, Links, Name, ShortId, api, asked, link, listed
-from pileus.identity.api.trusts import RoleNamed, moment_given, refuse_delegated
+from pileus.identity.api.root import Description, Links, Name, ShortId, api, asked, holder, link, listed
+from pileus.identity.api.trusts import RoleNamed, moment_given
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import (
     ApplicationAsked,
@@ -17,7 +17,7 @@ from pileus.identity.commands.applications import (
     delete_rule,
     rules_of_application,
 )
-from pileus.identity.commands.validity import token_find
+from pileus.identity.commands.delegation import chosen_roles, reach_of, refuse_restricted
 from pileus.identity.errors import BadApplicationCredential, Missing, NeedsProject
 from pileus.identity.models import ApplicationCredential, KeptRule, User
 from pileus.identity.store.applications import LIST, RULES_LIST, application_find, rule_find
@@ -167,20 +167,23 @@ async def index(call: Call[Identity], user: User, query: ApplicationQuery, page:
 @api.post(PATH, Rule("identity:create_application_credential", "self"), key="application_credential", find=find.user)
 async def create(call: Call[Identity], user: User, body: ApplicationCreate) -> ApplicationView:
     """Create an application credential in the project of the token."""
-    await refuse_delegated(call, "no application credentials")
-    token = await token_find(call.app, call.caller.token or "")
-    if token is None or token.project is None:
+    token = await holder(call)
+    refuse_restricted(token, "no application credentials")
+    if token.project is None:
         raise NeedsProject
+    source = await reach_of(call.app, token, token.project.id)
+    named = [(role.id, role.name) for role in body.roles] or [(role.id, None) for role in token.roles]
+    roles, beyond = await chosen_roles(call.app, source, named)
+    if beyond is not None:
+        raise BadApplicationCredential(why=f"you do not have the role {beyond} in this project")
     made, secret = await create_application(
         call.app,
         ApplicationAsked(
-            user_id=user.id,
-            project_id=token.project.id,
+            source=source,
             name=body.name,
             description=body.description,
             secret=body.secret,
-            roles=[(role.id, role.name) for role in body.roles],
-            held=token.roles,
+            roles=roles,
             rules=None if isinstance(body.access_rules, UnsetType) else [_rule(one) for one in body.access_rules],
             unrestricted=body.unrestricted,
             expires_at=moment_given(body.expires_at),
@@ -200,7 +203,7 @@ async def show(call: Call[Identity], made: ApplicationCredential) -> Application
 @api.delete(ONE, Rule("identity:delete_application_credential", "admin or self"), find=_find)
 async def delete(call: Call[Identity], made: ApplicationCredential) -> None:
     """Delete an application credential."""
-    await refuse_delegated(call, "no application credentials")
+    refuse_restricted(await holder(call), "no application credentials")
     await delete_application(call.app, made)
 
 
@@ -237,5 +240,5 @@ async def rule_show(call: Call[Identity], rule: KeptRule) -> RuleWithLinks:
 )
 async def rule_delete(call: Call[Identity], rule: KeptRule) -> None:
     """Delete an access rule nothing goes by."""
-    await refuse_delegated(call, "no access rules")
+    refuse_restricted(await holder(call), "no access rules")
     await delete_rule(call.app, rule)

@@ -6,7 +6,7 @@ from pileus.identity.api.domains import DomainView
 from pileus.identity.api.domains import view as domain_view
 from pileus.identity.api.projects import ProjectView
 from pileus.identity.api.projects import view as project_view
-from pileus.identity.api.root import api
+from pileus.identity.api.root import api, holder
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
 from pileus.identity.commands.scopes import domains_of_user, in_system, projects_of_user
@@ -21,16 +21,24 @@ async def catalog(call: Call[Identity]) -> list[CatalogEntry]:
     return await catalog_list(call.app, call.caller.project_id, call.caller.user_id)
 
 
+async def _groups(call: Call[Identity]) -> tuple[str, ...]:
+    """The groups the caller is in by their token alone."""
+    came = (await holder(call)).payload.federated
+    return came.group_ids if came is not None else ()
+
+
 @api.get("/auth/projects", Rule("identity:get_auth_projects", ANY), key="projects")
 async def projects(call: Call[Identity]) -> list[ProjectView]:
     """List the projects the token's user can act in."""
-    return [project_view(call, one) for one in await projects_of_user(call.app, call.caller.user_id)]
+    return [
+        project_view(call, one) for one in await projects_of_user(call.app, call.caller.user_id, await _groups(call))
+    ]
 
 
 @api.get("/auth/domains", Rule("identity:get_auth_domains", ANY), key="domains")
 async def domains(call: Call[Identity]) -> list[DomainView]:
     """List the domains the token's user can act in."""
-    return [domain_view(call, one) for one in await domains_of_user(call.app, call.caller.user_id)]
+    return [domain_view(call, one) for one in await domains_of_user(call.app, call.caller.user_id, await _groups(call))]
 
 
 @api.get("/auth/system", Rule("identity:get_auth_system", ANY), key="system")

@@ -6,8 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.api import find
-from pileus.identity.api.root import Links, ShortId, api, asked, extras, given_of, link, listed
-from pileus.identity.api.trusts import refuse_delegated
+from pileus.identity.api.root import Links, ShortId, api, asked, extras, given_of, holder, link, listed
 from pileus.identity.app import Identity
 from pileus.identity.commands.credentials import (
     EC2,
@@ -15,12 +14,14 @@ from pileus.identity.commands.credentials import (
     change_credential,
     create_credential,
     create_keys,
+    delete_credential,
     ec2_id,
     keys_of,
 )
+from pileus.identity.commands.delegation import refuse_derived
 from pileus.identity.errors import CredentialNotOfUser, Missing
 from pileus.identity.models import Credential, Extra, User
-from pileus.identity.store.delegation import CREDENTIALS_LIST, credential_delete, credential_find
+from pileus.identity.store.delegation import CREDENTIALS_LIST, credential_find
 from pileus.kit.auth import Caller
 from pileus.kit.http import Call, Page, Query, Wire
 from pileus.kit.policy import Rule
@@ -93,7 +94,7 @@ async def index(call: Call[Identity], query: CredentialQuery, page: Page) -> lis
 async def create(call: Call[Identity], body: CredentialCreate) -> CredentialView:
     """Create a credential."""
     call.require("identity:create_credential", {"target.credential.user_id": body.user_id})
-    await refuse_delegated(call, "no credentials")
+    refuse_derived(await holder(call), "no credentials")
     made = await create_credential(
         call.app,
         user_id=body.user_id,
@@ -116,14 +117,15 @@ async def show(call: Call[Identity], credential: Credential) -> CredentialView:
 )
 async def update(call: Call[Identity], credential: Credential, body: CredentialCreate) -> CredentialView:
     """Change a credential's secret."""
-    await refuse_delegated(call, "no credentials")
+    refuse_derived(await holder(call), "no credentials")
     return view(call, await change_credential(call.app, credential, given_of(body, CredentialView)))
 
 
 @api.delete("/credentials/{credential_id}", Rule("identity:delete_credential", WRITE), find=find.credential)
 async def delete(call: Call[Identity], credential: Credential) -> None:
     """Delete a credential."""
-    await credential_delete(call.app, credential.id)
+    refuse_derived(await holder(call), "no credentials")
+    await delete_credential(call.app, credential)
 
 
 # -- pairs of keys ------------------------------------------------------------------------------------------------------
@@ -190,7 +192,7 @@ async def keys_index(call: Call[Identity], user: User, page: Page) -> list[KeysV
 async def keys_create(call: Call[Identity], user_id: str, body: KeysCreate) -> KeysView:
     """Make a pair of keys for a user."""
     call.require("identity:ec2_create_credential", {"target.credential.user_id": user_id})
-    await refuse_delegated(call, "no credentials")
+    refuse_derived(await holder(call), "no credentials")
     return _keys_view(call, await create_keys(call.app, user_id, body.tenant_id))
 
 
@@ -212,4 +214,5 @@ async def keys_show(call: Call[Identity], keys: Credential) -> KeysView:
 )
 async def keys_delete(call: Call[Identity], keys: Credential) -> None:
     """Delete a pair of keys."""
-    await credential_delete(call.app, keys.id)
+    refuse_derived(await holder(call), "no credentials")
+    await delete_credential(call.app, keys)

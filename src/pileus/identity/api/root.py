@@ -6,7 +6,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.app import Identity
-from pileus.identity.models import Extra
+from pileus.identity.commands.validity import token_find
+from pileus.identity.errors import NotAuthenticated
+from pileus.identity.models import Extra, ValidToken
 from pileus.kit.db import Like, Listing
 from pileus.kit.http import Api, Call, Query, Reply, Titles, Wire
 
@@ -39,6 +41,8 @@ class UserOptions(Wire):
     ignore_lockout_failure_attempts: bool | UnsetType | None = UNSET
     ignore_user_inactivity: bool | UnsetType | None = UNSET
     lock_password: bool | UnsetType | None = UNSET
+    multi_factor_auth_enabled: bool | UnsetType | None = UNSET
+    multi_factor_auth_rules: list[list[str]] | UnsetType | None = UNSET
 
 
 def options_of(options: Wire | UnsetType) -> Extra:
@@ -104,6 +108,14 @@ def require_list(call: Call[Any], rule: str, *names: str) -> None:
     """Let through who may list: the target's domain is the one the caller acts in."""
     domain_id = call.caller.domain_id
     call.require(rule, {} if domain_id is None else dict.fromkeys(names, domain_id))
+
+
+async def holder(call: Call[Identity]) -> ValidToken:
+    """What the caller's token stands for."""
+    found = await token_find(call.app, call.caller.token or "")
+    if found is None:
+        raise NotAuthenticated
+    return found
 
 
 async def listed(

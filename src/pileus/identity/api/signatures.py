@@ -5,7 +5,7 @@ import binascii
 from typing import ClassVar
 
 from pileus.identity.api.root import api
-from pileus.identity.api.tokens import TokenView, view
+from pileus.identity.api.tokens import TokenView, told, view
 from pileus.identity.app import Identity
 from pileus.identity.commands.signatures import signed_request, signed_text
 from pileus.identity.errors import BadSignedRequest
@@ -58,8 +58,7 @@ class S3Asked(Wire):
 
 
 async def _told(call: Call[Identity], token: str, found: ValidToken) -> TokenView:
-    call.reply_headers["X-Subject-Token"] = token
-    call.reply_headers["Vary"] = "X-Auth-Token"
+    told(call, token)
     return await view(call, found)
 
 

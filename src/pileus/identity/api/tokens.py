@@ -3,21 +3,26 @@
 import datetime as dt
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.api.root import Password, api
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
-from pileus.identity.commands.tokens import ApplicationNamed, Login, Named, ScopeAsked, log_in, revoke_token
+from pileus.identity.commands.proxies import address_of, remote_user_of
+from pileus.identity.commands.tokens import Receipt, log_in, revoke_token
 from pileus.identity.commands.validity import subject_get
 from pileus.identity.errors import BadScope
-from pileus.identity.models import ApplicationCredential, Project, ScopeKind, ValidToken
+from pileus.identity.models import ApplicationCredential, Project, ScopeKind, User, ValidToken
+from pileus.identity.models.logins import ApplicationNamed, Login, Named, ScopeAsked
+from pileus.identity.models.oauth1 import signed_of
 from pileus.kit.auth import Caller
-from pileus.kit.http import Call, F, Wire
+from pileus.kit.http import Call, F, Reply, Wire
 from pileus.kit.policy import Rule
 from pileus.ports.identity import CatalogEntry
 
 SUBJECT = "x-subject-token"
+RECEIPT = "openstack-auth-receipt"
 
 
 class Loose(Wire):
@@ -46,6 +51,17 @@ class TokenMethod(Loose):
     id: str
 
 
+class PasscodeUser(Loose):
+    passcode: Annotated[str, msgspec.Meta(max_length=64)]
+    id: str | None = None
+    name: str | None = None
+    domain: DomainNamed | None = None
+
+
+class PasscodeMethod(Loose):
+    user: PasscodeUser
+
+
 class ApplicationMethod(Loose):
     secret: Password
     id: str | None = None
@@ -58,6 +74,7 @@ class Proof(Loose):
     application_credential: ApplicationMethod | None = None
     password: PasswordMethod | None = None
     token: TokenMethod | None = None
+    totp: PasscodeMethod | None = None
 
 
 class ProjectNamed(Loose):
@@ -122,6 +139,11 @@ class ApplicationShown(Wire):
     access_rules: list[dict[str, str]] | UnsetType = UNSET
 
 
+class AccessShown(Wire):
+    access_token_id: str
+    consumer_id: str
+
+
 class TokenView(Wire):
     methods: list[str]
     user: UserShown
@@ -136,6 +158,15 @@ class TokenView(Wire):
     catalog: list[CatalogEntry] | UnsetType = UNSET
     application_credential: ApplicationShown | UnsetType = UNSET
     trust: Annotated[TrustShown | UnsetType, F("OS-TRUST:trust")] = UNSET
+    oauth1: Annotated[AccessShown | UnsetType, F("OS-OAUTH1")] = UNSET
+    oauth2_credential: dict[str, str] | UnsetType = UNSET
+
+
+class ReceiptView(Wire):
+    methods: list[str]
+    user: UserShown
+    expires_at: str
+    issued_at: str
 
 
 def moment(at: dt.datetime) -> str:
@@ -143,35 +174,22 @@ def moment(at: dt.datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _user(user: User, domain: Project) -> UserShown:
+    expires = user.password_expires_at
+    return UserShown(
+        id=user.id,
+        name=user.name,
+        domain=_labelled(domain),
+        password_expires_at=moment(expires) if expires else None,
+    )
+
+
 def _labelled(domain: Project) -> Labelled:
     return Labelled(id=domain.id, name=domain.name)
 
 
-async def view(call: Call[Identity], token: ValidToken) -> TokenView:
-    """A token as everybody may read it who holds it."""
-    user, payload, scope = token.user, token.payload, token.payload.scope
-    expires = user.password_expires_at
-    shown = TokenView(
-        methods=payload.methods.names(),
-        user=UserShown(
-            id=user.id,
-            name=user.name,
-            domain=_labelled(token.user_domain),
-            password_expires_at=moment(expires) if expires else None,
-        ),
-        audit_ids=list(payload.audit_ids),
-        expires_at=moment(payload.expires_at),
-        issued_at=moment(payload.issued_at),
-    )
-    if scope.kind is ScopeKind.NONE:
-        return shown
-    if token.project is not None and token.domain is not None:
-        shown.project = Placed(id=token.project.id, name=token.project.name, domain=_labelled(token.domain))
-        shown.is_domain = token.project.is_domain
-    elif token.domain is not None:
-        shown.domain = _labelled(token.domain)
-    else:
-        shown.system = {"all": True}
+def _show_source(shown: TokenView, token: ValidToken) -> None:
+    """What a token came from is shown with it."""
     if token.application is not None:
         shown.application_credential = _application(token.application, token.caller)
     if token.trust is not None:
@@ -181,6 +199,32 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
             trustee_user=Identified(id=token.trust.trustee_user_id),
             impersonation=token.trust.impersonation,
         )
+    if token.access is not None:
+        shown.oauth1 = AccessShown(access_token_id=token.access.id, consumer_id=token.access.consumer_id)
+
+
+async def view(call: Call[Identity], token: ValidToken) -> TokenView:
+    """A token as everybody may read it who holds it."""
+    user, payload, scope = token.user, token.payload, token.payload.scope
+    shown = TokenView(
+        methods=payload.methods.names(),
+        user=_user(user, token.user_domain),
+        audit_ids=list(payload.audit_ids),
+        expires_at=moment(payload.expires_at),
+        issued_at=moment(payload.issued_at),
+    )
+    if payload.thumbprint:
+        shown.oauth2_credential = {"x5t#S256": payload.thumbprint}
+    if scope.kind is ScopeKind.NONE:
+        return shown
+    if token.project is not None and token.domain is not None:
+        shown.project = Placed(id=token.project.id, name=token.project.name, domain=_labelled(token.domain))
+        shown.is_domain = token.project.is_domain
+    elif token.domain is not None:
+        shown.domain = _labelled(token.domain)
+    else:
+        shown.system = {"all": True}
+    _show_source(shown, token)
     shown.roles = [Labelled(id=role.id, name=role.name) for role in token.roles]
     if not any(name == "nocatalog" for name, _ in call.query):
         shown.catalog = await catalog_list(call.app, token.project.id if token.project else None, user.id)
@@ -199,7 +243,7 @@ def _application(application: ApplicationCredential, caller: Caller) -> Applicat
     )
 
 
-def _named(wire: DomainNamed | ProjectNamed | UserNamed | None) -> Named | None:
+def _named(wire: DomainNamed | ProjectNamed | UserNamed | PasscodeUser | None) -> Named | None:
     if wire is None:
         return None
     domain = getattr(wire, "domain", None)
@@ -226,39 +270,79 @@ def _scope(scope: ScopeNamed | str | None) -> ScopeAsked | None:
     return ScopeAsked(_named(scope.project), _named(scope.domain), scope.system is not None)
 
 
-def _login(auth: Auth) -> Login:
-    proof = auth.identity
-    if not proof.methods:
-        raise BadScope(why="The list of methods is empty.")
+def _check_parts(proof: Proof) -> None:
+    """Raise BadScope where a method lacks its part."""
     if "password" in proof.methods and (proof.password is None or proof.password.user.password is None):
         raise BadScope(why="The method password needs a user with a password.")
     if "token" in proof.methods and proof.token is None:
         raise BadScope(why="The method token needs a token.")
-    application = proof.application_credential if "application_credential" in proof.methods else None
-    if "application_credential" in proof.methods and application is None:
+    if "totp" in proof.methods and proof.totp is None:
+        raise BadScope(why="The method totp needs a user with a passcode.")
+    if "application_credential" in proof.methods and proof.application_credential is None:
         raise BadScope(why="The method application_credential needs an application credential with its secret.")
+    for part in (proof.password, proof.totp):
+        if part is not None and part.user.id is None and (part.user.name is None or part.user.domain is None):
+            raise BadScope(why="A user must be named by id, or by name and domain.")
+
+
+def _login(call: Call[Identity], auth: Auth) -> Login:
+    proof = auth.identity
+    receipt = call.headers.get(RECEIPT)
+    if not proof.methods and receipt is None:
+        raise BadScope(why="The list of methods is empty.")
+    _check_parts(proof)
+    application = proof.application_credential if "application_credential" in proof.methods else None
     user = proof.password.user if proof.password else None
-    if user is not None and user.id is None and (user.name is None or user.domain is None):
-        raise BadScope(why="A user must be named by id, or by name and domain.")
     return Login(
         methods=tuple(dict.fromkeys(proof.methods)),
         user=_named(user),
         password=user.password if user else None,
+        passcode_user=_named(proof.totp.user) if proof.totp else None,
+        passcode=proof.totp.user.passcode if proof.totp else None,
         token=proof.token.id if proof.token else None,
         application=ApplicationNamed(application.secret, application.id, application.name, _named(application.user))
         if application
         else None,
+        oauth1=signed_of("POST", call.url("/v3/auth/tokens"), call.headers.get("authorization", "")),
+        remote_user=remote_user_of(call.app, call.client, call.headers),
+        receipt=receipt,
         scope=_scope(auth.scope),
+        address=address_of(call.app, call.client, call.headers),
     )
 
 
-@api.post("/auth/tokens", None, key="auth", reply_key="token")
-async def create(call: Call[Identity], body: Auth) -> TokenView:
-    """Log in: issue a token."""
-    token, found = await log_in(call.app, _login(body))
+def told(call: Call[Identity], token: str) -> None:
+    """The answer carries the token."""
     call.reply_headers["X-Subject-Token"] = token
     call.reply_headers["Vary"] = "X-Auth-Token"
-    return await view(call, found)
+
+
+def _receipt(call: Call[Identity], receipt: Receipt) -> Reply:
+    """What somebody is told who must prove more."""
+    payload = receipt.payload
+    shown = ReceiptView(
+        methods=payload.methods.names(),
+        user=_user(receipt.user, receipt.user_domain),
+        expires_at=moment(payload.expires_at),
+        issued_at=moment(payload.issued_at),
+    )
+    body = msgspec.json.encode({"receipt": shown, "required_auth_methods": receipt.required})
+    headers = {
+        "Content-Type": "application/json",
+        "Openstack-Auth-Receipt": receipt.sealed,
+        "WWW-Authenticate": f'Keystone uri="{call.base}"',
+    }
+    return Reply(401, body, headers)
+
+
+@api.post("/auth/tokens", None, key="auth", reply_key="token")
+async def create(call: Call[Identity], body: Auth) -> TokenView | Reply:
+    """Log in: issue a token."""
+    found = await log_in(call.app, _login(call, body))
+    if isinstance(found, Receipt):
+        return _receipt(call, found)
+    told(call, found[0])
+    return await view(call, found[1])
 
 
 async def _subject(call: Call[Identity], rule: str) -> ValidToken:

@@ -9,12 +9,11 @@ from msgspec import UNSET, UnsetType
 from pileus.identity.api import find
 from pileus.identity.api.roles import RoleView
 from pileus.identity.api.roles import view as role_view
-from pileus.identity.api.root import Links, ShortId, api, asked, extras, link, listed
+from pileus.identity.api.root import Links, ShortId, api, asked, extras, holder, link, listed
 from pileus.identity.api.tokens import moment
 from pileus.identity.app import Identity
 from pileus.identity.commands.trusts import TrustAsked, create_trust, delete_trust
-from pileus.identity.commands.validity import token_find
-from pileus.identity.errors import BadTrust, Missing, NoDelegationOfDelegation
+from pileus.identity.errors import BadTrust, Missing
 from pileus.identity.models import Extra, Role, Trust
 from pileus.identity.store.delegation import TRUSTS_LIST
 from pileus.identity.store.roles import role_find
@@ -67,6 +66,7 @@ class TrustView(Wire):
     deleted_at: str | None
     remaining_uses: int | None
     redelegation_count: int
+    redelegated_trust_id: str | UnsetType
     links: Links
     roles: list[RoleView] | UnsetType = UNSET
     roles_links: dict[str, str | None] | UnsetType = UNSET
@@ -80,13 +80,6 @@ class TrustQuery(Query):
     trustee_user_id: str | UnsetType = UNSET
 
 
-async def refuse_delegated(call: Call[Identity], what: str) -> None:
-    """Raise NoDelegationOfDelegation if the caller's token came from a trust or a restricted application credential."""
-    token = await token_find(call.app, call.caller.token or "")
-    if token is None or token.is_delegated:
-        raise NoDelegationOfDelegation(what=what)
-
-
 def view(call: Call[Identity], trust: Trust) -> TrustView:
     """A trust as lists show it."""
     return TrustView(
@@ -98,7 +91,8 @@ def view(call: Call[Identity], trust: Trust) -> TrustView:
         expires_at=moment(trust.expires_at) if trust.expires_at else None,
         deleted_at=None,
         remaining_uses=trust.remaining_uses,
-        redelegation_count=0,
+        redelegation_count=trust.redelegation_count or 0,
+        redelegated_trust_id=trust.redelegated_trust_id or UNSET,
         links=link(call, f"OS-TRUST/trusts/{trust.id}"),
         extra=trust.extra,
     )
@@ -144,9 +138,6 @@ async def index(call: Call[Identity], query: TrustQuery, page: Page) -> list[Tru
 async def create(call: Call[Identity], body: TrustCreate) -> TrustView:
     """Create a trust."""
     call.require("identity:create_trust", {"target.trust.trustor_user_id": body.trustor_user_id})
-    await refuse_delegated(call, "no trusts")
-    if body.allow_redelegation:
-        raise BadTrust(why="it cannot be passed on; leave allow_redelegation out")
     if body.project_id is None or not body.roles:
         raise BadTrust(why="a project_id and at least one role are required")
     asked_for = TrustAsked(
@@ -157,9 +148,11 @@ async def create(call: Call[Identity], body: TrustCreate) -> TrustView:
         roles=[(role.id, role.name) for role in body.roles],
         expires_at=moment_given(body.expires_at),
         remaining_uses=body.remaining_uses,
+        redelegable=body.allow_redelegation,
+        redelegation_count=body.redelegation_count,
         extra=extras(body.extra, TrustView),
     )
-    return await _whole(call, await create_trust(call.app, asked_for))
+    return await _whole(call, await create_trust(call.app, await holder(call), asked_for))
 
 
 @api.get(f"{PATH}/{{trust_id}}", Rule("identity:get_trust", SEE), key="trust", find=find.trust)

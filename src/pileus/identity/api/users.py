@@ -27,8 +27,8 @@ from pileus.identity.api.root import (
 from pileus.identity.api.tokens import moment
 from pileus.identity.app import Identity
 from pileus.identity.commands.domain_settings import list_limit_of
+from pileus.identity.commands.passwords import change_own_password
 from pileus.identity.commands.scopes import projects_of_user
-from pileus.identity.commands.tokens import change_own_password
 from pileus.identity.commands.users import change_user, create_user, delete_user
 from pileus.identity.models import Extra, User, new_id
 from pileus.identity.store.users import USERS_LIST

@@ -14,6 +14,7 @@ from pileus.identity.errors import (
     NotAuthenticated,
 )
 from pileus.identity.models import ApplicationCredential, KeptRule, Role, new_id
+from pileus.identity.models.reach import Reach, rules_of, widening
 from pileus.identity.store import applications as store
 from pileus.identity.store import changing
 from pileus.kit.auth import AccessRule
@@ -21,68 +22,80 @@ from pileus.kit.db import UniqueViolation
 
 
 class ApplicationAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """The application credential a user wants: roles by id or name (none: all of `held`), rules new or by id."""
+    """The application credential a user wants, with roles by id or name and rules new or by id, as far as `source` goes.
 
-    user_id: str
-    project_id: str
+    Without roles it has all of them; without rules or an end, those of the source.
+    """
+
+    source: Reach
     name: str
     description: str | None
     secret: str | None
-    roles: Sequence[tuple[str | None, str | None]]
-    held: Sequence[Role]
+    roles: Sequence[Role]
     rules: Sequence[AccessRule | str] | None
     unrestricted: bool
     expires_at: dt.datetime | None
 
 
 async def create_application(app: Identity, asked: ApplicationAsked) -> tuple[ApplicationCredential, str]:
-    """The application credential exists; and its secret, which is told this once."""
+    """The application credential exists, within its source; and its secret, which is told this once."""
     if asked.expires_at is not None and asked.expires_at <= app.clock.now():
         raise BadApplicationCredential(why="expires_at lies in the past")
+    source = asked.source
+    assert source.project_id is not None, "the caller has found the project"
     secret = asked.secret or secrets.token_urlsafe(64)
     hashed = await app.passwords.hashed(secret)
-    roles = [_held(asked.held, *one) for one in asked.roles] or [role.id for role in asked.held]
+    given: Sequence[AccessRule | str] | None = asked.rules
+    if given is None and source.rules is not None:
+        given = [AccessRule(service=one[0], method=one[1], path=one[2]) for one in sorted(source.rules)]
     try:
         async with changing(app):
-            rules = None if asked.rules is None else [await _rule(app, asked.user_id, rule) for rule in asked.rules]
+            rules = None if given is None else [await _rule(app, source.user_id, rule) for rule in given]
             made = ApplicationCredential(
                 id=new_id(),
-                user_id=asked.user_id,
-                project_id=asked.project_id,
+                user_id=source.user_id,
+                project_id=source.project_id,
                 name=asked.name,
                 description=asked.description,
                 secret_hash=hashed,
-                role_ids=tuple(dict.fromkeys(roles)),
-                rule_ids=None if rules is None else tuple(dict.fromkeys(rules)),
+                role_ids=tuple(role.id for role in asked.roles),
+                rule_ids=None if rules is None else tuple(dict.fromkeys(one.id for one in rules)),
                 unrestricted=asked.unrestricted,
-                expires_at=asked.expires_at,
+                expires_at=asked.expires_at or source.expires_at,
             )
+            _refuse_widening(source, made, rules)
             await store.application_create(app, made)
     except UniqueViolation:
         raise Duplicate(kind="application_credential", what=f"name {asked.name}") from None
     return made, secret
 
 
-def _held(held: Sequence[Role], id: str | None, name: str | None) -> str:
-    for role in held:
-        if role.id == id or (id is None and role.name == name):
-            return role.id
-    raise BadApplicationCredential(why=f"you do not have the role {id or name} in this project")
+def _refuse_widening(source: Reach, made: ApplicationCredential, rules: Sequence[KeptRule] | None) -> None:
+    wanted = Reach(
+        user_id=made.user_id,
+        project_id=made.project_id,
+        role_ids=frozenset(made.role_ids),
+        rules=rules_of(rules),
+        expires_at=made.expires_at,
+    )
+    why = widening(source, wanted)
+    if why is not None:
+        raise BadApplicationCredential(why=f"it goes beyond the token it is made with: {why}")
 
 
-async def _rule(app: Identity, user_id: str, asked: AccessRule | str) -> str:
-    """The id of a rule of the user's; made if it is new."""
+async def _rule(app: Identity, user_id: str, asked: AccessRule | str) -> KeptRule:
+    """A rule of the user's; made if it is new."""
     for known in await store.rules_of(app, user_id):
         if isinstance(asked, str):
             if known.id == asked:
-                return known.id
+                return known
         elif (known.service, known.method, known.path) == (asked.service, asked.method, asked.path):
-            return known.id
+            return known
     if isinstance(asked, str):
         raise BadApplicationCredential(why=f"you have no access rule {asked}")
     made = KeptRule(id=new_id(), user_id=user_id, service=asked.service, method=asked.method, path=asked.path)
     await store.rule_create(app, made)
-    return made.id
+    return made
 
 
 async def delete_application(app: Identity, application: ApplicationCredential) -> None:

@@ -111,9 +111,10 @@ async def _ensure_account(app: Identity, name: str, password: str, description: 
             await project_create(app, project)
     user = await user_by_name(app, name, domain_id)
     if user is None:
-        user = await create_user(
-            app, User(id=new_id(), name=name, domain_id=domain_id, default_project_id=project.id), password
-        )
+        # The operator chose the password, and scripts go by it.
+        options = {"ignore_change_password_upon_first_use": True} if app.config.change_password_upon_first_use else {}
+        made = User(id=new_id(), name=name, domain_id=domain_id, default_project_id=project.id, options=options)
+        user = await create_user(app, made, password)
     return Account(user.id, project.id)
 
 

@@ -10,13 +10,15 @@ import msgspec
 from pileus.identity.app import Identity
 from pileus.identity.errors import BadCredential, Duplicate, Missing, NotAllowedToChange
 from pileus.identity.models import Credential, Extra, new_id
+from pileus.identity.models.totp import secret_of
 from pileus.identity.store import changing
-from pileus.identity.store.delegation import credential_change, credential_create, credential_find
+from pileus.identity.store.delegation import credential_change, credential_create, credential_delete, credential_find
 from pileus.identity.store.projects import project_find
 from pileus.identity.store.users import user_find
 from pileus.kit.db import UniqueViolation
 
 EC2 = "ec2"
+TOTP = "totp"
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ async def create_credential(
         raise Missing(kind="project", id=project_id)
     if type == EC2 and project_id is None:
         raise BadCredential(why="one of type ec2 needs a project_id")
+    if type == TOTP and secret_of(blob) is None:
+        raise BadCredential(why="the blob of one of type totp is a secret in base32")
     id = ec2_id(_keys(blob).access) if type == EC2 else new_id()
     sealed = app.vault.seal(blob.encode())
     credential = Credential(id=id, user_id=user_id, project_id=project_id, type=type, sealed=sealed, extra=extra)
@@ -76,12 +80,20 @@ async def change_credential(app: Identity, credential: Credential, given: Mappin
     if "blob" in given:
         if credential.type == EC2:
             _keys(given["blob"])
+        if credential.type == TOTP and secret_of(given["blob"]) is None:
+            raise BadCredential(why="the blob of one of type totp is a secret in base32")
         columns["sealed"] = app.vault.seal(given["blob"].encode())
     if given.get("extra"):
         columns["extra"] = {**credential.extra, **given["extra"]}
     async with changing(app):
         await credential_change(app, credential.id, **columns)
     return await credential_find(app, credential.id) or credential
+
+
+async def delete_credential(app: Identity, credential: Credential) -> None:
+    """The secret is gone, and every token that came from it is void."""
+    async with changing(app):
+        await credential_delete(app, credential.id)
 
 
 async def create_keys(app: Identity, user_id: str, project_id: str) -> Credential:

@@ -1,13 +1,25 @@
-"""What a password must withstand: guessing, and being used again.
+"""What a password must withstand: guessing, growing old, and being used again; and how users change their own.
 
-Both rules are off unless the configuration says otherwise, as they lock people out of their own accounts.
+All these rules are off unless the configuration says otherwise, as they lock people out of their own accounts.
 """
 
 import datetime as dt
+import re
+from typing import Any
 
 from pileus.identity.app import Identity
-from pileus.identity.errors import PasswordUsedBefore
+from pileus.identity.errors import (
+    AccountInactive,
+    NotAuthenticated,
+    PasswordExpired,
+    PasswordLocked,
+    PasswordTooWeak,
+    PasswordTooYoung,
+    PasswordUsedBefore,
+    WrongPassword,
+)
 from pileus.identity.models import User
+from pileus.identity.store import changing
 from pileus.identity.store.passwords import (
     Failures,
     failures_find,
@@ -16,6 +28,7 @@ from pileus.identity.store.passwords import (
     old_password_add,
     old_passwords_of,
 )
+from pileus.identity.store.users import user_change, user_find
 
 
 async def password_is(app: Identity, user_id: str, user: User | None, password: str) -> bool:
@@ -35,6 +48,76 @@ async def password_is(app: Identity, user_id: str, user: User | None, password: 
         elif failed is not None:
             await failures_forget(app, user.id)
     return right
+
+
+def refuse_unusable(app: Identity, user: User) -> None:
+    """Raise Unauthorized where the right password is not enough: it is too old, or its user was away too long."""
+    now = app.clock.now()
+    expires_at = None if user.options.get("ignore_password_expiry") else user.password_expires_at
+    if expires_at is not None and expires_at <= now:
+        raise PasswordExpired(user=user.id)
+    days = app.config.disable_user_account_days_inactive
+    if not days or user.options.get("ignore_user_inactivity") or user.active_at is None:
+        return
+    if user.active_at + dt.timedelta(days=days) < now:
+        raise AccountInactive(user=user.id)
+
+
+async def mark_active(app: Identity, user: User) -> None:
+    """That the user was here today is known, where it matters."""
+    today = app.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    if app.config.disable_user_account_days_inactive and (user.active_at is None or user.active_at < today):
+        async with changing(app):
+            await user_change(app, user.id, active_at=today)
+
+
+def refuse_weak_password(app: Identity, password: str) -> None:
+    """The password matches what is asked of passwords; raises PasswordTooWeak."""
+    if app.config.password_regex and re.match(app.config.password_regex, password) is None:
+        raise PasswordTooWeak(rule=app.config.password_regex_description or app.config.password_regex)
+
+
+def password_columns(app: Identity, options: dict[str, Any], stored: str | None, *, own: bool) -> dict[str, Any]:
+    """What of a user's row goes with a new password, which they set themselves (`own`) or somebody else did."""
+    now = app.clock.now()
+    expires_at: dt.datetime | None = None
+    if stored is not None and not own and app.config.change_password_upon_first_use:
+        expires_at = None if options.get("ignore_change_password_upon_first_use") else now
+    if stored is not None and expires_at is None and app.config.password_expires_days:
+        lasts = dt.timedelta(days=app.config.password_expires_days)
+        expires_at = None if options.get("ignore_password_expiry") else now.replace(microsecond=0) + lasts
+    return {"password_hash": stored, "password_expires_at": expires_at, "password_set_at": now}
+
+
+async def change_own_password(app: Identity, user_id: str, original: str, password: str) -> None:
+    """The user has the new password, and every token issued so far is void."""
+    user = await user_find(app, user_id)
+    if not await password_is(app, user_id, user, original):
+        raise WrongPassword
+    if user is None or not user.enabled:
+        raise NotAuthenticated
+    if user.options.get("lock_password"):
+        raise PasswordLocked
+    _refuse_young(app, user)
+    refuse_weak_password(app, password)
+    await refuse_used_password(app, user_id, password)
+    stored = await app.passwords.hashed(password)
+    async with changing(app):
+        columns = password_columns(app, user.options, stored, own=True)
+        await user_change(app, user_id, **columns, tokens_after=app.clock.now())
+        await remember_password(app, user_id, stored)
+        app.db.on_commit(lambda: app.passwords.forget(user_id))
+
+
+def _refuse_young(app: Identity, user: User) -> None:
+    days = app.config.minimum_password_age_days
+    if not days or user.password_set_at is None:
+        return
+    now = app.clock.now()
+    old_enough = user.password_set_at + dt.timedelta(days=days)
+    expired = user.password_expires_at is not None and user.password_expires_at <= now
+    if now < old_enough and not expired:
+        raise PasswordTooYoung(days=days, at=old_enough.isoformat())
 
 
 async def remember_password(app: Identity, user_id: str, password_hash: str) -> None:

@@ -1,6 +1,6 @@
 """Where somebody may act: the roles they have in a scope, and the scopes in which they have any."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pileus.identity.app import Identity
 from pileus.identity.models import Assignment, Project, Role, Scope, ScopeKind
@@ -32,17 +32,22 @@ async def _holding(app: Identity, given: list[Assignment], scope: Scope, project
     return direct | {one.role_id for one in inherited if one.scope_id in above}
 
 
-async def roles_in(app: Identity, user_id: str, scope: Scope, project: Project | None = None) -> tuple[Role, ...]:
-    """What the user may do there, implied roles included; `project` is the scope when it is one."""
+async def roles_in(
+    app: Identity, user_id: str, scope: Scope, project: Project | None = None, group_ids: Sequence[str] = ()
+) -> tuple[Role, ...]:
+    """What the user may do there, implied roles included; `project` is the scope when it is one.
+
+    `group_ids` are groups the user is in by their token alone.
+    """
     if scope.kind is ScopeKind.NONE:
         return ()
-    given = await assignments_of_user(app, user_id)
+    given = await assignments_of_user(app, user_id, group_ids)
     return (await role_graph(app)).effective(await _holding(app, given, scope, project))
 
 
-async def projects_of_user(app: Identity, user_id: str) -> list[Project]:
+async def projects_of_user(app: Identity, user_id: str, group_ids: Sequence[str] = ()) -> list[Project]:
     """The projects in which the user has a role, by id."""
-    given = await assignments_of_user(app, user_id)
+    given = await assignments_of_user(app, user_id, group_ids)
     ids = {one.scope_id for one in given if one.scope_kind == "project" and not one.inherited}
     waiting = [one.scope_id for one in given if one.inherited]
     while waiting:
@@ -54,9 +59,9 @@ async def projects_of_user(app: Identity, user_id: str) -> list[Project]:
     return [project for project in found if not project.is_domain]
 
 
-async def domains_of_user(app: Identity, user_id: str) -> list[Project]:
+async def domains_of_user(app: Identity, user_id: str, group_ids: Sequence[str] = ()) -> list[Project]:
     """The domains in which the user has a role, by id."""
-    given = await assignments_of_user(app, user_id)
+    given = await assignments_of_user(app, user_id, group_ids)
     ids = {one.scope_id for one in given if one.scope_kind == "domain" and not one.inherited}
     return [domain for domain in await projects_with_ids(app, sorted(ids)) if domain.is_domain and domain.enabled]
 

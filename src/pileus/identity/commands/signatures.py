@@ -77,17 +77,16 @@ def _secret(app: Identity, found: Credential | None) -> str:
 
 
 async def _token_of(app: Identity, found: Credential) -> tuple[str, ValidToken]:
-    assert found.project_id is not None, "keys without a project are not found"
     now = app.clock.now()
     payload = Payload(
         user_id=found.user_id,
         methods=Method.EC2CREDENTIAL,
-        scope=Scope(ScopeKind.PROJECT, found.project_id),
+        scope=Scope(ScopeKind.KEYS, found.id),
         issued_at=now,
         expires_at=now.replace(microsecond=0) + dt.timedelta(seconds=app.config.token_lifetime_s),
         audit_ids=(new_audit_id(),),
     )
-    token = app.seal.seal(payload.packed())
+    token = app.tokens.issue(payload)
     stands = await stands_for(app, token, payload)
     if stands is None:
         raise NotAuthenticated

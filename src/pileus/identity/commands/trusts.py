@@ -1,7 +1,6 @@
-"""Trusts: one user lets another act in a project with roles of theirs.
+"""Trusts: one user lets another act in a project with roles of theirs; and who was trusted may trust on, where allowed.
 
-What comes from a trust is never more than the trustor has at that moment, and gives nothing on: a token that came from a
-trust makes no trusts, no credentials and no other token.
+What comes from a trust is never more than the one who gave it first has at that moment.
 """
 
 import datetime as dt
@@ -10,11 +9,12 @@ from collections.abc import Sequence
 import msgspec
 
 from pileus.identity.app import Identity
-from pileus.identity.commands.scopes import roles_in
+from pileus.identity.commands.delegation import chosen_roles, reach_of, refuse_restricted
 from pileus.identity.errors import BadTrust, Missing, NotYoursToTrust, TrustConsumed
-from pileus.identity.models import Role, Scope, ScopeKind, Trust, new_id
+from pileus.identity.models import Trust, ValidToken, new_id
+from pileus.identity.models.reach import Reach, widening
 from pileus.identity.store import changing
-from pileus.identity.store.delegation import trust_create, trust_delete, trust_find, trust_use
+from pileus.identity.store.delegation import trust_create, trust_delete, trust_find, trust_use, trusts_given_on
 from pileus.identity.store.projects import project_find
 from pileus.identity.store.users import user_find
 
@@ -29,35 +29,47 @@ class TrustAsked(msgspec.Struct, frozen=True, kw_only=True):
     roles: Sequence[tuple[str | None, str | None]]
     expires_at: dt.datetime | None = None
     remaining_uses: int | None = None
+    redelegable: bool = False
+    redelegation_count: int | None = None
     extra: dict[str, object] = {}
 
 
-async def roles_to_trust(app: Identity, user_id: str, project_id: str) -> dict[str, Role]:
-    """What the user may do in the project, by role id, and hence may let others do."""
-    project = await project_find(app, project_id)
-    if project is None:
-        return {}
-    return {role.id: role for role in await roles_in(app, user_id, Scope(ScopeKind.PROJECT, project_id), project)}
-
-
-async def create_trust(app: Identity, asked: TrustAsked) -> Trust:
-    """The trustee can log in with the trust."""
+async def create_trust(app: Identity, token: ValidToken, asked: TrustAsked) -> Trust:
+    """The trustee can log in with the trust, which gives no more than the token has it from."""
+    if token.trust is None:
+        refuse_restricted(token, "no trusts")
     if asked.expires_at is not None and asked.expires_at <= app.clock.now():
         raise BadTrust(why="expires_at lies in the past")
+    if asked.redelegable and asked.remaining_uses is not None:
+        raise BadTrust(why="remaining_uses must not be set if redelegation is allowed")
     if await user_find(app, asked.trustee_user_id) is None:
         raise Missing(kind="user", id=asked.trustee_user_id)
     if await project_find(app, asked.project_id) is None:
         raise Missing(kind="project", id=asked.project_id)
-    held = await roles_to_trust(app, asked.trustor_user_id, asked.project_id)
+    source = await reach_of(app, token, asked.project_id)
+    roles, beyond = await chosen_roles(app, source, asked.roles)
+    if beyond is not None:
+        raise NotYoursToTrust(why=f"you do not have the role {beyond} there")
+    wanted = Reach(
+        user_id=asked.trustor_user_id,
+        project_id=asked.project_id,
+        role_ids=frozenset(role.id for role in roles),
+        expires_at=asked.expires_at or source.expires_at,
+    )
+    why = widening(source, wanted)
+    if why is not None:
+        raise NotYoursToTrust(why=why)
     trust = Trust(
         id=new_id(),
         trustor_user_id=asked.trustor_user_id,
         trustee_user_id=asked.trustee_user_id,
         project_id=asked.project_id,
         impersonation=asked.impersonation,
-        expires_at=asked.expires_at,
+        expires_at=wanted.expires_at,
         remaining_uses=asked.remaining_uses,
-        role_ids=tuple(dict.fromkeys(_chosen(held, *role) for role in asked.roles)),
+        redelegated_trust_id=token.trust.id if token.trust else None,
+        redelegation_count=_how_often(app, token.trust, asked),
+        role_ids=tuple(role.id for role in roles),
         extra=asked.extra,
     )
     async with changing(app):
@@ -65,12 +77,21 @@ async def create_trust(app: Identity, asked: TrustAsked) -> Trust:
     return trust
 
 
-def _chosen(held: dict[str, Role], id: str | None, name: str | None) -> str:
-    """The id of a role the trustor has."""
-    found = held.get(id) if id is not None else next((role for role in held.values() if role.name == name), None)
-    if found is None:
-        raise NotYoursToTrust(why=f"you do not have the role {id or name} there")
-    return found.id
+def _how_often(app: Identity, behind: Trust | None, asked: TrustAsked) -> int:
+    """How often the trust may be given on; one less than the trust it comes from, and never where that one may not."""
+    most = app.config.max_redelegation_count
+    if behind is not None:
+        if not behind.redelegation_count:
+            raise NotYoursToTrust(why="the trust it would come from may not be given on")
+        if asked.impersonation and not behind.impersonation:
+            raise NotYoursToTrust(why="the trust it would come from does not impersonate")
+        most = behind.redelegation_count - 1
+    if not asked.redelegable:
+        return 0
+    count = most if asked.redelegation_count is None else asked.redelegation_count
+    if count > most:
+        raise NotYoursToTrust(why=f"remaining redelegation depth of {count} out of allowed range of [0..{most}]")
+    return count
 
 
 async def use_trust(app: Identity, trust: Trust) -> None:
@@ -84,9 +105,13 @@ async def use_trust(app: Identity, trust: Trust) -> None:
 
 
 async def delete_trust(app: Identity, trust: Trust) -> None:
-    """The trust is gone, and every token that came from it is void."""
+    """The trust is gone, and what was given on of it; every token that came from them is void."""
     async with changing(app):
-        await trust_delete(app, trust.id)
+        waiting = [trust.id]
+        while waiting:
+            trust_id = waiting.pop()
+            waiting += await trusts_given_on(app, trust_id)
+            await trust_delete(app, trust_id)
 
 
 async def trust_of(app: Identity, trust_id: str) -> Trust | None:

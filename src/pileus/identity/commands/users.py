@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from pileus.identity.app import Identity
-from pileus.identity.commands.passwords import remember_password
+from pileus.identity.commands.passwords import password_columns, refuse_weak_password, remember_password
 from pileus.identity.errors import Duplicate, Missing, NotAllowedToChange, NotMember
 from pileus.identity.models import Group, User
 from pileus.identity.store import changing
@@ -41,7 +41,11 @@ async def create_user(app: Identity, user: User, password: str | None) -> User:
     """The user exists and can log in with the password, if one is given."""
     await _check_domain(app, user.domain_id)
     if password is not None:
-        user = msgspec.structs.replace(user, password_hash=await app.passwords.hashed(password))
+        refuse_weak_password(app, password)
+        stored = await app.passwords.hashed(password)
+        user = msgspec.structs.replace(user, **password_columns(app, user.options, stored, own=False))
+    if app.config.disable_user_account_days_inactive:
+        user = msgspec.structs.replace(user, active_at=app.clock.now())
     try:
         async with changing(app):
             await user_create(app, user)
@@ -59,7 +63,12 @@ async def change_user(app: Identity, user: User, given: Mapping[str, Any]) -> Us
     columns = _columns(user, given)
     if "password" in given:
         password = given["password"]
-        columns["password_hash"] = await app.passwords.hashed(password) if password is not None else None
+        if password is not None:
+            refuse_weak_password(app, password)
+        stored = await app.passwords.hashed(password) if password is not None else None
+        columns |= password_columns(app, columns.get("options", user.options), stored, own=False)
+    if columns.get("enabled") is True and not user.enabled:
+        columns["active_at"] = app.clock.now()
     if "password" in given or columns.get("enabled") is False:
         columns["tokens_after"] = app.clock.now()
     try:

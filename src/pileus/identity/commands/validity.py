@@ -9,8 +9,15 @@ import msgspec
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import rules_of_application
+from pileus.identity.commands.delegation import (
+    reach_in,
+    reach_of_access,
+    reach_of_application,
+    reach_of_trust,
+    trusts_behind,
+)
 from pileus.identity.commands.scopes import roles_in
-from pileus.identity.commands.trusts import roles_to_trust, trust_of
+from pileus.identity.commands.trusts import trust_of
 from pileus.identity.errors import (
     NoSubjectToken,
     TokenNotFound,
@@ -23,10 +30,12 @@ from pileus.identity.models import (
     ScopeKind,
     User,
     ValidToken,
-    read_payload,
 )
+from pileus.identity.models.reach import Reach, widening
 from pileus.identity.store import follow
 from pileus.identity.store.applications import application_find
+from pileus.identity.store.delegation import credential_find
+from pileus.identity.store.oauth import ACCESSES
 from pileus.identity.store.projects import domain_find, project_find
 from pileus.identity.store.revocations import revocation_is
 from pileus.identity.store.roles import role_graph
@@ -42,8 +51,7 @@ async def token_find(app: Identity, token: str) -> ValidToken | None:
     if known is not None:
         return known
     generation = app.memory.generation
-    packed = app.seal.open(token)
-    payload = read_payload(packed) if packed is not None else None
+    payload = app.tokens.read(token)
     if payload is None or payload.expires_at <= now or await revocation_is(app, payload.audit_ids[0]):
         return None
     found = await stands_for(app, token, payload)
@@ -92,30 +100,33 @@ async def _open_user(app: Identity, user_id: str, issued_at: dt.datetime) -> tup
 
 
 async def _by_trust(app: Identity, token: str, payload: Payload) -> ValidToken | None:
-    """What a token from a trust stands for; None unless the trustor still has every role the trust gives."""
+    """What a token from a trust stands for; None unless all trusts behind it hold, each within the one before it."""
     trust = await trust_of(app, payload.scope.id)
-    if trust is None or trust.trustee_user_id != payload.user_id:
+    chain = await trusts_behind(app, trust) if trust is not None else None
+    if trust is None or chain is None or trust.trustee_user_id != payload.user_id:
         return None
-    trustee = await _open_user(app, trust.trustee_user_id, payload.issued_at)
-    trustor = await _open_user(app, trust.trustor_user_id, payload.issued_at)
-    place = await _open_place(app, Scope(ScopeKind.PROJECT, trust.project_id))
-    if trustee is None or trustor is None or place is None:
+    behalf = chain[0].trustor_user_id
+    if not await _all_open(app, payload, [one.trustor_user_id for one in chain]):
         return None
-    held = await roles_to_trust(app, trust.trustor_user_id, trust.project_id)
-    if not trust.role_ids or not set(trust.role_ids) <= held.keys():
+    source = await reach_in(app, behalf, trust.project_id)
+    for one in chain:
+        asked = reach_of_trust(one, behalf)
+        if widening(source, asked) is not None:
+            return None
+        source = asked
+    acts = trust.trustor_user_id if trust.impersonation else trust.trustee_user_id
+    found = await _derived(app, token, payload, acts, source)
+    if found is None or await _open_user(app, trust.trustee_user_id, payload.issued_at) is None:
         return None
-    user, user_domain = trustor if trust.impersonation else trustee
-    roles = (await role_graph(app)).effective(trust.role_ids)
-    return ValidToken(
-        payload=payload,
-        caller=_caller(token, payload, user, place[0], roles),
-        user=user,
-        user_domain=user_domain,
-        project=place[0],
-        domain=place[1],
-        roles=roles,
-        trust=trust,
-    )
+    return msgspec.structs.replace(found, trust=trust)
+
+
+async def _all_open(app: Identity, payload: Payload, user_ids: list[str]) -> bool:
+    """Whether all of them may still act."""
+    for user_id in user_ids:
+        if await _open_user(app, user_id, payload.issued_at) is None:
+            return False
+    return True
 
 
 async def _by_application(app: Identity, token: str, payload: Payload) -> ValidToken | None:
@@ -123,41 +134,67 @@ async def _by_application(app: Identity, token: str, payload: Payload) -> ValidT
     application = await application_find(app, payload.scope.id)
     if application is None or application.user_id != payload.user_id or not application.holds(app.clock.now()):
         return None
-    whose = await _open_user(app, payload.user_id, payload.issued_at)
-    place = await _open_place(app, Scope(ScopeKind.PROJECT, application.project_id))
-    if whose is None or place is None:
+    asked = await reach_of_application(app, application)
+    if widening(await reach_in(app, application.user_id, application.project_id), asked) is not None:
         return None
-    held = await roles_to_trust(app, application.user_id, application.project_id)
-    if not application.role_ids or not set(application.role_ids) <= held.keys():
+    found = await _derived(app, token, payload, payload.user_id, asked)
+    if found is None:
         return None
-    roles = (await role_graph(app)).effective(application.role_ids)
     rules = await rules_of_application(app, application)
-    caller = _caller(token, payload, whose[0], place[0], roles)
+    caller = msgspec.structs.replace(found.caller, access_rules=None if rules is None else tuple(rules))
+    return msgspec.structs.replace(found, caller=caller, application=application)
+
+
+async def _by_keys(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """What a token for a signature stands for: all its user may do in the one project of the pair of keys."""
+    keys = await credential_find(app, payload.scope.id)
+    if keys is None or keys.user_id != payload.user_id or keys.project_id is None:
+        return None
+    found = await _derived(app, token, payload, keys.user_id, await reach_in(app, keys.user_id, keys.project_id))
+    return None if found is None else msgspec.structs.replace(found, keys=keys)
+
+
+async def _by_access_token(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """What a token of an OAuth consumer stands for; None unless the user still has all the roles they granted."""
+    access = await ACCESSES.find(app, payload.scope.id)
+    if access is None or access.user_id != payload.user_id or not access.holds(app.clock.now()):
+        return None
+    asked = reach_of_access(access)
+    if widening(await reach_in(app, access.user_id, access.project_id), asked) is not None:
+        return None
+    found = await _derived(app, token, payload, access.user_id, asked)
+    return None if found is None else msgspec.structs.replace(found, access=access)
+
+
+async def _derived(app: Identity, token: str, payload: Payload, acts: str, reach: Reach) -> ValidToken | None:
+    """What somebody who acts within a reach stands for; None when they, or the project, may not be used any more."""
+    whose = await _open_user(app, acts, payload.issued_at)
+    place = await _open_place(app, Scope(ScopeKind.PROJECT, reach.project_id or ""))
+    roles = (await role_graph(app)).effective(reach.role_ids)
+    if whose is None or place is None or not roles:
+        return None
     return ValidToken(
         payload=payload,
-        caller=msgspec.structs.replace(caller, access_rules=None if rules is None else tuple(rules)),
+        caller=_caller(token, payload, whose[0], place[0], roles),
         user=whose[0],
         user_domain=whose[1],
         project=place[0],
         domain=place[1],
         roles=roles,
-        application=application,
+        until=reach.expires_at,
     )
 
 
-async def stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
-    """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
-    if payload.scope.kind is ScopeKind.TRUST:
-        return await _by_trust(app, token, payload)
-    if payload.scope.kind is ScopeKind.APPLICATION:
-        return await _by_application(app, token, payload)
+async def _by_itself(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """What a token that stands for its whole user stands for."""
     whose = await _open_user(app, payload.user_id, payload.issued_at)
     place = await _open_place(app, payload.scope)
     if whose is None or place is None:
         return None
     user, user_domain = whose
     project, domain = place
-    roles = await roles_in(app, user.id, payload.scope, project)
+    came = payload.federated
+    roles = await roles_in(app, user.id, payload.scope, project, came.group_ids if came else ())
     if payload.scope.kind is not ScopeKind.NONE and not roles:
         return None
     return ValidToken(
@@ -169,6 +206,21 @@ async def stands_for(app: Identity, token: str, payload: Payload) -> ValidToken 
         domain=domain,
         roles=roles,
     )
+
+
+async def stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
+    """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
+    match payload.scope.kind:
+        case ScopeKind.TRUST:
+            return await _by_trust(app, token, payload)
+        case ScopeKind.APPLICATION:
+            return await _by_application(app, token, payload)
+        case ScopeKind.KEYS:
+            return await _by_keys(app, token, payload)
+        case ScopeKind.OAUTH1:
+            return await _by_access_token(app, token, payload)
+        case _:
+            return await _by_itself(app, token, payload)
 
 
 def _caller(token: str, payload: Payload, user: User, project: Project | None, roles: tuple[Role, ...]) -> Caller:

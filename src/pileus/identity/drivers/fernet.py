@@ -8,7 +8,8 @@ whoever shares the folder knows a key before the first token is made with it.
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -17,9 +18,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 class KeyRepository:
     """The folder of keys; made, with a staged and a primary key, when there is none."""
 
-    def __init__(self, folder: Path, keep: int = 3) -> None:
+    def __init__(self, folder: Path, keep: int = 3, make: Callable[[], bytes] = Fernet.generate_key) -> None:
         self._folder = folder
         self._keep = max(keep, 2)
+        self._make = make
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
             if not self._numbers():
@@ -34,14 +36,24 @@ class KeyRepository:
         """All keys, the primary first."""
         return [(self._folder / str(number)).read_bytes().strip() for number in reversed(self._numbers())]
 
-    def rotate(self) -> None:
-        """The staged key is the primary, a new one is staged, and the oldest keys beyond what is kept are gone."""
+    def rotate(self, in_use_s: float = 0) -> int:
+        """The staged key is the primary, whose number is told, and a new one is staged; the oldest keys are gone.
+
+        A key that was the primary within the last `in_use_s` seconds is kept whatever its age, as something made with it
+        may still be about.
+        """
         with self._alone():
             primary = self._numbers()[-1] + 1
             (self._folder / "0").rename(self._folder / str(primary))
+            # A key's time is when it became the primary, and hence when the one before it was that no more.
+            os.utime(self._folder / str(primary))
             self._write(0)
-            for number in self._numbers()[1 : -(self._keep - 1)]:
-                (self._folder / str(number)).unlink()
+            numbers = self._numbers()
+            for at, number in enumerate(numbers[1 : -(self._keep - 1)], 1):
+                retired_at = (self._folder / str(numbers[at + 1])).stat().st_mtime
+                if retired_at + in_use_s <= time.time():
+                    (self._folder / str(number)).unlink()
+        return primary
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -61,7 +73,7 @@ class KeyRepository:
         aside = self._folder / f".{number}.new"
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(Fernet.generate_key())
+            file.write(self._make())
             file.flush()
             os.fsync(file.fileno())
         aside.rename(self._folder / str(number))
@@ -76,7 +88,9 @@ class FernetSeal:
         self._fernet = self._load()
 
     def seal(self, payload: bytes) -> str:
-        """A token that holds the payload."""
+        """A token that holds the payload, made with the primary key there is now."""
+        if self._repository.stamp() != self._stamp:
+            self.reload()
         return self._fernet.encrypt(payload).decode().rstrip("=")
 
     def open(self, token: str) -> bytes | None:

@@ -16,7 +16,16 @@ from pileus.identity.models.entities import (
 )
 from pileus.identity.models.memory import Memory
 from pileus.identity.models.roles import RoleGraph
-from pileus.identity.models.tokens import Method, Payload, Scope, ScopeKind, ValidToken, new_audit_id, read_payload
+from pileus.identity.models.tokens import (
+    Federated,
+    Method,
+    Payload,
+    Scope,
+    ScopeKind,
+    ValidToken,
+    new_audit_id,
+    read_payload,
+)
 
 __all__ = [
     "ApplicationCredential",
@@ -24,6 +33,7 @@ __all__ = [
     "Credential",
     "Endpoint",
     "Extra",
+    "Federated",
     "Group",
     "KeptRule",
     "Memory",

@@ -50,6 +50,8 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     impersonation: bool
     expires_at: dt.datetime | None = None
     remaining_uses: int | None = None
+    redelegated_trust_id: str | None = None  # the trust this one gives on
+    redelegation_count: int | None = None  # how often it may be given on, one to the other
     role_ids: tuple[str, ...] = ()
     extra: Extra = {}
 

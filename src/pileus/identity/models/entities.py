@@ -54,6 +54,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     default_project_id: str | None = None
     password_expires_at: dt.datetime | None = None
     tokens_after: dt.datetime | None = None
+    password_set_at: dt.datetime | None = None
+    active_at: dt.datetime | None = None  # looked after only where inactivity locks out
     options: Extra = {}
     extra: Extra = {}
 

@@ -25,6 +25,7 @@ class Memory:
         self._tokens: OrderedDict[str, ValidToken] = OrderedDict()
         self._facts: dict[str, object] = {}
         self._revoked: dict[str, dt.datetime] = {}
+        self._nonces: OrderedDict[str, float] = OrderedDict()
         self._count = 0
         self._seen_at: float | None = None
 
@@ -55,7 +56,7 @@ class Memory:
         found = self._tokens.get(token)
         if found is None:
             return None
-        if found.payload.expires_at <= now or found.payload.audit_ids[0] in self._revoked:
+        if found.is_over(now) or found.payload.audit_ids[0] in self._revoked:
             del self._tokens[token]
             return None
         self._tokens.move_to_end(token)
@@ -74,6 +75,15 @@ class Memory:
         for audit in [audit for audit, until in self._revoked.items() if until <= now]:
             del self._revoked[audit]
         self._revoked[audit_id] = expires_at
+
+    def is_new(self, nonce: str, at: float, kept_s: float) -> bool:
+        """Whether this process sees the nonce for the first time in so many seconds; it does not any more now."""
+        while self._nonces and next(iter(self._nonces.values())) <= at - kept_s:
+            self._nonces.popitem(last=False)
+        if nonce in self._nonces:
+            return False
+        self._nonces[nonce] = at
+        return True
 
     async def fact(self, name: str, read: Callable[[], Awaitable[T]]) -> T:
         """The fact of that name, read once in a generation."""

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam
 from pileus.identity.app import Identity
 from pileus.identity.models import Credential, Policy, Trust
 from pileus.identity.tables import credentials, policies, trusts
-from pileus.kit.db import Listing, command, query
+from pileus.kit.db import Listing, command, query, scalar
 
 _CREDENTIAL = credentials.c.id == bindparam("id")
 _POLICY = policies.c.id == bindparam("id")
@@ -43,6 +43,7 @@ TRUST_DELETE = command(sa.delete(trusts).where(_TRUST))
 TRUST_USE = command(
     sa.update(trusts).where(_TRUST, trusts.c.remaining_uses > 0).values(remaining_uses=trusts.c.remaining_uses - 1)
 )
+TRUSTS_GIVEN_ON = scalar(sa.select(trusts.c.id).where(trusts.c.redelegated_trust_id == bindparam("id")), str)
 TRUSTS_LIST = Listing(
     trusts,
     Trust,
@@ -102,6 +103,11 @@ async def trust_find(app: Identity, trust_id: str) -> Trust | None:
 async def trust_create(app: Identity, trust: Trust) -> None:
     """The trust is stored."""
     await app.db.run(TRUST_CREATE, **msgspec.structs.asdict(trust))
+
+
+async def trusts_given_on(app: Identity, trust_id: str) -> list[str]:
+    """The ids of the trusts that give this one on."""
+    return await app.db.all(TRUSTS_GIVEN_ON, id=trust_id)
 
 
 async def trust_use(app: Identity, trust_id: str) -> bool:

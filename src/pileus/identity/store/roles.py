@@ -1,5 +1,7 @@
 """Roles, what they imply, and to whom they are given."""
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -59,6 +61,7 @@ OF_USER = query(
     ),
     Assignment,
 )
+OF_ACTORS = query(_ASSIGNMENT_COLUMNS.where(assignments.c.actor_id.in_(bindparam("ids", expanding=True))), Assignment)
 ASSIGNMENTS = Listing(
     _ASSIGNMENT_COLUMNS,
     Assignment,
@@ -156,9 +159,10 @@ async def assignment_is(app: Identity, assignment: Assignment) -> bool:
     return await app.db.one(ASSIGNED, **_key_of(assignment)) is not None
 
 
-async def assignments_of_user(app: Identity, user_id: str) -> list[Assignment]:
-    """What a user is given, directly and through groups."""
-    return await app.db.all(OF_USER, user_id=user_id)
+async def assignments_of_user(app: Identity, user_id: str, group_ids: Sequence[str] = ()) -> list[Assignment]:
+    """What a user is given, directly and through groups; those named are groups they are in by their token alone."""
+    found = await app.db.all(OF_USER, user_id=user_id)
+    return found + await app.db.all(OF_ACTORS, ids=list(group_ids)) if group_ids else found
 
 
 async def assignments_drop_actor(app: Identity, actor_id: str) -> None:

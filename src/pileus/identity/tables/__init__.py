@@ -31,12 +31,15 @@ from pileus.identity.tables.limits import (
     project_endpoints,
     registered_limits,
 )
+from pileus.identity.tables.oauth import access_tokens, consumers, request_tokens, used_passcodes
 
 __all__ = [
     "access_rules",
+    "access_tokens",
     "application_credentials",
     "assignments",
     "changes",
+    "consumers",
     "credentials",
     "domain_settings",
     "endpoint_groups",
@@ -55,9 +58,11 @@ __all__ = [
     "projects",
     "regions",
     "registered_limits",
+    "request_tokens",
     "revocations",
     "roles",
     "services",
     "trusts",
+    "used_passcodes",
     "users",
 ]

@@ -47,6 +47,8 @@ users = sa.Table(
     sa.Column("default_project_id", Id, index=True),
     sa.Column("password_expires_at", Moment),
     sa.Column("tokens_after", Moment),
+    sa.Column("password_set_at", Moment),
+    sa.Column("active_at", Moment),
     sa.Column("options", Json, nullable=False),
     sa.Column("extra", Json, nullable=False),
     sa.UniqueConstraint("domain_id", "name"),
@@ -187,6 +189,8 @@ trusts = sa.Table(
     sa.Column("impersonation", Boolean, nullable=False),
     sa.Column("expires_at", Moment),
     sa.Column("remaining_uses", Integer),
+    sa.Column("redelegated_trust_id", Id, index=True),
+    sa.Column("redelegation_count", Integer),
     sa.Column("role_ids", Json, nullable=False),
     sa.Column("extra", Json, nullable=False),
 )

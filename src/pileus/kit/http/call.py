@@ -74,6 +74,7 @@ class Call(Generic[App]):
         "app",
         "base",
         "caller",
+        "client",
         "enforcer",
         "headers",
         "method",
@@ -97,6 +98,7 @@ class Call(Generic[App]):
         self.caller: Caller = NOBODY
         self.version: Version = ALWAYS
         self.page = Page()
+        self.client = ""  # the address the request came from, as the listener saw it
         self.base = ""  # scheme://host/mount, without a slash at the end
         self.reply_headers: dict[str, str] = {}
         self.reply_status: int | None = None

@@ -152,6 +152,7 @@ class Kernel:
             request_id,
         )
         call.base = f"{address}/{parts[0]}"
+        call.client = str((scope.get("client") or ("",))[0])
         call.app = mounted.app
         call.enforcer = mounted.enforcer
         with within_request(request_id):
