@@ -291,6 +291,23 @@ async def test_what_a_server_is_joined_to() -> None:
         assert {"volumeAttachments": []} == (await world.ask("GET", f"{path}/os-volume_attachments")).body
 
 
+async def test_servers_are_found_under_the_path_of_those_that_boot_from_volumes() -> None:
+    async with a_world() as world:
+        here = "/v2.1/os-volumes_boot"
+        body = {"server": {"name": "one", "flavorRef": "small", "imageRef": IMAGE}}
+        answered = await world.ask("POST", here, body)
+        assert 202 == answered.status, answered.body
+        id = answered.body["server"]["id"]
+        await world.settle()
+        assert id == (await world.ask("GET", f"{here}/{id}")).body["server"]["id"]
+        assert [id] == [server["id"] for server in (await world.ask("GET", f"{here}/detail")).body["servers"]]
+        assert 202 == (await world.ask("POST", f"{here}/{id}/action", {"os-stop": None})).status
+        assert 400 == (await world.ask("POST", f"{here}/{id}/action", {"pause": None})).status
+        assert 404 == (await world.ask("GET", here, at="2.103")).status
+        await world.settle()
+        assert 204 == (await world.ask("DELETE", f"{here}/{id}", at="2.102")).status
+
+
 async def test_what_there_is_none_of_is_empty() -> None:
     async with a_world() as world:
         id = await world.boot()
@@ -304,3 +321,5 @@ async def test_what_there_is_none_of_is_empty() -> None:
         ):
             assert body == (await world.ask("GET", path, by="root", at="2.104")).body
         assert 204 == (await world.ask("DELETE", f"/v2.1/servers/{id}/os-server-password")).status
+        assert {"nodes": []} == (await world.ask("GET", "/v2.1/os-baremetal-nodes", by="root")).body
+        assert 404 == (await world.ask("GET", "/v2.1/os-baremetal-nodes/1", by="root")).status

@@ -36,6 +36,7 @@ from pileus.compute.api import (
     shelve_actions,
     usage,
     versions,
+    volumes_boot,
 )
 from pileus.compute.api.console_socket import console_socket
 from pileus.compute.api.service import api
@@ -140,6 +141,7 @@ RESOURCES = (
     external_events,
     diagnostics,
     audit_log,
+    volumes_boot,
 )
 
 

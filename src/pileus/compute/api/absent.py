@@ -3,7 +3,7 @@
 from typing import Any
 
 from pileus.compute import errors
-from pileus.compute.api.service import api, member, reader, server_find
+from pileus.compute.api.service import admin, api, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
@@ -11,6 +11,18 @@ from pileus.kit.policy import PROJECT_MANAGER, PROJECT_READER, Rule
 
 SHARES = "/servers/{server_id}/shares"
 MIGRATIONS = "/servers/{server_id}/migrations"
+
+
+@api.get("/os-baremetal-nodes", admin("os-baremetal-nodes:list"), key="nodes", until="2.35")
+async def machines(call: Call[Compute]) -> list[dict[str, Any]]:
+    """List machines that are servers themselves, of which there are none."""
+    return []
+
+
+@api.get("/os-baremetal-nodes/{machine}", admin("os-baremetal-nodes:show"), until="2.35")
+async def machine_show(call: Call[Compute], machine: str) -> None:
+    """Show a machine that is a server itself, of which there are none."""
+    raise errors.NoSuchThing(what="Node", id=machine)
 
 
 @api.get("/servers/{server_id}/topology", Rule("compute:server:topology:index", PROJECT_READER), find=server_find,

@@ -27,7 +27,7 @@ class Guest(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> dict[str, str]:
-        """Public keys by name."""
+        """Public keys for SSH, by name; certificates are told of only in OpenStack's language."""
         key = self.server.key
         return {key.name: key.public_key} if key is not None and key.type == "ssh" else {}
 
@@ -66,9 +66,10 @@ def meta_data(guest: Guest) -> dict[str, Any]:
             {"path": file.path, "content_path": f"/{CONTENT}/{name}"}
             for file, name in zip(guest.server.files, contents(guest), strict=True)
         ]
-    if guest.keys:
-        document["public_keys"] = guest.keys
-        document["keys"] = [{"name": name, "type": "ssh", "data": data} for name, data in guest.keys.items()]
+    key = server.key
+    if key is not None:
+        document["public_keys"] = {key.name: key.public_key}
+        document["keys"] = [{"name": key.name, "type": key.type, "data": key.public_key}]
     return document
 
 
