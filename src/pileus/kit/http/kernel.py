@@ -291,6 +291,8 @@ class Kernel:
         if "page" in route.names.values():
             call.page = api.dialect.page(call)
         target = await self._target(call, route, path)
+        if api.guard is not None and target is not None:
+            api.guard(call, target)
         wanted: dict[str, Any] = {}
         for name, kind in route.names.items():
             if kind == "body":

@@ -23,6 +23,7 @@ from pileus.kit.http.wire import Wire
 from pileus.kit.policy import Rule
 
 Handler = Callable[..., Awaitable[Any]]
+Guard = Callable[[Call[Any], object], None]
 Find = Callable[..., Awaitable[object | None]]
 
 
@@ -73,12 +74,14 @@ class Api:
         prefixes: tuple[str, ...] = ("",),
         microversions: Microversions | None = None,
         body_limit: int = 1 << 20,
+        guard: Guard | None = None,
     ) -> None:
         self.service = service
         self.dialect = dialect
         self.prefixes = prefixes
         self.microversions = microversions
         self.body_limit = body_limit
+        self.guard = guard  # looks at what a request is about once it is found and allowed; raises to refuse
         self.routes: list[Route] = []
         self.rules: list[Rule] = []  # those no route names: of fields, and of decisions inside commands
 
