@@ -42,6 +42,19 @@ async def test_addresses_of_a_group_come_in_as_long_as_they_are_in_it(tmp_path: 
             return not await bob.reaches("10.1.0.10")
 
         await until(shut_out)
+        assert await ann.reaches("10.2.0.10"), "answers follow requests"
+
+        await w.apply(_stateless(_only_offices(wanted, "10.2.0.32/28"), SHUT))
+
+        async def unanswered() -> bool:
+            return not await ann.reaches("10.2.0.10")
+
+        await until(unanswered)
+
+
+def _stateless(topology: Topology, group_id: str) -> Topology:
+    groups = tuple(msgspec.structs.replace(group, stateful=group.id != group_id) for group in topology.security_groups)
+    return msgspec.structs.replace(topology, security_groups=groups)
 
 
 async def _listen(guest: Guest) -> socket.socket:

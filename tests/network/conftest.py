@@ -73,10 +73,12 @@ class Net:
         self.kernel.mount("network", API, self.app)
         self.reconcilers = Reconcilers(standing(self.app), self.bus, clock)
 
-    async def ask(self, method: str, path: str, body: Any = None, who: str | None = "alice") -> Answer:
+    async def ask(
+        self, method: str, path: str, body: Any = None, who: str | None = "alice", headers: dict[str, str] | None = None
+    ) -> Answer:
         """What the API answers."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        given = {"host": "cloud:1", "content-length": str(len(raw))}
+        given = {"host": "cloud:1", "content-length": str(len(raw)), **(headers or {})}
         if who:
             given["x-auth-token"] = who
         sent: list[Any] = []

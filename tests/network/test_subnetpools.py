@@ -164,3 +164,31 @@ async def test_a_scope_is_seen_by_its_owner_and_by_all_when_shared(net: Open) ->
         back = await n.put("address-scopes", shared["id"], "root", shared=False)
         assert (400, "AddressScopeUpdateError") == (back.status, back.kind)
         assert "u" == (await n.put("address-scopes", own["id"], name="u")).body["address_scope"]["name"]
+
+
+async def test_a_networks_subnets_are_taken_into_a_pool(net: Open) -> None:
+    async with net() as n:
+        pool = await n.make("subnetpools", name="p", prefixes=["10.40.0.0/16"], default_prefixlen=24)
+        network, subnet = await n.network(cidr="10.50.1.0/24")
+        place = f"/v2.0/subnetpools/{pool['id']}/onboard_network_subnets"
+        taken = await n.ask("PUT", place, {"network_id": network, "ip_version": 4})
+        assert (200, [{"id": subnet, "cidr": "10.50.1.0/24"}]) == (taken.status, taken.body)
+        assert ["10.40.0.0/16", "10.50.1.0/24"] == sorted((await n.get(f"subnetpools/{pool['id']}"))["prefixes"])
+        assert pool["id"] == (await n.get(f"subnets/{subnet}"))["subnetpool_id"]
+        assert [] == (await n.ask("PUT", place, {"network_id": network})).body
+        other, _ = await n.network(cidr="10.40.7.0/24")
+        clash = await n.ask("PUT", place, {"network_id": other})
+        assert (400, "IllegalSubnetPoolPrefixUpdate") == (clash.status, clash.kind)
+        assert 404 == (await n.ask("PUT", place, {"network_id": network}, "bob")).status
+
+
+async def test_floating_ips_are_of_the_ipv4_blocks_of_external_networks(net: Open) -> None:
+    async with net() as n:
+        assert [] == await n.get("floatingip_pools")
+        outside, subnet = await n.outside()
+        await n.network()
+        (pool,) = await n.get("floatingip_pools")
+        assert (outside, subnet, "172.24.4.0/24", "p1") == tuple(
+            pool[name] for name in ("network_id", "subnet_id", "cidr", "project_id")
+        )
+        assert [{"service_type": "L3_ROUTER_NAT", "name": "ovn", "default": True}] == await n.get("service-providers")

@@ -14,6 +14,7 @@ from pileus.network.api import address_groups as _address_groups  # noqa: F401
 from pileus.network.api import address_scopes as _address_scopes  # noqa: F401
 from pileus.network.api import agents as _agents  # noqa: F401
 from pileus.network.api import auto_topologies as _auto_topologies  # noqa: F401
+from pileus.network.api import default_rules as _default_rules  # noqa: F401
 from pileus.network.api import extensions as _extensions  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
 from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
@@ -27,6 +28,7 @@ from pileus.network.api import quotas as _quotas  # noqa: F401
 from pileus.network.api import rbac as _rbac  # noqa: F401
 from pileus.network.api import routers as _routers  # noqa: F401
 from pileus.network.api import security_groups as _security_groups  # noqa: F401
+from pileus.network.api import service_providers as _service_providers  # noqa: F401
 from pileus.network.api import subnetpools as _subnetpools  # noqa: F401
 from pileus.network.api import subnets as _subnets  # noqa: F401
 from pileus.network.api import tags as _tags  # noqa: F401

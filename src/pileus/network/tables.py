@@ -338,3 +338,31 @@ subports = sa.Table(
     sa.Column("segmentation_id", Integer, nullable=False),
     sa.Index("one_tag_on_trunk", "trunk_id", "segmentation_id", unique=True),
 )
+
+# What new security groups say, beside what is built in; `dropped_rules` are those built in that somebody deleted.
+default_rules = sa.Table(
+    "default_rules",
+    metadata,
+    *_standard(),
+    sa.Column("direction", Name, nullable=False),
+    sa.Column("ethertype", Name, nullable=False),
+    sa.Column("protocol", Name),
+    sa.Column("port_min", Integer),
+    sa.Column("port_max", Integer),
+    sa.Column("remote_prefix", Name),
+    sa.Column("remote_group", Name),  # an id, or PARENT: the new group itself
+    sa.Column("address_group", Id),
+    sa.Column("in_default", Boolean, nullable=False),
+    sa.Column("in_others", Boolean, nullable=False),
+)
+
+dropped_rules = sa.Table("dropped_rules", metadata, sa.Column("id", Id, primary_key=True))
+
+# Whether a project's new security groups are stateful, where it said so.
+group_statefulness = sa.Table(
+    "group_statefulness",
+    metadata,
+    *_standard(),
+    sa.Column("stateful", Boolean, nullable=False),
+    sa.Index("one_statefulness", "project_id", unique=True),
+)

@@ -253,3 +253,10 @@ def test_a_subport_is_reached_through_its_parent_by_its_tag() -> None:
     found = _rendered(with_port(a_topology(), BOB, parent=ANN, tag=42))["Logical_Switch_Port"]
     assert ([ANN], [42]) == (found[BOB]["parent_name"], found[BOB]["tag"])
     assert ([], []) == (found[ANN]["parent_name"], found[ANN]["tag"])
+
+
+def test_a_stateless_group_follows_no_connections() -> None:
+    groups = tuple(msgspec.structs.replace(group, stateful=group.id != SHUT) for group in a_topology().security_groups)
+    acls = _rendered(a_topology(security_groups=groups))["ACL"]
+    assert {"allow-stateless"} == {acl["action"] for key, acl in acls.items() if key.startswith(SHUT)}
+    assert {"allow-related"} == {acl["action"] for key, acl in acls.items() if key.startswith(OPEN)}

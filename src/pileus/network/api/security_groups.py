@@ -1,7 +1,7 @@
 """Security groups and their rules."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -27,7 +27,7 @@ class GroupWanted(Owned):
 
     name: Name = ""
     description: Name = ""
-    stateful: Literal[True] = True
+    stateful: bool | UnsetType = UNSET
 
 
 class GroupPost(Wire):
@@ -175,7 +175,8 @@ async def create(call: Call[App], body: GroupPost) -> GroupsMade:
         for each in asked("security_group", body.security_group, body.security_groups):
             project_id = project_of(call, each)
             require(call, "create", "security_group", each, {"project_id": project_id, "tenant_id": project_id})
-            new = NewGroup(project_id=project_id, name=each.name, description=each.description, stateful=each.stateful)
+            stateful = None if each.stateful is UNSET else each.stateful
+            new = NewGroup(project_id=project_id, name=each.name, description=each.description, stateful=stateful)
             made.append(view(await commands.create_group(call.app, new)))
     if body.security_groups is UNSET:
         return GroupsMade(security_group=made[0])
@@ -218,12 +219,13 @@ async def delete(call: Call[App], group: SecurityGroup) -> None:
     await commands.delete_group(call.app, group, admin=call.caller.admin)
 
 
-def _new(body: RuleWanted, project_id: str) -> NewRule:
+def rule_values(body: RuleWanted) -> dict[str, Any]:
+    """What was given of a rule, in the words of the model."""
     given = {name: value for name, value in body.given().items() if name in NewRule.__struct_fields__}
     if given.get("protocol") is not None:
         given["protocol"] = str(given["protocol"])
     given["ethertype"] = given.get("ethertype") or "IPv4"
-    return NewRule(**{**given, "project_id": project_id})
+    return given
 
 
 @api.post("/security-group-rules", rule("create_security_group_rule"), late=True)
@@ -236,7 +238,13 @@ async def create_rule(call: Call[App], body: RulePost) -> RulesMade:
             project_id = project_of(call, each)
             target = {"project_id": project_id, "tenant_id": project_id, "security_group:project_id": group.project_id}
             require(call, "create", "security_group_rule", each, target)
-            made.append(rule_view(await commands.create_rule(call.app, group, _new(each, project_id))))
+            made.append(
+                rule_view(
+                    await commands.create_rule(
+                        call.app, group, NewRule(**{**rule_values(each), "project_id": project_id})
+                    )
+                )
+            )
     if body.security_group_rules is UNSET:
         return RulesMade(security_group_rule=made[0])
     return RulesMade(security_group_rules=made)

@@ -1,7 +1,7 @@
 """Subnet pools."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
+from pileus.network.api.networks import network_for
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
 from pileus.network.api.wires import Filters, Name, Number, Owned, Seen, asked, standard, where
@@ -78,6 +79,13 @@ class Prefixes(Wire):
     """Prefixes to add or to remove."""
 
     prefixes: list[str]
+
+
+class Onboarding(Wire):
+    """A network whose subnets are to be of the pool."""
+
+    network_id: str
+    ip_version: Literal[4, 6] | UnsetType = UNSET
 
 
 def view(pool: SubnetPool) -> PoolSeen:
@@ -170,6 +178,16 @@ async def remove(call: Call[App], pool: SubnetPool, body: Prefixes) -> Prefixes:
     """Remove prefixes from a subnet pool."""
     changed = await commands.remove_prefixes(call.app, pool, body.prefixes)
     return Prefixes(prefixes=list(changed.prefixes))
+
+
+@api.put("/subnetpools/{subnetpool_id}/onboard_network_subnets", rule("onboard_network_subnets"), find=pool_for, on="c")
+async def onboard(call: Call[App], pool: SubnetPool, body: Onboarding) -> list[dict[str, str]]:
+    """Take a network's subnets into a subnet pool."""
+    network = await network_for(call.app, call.caller, body.network_id)
+    call.require("update_network", network.policy_target())
+    version = pool.ip_version if body.ip_version is UNSET else body.ip_version
+    found = await commands.onboard_network(call.app, pool, network, version)
+    return [{"id": subnet.id, "cidr": subnet.cidr} for subnet in found]
 
 
 @api.delete("/subnetpools/{subnetpool_id}", rule("delete_subnetpool"), find=pool_for)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pileus.network.app import Network as App
+from pileus.network.commands.default_rules import is_stateful, rules_of_new
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import forget_policies, usable_by
 from pileus.network.commands.standard import change, standard, tell
@@ -31,9 +32,10 @@ async def create_group(app: App, wanted: NewGroup) -> SecurityGroup:
         raise SecurityGroupDefaultAlreadyExists
     await default_group_of(app, wanted.project_id)
     await make_room(app, "security_group", wanted.project_id)
-    found = SecurityGroup(**standard(app, wanted), stateful=wanted.stateful, default_for=None)
+    stateful = await is_stateful(app, wanted.project_id) if wanted.stateful is None else wanted.stateful
+    found = SecurityGroup(**standard(app, wanted), stateful=stateful, default_for=None)
     await rows.group_insert(app.db, found)
-    for rule in said.first_rules(found.project_id, found.id, default=False):
+    for rule in await rules_of_new(app, found.project_id, found.id, default=False):
         await _write_rule(app, rule, found)
     await tell(app, "security_group.created", found)
     app.changed()
@@ -47,9 +49,11 @@ async def default_group_of(app: App, project_id: str) -> str:
         return found
     async with app.db.transaction():
         wanted = NewGroup(project_id=project_id, name=DEFAULT_GROUP, description=DEFAULT_DESCRIPTION)
-        group = SecurityGroup(**standard(app, wanted), stateful=True, default_for=project_id)
+        group = SecurityGroup(
+            **standard(app, wanted), stateful=await is_stateful(app, project_id), default_for=project_id
+        )
         if await rows.group_insert(app.db, group):
-            for rule in said.first_rules(project_id, group.id, default=True):
+            for rule in await rules_of_new(app, project_id, group.id, default=True):
                 await _write_rule(app, rule, group)
             await tell(app, "security_group.created", group)
             app.changed()
@@ -95,6 +99,10 @@ async def update_group(app: App, group: SecurityGroup, values: Mapping[str, obje
             raise SecurityGroupCannotUpdateDefault
         if group.default_for is None and str(values.get("name", "")).lower() == DEFAULT_GROUP:
             raise SecurityGroupDefaultAlreadyExists
+        # Connections that are open would be cut, or stay open, by surprise.
+        if values.get("stateful", group.stateful) != group.stateful:
+            if await app.db.one(rows.USED_BY, id=group.id) is not None:
+                raise SecurityGroupInUse(id=group.id)
         await change(app, rows.CHANGE, group, values)
         await tell(app, "security_group.updated", group)
         app.changed()

@@ -28,7 +28,9 @@ from pileus.network.models import blocks
 from pileus.network.models import pools as rules
 from pileus.network.models.pools import SubnetPool
 from pileus.network.models.requests import NewPool
+from pileus.network.models.resources import Network, Subnet
 from pileus.network.store import pools as rows
+from pileus.network.store import subnets as subnet_rows
 
 
 async def create_pool(app: App, wanted: NewPool) -> SubnetPool:
@@ -146,6 +148,28 @@ async def remove_prefixes(app: App, pool: SubnetPool, prefixes: Sequence[str]) -
         if not left:
             raise IllegalSubnetPoolPrefixUpdate(why="a subnet pool has at least one prefix")
         return await _become(app, pool, {"prefixes": left})
+
+
+async def onboard_network(app: App, pool: SubnetPool, network: Network, ip_version: int) -> list[Subnet]:
+    """The network's subnets of that IP version are of the pool, which has their blocks from now on."""
+    async with app.db.transaction():
+        await app.db.run(rows.POOL_HOLD, of_id=pool.id)
+        pool = await rows.pool_get(app.db, pool.id)
+        found = [each for each in await subnet_rows.subnets_on(app.db, network.id) if each.ip_version == ip_version]
+        if pool.ip_version != ip_version:
+            raise IllegalSubnetPoolPrefixUpdate(why=f"the pool is of IPv{pool.ip_version}")
+        coming = [subnet for subnet in found if subnet.subnetpool_id != pool.id]
+        for subnet in coming:
+            if subnet.subnetpool_id is not None:
+                raise IllegalSubnetPoolPrefixUpdate(why=f"subnet {subnet.id} is of pool {subnet.subnetpool_id}")
+            if not rules.disjoint(ipaddress.ip_network(subnet.cidr), pool.prefixes):
+                raise IllegalSubnetPoolPrefixUpdate(why=f"{subnet.cidr} is among the pool's prefixes already")
+        if coming:
+            cidrs = [subnet.cidr for subnet in coming]
+            await _become(app, pool, {"prefixes": rules.compact([*pool.prefixes, *cidrs])})
+            for subnet in coming:
+                await change(app, subnet_rows.CHANGE, subnet, {"subnetpool_id": pool.id})
+        return coming
 
 
 async def delete_pool(app: App, pool: SubnetPool) -> None:

@@ -188,11 +188,12 @@ class AddressGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of rules; everything not let through is dropped, answers follow requests."""
+    """A named set of rules; everything not let through is dropped. Answers follow requests where it is stateful."""
 
     id: str
     name: str = ""
     project: str = ""
+    stateful: bool = True
     rules: tuple[SecurityRule, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """Errors of the network service, with Neutron's names; the docstring is the message."""
 
-from pileus.kit.errors import Conflict, Invalid, NotFound, Unavailable
+from pileus.kit.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from pileus.kit.errors import OverQuota as Quota
 
 
@@ -46,6 +46,10 @@ class TagNotFound(NotFound):
 
 class ProjectQuotaNotFound(NotFound):
     """Quota for project {id} could not be found."""
+
+
+class RevisionNumberConstraintFailed(PreconditionFailed):
+    """Constrained to revision_number={expected}, but the resource is at {there}; read it again."""
 
 
 class OverQuota(Quota):

@@ -164,7 +164,11 @@ def _groups(world: World) -> tuple[fabric.SecurityGroup, ...]:
             rules.setdefault(rule.group_id, []).append(_rule(rule))
     return tuple(
         fabric.SecurityGroup(
-            id=group.id, name=group.name, project=group.project_id, rules=tuple(rules.get(group.id, ()))
+            id=group.id,
+            name=group.name,
+            project=group.project_id,
+            stateful=group.stateful,
+            rules=tuple(rules.get(group.id, ())),
         )
         for group in _ordered(world.groups)
         if group.id in used

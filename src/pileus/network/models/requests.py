@@ -121,7 +121,7 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
     project_id: str
     name: str = ""
     description: str = ""
-    stateful: bool = True
+    stateful: bool | None = None  # as the project's groups usually are
 
 
 class NewRule(msgspec.Struct, frozen=True, kw_only=True):

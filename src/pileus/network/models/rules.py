@@ -122,17 +122,3 @@ def says(rule: NewRule) -> str:
 def normalized(prefix: str | None) -> str | None:
     """The block without host bits."""
     return None if prefix is None else str(ipaddress.ip_network(prefix, strict=False))
-
-
-def first_rules(project_id: str, group_id: str, *, default: bool) -> list[NewRule]:
-    """What a new group says: everything may go out; in the default one, its members may reach each other."""
-    kinds = ("IPv4", "IPv6")
-    found = [NewRule(project_id=project_id, group_id=group_id, direction="egress", ethertype=kind) for kind in kinds]
-    if default:
-        found += [
-            NewRule(
-                project_id=project_id, group_id=group_id, direction="ingress", ethertype=kind, remote_group=group_id
-            )
-            for kind in kinds
-        ]
-    return found

@@ -45,6 +45,17 @@ LISTING = Listing(
 )
 GET = query(select(*networks.c).where(networks.c.id == bindparam("id")), Network)
 ALL = query(select(*networks.c), Network)
+EXTERNAL = query(
+    select(*networks.c)
+    .where(
+        sa.or_(
+            networks.c.external,
+            networks.c.id.in_(select(rbac_policies.c.object_id).where(rbac_policies.c.action == "access_as_external")),
+        )
+    )
+    .order_by(networks.c.id),
+    Network,
+)
 INSERT = command(upsert(networks, ["network_type", "physical_network", "segmentation_id"]))
 CHANGE = change_of(networks)
 DELETE = delete_of(networks)
@@ -125,3 +136,8 @@ async def network_insert(db: Database, network: Network) -> bool:
 async def usable_networks(db: Database, project_id: str) -> list[Network]:
     """Networks a project's server may be put on without naming one."""
     return await db.all(FIND, project_id=project_id)
+
+
+async def external_list(db: Database) -> list[Network]:
+    """The networks that are external for somebody."""
+    return list(await db.all(EXTERNAL))

@@ -56,6 +56,12 @@ LISTING = Listing(
 GET = query(_JOINED.where(subnets.c.id == bindparam("id")), Subnet)
 ON = query(_JOINED.where(subnets.c.network_id == bindparam("id")).order_by(subnets.c.created_at, subnets.c.id), Subnet)
 ALL = query(_JOINED, Subnet)
+FOURS_ON = query(
+    _JOINED.where(subnets.c.network_id.in_(bindparam("ids", expanding=True)), subnets.c.ip_version == 4).order_by(
+        subnets.c.network_id, subnets.c.created_at, subnets.c.id
+    ),
+    Subnet,
+)
 INSERT = insert_of(subnets)
 CHANGE = change_of(subnets)
 DELETE = delete_of(subnets)

@@ -1,6 +1,6 @@
 """Security groups as Port_Group and ACL rows.
 
-One port group per security group holds its ports and its rules, `allow-related` so that answers pass. A last group
+One port group per security group holds its ports and its rules, `allow-related` so that answers pass, or `allow-stateless`. A last group
 holds every port with port security and drops what no rule let through. Rules that name a remote group use the address
 set OVN derives from that group's ports (`$<group>_ip4`), which follows its members by itself; those that name an address
 group use sets of ours.
@@ -54,8 +54,9 @@ def _address_sets(group: AddressGroup) -> Iterator[Row]:
 
 def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[Row]:
     name = naming.group(group.id)
+    action = "allow-related" if group.stateful else "allow-stateless"
     rules = [
-        _acl(f"{group.id}/{rule.id}", rule.direction, _ALLOW, "allow-related", match(rule, name))
+        _acl(f"{group.id}/{rule.id}", rule.direction, _ALLOW, action, match(rule, name))
         for rule in group.rules
         if (rule.remote_group is None or rule.remote_group in index.groups)
         and (rule.address_group is None or rule.address_group in index.address_groups)
