@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.compute.drivers.contract import SETTLE_S, a_server
-from tests.hosts.boot_sector import GREETING, boot_sector
 
 from pileus.compute.drivers.interface import ConsoleKind, Disk, Image, ImageFormat, Nic, Wanted
 from pileus.compute.drivers.qemu import Qemu
+from pileus.guest.sector import GREETING, boot_sector
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import PortPlug
 from pileus.ports.server_files import ServerFiles

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from tests.clients.cloud import RunningCloud, running_cloud, until
-from tests.hosts.boot_sector import boot_sector
 from tests.hosts.first_light import REAL
 
+from pileus.guest.sector import boot_sector
 from pileus.main.processes import daemons_of, servers_of
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]

@@ -20,7 +20,7 @@ from pileus.kit.flow.failpoint import VARIABLE
 from pileus.kit.observe.events import LAST, SINCE
 from pileus.main.client import Unreachable
 from pileus.main.drill_scene import Scene
-from pileus.main.drill_verbs import Verb
+from pileus.main.drill_verbs import Chapter, Verb
 from pileus.main.launch import health, start, stop
 from pileus.main.processes import Process, servers_of
 from pileus.main.settings import Settings
@@ -28,7 +28,6 @@ from pileus.main.state import State
 
 Turn = tuple[Verb, str | None]
 
-DIES_WITHIN_S = 15.0
 QUIET_S = 1.5  # what follows a request by itself, without an operation, has begun by then
 LOOK_S = 0.1
 MOST_EVENTS = 500
@@ -48,7 +47,7 @@ class DrillStopped(Problem):
     """The drill cannot go on: {why}"""
 
 
-def turns(chapters: Sequence[Sequence[Verb]], faults: Mapping[str, Sequence[str]]) -> list[Turn]:
+def turns(chapters: Sequence[Chapter], faults: Mapping[str, Sequence[str]]) -> list[Turn]:
     """What is asked, one after another, and where the cloud dies of it, until each fault of each verb has had its turn.
 
     The last chapter is a server's birth and death; the others lie between its first verb and its last.
@@ -59,11 +58,15 @@ def turns(chapters: Sequence[Sequence[Verb]], faults: Mapping[str, Sequence[str]
         places = left.get(verb.name)
         return verb, places.pop(0) if places else None
 
-    *between, (boot, delete) = chapters
+    *between, life = chapters
+    boot, delete = life.verbs
     found = [taken(boot)]
     for chapter in between:
-        while any(left.get(verb.name) for verb in chapter):
-            found += [taken(verb) for verb in chapter]
+        if any(left.get(verb.name) for verb in chapter.verbs):
+            found += [taken(verb) for verb in chapter.opens]
+            while any(left.get(verb.name) for verb in chapter.verbs):
+                found += [taken(verb) for verb in chapter.verbs]
+            found += [taken(verb) for verb in chapter.closes]
     found.append(taken(delete))
     while left.get(boot.name) or left.get(delete.name):
         found += [taken(boot), taken(delete)]
@@ -97,7 +100,7 @@ class Drill:
 
     def killed(self) -> bool:
         """Whether the cloud's process died of its fault; one that passed it by is killed from outside."""
-        end = time.monotonic() + DIES_WITHIN_S
+        end = time.monotonic() + self._rest_s
         quiet = time.monotonic() + QUIET_S
         while time.monotonic() < end:
             if self._state.pid() is None:

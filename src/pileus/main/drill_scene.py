@@ -36,12 +36,13 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Scene:
-    """One user and his things; `made_of` says what a server is made of."""
+    """One user and his things; `made_of` says what a server is made of, `images` which there are."""
 
-    def __init__(self, log_in: Callable[[], Client], made_of: Json, external: str) -> None:
+    def __init__(self, log_in: Callable[[], Client], made_of: Json, images: Mapping[str, str], external: str) -> None:
         self._log_in = log_in
         self._client: Client | None = None
         self.made_of = made_of
+        self.images = images
         self.external = external  # the name of the network outside
         self._number = 0
         self._names: dict[str, str] = {}

@@ -17,7 +17,7 @@ FABRIC = ("ovn.transact@before", "ovn.sent@transact", "ovn.transact@after")
 # Steps that wait for their host are passed more than once, and the last time is the one that counts.
 WAITING = {
     "start on host", "remove from host", "power on", "power off", "reboot", "reshape", "go back", "start", "rebuild",
-    "rescue", "unrescue", "await the copy",
+    "rescue", "unrescue", "await the copy", "plug", "unplug",
 }  # fmt: skip
 
 
@@ -32,6 +32,14 @@ class Verb(msgspec.Struct, frozen=True):
     places: tuple[str, ...] = ()  # where the cloud dies, whatever its drivers
     real: tuple[str, ...] = ()  # where it dies inside of a real driver
     makes: str | None = None
+
+
+class Chapter(msgspec.Struct, frozen=True):
+    """Verbs that bring one another about, and what has to be asked for before the first and after the last of them."""
+
+    verbs: tuple[Verb, ...]
+    opens: tuple[Verb, ...] = ()
+    closes: tuple[Verb, ...] = ()
 
 
 def faults_of(flow: Flow) -> tuple[str, ...]:
@@ -121,6 +129,48 @@ def _turns() -> tuple[tuple[Verb, ...], ...]:
             _action("resume", RESUME, {"resume": None}, "ACTIVE", "server.resumed", started),
         ),
     )  # fmt: skip
+
+
+def _cards() -> tuple[Verb, ...]:
+    from pileus.compute.flows.cards import ATTACH, DETACH
+
+    def cards(scene: Scene) -> str:
+        shown = scene.client.get("compute", f"/servers/{scene.id('server')}/os-interface")["interfaceAttachments"]
+        return f"{len(shown)} cards, {scene.server()}"
+
+    def attach(scene: Scene) -> None:
+        network = scene.made_of["networks"][0]["uuid"]
+        scene.change("POST", "server", "/os-interface", {"interfaceAttachment": {"net_id": network}})
+
+    def detach(scene: Scene) -> None:
+        shown = scene.client.get("compute", f"/servers/{scene.id('server')}/os-interface")["interfaceAttachments"]
+        if len(shown) > 1:
+            scene.change("DELETE", "server", f"/os-interface/{shown[-1]['port_id']}")
+
+    def commands(*names: str) -> tuple[str, ...]:
+        return tuple(f"qmp.{where}@{name}" for name in names for where in ("before", "after"))
+
+    return (
+        Verb(
+            "interface attach", attach, cards, "2 cards, ACTIVE", "server.interface_attached",
+            (*faults_of(ATTACH), f"{ANSWER}@POST */servers/*/os-interface"),
+            (*commands("getfd", "netdev_add", "device_add"), *FABRIC),
+        ),
+        Verb(
+            "interface detach", detach, cards, "1 cards, ACTIVE", "server.interface_detached",
+            (*faults_of(DETACH), f"{ANSWER}@DELETE */servers/*/os-interface/*"),
+            (*commands("device_del", "netdev_del"), *FABRIC),
+        ),
+    )  # fmt: skip
+
+
+def _rebuilt(how: str, image: str) -> Verb:
+    from pileus.compute.flows.remake import REBUILD
+
+    def action(scene: Scene) -> Json:
+        return {"rebuild": {"imageRef": scene.images[image]}}
+
+    return _action(f"rebuild {how}", REBUILD, action, "ACTIVE", "server.rebuilt")
 
 
 def _sizes() -> tuple[Verb, ...]:
@@ -280,17 +330,20 @@ def _ruled(scene: Scene) -> str:
     return "open" if any(rule["port_range_min"] == 80 for rule in shown["security_group_rules"]) else "closed"
 
 
-def chapters() -> tuple[tuple[Verb, ...], ...]:
+def chapters() -> tuple[Chapter, ...]:
     """A server's life: what comes between its boot and its deletion, and those two last."""
+    # Only a guest that knows ACPI lets go of a card.
+    cards = Chapter(_cards(), (_rebuilt("with a guest", "guest"),), (_rebuilt("with a sector", "drill"),))
     subnets = (
         _made("subnet", lambda scene: {
             "network_id": scene.made_of["networks"][0]["uuid"], "ip_version": 4, "cidr": "10.99.0.0/24",
         }),
         _removed("subnet"),
     )  # fmt: skip
-    return (*_turns(), _sizes(), *_disks(), _routed(), _grouped(), subnets, _lives())
+    others = (*_turns(), _sizes(), *_disks(), _routed(), _grouped(), subnets, _lives())
+    return (cards, *(Chapter(verbs) for verbs in others))
 
 
 def verbs() -> tuple[Verb, ...]:
     """Every verb, once."""
-    return tuple({verb.name: verb for chapter in chapters() for verb in chapter}.values())
+    return tuple({verb.name: verb for chapter in chapters() for verb in chapter.verbs}.values())

@@ -47,7 +47,8 @@ def daemons_of(state: State) -> list[tuple[str, Process | None]]:
 def servers_of(state: State) -> list[tuple[str, Process]]:
     """Every QEMU of this cloud, by server id.
 
-    Where it works is the truth: whatever became of the files, a QEMU in a directory of this cloud is this cloud's.
+    Where it works is the truth: whatever became of the files, a QEMU in a directory of this cloud is this cloud's. A qemu-img
+    that is at work there is none.
     """
     beginning = f"{state / 'servers'}/"
     found = []
@@ -60,9 +61,9 @@ def servers_of(state: State) -> list[tuple[str, Process]]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         running = process(int(entry.name))
-        if place.startswith(beginning) and program.startswith("qemu") and running is not None:
+        if place.startswith(beginning) and program.startswith("qemu-system") and running is not None:
             found.append((place.removeprefix(beginning).partition("/")[0], running))
-    return sorted(found)
+    return sorted(found, key=lambda one: (one[0], one[1].pid))
 
 
 def end(pids: list[int]) -> None:

@@ -50,6 +50,7 @@ def _drill(state: State, args: argparse.Namespace) -> int:
     from pileus.main.drill import Drill, turns
     from pileus.main.drill_scene import Scene
     from pileus.main.drill_verbs import chapters
+    from pileus.main.seed import IMAGE
     from pileus.main.settings import settings_of
 
     settings = settings_of(state, {}).options
@@ -58,7 +59,10 @@ def _drill(state: State, args: argparse.Namespace) -> int:
     def log_in() -> Client:
         return Client(f"{settings.url}/identity/v3", "admin", password, "admin")
 
-    scene = Scene(log_in, _boots_with(log_in(), real=args.real), settings.external.name)
+    made_of = _boots_with(log_in())
+    guest = log_in().by_name("image", "/v2/images", "images", IMAGE)  # fakes have none, and need none
+    images = {"drill": str(made_of["imageRef"]), "guest": str((guest or {"id": made_of["imageRef"]})["id"])}
+    scene = Scene(log_in, made_of, images, settings.external.name)
     drill = Drill(state, settings, scene, rest_s=REST_S["qemu" if args.real else "fake"])
     drill.witnessed()
     played = turns(chapters(), _faults(args)) * args.rounds
@@ -105,23 +109,18 @@ def _tell(played: "Iterator[Injected]") -> int:
     return 1 if wrong or not died else 0
 
 
-def _boots_with(admin: "Client", *, real: bool) -> dict[str, object]:
-    """What servers of the drill are made of: the built-in guest, or a small file a fake does not look into."""
-    from pileus.main.seed import IMAGE
+def _boots_with(admin: "Client") -> dict[str, object]:
+    """What servers of the drill are made of: a guest of one sector, which runs at once and hears its power button."""
+    from pileus.guest.sector import boot_sector
 
     network = admin.post("network", "/v2.0/networks", {"network": {"name": "drill"}})["network"]["id"]
     subnet = {"network_id": network, "ip_version": 4, "cidr": "10.66.0.0/20"}
     admin.post("network", "/v2.0/subnets", {"subnet": subnet})
-    if real:
-        image = admin.by_name("image", "/v2/images", "images", IMAGE)
-    else:
-        about = {"name": "drill", "disk_format": "raw", "container_format": "bare"}
-        image = admin.post("image", "/v2/images", about)
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(bytes(4096))
-            file.flush()
-            admin.upload("image", f"/v2/images/{image['id']}/file", Path(file.name))
-    assert image is not None
+    image = admin.post("image", "/v2/images", {"name": "drill", "disk_format": "raw", "container_format": "bare"})
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(boot_sector())
+        file.flush()
+        admin.upload("image", f"/v2/images/{image['id']}/file", Path(file.name))
     return {"flavorRef": "1", "imageRef": image["id"], "networks": [{"uuid": network}]}
 
 

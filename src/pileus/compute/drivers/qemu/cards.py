@@ -96,8 +96,10 @@ class Cards:
 
     async def _add(self, nic: Nic, slot: int, monitor: Monitor, there: set[str]) -> None:
         if device(slot) not in there:
-            with contextlib.suppress(DriverError):  # Left by whoever died between the two.
-                await monitor.execute("netdev_del", id=net(slot))
+            # Left by whoever died on this way. QEMU keeps a tap that was handed to it, and only one may have it open.
+            for leftover in ({"command": "netdev_del", "id": net(slot)}, {"command": "closefd", "fdname": net(slot)}):
+                with contextlib.suppress(DriverError):
+                    await monitor.execute(**leftover)
             await self._plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
             tap = await self._plug.open_tap(nic.port_id)
             try:

@@ -1,4 +1,4 @@
-"""A whole operating system in one sector, so that real QEMU runs a real guest at once.
+"""A whole operating system in one sector, so that real QEMU runs a real guest at once: for drills and tests.
 
 It prints a line on the serial console, echoes what it reads there, powers off on `!` or when its power button is
 pressed, and resets on `~`.
