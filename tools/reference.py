@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHORT = 60
 ALTERNATIVES = re.compile(r" or (?![^\[]*\])")
 Version = tuple[int, int]
-SERVICES = ("identity", "image", "placement", "compute", "network")
+SERVICES = ("identity", "image", "placement", "compute", "network", "block_storage")
 PLACE = Path("docs/reference")
 MADE = "<!-- Made by tools/generate.py from the declarations in src/pileus/{service}/api; do not edit. -->"
 

@@ -20,6 +20,7 @@ OWN = {
     # Of images handed on to the image service, which upstream asks with the user's own token.
     ("compute", "os_compute_api:images:show"),
     ("compute", "os_compute_api:images:update"),
+    ("block_storage", "block_storage:default"),
 }
 # Nobody has logged in where these are asked: versions, logging in, changing an expired password, extensions.
 OPEN = {

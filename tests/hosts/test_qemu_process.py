@@ -26,7 +26,8 @@ from pileus.compute.drivers.interface import (
     PowerSeen,
     Restarts,
 )
-from pileus.compute.drivers.qemu.home import Home, uid_of
+from pileus.compute.drivers.qemu.home import Home
+from pileus.kit.jail import uid_of
 
 pytestmark = pytest.mark.host
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from pileus import __version__
+from pileus.block_storage.drivers.interface import Backend
 from pileus.identity import manifest as identity
 from pileus.identity.app import Identity
 from pileus.kit.bus import Bus, open_bus
@@ -211,7 +212,8 @@ async def _bootstrap(frame: Frame, people: Identity, manifests: Mapping[str, Any
     entries = []
     for manifest in manifests.values():
         kind, name, description, path = manifest.CATALOG
-        entries.append(identity.ServiceEntry.at(kind, name, description, f"/{manifest.MOUNT}{path}"))
+        for alias, called in ((kind, name), *getattr(manifest, "ALIASES", ())):
+            entries.append(identity.ServiceEntry.at(alias, called, description, f"/{manifest.MOUNT}{path}"))
     passwords = frame.state.credentials().passwords
     settings = frame.settings
     await identity.bootstrap(
@@ -236,6 +238,8 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
         sockets["/console/websocket"] = wired.console
     if "object_store" in manifests:
         standing += wired.object_store()
+    if "block_storage" in manifests:
+        standing += await wired.block_storage()
     policies = policy_files(frame.state.path, frame.kernel, manifests, frame.clock)
     policies.take()
     standing.append(policies.standing())
@@ -260,6 +264,7 @@ class _Wired:
         self._files: AllServerFiles | None = None
         self._asks = Asks()
         self.parts: machine.NetworkParts | None = None
+        self.volumes: Mapping[str, Backend] = {}
 
     async def forget(self) -> str | None:
         """Events beyond what is kept are gone."""
@@ -347,6 +352,26 @@ class _Wired:
         """What services hold open themselves is closed."""
         if "object_store" in self._ports:
             await self._ports["object_store"].server.close()
+        for backend in self.volumes.values():
+            await backend.close()
+
+    async def block_storage(self) -> list[Standing]:
+        """Volumes are mounted."""
+        frame, manifest = self._frame, self._manifests["block_storage"]
+        app = manifest.build(
+            frame.db,
+            frame.clock,
+            frame.bus,
+            frame.engine,
+            frame.hosts,
+            frame.events,
+            images=self._ports.get("image"),
+            identity=self._directory,
+            config=frame.settings.block_storage,
+        )
+        await manifest.prepare(app)
+        _mount(frame, manifest, app)
+        return list(manifest.standing(app))
 
     async def console(self, socket: Socket) -> None:
         """A browser talks to a server's console."""
@@ -377,8 +402,9 @@ class _Wired:
             frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock, files=self._files
         )
         self._consoles.of = runs
-        exchange = LocalExchange(frame.hosts, frame.bus)
-        return await machine.agent(machine.host_name(frame.settings), exchange, runs, self.parts, frame.clock)
+        exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
+        self.volumes = machine.volume_backends(frame.state, frame.settings, self._ports["image"])
+        return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
 
 
 def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.block_storage.drivers.interface import Disk as VolumeDisk
+from pileus.block_storage.drivers.interface import Kind as VolumeKind
 from pileus.compute.agent import KIND
 from pileus.compute.drivers.interface import Wanted
 from pileus.kit.errors import NotFound, Problem
@@ -78,6 +80,10 @@ class ImageRoutes:
             if not wish.gone:
                 server = msgspec.convert({**wish.body, "id": wish.id}, Wanted)
                 found |= {disk.image.id for disk in (server.root, *server.disks) if disk.image is not None}
+        for wish in await self._hosts.wanted_list(host, VolumeKind.VOLUME):
+            origin = None if wish.gone else msgspec.convert({**wish.body, "id": wish.id}, VolumeDisk).origin
+            if origin is not None and origin.kind == "image":
+                found.add(origin.id)
         return found
 
     async def _ensure(self, id: str) -> tuple[Path, str]:

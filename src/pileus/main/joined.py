@@ -90,13 +90,16 @@ class JoinedHost:
         images = FarImages(state, self._dialler)
         files = FarServerFiles(self._dialler)
         self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock, files=files)
+        self._volumes = machine.volume_backends(state, settings, images)
         self._exchange = RemoteExchange(self._dialler)
         self._agent: Agent | None = None
 
     async def work(self) -> None:
         """Never returns; the host does as wanted."""
         await self._start_network()
-        self._agent = await machine.agent(self._member.host, self._exchange, self._runs, self._parts, self._clock)
+        self._agent = await machine.agent(
+            self._member.host, self._exchange, self._runs, self._parts, self._clock, self._volumes
+        )
         await self._agent.start()
         log.info("the host is at work", host=self._member.host, cloud=self._member.url)
         await _together(self._tell_ready(), self._answers().listen(), self._keep_fresh())
@@ -106,6 +109,8 @@ class JoinedHost:
         if self._agent is not None:
             await self._agent.stop()
         await self._runs.close()
+        for backend in self._volumes.values():
+            await backend.close()
         await self._parts.close()
         for asks in (self._dialler, self._questions):
             await asks.close()

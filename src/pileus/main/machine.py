@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from pileus.block_storage import agent as volume_agent
+from pileus.block_storage.drivers.interface import Backend
 from pileus.compute.agent import KIND, ServerHandler
 from pileus.compute.drivers.interface import ConsoleKind, DriverError, Hypervisor, OpensConsole, ShowsConsoleLog
 from pileus.kit.clock import Clock
 from pileus.kit.errors import Unavailable
-from pileus.kit.hosts.agent import Agent
+from pileus.kit.hosts.agent import Agent, Handler
 from pileus.kit.hosts.exchange import Exchange
 from pileus.main.certificates import Certificate
 from pileus.main.settings import Settings
@@ -162,6 +164,20 @@ def hypervisor(
     return Qemu(state.path, images, plug, files=files, probe=probe, verdict=verdict)
 
 
+def volume_backends(state: State, settings: Settings, images: ImageFiles) -> dict[str, Backend]:
+    """What keeps volumes on this machine, by name; nothing where volumes are left out."""
+    if "block_storage" not in settings.services:
+        return {}
+    driver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
+    if driver == "fake":
+        from pileus.block_storage.drivers.fake import Fake as FakeBackend
+
+        return {"fake": FakeBackend("fake")}
+    from pileus.block_storage.drivers.file import FileBackend
+
+    return {"file": FileBackend("file", state / "volumes", images)}
+
+
 class LocalConsoles:
     """Consoles of the servers on this machine; keeps pileus.ports.consoles.Consoles."""
 
@@ -194,10 +210,23 @@ class LocalConsoles:
         return self.of
 
 
-async def agent(name: str, exchange: Exchange, runs: Hypervisor, parts: NetworkParts | FarParts, clock: Clock) -> Agent:
+async def agent(
+    name: str,
+    exchange: Exchange,
+    runs: Hypervisor,
+    parts: NetworkParts | FarParts,
+    clock: Clock,
+    volumes: Mapping[str, Backend],
+) -> Agent:
     """The agent of this machine; it starts with `start`."""
     servers = ServerHandler(runs)
-    facts = {**await servers.facts(), "physical_networks": list(parts.physical_networks)}
-    made = Agent(exchange, name, {KIND: servers, METADATA: MetadataHandler(parts.doors)}, clock, facts)
+    facts = {
+        **await servers.facts(),
+        **await volume_agent.facts(volumes),
+        "physical_networks": list(parts.physical_networks),
+    }
+    handlers: dict[str, Handler] = {KIND: servers, METADATA: MetadataHandler(parts.doors)}
+    made = Agent(exchange, name, {**handlers, **volume_agent.handlers(volumes)}, clock, facts)
     servers.wake(made.look_again)
+    volume_agent.wake(volumes, made.look_again)
     return made

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from pileus.block_storage.config import BlockStorageConfig
 from pileus.compute.config import ComputeConfig
 from pileus.identity.config import Config as IdentityConfig
 from pileus.image.config import ImageConfig
@@ -19,9 +20,17 @@ from pileus.main.state import State, write_whole
 from pileus.network.config import NetworkConfig
 from pileus.object_store.config import ObjectStoreConfig
 
-Service = Literal["identity", "image", "placement", "compute", "network", "object_store"]
+Service = Literal["identity", "image", "placement", "compute", "network", "object_store", "block_storage"]
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  what one listens on to be reached from all sides
-SERVICES: tuple[Service, ...] = ("identity", "image", "placement", "compute", "network", "object_store")
+SERVICES: tuple[Service, ...] = (
+    "identity",
+    "image",
+    "placement",
+    "compute",
+    "network",
+    "object_store",
+    "block_storage",
+)
 
 
 class ExternalNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: tuple[Service, ...] = SERVICES
     compute_driver: Literal["qemu", "fake"] = "qemu"
     network_driver: Literal["ovn", "fake"] = "ovn"
+    volume_driver: Literal["file", "fake", ""] = ""  # fake where servers are, unless something is said
     server: Literal["granian", "uvicorn"] = "granian"
     agent: bool = True  # whether this machine is a host as well, and has the network; not for further controllers
     host_name: str = ""  # this machine's name as a host; its own when empty
@@ -56,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compute: ComputeConfig = ComputeConfig()
     network: NetworkConfig = NetworkConfig()
     object_store: ObjectStoreConfig = ObjectStoreConfig()
+    block_storage: BlockStorageConfig = BlockStorageConfig()
 
     @property
     def address(self) -> tuple[str, int]:

@@ -38,6 +38,7 @@ class Page(msgspec.Struct):
     marker: str | None = None
     sort: list[tuple[str, str]] = []
     reverse: bool = False
+    total: int | None = None  # how many there are in all, where the answer is to say so
 
 
 class Stream:

@@ -8,7 +8,6 @@ links, and what decides about processes is written where only we write.
 """
 
 import datetime as dt
-import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -17,10 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from pileus.compute.drivers.interface import Restarts, Wanted
-
-# systemd's table of users leaves 1879048192..2147483647 to nobody; a server's user is found there by its id.
-FIRST_UID = 1_879_048_192
-UIDS = 2**27
+from pileus.kit.jail import uid_of
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -97,11 +93,6 @@ class Home:
     def keep_run(self, run: Run) -> None:
         """Remember this instead."""
         _write(self.path / "run.json", run)
-
-
-def uid_of(id: str) -> int:
-    """The user that runs a server, told from its id alone."""
-    return FIRST_UID + int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big") % UIDS
 
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""The block storage API, one module per resource: wires, handlers, views."""

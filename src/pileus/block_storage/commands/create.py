@@ -1,0 +1,253 @@
+"""Create volumes: the row, what it takes of the quota and the operation are written together, or nothing of it."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pileus.block_storage import errors
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import quotas
+from pileus.block_storage.commands.types import default_type, type_chosen
+from pileus.block_storage.commands.volumes import mine
+from pileus.block_storage.drivers.interface import GIB
+from pileus.block_storage.models import backups as backup_states
+from pileus.block_storage.models.types import VolumeType
+from pileus.block_storage.models.volumes import AVAILABLE, DOWNLOADING, IN_USE, Origin, Volume
+from pileus.block_storage.store.backups import backups
+from pileus.block_storage.store.groups import groups
+from pileus.block_storage.store.types import types
+from pileus.block_storage.store.volumes import snapshots, volumes
+from pileus.kit.auth import Caller
+from pileus.ports.image import ImageFacts
+
+# What a volume remembers of the image it was made of, besides the image's own properties.
+REMEMBERED = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
+FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhdx", "vhd", "vpc", "ploop", "iso")
+TOOL_NAMES = {"vhd": "vpc", "iso": "raw", "ploop": "parallels"}  # as qemu-img calls what images call otherwise
+
+
+class NewVolume(msgspec.Struct, kw_only=True):
+    """What a caller says to get a volume."""
+
+    id: str = ""
+    name: str | None = None
+    description: str | None = None
+    size: int | None = None
+    type: str | None = None
+    zone: str | None = None
+    metadata: Mapping[str, str] = {}
+    multiattach: bool = False
+    image_id: str | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    backup_id: str | None = None
+    group_id: str | None = None
+    host: str | None = None
+    status: str | None = None  # otherwise than creating, for backups that are restored
+
+
+class Source(msgspec.Struct, kw_only=True):
+    """What a volume is made of, looked up: how large it has to be at least, and what it takes over."""
+
+    origin: Origin | None = None
+    size: int = 0  # GiB
+    type_id: str | None = None
+    bootable: bool = False
+    image_metadata: dict[str, str] = {}
+    zone: str | None = None
+
+
+async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, request_id: str) -> Volume:
+    """The volume exists and is made in the background; raises what speaks against it."""
+    project_id = caller.project_id or ""
+    async with app.db.transaction():
+        source = await _source(app, caller, new)
+        size = new.size or source.size
+        if not size:
+            raise errors.BadRequest(why="Invalid input received: Volume size must be an integer and greater than 0.")
+        if size < source.size:
+            raise errors.InvalidInput(
+                why=f"Volume size '{size}'GB cannot be smaller than the original volume size or the image's minDisk, "
+                f"{source.size}GB. They must be >= it."
+            )
+        type = await _type(app, caller, new, source)
+        _check_zone(app, new, type)
+        await quotas.check_size(app, project_id, size)
+        await quotas.check(app, project_id, {"volumes": 1, "gigabytes": size}, type)
+        await _check_group(app, caller, new, type)
+        volume = _row(app, caller, new, source, type, size)
+        await volumes.create(app, volume)
+        args: dict[str, object] = {"host": new.host} if new.host else {}
+        if new.backup_id is not None and new.status is not None:
+            args["restores"] = new.backup_id
+        await app.engine.begin(
+            "volume.create", volume.subject, args, project_id=project_id, user_id=caller.user_id, request_id=request_id
+        )
+    return volume
+
+
+def _row(
+    app: BlockStorage, caller: Caller, new: NewVolume, source: Source, type: VolumeType | None, size: int
+) -> Volume:
+    from_image = source.origin is not None and source.origin.kind == "image"
+    return Volume(
+        id=new.id or str(uuid.uuid4()),
+        project_id=caller.project_id or "",
+        user_id=caller.user_id,
+        name=new.name,
+        description=new.description,
+        size=size,
+        status=new.status or (DOWNLOADING if from_image else "creating"),
+        type_id=type.id if type else None,
+        zone=new.zone or source.zone or app.config.zone,
+        origin=source.origin,
+        bootable=source.bootable,
+        multiattach=new.multiattach or (type is not None and type.multiattach),
+        snapshot_id=new.snapshot_id,
+        source_volid=new.source_volid,
+        backup_id=new.backup_id,
+        group_id=new.group_id,
+        metadata=dict(new.metadata),
+        image_metadata=source.image_metadata,
+        encryption=type.encryption if type else None,
+        created_at=app.clock.now(),
+    )
+
+
+async def _source(app: BlockStorage, caller: Caller, new: NewVolume) -> Source:
+    given = [name for name in ("image_id", "snapshot_id", "source_volid", "backup_id") if getattr(new, name)]
+    if len(given) > 1:
+        raise errors.BadRequest(why=f"Only one of {', '.join(given)} may say what the volume is made of.")
+    if new.image_id:
+        return await _of_image(app, caller, new.image_id)
+    if new.snapshot_id:
+        return await _of_snapshot(app, caller, new.snapshot_id)
+    if new.source_volid:
+        return await _of_volume(app, caller, new.source_volid)
+    return await _of_backup(app, caller, new.backup_id, restoring=new.status is not None) if new.backup_id else Source()
+
+
+async def _of_image(app: BlockStorage, caller: Caller, image_id: str) -> Source:
+    image = await usable_image(app, caller, image_id)
+    needs = max(image.min_disk, -(-(image.virtual_size or image.size or 0) // GIB))
+    format = image.disk_format or "raw"
+    return Source(
+        origin=Origin(kind="image", id=image.id, format=TOOL_NAMES.get(format, format), size=image.size or 0),
+        size=needs,
+        bootable=True,
+        image_metadata=remembered(image),
+    )
+
+
+async def usable_image(app: BlockStorage, caller: Caller, image_id: str) -> ImageFacts:
+    """The image, if it can be made a volume; raises ImageNotFound or BadRequest."""
+    image = await app.images.get(image_id, caller) if app.images is not None else None
+    if image is None:
+        raise errors.ImageNotFound(image=image_id)
+    if not image.usable:
+        raise errors.BadRequest(why=f"Invalid image identifier: image {image_id} is {image.status}, not active.")
+    if image.disk_format not in FORMATS:
+        raise errors.BadRequest(why=f"Image {image_id} is {image.disk_format}, which no volume can be made of.")
+    return image
+
+
+def remembered(image: ImageFacts) -> dict[str, str]:
+    """What a volume keeps of an image."""
+    plain = {name: str(value) for name in REMEMBERED if (value := getattr(image, name)) is not None}
+    named = {"image_id": image.id, "image_name": image.name or ""}
+    return {**dict(image.properties), **plain, **named}
+
+
+async def _of_snapshot(app: BlockStorage, caller: Caller, id: str) -> Source:
+    snapshot = await snapshots.find(app, id)
+    if snapshot is None or not mine(snapshot.project_id, caller):
+        raise errors.SnapshotNotFound(snapshot=id)
+    if snapshot.status != AVAILABLE:
+        raise errors.InvalidSnapshot(
+            why=f"Originating snapshot status must be one of 'available' values, not {snapshot.status}"
+        )
+    volume = await volumes.find(app, snapshot.volume_id)
+    return Source(
+        origin=Origin(kind="snapshot", id=id),
+        size=snapshot.size,
+        type_id=snapshot.type_id,
+        bootable=volume is not None and volume.bootable,
+        image_metadata=volume.image_metadata if volume is not None else {},
+    )
+
+
+async def _of_volume(app: BlockStorage, caller: Caller, id: str) -> Source:
+    volume = await volumes.find(app, id)
+    if volume is None or not mine(volume.project_id, caller):
+        raise errors.VolumeNotFound(volume=id)
+    if volume.status not in {AVAILABLE, IN_USE}:
+        raise errors.InvalidVolume(why=f"Originating volume status must be available or in-use, not {volume.status}")
+    return Source(
+        origin=Origin(kind="volume", id=id),
+        size=volume.size,
+        type_id=volume.type_id,
+        bootable=volume.bootable,
+        image_metadata=volume.image_metadata,
+    )
+
+
+async def _of_backup(app: BlockStorage, caller: Caller, id: str, *, restoring: bool) -> Source:
+    backup = await backups.find(app, id)
+    if backup is None or not mine(backup.project_id, caller):
+        raise errors.BackupNotFound(backup=id)
+    allowed = {backup_states.AVAILABLE, *({backup_states.RESTORING} if restoring else ())}
+    if backup.status not in allowed:
+        raise errors.InvalidBackup(why=f"Backup status must be available, not {backup.status}")
+    return Source(origin=Origin(kind="backup", id=id), size=backup.size)
+
+
+async def _type(app: BlockStorage, caller: Caller, new: NewVolume, source: Source) -> VolumeType | None:
+    """The type that is named, else that of what the volume is made of, else what an image asks for, else the default."""
+    named = new.type or source.image_metadata.get("cinder_img_volume_type")
+    if named is None and source.type_id is not None:
+        return await types.find(app, source.type_id)
+    type = await type_chosen(app, caller, named) if named else await default_type(app, caller.project_id)
+    if type is not None and source.origin is not None and source.origin.kind in {"volume", "snapshot"}:
+        before = await types.find(app, source.type_id)
+        if (before.encryption if before else None) != type.encryption:
+            raise errors.InvalidInput(
+                why="Invalid volume_type passed: what is encrypted stays so, what is not does too."
+            )
+    if new.multiattach and type is not None and not type.multiattach:
+        raise errors.InvalidInput(why="multiattach is a property of volume types: name a type that has it.")
+    return type
+
+
+def _check_zone(app: BlockStorage, new: NewVolume, type: VolumeType | None) -> None:
+    if new.zone is not None and new.zone != app.config.zone:
+        raise errors.InvalidInput(why=f"Availability zone '{new.zone}' is invalid.")
+    zones = type.zones if type is not None else []
+    if zones and (new.zone or app.config.zone) not in zones:
+        raise errors.InvalidType(why=f"Volume type is only supported in these availability zones: {', '.join(zones)}.")
+
+
+async def _check_group(app: BlockStorage, caller: Caller, new: NewVolume, type: VolumeType | None) -> None:
+    if new.group_id is None:
+        return
+    group = await groups.find(app, new.group_id)
+    if group is None or not mine(group.project_id, caller):
+        raise errors.GroupNotFound(group=new.group_id)
+    if group.status not in {AVAILABLE, "creating"}:
+        raise errors.InvalidGroup(why=f"Group {group.id} is {group.status}; volumes are made only in available ones.")
+    if type is None or type.id not in group.volume_types:
+        raise errors.InvalidInput(why=f"volume_type must be one that group {group.id} supports.")
+
+
+def size_given(text: Any) -> int | None:
+    """A size in GiB as requests write it; raises InvalidInput."""
+    if text is None:
+        return None
+    try:
+        size = int(text)
+    except (TypeError, ValueError):
+        size = 0
+    if size <= 0 or isinstance(text, bool):
+        raise errors.InvalidInput(why=f"Volume size '{text}' must be an integer and greater than 0")
+    return size

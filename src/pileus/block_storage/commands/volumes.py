@@ -1,0 +1,182 @@
+"""What can be asked of a volume that exists, besides attaching it: change, delete, extend, and an admin's word."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pileus.block_storage import errors
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import quotas
+from pileus.block_storage.models.volumes import (
+    AVAILABLE,
+    AWAITING_TRANSFER,
+    BUSY,
+    CREATING,
+    DELETABLE,
+    DELETING,
+    EXTENDING,
+    IN_USE,
+    RESERVED,
+    Volume,
+)
+from pileus.block_storage.store.types import types
+from pileus.block_storage.store.volumes import attachments, attachments_of, snapshot_count, volume_hold, volumes
+from pileus.kit.auth import Caller
+
+MOST_METADATA = 128
+
+
+async def volume_get(app: BlockStorage, caller: Caller, id: str) -> Volume:
+    """The volume, if it is the caller's project's; raises VolumeNotFound."""
+    volume = await volumes.find(app, id)
+    if volume is None or not mine(volume.project_id, caller):
+        raise errors.VolumeNotFound(volume=id)
+    return volume
+
+
+def mine(project_id: str, caller: Caller) -> bool:
+    """Whether the caller may know of what a project has."""
+    return project_id == caller.project_id or caller.admin or caller.system
+
+
+async def held(app: BlockStorage, volume: Volume, allowed: Collection[str], why: str | None = None) -> Volume:
+    """The volume as it is in this transaction, fit for what shall be done; raises InvalidVolume."""
+    now = await volume_hold(app, volume.id)
+    if now is None:
+        raise errors.VolumeNotFound(volume=volume.id)
+    if now.status not in allowed:
+        wanted = " or ".join(sorted(allowed))
+        raise errors.InvalidVolume(
+            why=why or f"Volume {now.id} status must be {wanted}, but current status is: {now.status}."
+        )
+    return now
+
+
+async def begin(
+    app: BlockStorage, caller: Caller, flow: str, volume: Volume, args: Mapping[str, object], request_id: str
+) -> None:
+    """The operation on the volume begins."""
+    await app.engine.begin(
+        flow, volume.subject, args, project_id=volume.project_id, user_id=caller.user_id, request_id=request_id
+    )
+
+
+async def busy(app: BlockStorage, volume: Volume, status: str, **changes: object) -> Volume:
+    """The volume is busy with that, and remembers what it was."""
+    return await volumes.change(app, volume, status=status, previous_status=volume.status, **changes)
+
+
+async def update_volume(app: BlockStorage, volume: Volume, changes: Mapping[str, object]) -> Volume:
+    """The volume has these values."""
+    return await volumes.change(app, volume, **changes) if changes else volume
+
+
+async def delete_volume(
+    app: BlockStorage, caller: Caller, volume: Volume, request_id: str, *, cascade: bool = False, force: bool = False
+) -> None:
+    """The volume is being deleted; raises InvalidVolume if that does not fit what it is."""
+    async with app.db.transaction():
+        now = await volume_hold(app, volume.id)
+        if now is None or (now.status == DELETING and await app.engine.open(now.subject) is not None):
+            return
+        await _check_deletable(app, now, cascade=cascade, force=force)
+        await volumes.change(app, now, status=DELETING, previous_status=now.status)
+        await app.engine.begin(
+            "volume.delete",
+            now.subject,
+            {"cascade": cascade or force},
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            request_id=request_id,
+            overtake="The volume is being deleted.",
+        )
+
+
+async def _check_deletable(app: BlockStorage, volume: Volume, *, cascade: bool, force: bool) -> None:
+    if force:
+        return
+    if volume.status not in DELETABLE or volume.migration_status not in {None, "error", "success", "deleting"}:
+        raise errors.InvalidVolume(
+            why="Volume status must be available or error or error_restoring or error_extending or error_managing and "
+            "must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, "
+            "or be disassociated from snapshots after volume transfer."
+        )
+    if (await attachments_of(app, [volume.id]))[volume.id]:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} is still attached, detach volume first.")
+    if volume.group_id is not None:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} belongs to group {volume.group_id}.")
+    if not cascade and await snapshot_count(app, volume.id):
+        raise errors.InvalidVolume(why=f"Volume {volume.id} still has snapshots; delete them first, or with cascade.")
+    if await volumes.count(app, {"source_volid": volume.id, "status": CREATING}):
+        raise errors.InvalidVolume(why=f"Volume {volume.id} is being copied to another volume.")
+
+
+async def extend_volume(
+    app: BlockStorage, caller: Caller, volume: Volume, size: int, request_id: str, *, attached: bool
+) -> None:
+    """The volume is growing; `attached`: that may be while it is in use."""
+    allowed = {AVAILABLE, IN_USE} if attached else {AVAILABLE}
+    async with app.db.transaction():
+        now = await held(app, volume, allowed)
+        if size <= now.size:
+            raise errors.InvalidInput(
+                why=f"New size for extend must be greater than current size. (current: {now.size}, extended: {size})."
+            )
+        await quotas.check_size(app, now.project_id, size)
+        more = {"gigabytes": size - now.size}
+        await quotas.check(app, now.project_id, more, await types.find(app, now.type_id))
+        await begin(app, caller, "volume.extend", now, {"size": size}, request_id)
+        await busy(app, now, EXTENDING)
+
+
+async def reset_status(app: BlockStorage, volume: Volume, changes: Mapping[str, str | None]) -> None:
+    """The volume is what an admin says it is."""
+    async with app.db.transaction():
+        await volumes.change(app, volume, **changes)
+        if changes.get("attach_status") == "detached" or changes.get("status") in {AVAILABLE, "error"}:
+            for each in (await attachments_of(app, [volume.id]))[volume.id]:
+                if changes.get("attach_status") == "detached":
+                    await attachments.delete(app, each.id)
+        await app.events.tell("volume.status_reset", volume.subject, volume.project_id, payload=dict(changes))
+
+
+async def set_metadata(app: BlockStorage, volume: Volume, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The volume has exactly this metadata; raises InvalidVolume while it is busy with something that reads it."""
+    if volume.status in {"maintenance", UPLOADING_ONLY}:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} cannot be changed while its status is {volume.status}.")
+    await volumes.change(app, volume, metadata=dict(metadata))
+    return dict(metadata)
+
+
+UPLOADING_ONLY = "uploading"
+
+
+async def set_image_metadata(app: BlockStorage, volume: Volume, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The volume has exactly these properties of an image."""
+    await volumes.change(app, volume, image_metadata=dict(metadata))
+    return dict(metadata)
+
+
+async def set_readonly(app: BlockStorage, volume: Volume, *, readonly: bool) -> None:
+    """The volume can, or cannot, be written to from its next attachment on."""
+    async with app.db.transaction():
+        await volumes.change(app, await held(app, volume, {AVAILABLE}), readonly=readonly)
+
+
+async def set_bootable(app: BlockStorage, volume: Volume, *, bootable: bool) -> None:
+    """Servers may, or may not, boot from the volume."""
+    await volumes.change(app, volume, bootable=bootable)
+
+
+def check_idle(volume: Volume) -> None:
+    """Raise InvalidVolume while something is done with the volume."""
+    if volume.status in BUSY | {RESERVED, AWAITING_TRANSFER}:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} is busy: its status is {volume.status}.")
+
+
+def changes_of(given: Mapping[str, Any]) -> dict[str, object]:
+    """What a request changes: names and descriptions by either of their names, and metadata."""
+    changes = {name: value for name, value in given.items() if name in {"name", "description", "metadata"}}
+    for old, name in (("display_name", "name"), ("display_description", "description")):
+        if old in given:
+            changes.setdefault(name, given[old])
+    return changes

@@ -1,0 +1,21 @@
+"""Options of block storage."""
+
+import msgspec
+
+
+class BlockStorageConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a project may have, and how full back ends may be. A quota of -1 is no limit."""
+
+    zone: str = "nova"  # the availability zone hosts are in
+    default_type: str = "__DEFAULT__"  # what volumes are whose creators name no type
+    over_subscription: float = 20.0  # how many times what a thin back end has may be promised
+    reserved_percent: int = 0  # of a back end's room, never given to volumes
+    compress_backups: bool = True
+    message_ttl_s: int = 2_592_000
+    quota_volumes: int = 10
+    quota_snapshots: int = 10
+    quota_gigabytes: int = 1000
+    quota_backups: int = 10
+    quota_backup_gigabytes: int = 1000
+    quota_groups: int = 10
+    quota_per_volume_gigabytes: int = -1

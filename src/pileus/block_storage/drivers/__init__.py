@@ -1,0 +1,1 @@
+"""Where volumes lie: back ends behind one Protocol."""

@@ -1,0 +1,152 @@
+"""Volumes that are only pretended, by the thousand, and fail when told to.
+
+It keeps every promise of `interface`, in memory: for tries, for tests, and for drills. Of a disk's bytes it remembers the
+first ones that were written. Failures and copies that take their time are scripted by whoever holds it.
+"""
+
+import shutil
+import tempfile
+import weakref
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from pileus.block_storage.drivers.interface import (
+    Backup,
+    BackupSeen,
+    Changed,
+    Copy,
+    Disk,
+    DiskSeen,
+    DriverError,
+    Kind,
+    Origin,
+    Room,
+    Seen,
+)
+
+
+class Pretence(msgspec.Struct):
+    """What a pretended thing remembers."""
+
+    seen: Seen
+    content: bytes = b""
+
+
+class Fake:
+    """A Backend of things that do not exist."""
+
+    def __init__(self, name: str = "fake", room: Room | None = None) -> None:
+        self._room = room or Room(
+            name=name,
+            driver="fake",
+            total_gib=1_000_000,
+            free_gib=1_000_000,
+            capabilities={"storage_protocol": "fake", "thin_provisioning_support": True, "multiattach": True},
+        )
+        self._things: dict[tuple[Kind, str], Pretence] = {}
+        self._failures: defaultdict[str, list[str]] = defaultdict(list)
+        self._slow: set[str] = set()
+        self._changed: Changed = lambda kind, id: None
+        self._exports: Path | None = None
+
+    # The script.
+
+    def fail_next(self, verb: str, why: str, times: int = 1) -> None:
+        """The next calls of `verb` (ensure_disk, ensure_backup, ensure_gone, observe) raise DriverError."""
+        self._failures[verb] += [why] * times
+
+    def slow(self, id: str) -> None:
+        """Whatever is made under that id is being copied until `let_on`."""
+        self._slow.add(id)
+
+    def let_on(self, kind: Kind, id: str) -> None:
+        """The copy is through."""
+        self._slow.discard(id)
+        self._changed(kind, id)
+
+    def write(self, kind: Kind, id: str, content: bytes) -> None:
+        """Somebody has written this at the disk's beginning."""
+        self._things[kind, id].content = content
+
+    def read(self, kind: Kind, id: str) -> bytes:
+        """What was written at the disk's beginning."""
+        return self._things[kind, id].content
+
+    # Backend.
+
+    def on_change(self, changed: Changed) -> None:
+        self._changed = changed
+
+    async def room(self) -> Room:
+        return self._room
+
+    async def observe(self, kind: Kind) -> Mapping[str, Seen]:
+        self._obey("observe")
+        return {id: thing.seen for (of_kind, id), thing in self._things.items() if of_kind is kind}
+
+    async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
+        self._obey("ensure_disk")
+        thing = self._things.setdefault((kind, disk.id), Pretence(DiskSeen()))
+        seen = thing.seen
+        assert isinstance(seen, DiskSeen), "a backup is no disk"
+        if seen.content != disk.content:
+            if disk.id in self._slow:
+                thing.seen = msgspec.structs.replace(seen, doing="copying")
+                return thing.seen
+            thing.content = self._of(disk.origin)
+            seen = DiskSeen(size_gib=disk.size_gib, content=disk.content, path=f"/fake/{kind}/{disk.id}")
+        size = max(seen.size_gib, disk.size_gib)
+        thing.seen = msgspec.structs.replace(seen, size_gib=size, doing=None, export=self._export(disk, thing))
+        return thing.seen
+
+    async def ensure_backup(self, backup: Backup) -> BackupSeen:
+        self._obey("ensure_backup")
+        thing = self._things.get((Kind.BACKUP, backup.id))
+        if thing is None or not isinstance(thing.seen, BackupSeen) or not thing.seen.whole:
+            if backup.parent is not None and (Kind.BACKUP, backup.parent) not in self._things:
+                raise DriverError("The backup cannot be made", f"its parent {backup.parent} is not here")
+            whole = backup.id not in self._slow
+            content = self._of(backup.of)
+            seen = BackupSeen(whole=whole, doing=None if whole else "reading", objects=1, stored=len(content))
+            thing = self._things[Kind.BACKUP, backup.id] = Pretence(seen, content)
+        assert isinstance(thing.seen, BackupSeen), "a disk is no backup"
+        return thing.seen
+
+    async def ensure_gone(self, kind: Kind, id: str) -> None:
+        self._obey("ensure_gone")
+        self._things.pop((kind, id), None)
+
+    async def close(self) -> None:
+        if self._exports is not None:
+            shutil.rmtree(self._exports, ignore_errors=True)
+            self._exports = None
+
+    # Pretending.
+
+    def _of(self, origin: Origin | None) -> bytes:
+        if origin is None:
+            return b""
+        if origin.kind == "image":
+            return origin.id.encode()
+        thing = self._things.get((Kind(origin.kind), origin.id))
+        if thing is None:
+            raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
+        return thing.content
+
+    def _export(self, disk: Disk, thing: Pretence) -> Copy | None:
+        if disk.export is None:
+            return None
+        if self._exports is None:
+            self._exports = Path(tempfile.mkdtemp(prefix="pileus-fake-"))
+            # Whoever does not close it, as a process that is to have died, leaves nothing over either.
+            weakref.finalize(self, shutil.rmtree, self._exports, ignore_errors=True)
+        file = self._exports / f"{disk.export.name}.raw"
+        file.write_bytes(thing.content.ljust(512, b"\0"))
+        return Copy(disk.export.name, str(file))
+
+    def _obey(self, verb: str) -> None:
+        if self._failures[verb]:
+            raise DriverError(f"The fake was told to fail {verb}", self._failures[verb].pop(0))

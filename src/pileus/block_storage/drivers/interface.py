@@ -1,0 +1,154 @@
+"""What a back end is given, what it answers, and what it promises.
+
+A host gets a document for each volume, snapshot and backup it shall have; between the documents and the bytes stands a
+`Backend` with verbs that each ensure a state. A snapshot is a disk like a volume, made of one.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+GIB = 2**30
+
+
+class Kind(enum.StrEnum):
+    """Kinds of things a back end keeps, which are the kinds of documents hosts get."""
+
+    VOLUME = "volume"
+    SNAPSHOT = "volume_snapshot"
+    BACKUP = "volume_backup"
+
+
+DISKS = (Kind.VOLUME, Kind.SNAPSHOT)
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed."""
+
+    kind: str  # image, volume, volume_snapshot, volume_backup
+    id: str
+    format: str = "raw"
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy of a disk in a format of images, under a name."""
+
+    name: str
+    format: str
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """All a host is told about a volume or a snapshot.
+
+    `content`: when it differs from that of the disk there is, the disk is made anew from its origin. `live`: its origin
+    may be written to meanwhile, so only a copy made at one moment will do.
+    """
+
+    id: str
+    backend: str
+    size_gib: int
+    content: int = 0
+    origin: Origin | None = None
+    live: bool = False
+    export: Export | None = None
+
+
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """All a host is told about a backup. `parent`: what did not change since that one is not written again."""
+
+    id: str
+    backend: str
+    of: Origin
+    parent: str | None = None
+    compressed: bool = True
+    live: bool = False
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """A whole export: where it is on the host."""
+
+    name: str
+    file: str
+
+
+class DiskSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host sees of a volume or snapshot.
+
+    `content` is that of the disk there is, None while there is none; `doing` is work that goes on by itself.
+    """
+
+    size_gib: int = 0
+    content: int | None = None
+    doing: str | None = None
+    path: str | None = None
+    export: Copy | None = None
+
+
+class BackupSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host sees of a backup: whole or not, of how many objects and bytes of its own it is made."""
+
+    whole: bool = False
+    doing: str | None = None
+    objects: int = 0
+    stored: int = 0
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What a back end has and can, as hosts tell of themselves."""
+
+    name: str
+    driver: str
+    total_gib: float
+    free_gib: float
+    capabilities: dict[str, Any] = {}
+
+
+class DriverError(Exception):
+    """A verb could not do what it was asked: `what` in our words, `why` in the tool's."""
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what = what
+        self.why = why
+        super().__init__(f"{what}: {why}")
+
+
+Changed = Callable[[Kind, str], None]
+Seen = DiskSeen | BackupSeen
+
+
+class Backend(Protocol):
+    """Keeps disks and backups of them on this host. Every verb ensures a state and may be repeated.
+
+    No verb waits for a copy: what takes long goes on by itself, shows in `doing`, and `changed(kind, id)` is called when
+    it is worth looking, and ensuring, again.
+    """
+
+    def on_change(self, changed: Changed) -> None:
+        """From now on `changed(kind, id)` is called whenever a thing is worth another look."""
+        ...
+
+    async def room(self) -> Room:
+        """What the back end has."""
+        ...
+
+    async def observe(self, kind: Kind) -> Mapping[str, Seen]:
+        """Every thing of that kind that is here, in whatever state."""
+        ...
+
+    async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
+        """The disk is, or is becoming, as wanted; raises DriverError if it cannot."""
+        ...
+
+    async def ensure_backup(self, backup: Backup) -> BackupSeen:
+        """The backup is whole, or is becoming so; raises DriverError if it cannot."""
+        ...
+
+    async def ensure_gone(self, kind: Kind, id: str) -> None:
+        """Nothing of the thing is left here."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing goes on any more; what is there stays."""
+        ...

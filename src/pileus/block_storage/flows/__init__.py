@@ -1,0 +1,1 @@
+"""Long work on volumes, snapshots and backups, step by step."""

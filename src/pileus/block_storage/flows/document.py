@@ -1,0 +1,112 @@
+"""What a host is told about volumes, snapshots and backups, derived from their rows; and what to make of the answer."""
+
+import msgspec
+
+from pileus.block_storage.agent import backup_seen, disk_seen
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.drivers import interface
+from pileus.block_storage.drivers.interface import BackupSeen, Disk, DiskSeen, Export, Kind
+from pileus.block_storage.models.volumes import IN_USE, Origin, Snapshot, Volume
+from pileus.kit.flow.operation import Operation
+from pileus.kit.flow.step import Fail, Wait
+from pileus.kit.hosts.exchange import Body
+
+LOOK_AGAIN_S = 30.0  # a report wakes the operation; this is for a wake-up that was lost
+
+
+def subject_id(op: Operation) -> str:
+    """The thing an operation is about."""
+    return op.subject.partition(":")[2]
+
+
+def origin_of(origin: Origin | None) -> interface.Origin | None:
+    """The same, as hosts are told."""
+    if origin is None:
+        return None
+    kinds = {"snapshot": Kind.SNAPSHOT, "backup": Kind.BACKUP}
+    return interface.Origin(kind=kinds.get(origin.kind, origin.kind), id=origin.id, format=origin.format)
+
+
+def volume_disk(volume: Volume, *, live: bool = False, export: Export | None = None) -> Disk:
+    """All a host is told about a volume."""
+    return Disk(
+        id=volume.id,
+        backend=volume.backend or "",
+        size_gib=volume.size,
+        content=volume.content,
+        origin=origin_of(volume.origin),
+        live=live,
+        export=export,
+    )
+
+
+def snapshot_disk(snapshot: Snapshot, *, live: bool = False) -> Disk:
+    """All a host is told about a snapshot."""
+    return Disk(
+        id=snapshot.id,
+        backend=snapshot.backend or "",
+        size_gib=snapshot.size,
+        origin=interface.Origin(kind=Kind.VOLUME, id=snapshot.volume_id),
+        live=live,
+    )
+
+
+async def want(app: BlockStorage, kind: Kind, host: str, thing: Disk | interface.Backup) -> None:
+    """The host is told."""
+    body: Body = msgspec.to_builtins(thing)
+    await app.hosts.want(host, kind, thing.id, body)
+
+
+async def want_as_settled(app: BlockStorage, volume: Volume) -> None:
+    """The volume's host is told what the row says."""
+    if volume.host is not None:
+        await want(app, Kind.VOLUME, volume.host, volume_disk(volume))
+
+
+async def _answer(app: BlockStorage, kind: Kind, host: str, id: str) -> Body | Wait | Fail:
+    report = await app.hosts.answer(host, kind, id)
+    if report is None:
+        return Wait(LOOK_AGAIN_S, f"waiting for host {host}")
+    return Fail(report.failure) if report.failure is not None else report.body
+
+
+async def bring(app: BlockStorage, kind: Kind, host: str, disk: Disk) -> DiskSeen | Wait | Fail:
+    """The host has made the disk what it is here; or has to be waited for, or cannot."""
+    await want(app, kind, host, disk)
+    body = await _answer(app, kind, host, disk.id)
+    if isinstance(body, (Wait, Fail)):
+        return body
+    seen = disk_seen(body)
+    if seen.content == disk.content and seen.size_gib >= disk.size_gib and seen.doing is None:
+        return seen
+    return Wait(LOOK_AGAIN_S, seen.doing or f"waiting for host {host}")
+
+
+async def bring_backup(app: BlockStorage, host: str, backup: interface.Backup) -> BackupSeen | Wait | Fail:
+    """The host has made the backup; or has to be waited for, or cannot."""
+    await want(app, Kind.BACKUP, host, backup)
+    body = await _answer(app, Kind.BACKUP, host, backup.id)
+    if isinstance(body, (Wait, Fail)):
+        return body
+    seen = backup_seen(body)
+    return seen if seen.whole else Wait(LOOK_AGAIN_S, seen.doing or f"waiting for host {host}")
+
+
+async def gone(app: BlockStorage, kind: Kind, id: str, host: str | None) -> Wait | None:
+    """Nothing of the thing is left on the host, or the host has to be waited for.
+
+    A host that is not heard is not waited for: it reads that the thing is unwanted as soon as it returns.
+    """
+    if host is None:
+        return None
+    await app.hosts.unwant(host, kind, id)
+    if await app.hosts.settled_gone(host, kind, id) or not await app.hosts.is_up(host):
+        return None
+    report = await app.hosts.seen(host, kind, id)
+    why = report.failure if report is not None else None
+    return Wait(LOOK_AGAIN_S, why or f"waiting for host {host} to remove {id}")
+
+
+def is_live(volume: Volume) -> bool:
+    """Whether the volume's bytes may change while they are read."""
+    return IN_USE in (volume.status, volume.previous_status)

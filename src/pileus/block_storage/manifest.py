@@ -1,0 +1,87 @@
+"""What main mounts of block storage."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from pileus.block_storage.api import messages, quotas, services, types, versions, volume_actions, volumes
+from pileus.block_storage.api.service import api
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands.types import ensure_default
+from pileus.block_storage.config import BlockStorageConfig
+from pileus.block_storage.flows.change import EXTEND, REMAKE, UPLOAD
+from pileus.block_storage.flows.copies import BACKUP, SNAPSHOT
+from pileus.block_storage.flows.create import CREATE
+from pileus.block_storage.flows.delete import BACKUP_DELETE, DELETE, SNAPSHOT_DELETE
+from pileus.block_storage.flows.sweep import EVERY_S, sweep
+from pileus.block_storage.tables import BLOCK_STORAGE
+from pileus.kit.bus import Bus
+from pileus.kit.clock import Clock
+from pileus.kit.db import Database
+from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.standing import Standing
+from pileus.kit.hosts.control import Hosts
+from pileus.kit.observe.events import Events
+from pileus.ports.identity import Directory
+from pileus.ports.image import Images
+
+NAME = "block_storage"
+MOUNT = "volume"
+API = api
+METADATA = BLOCK_STORAGE
+MIGRATIONS = "pileus.block_storage.migrations"
+FLOWS = (CREATE, DELETE, EXTEND, REMAKE, UPLOAD, SNAPSHOT, SNAPSHOT_DELETE, BACKUP, BACKUP_DELETE)
+CATALOG = ("block-storage", "cinder", "OpenStack Block Storage", "/v3")
+ALIASES = (("volumev3", "cinderv3"),)  # what older clients look it up by
+RESOURCES = (versions, volumes, volume_actions, types, quotas, services, messages)
+
+__all__ = [
+    "ALIASES",
+    "API",
+    "CATALOG",
+    "FLOWS",
+    "METADATA",
+    "MIGRATIONS",
+    "MOUNT",
+    "NAME",
+    "RESOURCES",
+    "BlockStorageConfig",
+    "build",
+    "prepare",
+    "standing",
+]
+
+
+def build(
+    db: Database,
+    clock: Clock,
+    bus: Bus,
+    engine: Engine,
+    hosts: Hosts,
+    events: Events,
+    *,
+    images: Images | None,
+    identity: Directory,
+    config: BlockStorageConfig | None = None,
+) -> BlockStorage:
+    """Block storage, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
+    return BlockStorage(
+        db=db,
+        clock=clock,
+        bus=bus,
+        engine=engine,
+        hosts=hosts,
+        events=events,
+        images=images,
+        identity=identity,
+        config=config or BlockStorageConfig(),
+    )
+
+
+async def prepare(app: BlockStorage) -> None:
+    """What every cloud has is there: a default volume type."""
+    await ensure_default(app)
+
+
+def standing(app: BlockStorage) -> Sequence[Standing]:
+    """What it does for ever."""
+    return (Standing("old volume messages", EVERY_S, partial(sweep, app)),)

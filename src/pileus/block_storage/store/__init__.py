@@ -1,0 +1,1 @@
+"""Queries of block storage, noun first."""

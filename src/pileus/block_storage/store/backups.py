@@ -1,0 +1,32 @@
+"""Queries of backups."""
+
+import sqlalchemy as sa
+
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.models.backups import AVAILABLE, Backup
+from pileus.block_storage.store.rows import Rows
+from pileus.block_storage.tables import BACKUPS
+from pileus.kit.db import query
+
+backups = Rows(
+    BACKUPS, Backup, sorts=("updated_at", "name", "status", "size", "volume_id"), renamed={"display_name": "name"}
+)
+
+PARENTS = query(
+    sa.select(BACKUPS.c.parent_id)
+    .where(BACKUPS.c.parent_id.in_(sa.bindparam("ids", expanding=True)))
+    .group_by(BACKUPS.c.parent_id),
+    str,
+)
+
+
+async def has_children(app: BlockStorage, ids: list[str]) -> frozenset[str]:
+    """Those of the backups that later ones are built on."""
+    return frozenset(await app.db.all(PARENTS, ids=ids)) if ids else frozenset()
+
+
+async def newest_of(app: BlockStorage, volume_id: str, project_id: str) -> Backup | None:
+    """The volume's newest whole backup."""
+    where = {"volume_id": volume_id, "project_id": project_id, "status": AVAILABLE}
+    found = await backups.list(app, where, limit=1)
+    return found[0] if found else None

@@ -1,0 +1,132 @@
+"""What other services need of volumes: to reserve one, to learn how a host gets at its bytes, and to give it back.
+
+    reserve -> connect (at a host) -> complete          detach: begin_detaching -> disconnect -> release
+    create_for_boot -> ready? -> reserve ...
+
+Every verb is repeatable for the same attachment, and joins the caller's transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from pileus.kit.auth import Caller
+
+
+class VolumeFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume as those who attach it need it."""
+
+    id: str
+    name: str | None
+    project_id: str
+    status: str
+    size_gib: int
+    bootable: bool
+    multiattach: bool
+    readonly: bool
+    zone: str | None
+    host: str | None  # whose file it is; None where any host gets at it
+    encrypted: bool = False
+    image_properties: Mapping[str, str] = {}
+    failure: str | None = None
+
+
+class NewVolume(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume to boot from, or to have beside."""
+
+    name: str
+    size_gib: int
+    image_id: str | None = None
+    snapshot_id: str | None = None
+    type: str | None = None
+    zone: str | None = None
+    host: str | None = None  # the host the server is on, where volumes are kept by hosts
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host lets through to a volume in a second; None is no limit."""
+
+    total_bytes: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
+    total_iops: int | None = None
+    read_iops: int | None = None
+    write_iops: int | None = None
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """How a host gets at a volume's bytes. A `file` is on the host itself; what is `fake` has no bytes."""
+
+    volume_id: str
+    attachment_id: str
+    kind: Literal["file", "fake"]
+    path: str
+    format: Literal["raw", "qcow2"]
+    size_gib: int
+    readonly: bool = False
+    limits: Limits = Limits()
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """An attachment as servers are listed with it."""
+
+    id: str
+    volume_id: str
+    server_id: str
+    device: str | None
+    status: str
+
+
+class Volumes(Protocol):
+    """Disks that outlive servers."""
+
+    async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
+        """The volume, if it exists and is the caller's project's; None else."""
+        ...
+
+    async def create(self, volume_id: str, caller: Caller, new: NewVolume) -> VolumeFacts:
+        """The volume exists, and is being filled; repeatable for the same id. Raises what is wrong with the request."""
+        ...
+
+    async def look(self, volume_id: str) -> VolumeFacts | None:
+        """The volume as it is now, whoever's it is; None when it is gone."""
+        ...
+
+    async def remove(self, volume_id: str) -> None:
+        """The volume is being deleted, once nothing has it attached; it need not exist."""
+        ...
+
+    async def snapshot(self, snapshot_id: str, volume_id: str, name: str) -> None:
+        """A snapshot of the volume, attached or not, is being made; repeatable for the same id."""
+        ...
+
+    async def reserve(self, attachment_id: str, volume_id: str, server_id: str, caller: Caller) -> None:
+        """The volume is kept for the server, and for no other unless it is multi-attach; raises what speaks against it."""
+        ...
+
+    async def connect(
+        self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False
+    ) -> Connection:
+        """The volume is being attached at the host, and this is how; raises Conflict when that host cannot get at it."""
+        ...
+
+    async def complete(self, attachment_id: str) -> None:
+        """The server has the volume."""
+        ...
+
+    async def begin_detaching(self, attachment_id: str) -> None:
+        """The volume is shown as being detached."""
+        ...
+
+    async def roll_detaching(self, attachment_id: str) -> None:
+        """The volume is in use as before: it could not be detached."""
+        ...
+
+    async def release(self, attachment_id: str) -> None:
+        """The attachment is gone, and the volume free if it was the last; it need not exist."""
+        ...
+
+    async def attachments(self, server_ids: Sequence[str]) -> Mapping[str, tuple[Attached, ...]]:
+        """What each of the servers has, or is about to."""
+        ...

@@ -1,0 +1,157 @@
+"""Volumes as files keep what every back end promises, and what files have to beside it."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.block_storage.drivers.contract import IMAGE, BackendContract, a_disk, of
+
+from pileus.block_storage.drivers.backup_files import CHUNK
+from pileus.block_storage.drivers.file import FileBackend
+from pileus.block_storage.drivers.interface import Backup, DiskSeen, DriverError, Export, Kind, Origin
+from pileus.kit.run import run
+
+
+class OneImage:
+    """Keeps pileus.ports.image_files.ImageFiles."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def fetch(self, image_id: str, destination: Path) -> None:
+        assert image_id == IMAGE
+        destination.write_bytes(self.content)
+
+
+class FileWorld:
+    def __init__(self, root: Path, image: bytes = b"an image" * 512) -> None:
+        self.images = OneImage(image)
+        self.root = root
+        self.backend = FileBackend("b", root, self.images)
+
+    def file(self, kind: Kind, id: str) -> Path:
+        (file,) = (self.root / kind / id).glob("*.raw")
+        return file
+
+    def write(self, kind: Kind, id: str, content: bytes) -> None:
+        with self.file(kind, id).open("r+b") as disk:
+            disk.write(content)
+
+    def read(self, kind: Kind, id: str) -> bytes:
+        with self.file(kind, id).open("rb") as disk:
+            return disk.read(1 << 16)
+
+    def image(self) -> bytes:
+        return self.images.content
+
+
+class TestFile(BackendContract):
+    @contextlib.asynccontextmanager
+    async def world(self, tmp_path: Path) -> AsyncIterator[FileWorld]:
+        world = FileWorld(tmp_path)
+        yield world
+        await world.backend.close()
+
+    async def test_a_blank_disk_takes_no_room(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            disk = a_disk(size_gib=10)
+            await self.made(world, disk)
+            found = world.file(Kind.VOLUME, disk.id).stat()
+            assert (10 * 2**30, True) == (found.st_size, found.st_blocks * 512 < 2**20)
+            assert 0o600 == found.st_mode & 0o777
+
+    async def test_an_interrupted_copy_is_not_taken_for_a_whole_one(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            source = a_disk()
+            await self.made(world, source)
+            world.write(Kind.VOLUME, source.id, b"whole")
+            copy = a_disk(origin=of(Kind.VOLUME, source.id))
+            folder = tmp_path / Kind.VOLUME / copy.id
+            folder.mkdir()
+            (folder / "0.part").write_bytes(b"half")
+            assert DiskSeen() == (await world.backend.observe(Kind.VOLUME))[copy.id]
+            await self.made(world, copy)
+            assert world.read(Kind.VOLUME, copy.id).startswith(b"whole")
+            assert ["0.raw"] == [path.name for path in folder.iterdir()]
+
+    async def test_an_image_that_does_not_fit_is_refused(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            disk = a_disk(size_gib=0, origin=Origin(kind="image", id=IMAGE))
+            with pytest.raises(DriverError, match="does not fit"):
+                await self.made(world, disk)
+            assert [] == list((tmp_path / Kind.VOLUME / disk.id).iterdir())
+
+    async def test_an_incremental_backup_writes_only_what_changed(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            disk = a_disk()
+            await self.made(world, disk)
+            with world.file(Kind.VOLUME, disk.id).open("r+b") as file:
+                for at in range(3):
+                    file.seek(at * CHUNK)
+                    file.write(b"chunk %d" % at)
+            full = Backup(id=str(uuid.uuid4()), backend="b", of=of(Kind.VOLUME, disk.id))
+            assert 3 == (await self.backed_up(world, full)).objects
+            with world.file(Kind.VOLUME, disk.id).open("r+b") as file:
+                file.seek(CHUNK)
+                file.write(b"other")
+            more = Backup(id=str(uuid.uuid4()), backend="b", of=of(Kind.VOLUME, disk.id), parent=full.id)
+            assert 1 == (await self.backed_up(world, more)).objects
+
+    async def test_a_damaged_backup_is_not_restored(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            disk = a_disk()
+            await self.made(world, disk)
+            world.write(Kind.VOLUME, disk.id, b"precious")
+            backup = Backup(id=str(uuid.uuid4()), backend="b", of=of(Kind.VOLUME, disk.id), compressed=False)
+            await self.backed_up(world, backup)
+            (chunk,) = (tmp_path / Kind.BACKUP / backup.id).glob("*.raw")
+            chunk.write_bytes(b"x" * chunk.stat().st_size)
+            with pytest.raises(DriverError, match="damaged"):
+                await self.made(world, a_disk(origin=of(Kind.BACKUP, backup.id)))
+
+
+@pytest.mark.host
+class TestWithQemuImg:
+    async def a_qcow2(self, room: Path, *more: str) -> bytes:
+        raw = room / "raw"
+        raw.write_bytes(b"an image" * 512)
+        await run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *more, "raw", "made"], cwd=room)
+        return (room / "made").read_bytes()
+
+    async def test_an_image_is_converted_and_a_volume_becomes_one(self, tmp_path: Path) -> None:
+        tmp_path.joinpath("work").mkdir()
+        world = FileWorld(tmp_path / "root", await self.a_qcow2(tmp_path / "work"))
+        contract, disk = TestFile(), a_disk(origin=Origin(kind="image", id=IMAGE, format="qcow2"))
+        await contract.made(world, disk)
+        assert world.read(Kind.VOLUME, disk.id).startswith(b"an image" * 512)
+        exported = a_disk(id=disk.id, origin=disk.origin, export=Export(name="i", format="qcow2"))
+        seen = await contract.made(world, exported)
+        assert seen.export is not None
+        assert Path(seen.export.file).read_bytes().startswith(b"QFI\xfb")
+        await world.backend.close()
+
+    async def test_an_image_above_a_file_of_the_host_reveals_nothing(self, tmp_path: Path) -> None:
+        room = tmp_path / "work"
+        room.mkdir()
+        canary = room / "canary"
+        canary.write_bytes(b"canary" * 1024)
+        create = ["qemu-img", "create", "-f", "qcow2", "-b", str(canary), "-F", "raw", "made", "1M"]
+        await run(create, cwd=room)
+        world = FileWorld(tmp_path / "root", (room / "made").read_bytes())
+        disk = a_disk(origin=Origin(kind="image", id=IMAGE, format="qcow2"))
+        with pytest.raises(DriverError):
+            await TestFile().made(world, disk)
+        assert [] == list((tmp_path / "root" / Kind.VOLUME / disk.id).iterdir())
+        await world.backend.close()
+
+    async def test_a_raw_image_is_never_taken_for_another_format(self, tmp_path: Path) -> None:
+        room = tmp_path / "work"
+        room.mkdir()
+        content = await self.a_qcow2(room)
+        world = FileWorld(tmp_path / "root", content)
+        disk = a_disk(origin=Origin(kind="image", id=IMAGE, format="raw"))
+        await TestFile().made(world, disk)
+        assert world.read(Kind.VOLUME, disk.id).startswith(content[:4096])
+        await world.backend.close()
