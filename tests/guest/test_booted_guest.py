@@ -81,6 +81,17 @@ def test_sees_a_disk_that_comes_later(running: Machine) -> None:
     assert "vdb" in running.ssh(f"{wait}; cat /proc/partitions")
 
 
+def test_understands_what_people_type_in_other_guests(running: Machine) -> None:
+    as_user = "sudo -n id -u; sudo sh -c 'echo \"a  b\"'; sudo -u pileus id -un; sudo false; echo $?"
+    assert "0\na  b\npileus\n1\n" == running.ssh(as_user, user="pileus")
+    assert "vda" in running.ssh("lsblk -lb --nodeps")
+    assert "/dev/vda2\n" == running.ssh("blkid -L pileus-data -o device")
+    at = "http://169.254.169.254/openstack/latest"
+    assert f"uuid-of-{NAME}" in running.ssh(f"curl -sS {at}/meta_data.json")
+    assert "22\n" == running.ssh(f"curl {at}/nothing 2>/dev/null; echo $?")
+    assert "2\n" == running.ssh(f"curl -X DELETE {at}/nothing 2>/dev/null; echo $?")
+
+
 def test_takes_routes_mtu_and_name_servers_from_its_lease(running: Machine) -> None:
     routes = "169.254.169.254/32 169.254.0.9 192.0.2.0/24 0.0.0.0 0.0.0.0/0 169.254.2.2"
     lease = f"interface=eth0 ip=169.254.2.15 mask=16 mtu=1400 router=203.0.113.1 dns=192.0.2.53 staticroutes='{routes}'"
