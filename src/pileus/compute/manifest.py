@@ -1,6 +1,7 @@
 """What main mounts of compute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pileus.compute.api import (
     absent,
@@ -54,11 +55,13 @@ from pileus.compute.flows.shelve import SHELVE, UNSHELVE
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
 from pileus.compute.port import GuestAnswers
+from pileus.compute.store.servers import servers_living
 from pileus.compute.tables import COMPUTE
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.retention import Living
 from pileus.kit.flow.standing import Standing
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
@@ -182,6 +185,11 @@ def build(
 def standing(app: Compute) -> Sequence[Standing]:
     """What compares wanted and seen for ever."""
     return (host_flow.standing(app), power.standing(app))
+
+
+def living(app: Compute) -> Mapping[str, Living]:
+    """Which servers are still there: the history of their actions stays as long."""
+    return {"server": partial(servers_living, app)}
 
 
 def metadata_answers(app: Compute) -> MetadataAnswers:

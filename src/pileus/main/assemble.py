@@ -24,6 +24,7 @@ from pileus.kit.db.database import is_postgres
 from pileus.kit.errors import Problem
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.leases import BEAT_S, Leases
+from pileus.kit.flow.retention import Living, Retention
 from pileus.kit.flow.standing import Reconcilers, Standing
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.asks import Asks
@@ -225,7 +226,7 @@ async def _bootstrap(frame: Frame, people: Identity, manifests: Mapping[str, Any
 async def _services(frame: Frame, manifests: Mapping[str, Any], directory: identity.IdentityPort) -> Cloud:
     """Every other service, mounted; and this machine as a host of theirs."""
     wired = _Wired(frame, manifests, directory)
-    standing: list[Standing] = [Standing("forget old events", FORGET_EVERY_S, wired.forget)]
+    standing: list[Standing] = [Standing("forget what is old", FORGET_EVERY_S, wired.forget)]
     sockets: dict[str, SocketHandler] = {}
     if "placement" in manifests:
         wired.placement()
@@ -263,13 +264,16 @@ class _Wired:
         self._consoles: machine.LocalConsoles | None = None
         self._files: AllServerFiles | None = None
         self._asks = Asks()
+        self._living: dict[str, Living] = {}
         self.parts: machine.NetworkParts | None = None
         self.volumes: Mapping[str, Backend] = {}
 
     async def forget(self) -> str | None:
-        """Events beyond what is kept are gone."""
-        await self._frame.events.forget_old()
-        return None
+        """Events and operations beyond what is kept are gone."""
+        frame = self._frame
+        await frame.events.forget_old()
+        gone = await Retention(frame.db, frame.clock, self._living).forget_old()
+        return f"{gone} old operations forgotten" if gone else None
 
     def placement(self) -> None:
         """Placement is mounted."""
@@ -333,6 +337,7 @@ class _Wired:
             config=frame.settings.compute,
         )
         self._compute = app
+        self._living |= manifest.living(app)
         if hasattr(manifest, "metadata_answers"):
             self._answers.of = manifest.metadata_answers(app)
         _mount(frame, manifest, app)

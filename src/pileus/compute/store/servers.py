@@ -4,6 +4,7 @@ A server is read together with its host's last report, with when that host was l
 one statement, however many servers.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 
 import msgspec
@@ -14,7 +15,7 @@ from pileus.compute.models.flavors import Size
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import STATUSES, TASK_STATUSES, Server
 from pileus.compute.tables import AGGREGATE_HOSTS, AGGREGATES, SERVERS
-from pileus.kit.db import Listing, command, query
+from pileus.kit.db import Listing, command, query, scalar
 from pileus.kit.tables import hosts, operations, seen
 
 KIND = "server"  # the kind of documents on hosts
@@ -71,6 +72,13 @@ _status = sa.case(
 
 SERVER_FIND = query(_known.where(SERVERS.c.id == sa.bindparam("id"), _live), Server)
 SERVER_FIND_EVEN_DELETED = query(_known.where(SERVERS.c.id == sa.bindparam("id")), Server)
+LIVING = scalar(
+    sa.select(SERVERS.c.id).where(
+        SERVERS.c.id.in_(sa.bindparam("ids", expanding=True)),
+        sa.or_(SERVERS.c.deleted_at.is_(None), SERVERS.c.deleted_at >= sa.bindparam("at")),
+    ),
+    str,
+)
 SERVER_GET_MANY = query(_known.where(SERVERS.c.id.in_(sa.bindparam("ids", expanding=True)), _live), Server)
 SERVERS_LEFT_ON = query(
     _known.where(_live, SERVERS.c.host.is_not(None), SERVERS.c.power_wanted == sa.literal_column("'on'")), Server
@@ -190,6 +198,11 @@ async def server_find_even_deleted(app: Compute, id: str) -> Server | None:
 async def server_get_many(app: Compute, ids: Sequence[str]) -> list[Server]:
     """Those of the servers that are not deleted."""
     return await app.db.all(SERVER_GET_MANY, ids=list(ids)) if ids else []
+
+
+async def servers_living(app: Compute, ids: Sequence[str], at: dt.datetime) -> list[str]:
+    """Of these servers, those that are there, or were at that moment."""
+    return await app.db.all(LIVING, ids=list(ids), at=at)
 
 
 async def server_list(
