@@ -7,6 +7,7 @@ then left out too, or says so.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,6 +22,7 @@ from pileus.kit.bus import Bus, open_bus
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database
 from pileus.kit.db.database import is_postgres
+from pileus.kit.db.starting import one_at_a_time
 from pileus.kit.errors import Problem
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.leases import BEAT_S, Leases
@@ -164,8 +166,14 @@ class _Answers:
 
 async def assemble(state: State, settings: Settings) -> Cloud:
     """The cloud in a state directory, ready to be started; its database is up to date."""
-    manifests = _manifests(settings)
     address = settings.database or state.database
+    # Others may start on the same database right now, and would make the same first users, keys and entries of the catalog.
+    async with one_at_a_time(address):
+        return await _assembled(state, settings, address)
+
+
+async def _assembled(state: State, settings: Settings, address: str | Path) -> Cloud:
+    manifests = _manifests(settings)
     if address is state.database:
         # Hashes of passwords and what users gave their servers are in there; its journal takes the same mode.
         state.database.touch(mode=0o600)
