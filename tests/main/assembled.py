@@ -69,11 +69,11 @@ class Assembled:
         self.frame = cloud.frame
         self.state = cloud.frame.state
         self.db = cloud.frame.db
-        self._token = ""
+        self.token = ""
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answered:
         """One request, by the admin once he has logged in."""
-        given = {"x_auth_token": self._token, "openstack_api_version": "compute 2.90", **headers}
+        given = {"x_auth_token": self.token, "openstack_api_version": "compute 2.90", **headers}
         return await ask(self.frame.kernel, method, path, body, **given)
 
     async def until(self, status: int, method: str, path: str) -> Answered:
@@ -99,7 +99,7 @@ class Assembled:
         auth = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
         answered = await self.ask("POST", "/identity/v3/auth/tokens", auth)
         assert answered.status == 201, answered
-        self._token = answered.headers["x-subject-token"]
+        self.token = answered.headers["x-subject-token"]
 
     async def furnish(self) -> tuple[str, str, str]:
         """A flavor, an image and a network to boot on; their ids."""
