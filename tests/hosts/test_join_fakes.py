@@ -55,6 +55,48 @@ def test_a_host_joins_gets_servers_and_shows_their_consoles(cloud, host):
     cloud.pileus("host", "drain", "far", "--off")
 
 
+def test_servers_move_between_hosts_and_images_are_made_of_them_there(cloud, host):
+    host.join()
+    own = next(h["Host"] for h in cloud.openstack("compute service list", as_="admin") if h["Host"] != "far")
+    make_server(cloud, "mover", "nova:far")
+    made = cloud.openstack("server image create mover --name copied --wait", as_="admin")
+    assert cloud.openstack(f"image show {made['id']}", as_="admin")["status"] == "active"
+    migrated(cloud, "mover", own, "confirm", "ACTIVE", own)
+    migrated(cloud, "mover", "far", "revert", "ACTIVE", own)
+    migrated(cloud, "mover", "far", "confirm", "ACTIVE", "far")
+    cloud.openstack("server delete mover --wait", as_="admin")
+    cloud.openstack("image delete copied", as_="admin")
+
+
+def migrated(cloud, name, to, then, status, ends):
+    """The server has moved to the host, and that was confirmed or reverted."""
+    cloud.openstack(f"--os-compute-api-version 2.56 server migrate --host {to} {name} --wait", as_="admin")
+    show = lambda: cloud.openstack(f"server show {name}", as_="admin")  # noqa: E731
+    assert ("VERIFY_RESIZE", to) == (show()["status"], show()["OS-EXT-SRV-ATTR:host"])
+    cloud.openstack(f"server migration {then} {name}", as_="admin")
+    until(lambda: (show()["status"], show()["OS-EXT-SRV-ATTR:host"]) == (status, ends), f"{name} is on {ends}", 60, 0.5)
+
+
+def test_servers_of_a_dead_host_are_made_anew_elsewhere(cloud, host):
+    host.join()
+    make_server(cloud, "left", "nova:far")
+    cloud.openstack("--os-compute-api-version 2.68 server evacuate left", as_="admin", fails=True)
+    host.kill9()
+    host.until("down", 16)
+    cloud.openstack("--os-compute-api-version 2.68 server evacuate left", as_="admin")
+    until(
+        lambda: cloud.openstack("server show left", as_="admin")["OS-EXT-SRV-ATTR:host"] not in ("far", None),
+        "it left",
+        60,
+    )
+    shown = cloud.openstack("server show left", as_="admin")
+    assert shown["status"] == "ACTIVE" and shown["OS-EXT-SRV-ATTR:host"] != "far"
+    host.rejoin()
+    host.until("up", 10)
+    cloud.openstack("server delete left --wait", as_="admin")
+    cloud.pileus("host", "remove", "far")
+
+
 def test_a_token_is_good_once_and_only_for_its_cloud(cloud, host):
     url, token = host.token()
     secret, _, mark = token.partition(".")

@@ -28,7 +28,7 @@ from pileus.compute.drivers.interface import (
 )
 from pileus.guest import Guest, ensure
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.timeout(480)]  # each boots a system or two, without help of the processor
 
 ANSWER_S = 180.0
 FORMAT = ImageFormat.QCOW2
