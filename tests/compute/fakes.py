@@ -18,7 +18,7 @@ from pileus.kit.auth import Caller
 from pileus.kit.errors import Conflict, Invalid, NotFound, OverQuota
 from pileus.ports.addresses import Addresses
 from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
-from pileus.ports.image import ImageFacts, NewImage
+from pileus.ports.image import ImageFacts, ImageQuery, NewImage
 from pileus.ports.network import Address, NicRequest, PortFacts
 from pileus.ports.placement import Claim, Inventory, Refusal, Room
 from pileus.ports.security_groups import SecurityGroups
@@ -130,6 +130,16 @@ class FakeImages:
 
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
         return self.images.get(image_id)
+
+    async def list(self, caller: Caller, wanted: ImageQuery, *, marker: str | None, limit: int) -> Sequence[ImageFacts]:
+        found = [
+            image
+            for image in reversed(self.images.values())
+            if image.status == (wanted.status or image.status) and wanted.properties.items() <= image.properties.items()
+        ]
+        ids = [image.id for image in found]
+        start = ids.index(marker) + 1 if marker is not None else 0
+        return found[start:][:limit]
 
     async def create(self, image_id: str, image: NewImage) -> ImageFacts:
         facts = an_image(

@@ -23,6 +23,7 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "resume": [{"suspend": None}, {"resume": None}],
     "crash dump": [{"trigger_crash_dump": None}],
     "create image": [{"createImage": {"name": "s"}}],
+    "create backup": [{"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1}}] * 2,
     "rebuild": [{"rebuild": {"imageRef": IMAGE}}],
     "rescue": [{"rescue": None}],
     "unrescue": [{"rescue": None}, {"unrescue": None}],

@@ -1,7 +1,7 @@
 """Images made of servers."""
 
 from tests.compute.fakes import IMAGE
-from tests.compute.world import a_world
+from tests.compute.world import World, a_world
 
 
 async def test_an_image_is_made_while_the_server_goes_on() -> None:
@@ -84,3 +84,62 @@ async def test_a_copy_that_cannot_be_read_says_why() -> None:
         (past, *_) = await world.engine.history(f"server:{id}")
         assert "the disk is on fire" in (past.operation.failure or "")
         assert [IMAGE] == list(world.images.images)
+
+
+def backups(world: World) -> list[str | None]:
+    """The names of backups, oldest first."""
+    return [image.name for image in world.images.images.values() if image.properties.get("image_type") == "backup"]
+
+
+async def test_of_each_kind_of_backup_the_newest_stay() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        for name, kind in (("d1", "daily"), ("w1", "weekly"), ("d2", "daily"), ("d3", "daily")):
+            wish = {"name": name, "backup_type": kind, "rotation": "2", "metadata": {"by": "cron"}}
+            answered = await world.act(id, at="2.45", createBackup=wish)
+            assert 202 == answered.status
+            assert "image_backup" == (await world.show(id))["OS-EXT-STS:task_state"]
+            await world.settle()
+            image = world.images.images[answered.body["image_id"]]
+            assert ("active", kind, "cron", id) == (
+                image.status, image.properties["backup_type"], image.properties["by"], image.properties["instance_uuid"],
+            )  # fmt: skip
+        assert ["w1", "d2", "d3"] == backups(world)
+        actions = (await world.ask("GET", f"/v2.1/servers/{id}/os-instance-actions")).body["instanceActions"]
+        assert ("createBackup", None) == (actions[0]["action"], actions[0]["message"])
+
+
+async def test_without_rotation_no_backup_stays() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        wish = {"name": "d", "backup_type": "daily", "rotation": 1}
+        assert "/v2/images/" in (await world.act(id, createBackup=wish)).headers["location"]
+        await world.settle()
+        answered = await world.act(id, createBackup={**wish, "rotation": 0})
+        assert (202, True) == (answered.status, "location" not in answered.headers)
+        await world.settle()
+        assert [] == backups(world)
+
+
+async def test_a_backup_that_fails_takes_no_older_one_away() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        wish = {"name": "d1", "backup_type": "daily", "rotation": 1}
+        await world.act(id, createBackup=wish)
+        await world.settle()
+        world.drivers["h1"].fail_next("give", "the disk is on fire", times=10)
+        await world.act(id, createBackup={**wish, "name": "d2"})
+        await world.settle()
+        assert ["d1"] == backups(world)
+
+
+async def test_backups_that_make_no_sense_are_refused() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        wish = {"name": "d", "backup_type": "daily", "rotation": 1}
+        for wrong in ({"name": ""}, {"rotation": -1}, {"rotation": "x"}, {"backup_type": 1}, {"more": 1}):
+            assert 400 == (await world.act(id, createBackup={**wish, **wrong})).status
+        assert 400 == (await world.act(id, createBackup={"name": "d"})).status
+        await world.act(id, lock=None)
+        await world.act(id, by="root", lock=None)
+        assert 409 == (await world.act(id, createBackup=wish)).status

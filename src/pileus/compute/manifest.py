@@ -45,6 +45,7 @@ from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
 from pileus.compute.flows import hosts as host_flow
 from pileus.compute.flows import power
+from pileus.compute.flows.backup import CREATE_BACKUP
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
@@ -83,6 +84,7 @@ FLOWS = (
     DELETE,
     *TURNS,
     CREATE_IMAGE,
+    CREATE_BACKUP,
     REBUILD,
     RESCUE,
     UNRESCUE,

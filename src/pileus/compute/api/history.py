@@ -25,6 +25,7 @@ NAMES = {
     "server.reboot_hard": "reboot",
     "server.crash_dump": "trigger_crash_dump",
     "server.create_image": "createImage",
+    "server.create_backup": "createBackup",
     "server.resize_confirm": "confirmResize",
     "server.resize_revert": "revertResize",
 }
@@ -61,6 +62,7 @@ EVENT_NAMES = {
     ("server.migrate", "power off"): "compute_resize_instance",
     ("server.migrate", "reshape"): "compute_finish_resize",
     ("server.evacuate", "start"): "compute_rebuild_instance",
+    ("server.create_backup", "await the copy"): "compute_backup_instance",
     ("server.delete", "remove from host"): "compute_terminate_instance",
     ("server.delete", "release ports"): "network_deallocate_for_instance",
     ("server.delete", "release room"): "conductor_release_allocations",

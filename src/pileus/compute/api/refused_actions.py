@@ -16,7 +16,6 @@ def manager(name: str) -> Rule:
 
 # name, rule, first version, last version
 REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
-    ("createBackup", member("os-create-backup"), "2.1", "2.104"),
     ("changePassword", member("os-admin-password"), "2.1", "2.104"),
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
 )

@@ -35,6 +35,42 @@ async def create_image(
     return image_id
 
 
+async def create_backup(
+    app: Compute,
+    caller: Caller,
+    server: Server,
+    name: str,
+    metadata: Mapping[str, str],
+    request_id: str,
+    *,
+    backup_type: str,
+    rotation: int,
+) -> str:
+    """A backup of the server is being made, after which the newest `rotation` of that type stay; returns its image's id.
+
+    Raises WrongState, ServerLocked or TooManyMetadataItems.
+    """
+    await check_metadata(app, server.project_id, metadata)
+    async with app.db.transaction():
+        now = await held(app, caller, server, "backup", ALLOWED)
+        kind = {"image_type": "backup", "backup_type": backup_type}
+        image_id = await image_row(app, caller, now, name, {**metadata, **kind})
+        await app.engine.begin(
+            "server.create_backup",
+            now.subject,
+            {
+                "image_id": image_id,
+                "backup_type": backup_type,
+                "rotation": rotation,
+                "owner": caller.project_id or now.project_id,
+            },
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            request_id=request_id,
+        )
+    return image_id
+
+
 async def image_row(app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> str:
     """There is an image that waits for the server's disk; returns its id."""
     image_id, image = str(uuid.uuid4()), server.image

@@ -14,6 +14,7 @@ from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 
 COPY_S = 7200.0
+TELLING = ("server.create_image", "server.create_backup")  # a shelved server tells of that
 
 
 async def ask_for_copy(app: Compute, op: Operation) -> Outcome:
@@ -56,7 +57,7 @@ async def upload(app: Compute, op: Operation) -> Outcome:
 
 async def _told(app: Compute, op: Operation) -> None:
     server = await server_find(app, server_id(op))
-    if server is not None and op.flow == "server.create_image":
+    if server is not None and op.flow in TELLING:
         payload = {"image": op.args["image_id"]}
         await app.events.tell(
             "server.image_created", server.subject, server.project_id, op.request_id, payload, user_id=op.user_id
