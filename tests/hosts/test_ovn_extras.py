@@ -21,13 +21,15 @@ EXPEDITED = 46
 def _only_offices(topology: Topology, *addresses: str) -> Topology:
     """Into the group that is shut come those with these addresses only."""
     shut = next(group for group in topology.security_groups if group.id == SHUT)
-    shut = msgspec.structs.replace(shut, rules=(*shut.rules, a_rule(20, address_group="offices")))
+    shut = msgspec.structs.replace(
+        shut, rules=(*shut.rules, a_rule(20, address_group="offices")), log_accepted="yes", log_dropped="no"
+    )
     groups = tuple(shut if group.id == SHUT else group for group in topology.security_groups)
     offices = AddressGroup(id="offices", addresses=addresses)
     return msgspec.structs.replace(topology, security_groups=groups, address_groups=(offices,))
 
 
-async def test_addresses_of_a_group_come_in_as_long_as_they_are_in_it(tmp_path: Path) -> None:
+async def test_addresses_of_a_group_come_in_as_long_as_they_are_in_it_and_logs_tell_so(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         wanted = with_port(a_topology(OUTSIDE), ANN, security_groups=(SHUT,))
         await w.apply(_only_offices(wanted, "10.2.0.0/28", "fd00::/64"))
@@ -43,6 +45,12 @@ async def test_addresses_of_a_group_come_in_as_long_as_they_are_in_it(tmp_path: 
 
         await until(shut_out)
         assert await ann.reaches("10.2.0.10"), "answers follow requests"
+
+        async def told() -> bool:
+            log = w.host.place.log("ovn-controller").read_text()
+            return 'name="neutron-yes", verdict=allow' in log and 'name="neutron-no", verdict=drop' in log
+
+        await until(told)
 
         await w.apply(_stateless(_only_offices(wanted, "10.2.0.32/28"), SHUT))
 

@@ -26,14 +26,18 @@ from tests.network.builders import (
 
 from pileus.kit.run import run
 from pileus.network.drivers.interface import (
+    AddressGroup,
     AddressPair,
     DhcpOption,
     FixedIp,
     FloatingIp,
     HostRoute,
     Network,
+    PortForwarding,
     PortPlug,
     PortState,
+    QosPolicy,
+    QosRule,
     SecurityRule,
     Subnet,
     Topology,
@@ -216,6 +220,8 @@ def _every_rule() -> tuple[SecurityRule, ...]:
         a_rule(900, protocol="icmp", port_min=8, port_max=0, remote_prefix="10.0.0.0/8"),
         a_rule(901, protocol="icmpv6", ethertype="IPv6", port_min=128, remote_prefix="fd00::/8"),
         a_rule(902, protocol="udp", port_min=10, port_max=20),
+        a_rule(903, protocol="tcp", address_group="blocks"),
+        a_rule(904, ethertype="IPv6", address_group="blocks"),
     )
     return (*rules, *more)
 
@@ -243,13 +249,30 @@ def _everything() -> Topology:
     topology = with_port(topology, BOB, fixed_ips=(FixedIp(BLUE_SUBNET, "10.2.0.10"), FixedIp("s7", "fd00:2::10")))
     tagged = Network(id="vlan", network_type="vlan", physical_network="external", segmentation_id=7)
     routed = msgspec.structs.replace(topology.routers[0], routes=(HostRoute("10.8.0.0/16", "10.1.0.99"),))
+    told = {"rules": _every_rule(), "log_accepted": "a", "log_dropped": "b"}
     return msgspec.structs.replace(
-        topology,
+        with_port(topology, ANN, qos_policy="all"),
         networks=(*topology.networks, tagged),
         subnets=(*topology.subnets, *six),
         routers=(routed,),
         security_groups=tuple(
-            msgspec.structs.replace(group, rules=_every_rule()) if group.id == OPEN else group
-            for group in topology.security_groups
+            msgspec.structs.replace(group, **told) if group.id == OPEN else group for group in topology.security_groups
         ),
+        address_groups=(AddressGroup(id="blocks", addresses=("10.0.0.0/8", "fd00::/8")),),
+        qos_policies=(QosPolicy(id="all", rules=_every_limit()),),
+        port_forwardings=(
+            PortForwarding(
+                id="f", floating_ip="fip", address=f"{OUTSIDE}.70", router=ROUTER, protocol="sctp", fixed_ip="10.1.0.10",
+                inner=80, outer=80, count=3,
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _every_limit() -> tuple[QosRule, ...]:
+    return (
+        QosRule(kind="bandwidth_limit", max_kbps=1000),
+        QosRule(kind="bandwidth_limit", direction="ingress", max_kbps=1000, max_burst_kbps=10),
+        QosRule(kind="dscp_marking", dscp_mark=56),
+        QosRule(kind="minimum_bandwidth", min_kbps=10),
     )

@@ -18,6 +18,7 @@ from pileus.network.api import default_rules as _default_rules  # noqa: F401
 from pileus.network.api import extensions as _extensions  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
 from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
+from pileus.network.api import logs as _logs  # noqa: F401
 from pileus.network.api import networks as _networks  # noqa: F401
 from pileus.network.api import port_bindings as _port_bindings  # noqa: F401
 from pileus.network.api import port_forwardings as _port_forwardings  # noqa: F401

@@ -366,3 +366,16 @@ group_statefulness = sa.Table(
     sa.Column("stateful", Boolean, nullable=False),
     sa.Index("one_statefulness", "project_id", unique=True),
 )
+
+logs = sa.Table(
+    "logs",
+    metadata,
+    *_standard(),
+    sa.Column("enabled", Boolean, nullable=False),
+    sa.Column("event", Name, nullable=False),
+    sa.Column("resource_type", Name, nullable=False),
+    # No foreign keys: a log outlives what it is about, and then says nothing.
+    sa.Column("resource_id", Id),
+    sa.Column("target_id", Id),
+    sa.Index("logs_of_project", "project_id"),
+)

@@ -260,3 +260,19 @@ def test_a_stateless_group_follows_no_connections() -> None:
     acls = _rendered(a_topology(security_groups=groups))["ACL"]
     assert {"allow-stateless"} == {acl["action"] for key, acl in acls.items() if key.startswith(SHUT)}
     assert {"allow-related"} == {acl["action"] for key, acl in acls.items() if key.startswith(OPEN)}
+
+
+def test_a_logged_group_tells_what_it_lets_through_and_what_is_dropped() -> None:
+    groups = tuple(
+        msgspec.structs.replace(group, log_accepted="yes", log_dropped="no") if group.id == SHUT else group
+        for group in a_topology().security_groups
+    )
+    found = _rendered(a_topology(security_groups=groups))
+    told = {key: (acl["action"], acl["name"], acl["priority"]) for key, acl in found["ACL"].items() if acl["log"]}
+    assert {
+        f"{SHUT}/rule-4": ("allow-related", ["neutron-yes"], 1003),
+        f"{SHUT}/drop/egress": ("drop", ["neutron-no"], 1002),
+        f"{SHUT}/drop/ingress": ("drop", ["neutron-no"], 1002),
+    } == told
+    assert "acl_log_meter" == found["Meter"]["acl_log_meter"]["name"]
+    assert "Meter" not in _rendered(a_topology())

@@ -37,6 +37,7 @@ EXTENSIONS = {
     "ip-substring-filtering": "IP address substring filtering",
     "l3-agent-scheduler-ha-chassis-priority": "HA chassis priority of L3 agents",
     "l3_agent_scheduler": "L3 Agent Scheduler",
+    "logging": "Logging API Extension",
     "net-mtu": "Network MTU",
     "net-mtu-writable": "Network MTU (writable)",
     "network-ip-availability": "Network IP Availability",

@@ -194,6 +194,8 @@ class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     project: str = ""
     stateful: bool = True
+    log_accepted: str | None = None  # the id of the log of what it lets through
+    log_dropped: str | None = None  # and of what of its ports' traffic no rule of any group lets through
     rules: tuple[SecurityRule, ...] = ()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from pileus.network.drivers import interface as fabric
+from pileus.network.models.logs import ACCEPT, ALL, DROP
 from pileus.network.models.qos import QosRule
 from pileus.network.models.resources import (
     FLOATING_IP,
@@ -162,17 +163,38 @@ def _groups(world: World) -> tuple[fabric.SecurityGroup, ...]:
     for rule in _ordered(world.rules):
         if rule.group_id in used:
             rules.setdefault(rule.group_id, []).append(_rule(rule))
+    accepted, dropped = _logged(world, ACCEPT), _logged(world, DROP)
     return tuple(
         fabric.SecurityGroup(
             id=group.id,
             name=group.name,
             project=group.project_id,
             stateful=group.stateful,
+            log_accepted=accepted.get(group.id),
+            log_dropped=dropped.get(group.id),
             rules=tuple(rules.get(group.id, ())),
         )
         for group in _ordered(world.groups)
         if group.id in used
     )
+
+
+def _logged(world: World, event: str) -> Mapping[str, str]:
+    """The groups of which that is logged, each with the id of the log; of several, the first one."""
+    groups_of = {port.id: port.security_groups for port in world.ports}
+    found: dict[str, str] = {}
+    for log in _ordered(world.logs):
+        if not log.enabled or log.event not in {event, ALL}:
+            continue
+        if log.resource_id is not None:
+            meant: Iterable[str] = (log.resource_id,)
+        elif log.target_id is not None:
+            meant = groups_of.get(log.target_id, ())
+        else:
+            meant = (group.id for group in world.groups if group.project_id == log.project_id)
+        for group_id in meant:
+            found.setdefault(group_id, log.id)
+    return found
 
 
 def _qos_policies(world: World) -> tuple[fabric.QosPolicy, ...]:

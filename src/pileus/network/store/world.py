@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pileus.kit.db import Database
+from pileus.network.models.logs import Log
 from pileus.network.models.port_forwardings import PortForwarding
 from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import (
@@ -23,6 +24,7 @@ from pileus.network.store import (
     address_groups,
     floating_ips,
     groups,
+    logs,
     networks,
     port_forwardings,
     ports,
@@ -48,6 +50,7 @@ class World(msgspec.Struct, frozen=True):
     address_groups: Sequence[AddressGroup]
     qos_policies: Sequence[QosPolicy]
     trunks: Sequence[Trunk]
+    logs: Sequence[Log]
 
 
 async def world(db: Database) -> World:
@@ -59,6 +62,7 @@ async def world(db: Database) -> World:
             subnets=await db.all(subnets.ALL),
             ports=trunks.hosted(await ports.ports_all(db), there),
             trunks=there,
+            logs=await db.all(logs.SHELF.all),
             routers=await db.all(routers.ALL),
             legs=await db.all(routers.ALL_LEGS),
             floating_ips=await db.all(floating_ips.ALL),

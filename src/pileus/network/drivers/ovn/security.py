@@ -7,7 +7,7 @@ group use sets of ours.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pileus.network.drivers.interface import AddressGroup, Direction, Port, SecurityGroup, SecurityRule
 from pileus.network.drivers.ovn import naming
@@ -15,9 +15,13 @@ from pileus.network.drivers.ovn.index import Index
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
 
 DROP_GROUP = "sg_drop"
-_ALLOW = 1002
+_ALLOW = 1003
+_DROP_TOLD = 1002  # what a group's log tells is dropped just before everything is
 _DROP = 1001
+# What the logs of a host may be told: packets a second, and at once.
+_METER, _RATE, _BURST = "acl_log_meter", 100, 25
 
+_ENDS: tuple[tuple[Direction, str], ...] = (("egress", "inport"), ("ingress", "outport"))
 _NAMED_PROTOCOLS = {"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp"}
 _ICMP = frozenset(("icmp", "icmpv6", "ipv6-icmp", "1", "58"))
 _NUMBERS = {
@@ -41,6 +45,7 @@ def rows(index: Index) -> Iterator[Row]:
         yield from _group(index, group, members[group.id])
     for blocks in index.topology.address_groups:
         yield from _address_sets(blocks)
+    yield from _meter(index.topology.security_groups)
     yield from _dropping(guarded)
 
 
@@ -56,13 +61,33 @@ def _group(index: Index, group: SecurityGroup, members: list[Port]) -> Iterator[
     name = naming.group(group.id)
     action = "allow-related" if group.stateful else "allow-stateless"
     rules = [
-        _acl(f"{group.id}/{rule.id}", rule.direction, _ALLOW, action, match(rule, name))
+        _acl(f"{group.id}/{rule.id}", rule.direction, _ALLOW, action, match(rule, name), group.log_accepted)
         for rule in group.rules
         if (rule.remote_group is None or rule.remote_group in index.groups)
         and (rule.address_group is None or rule.address_group in index.address_groups)
     ]
+    if group.log_dropped is not None:
+        rules += [
+            _acl(
+                f"{group.id}/drop/{direction}",
+                direction,
+                _DROP_TOLD,
+                "drop",
+                f"{end} == @{name} && ip",
+                group.log_dropped,
+            )
+            for direction, end in _ENDS
+        ]
     yield _port_group(name, group.id, members, rules, group.name)
     yield from rules
+
+
+def _meter(groups: Sequence[SecurityGroup]) -> Iterator[Row]:
+    """What keeps a flood of packets from being a flood of lines."""
+    if any(group.log_accepted or group.log_dropped for group in groups):
+        band = row("Meter_Band", _METER, {"action": "drop", "rate": _RATE, "burst_size": _BURST})
+        yield band
+        yield row("Meter", _METER, {"name": _METER, "unit": "pktps", "fair": True, "bands": (band.ref,)})
 
 
 def _dropping(guarded: list[Port]) -> Iterator[Row]:
@@ -87,12 +112,16 @@ def _port_group(name: str, key: str, members: list[Port], rules: list[Row], grou
     return row("Port_Group", key, columns, group_name=group_name)
 
 
-def _acl(key: str, direction: Direction, priority: int, action: str, condition: str) -> Row:
+def _acl(key: str, direction: Direction, priority: int, action: str, condition: str, log: str | None = None) -> Row:
     columns: dict[str, Value] = {
         "direction": "from-lport" if direction == "egress" else "to-lport",
         "priority": priority,
         "action": action,
         "match": condition,
+        "log": log is not None,
+        "name": (f"neutron-{log}",) if log is not None else (),
+        "severity": ("info",) if log is not None else (),
+        "meter": (_METER,) if log is not None else (),
     }
     return row("ACL", key, columns)
 
