@@ -45,8 +45,11 @@ async def ask(kernel: Kernel, method: str, path: str, body: Any = None, **header
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     sent: list[Any] = []
 
+    coming = [{"type": "http.request", "body": raw, "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": raw, "more_body": False}
+        # Who has said all stays, and says nothing more.
+        return coming.pop() if coming else await asyncio.get_running_loop().create_future()
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -57,7 +60,7 @@ async def ask(kernel: Kernel, method: str, path: str, body: Any = None, **header
         "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
     }  # fmt: skip
     await kernel.http(scope, receive, send)
-    told = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    told = {name.decode().lower(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     return Answered(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
