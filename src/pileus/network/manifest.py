@@ -16,6 +16,7 @@ from pileus.network.api import agents as _agents  # noqa: F401
 from pileus.network.api import auto_topologies as _auto_topologies  # noqa: F401
 from pileus.network.api import default_rules as _default_rules  # noqa: F401
 from pileus.network.api import extensions as _extensions  # noqa: F401
+from pileus.network.api import flavors as _flavors  # noqa: F401
 from pileus.network.api import floating_ips as _floating_ips  # noqa: F401
 from pileus.network.api import ip_availability as _ip_availability  # noqa: F401
 from pileus.network.api import logs as _logs  # noqa: F401

@@ -123,6 +123,8 @@ routers = sa.Table(
     sa.Column("routes", Json, nullable=False),
     sa.Column("qos_policy_id", Id),  # of what goes out
     sa.Index("routers_with_qos", "qos_policy_id"),
+    sa.Column("flavor_id", Id),
+    sa.Index("routers_of_flavor", "flavor_id"),
     sa.Index("routers_of_project", "project_id"),
     sa.Index("routers_out", "gateway_network_id"),
 )
@@ -378,4 +380,29 @@ logs = sa.Table(
     sa.Column("resource_id", Id),
     sa.Column("target_id", Id),
     sa.Index("logs_of_project", "project_id"),
+)
+
+flavors = sa.Table(
+    "flavors",
+    metadata,
+    *_standard(),
+    sa.Column("service_type", Name, nullable=False),
+    sa.Column("enabled", Boolean, nullable=False),
+)
+
+service_profiles = sa.Table(
+    "service_profiles",
+    metadata,
+    *_standard(),
+    sa.Column("driver", Text, nullable=False),
+    sa.Column("metainfo", Text, nullable=False),
+    sa.Column("enabled", Boolean, nullable=False),
+)
+
+flavor_profiles = sa.Table(
+    "flavor_profiles",
+    metadata,
+    sa.Column("flavor_id", Id, sa.ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("profile_id", Id, sa.ForeignKey("service_profiles.id"), primary_key=True),
+    sa.Index("flavors_with_profile", "profile_id"),
 )

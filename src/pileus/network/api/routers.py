@@ -40,7 +40,7 @@ class RouterWanted(Owned):
     ha: bool | None = None
     distributed: bool | None = None
     availability_zone_hints: Annotated[list[str], F(on="c")] = []
-    flavor_id: Annotated[None, F(on="c")] = None
+    flavor_id: Annotated[str | None, F(on="c")] = None
 
 
 class RouterPost(Wire):
@@ -66,7 +66,7 @@ class RouterSeen(Seen):
     distributed: Annotated[bool, F(rule="get_router:distributed")] = False
     availability_zone_hints: list[str] = []
     availability_zones: list[str] = []
-    flavor_id: None = None
+    flavor_id: str | None = None
 
 
 class RoutersMade(Wire):
@@ -131,6 +131,7 @@ def _view(app: App, router: Router, outer: list[FixedIp]) -> RouterSeen:
         gateway=gateway,
         routes=[RouteWire(destination=route.destination, nexthop=route.nexthop) for route in router.routes],
         availability_zones=[app.config.zone],
+        flavor_id=router.flavor_id,
     )
 
 
@@ -176,6 +177,7 @@ async def create(call: Call[App], body: RouterPost) -> RoutersMade:
                 description=each.description,
                 admin_up=each.admin_up,
                 gateway=wish,
+                flavor_id=each.flavor_id,
             )
             made.append(await commands.create_router(call.app, new, any_network=call.caller.admin))
         seen = await views(call.app, made)

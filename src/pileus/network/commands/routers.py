@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from pileus.network.app import Network as App
+from pileus.network.commands.flavors import check_flavor
 from pileus.network.commands.gateways import clear_gateway, set_gateway
 from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
@@ -33,6 +34,7 @@ MAX_ROUTES = 30
 async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Router:
     """The router is there, with its way out if asked for."""
     await make_room(app, "router", wanted.project_id)
+    await check_flavor(app, wanted.flavor_id)
     router = Router(
         **standard(app, wanted),
         admin_up=wanted.admin_up,
@@ -41,6 +43,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
         snat=True,
         routes=(),
         qos_policy_id=None,
+        flavor_id=wanted.flavor_id,
     )
     await app.db.run(rows.INSERT, **{name: getattr(router, name) for name in router.__struct_fields__})
     if wanted.gateway is not None:

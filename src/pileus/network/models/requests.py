@@ -98,6 +98,7 @@ class NewRouter(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     admin_up: bool = True
     gateway: GatewayWish | None = None
+    flavor_id: str | None = None
 
 
 class NewFloatingIp(msgspec.Struct, frozen=True, kw_only=True):

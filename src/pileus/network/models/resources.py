@@ -151,6 +151,7 @@ class Router(Standard, frozen=True):
     snat: bool
     routes: tuple[HostRoute, ...]
     qos_policy_id: str | None
+    flavor_id: str | None
 
 
 class Interface(msgspec.Struct, frozen=True):
