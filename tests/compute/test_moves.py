@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.compute.test_resize import resized
-from tests.compute.world import World, a_world
+from tests.compute.world import HOST_FACTS, World, a_world
 
 from pileus.compute.drivers.interface import Power, PowerSeen
 from pileus.kit.hosts.registry import UP_FOR
@@ -146,6 +147,51 @@ async def test_a_move_that_fails_leaves_the_server_where_it_was(host: str, verb:
         assert ({here: PowerSeen.ON}, [here]) == (await powers(world, id), rooms(world))
         assert {here} == {port.host for port in world.networks.ports[id]}
         assert "error" == (await migrations(world, id))[0]["status"]
+
+
+async def test_a_server_that_is_deleted_on_its_way_is_gone_everywhere() -> None:
+    async with a_world("h1", "h2") as world:
+        id = await world.boot()
+        _, here = await placed(world, id)
+        world.drivers[other(here)].delay("ensure", 0.01)
+        await world.act(id, by="root", migrate=None)
+        await world.engine.turn()
+        for agent in world.agents.values():
+            await agent.turn()
+        await world.engine.turn()
+        assert 204 == (await world.ask("DELETE", f"/v2.1/servers/{id}")).status
+        await world.settle()
+        assert ({}, []) == (await powers(world, id), rooms(world))
+        assert [] == await world.hosts.wanted_list(kind="server")
+
+
+async def test_hosts_of_an_earlier_release_neither_give_nor_take_disks() -> None:
+    async with a_world("h1", "h2") as world:
+        id = await world.boot()
+        _, here = await placed(world, id)
+        for old in ("h1", "h2"):
+            for name in world.agents:
+                facts = msgspec.structs.replace(HOST_FACTS, abilities=() if name == old else HOST_FACTS.abilities)
+                await world.agents[name].set_facts(msgspec.to_builtins(facts))
+            await world.act(id, by="root", migrate=None)
+            await world.settle()
+            assert ("ACTIVE", here) == await placed(world, id)
+            (past, *_) = await world.engine.history(f"server:{id}")
+            assert f"{old}: runs an earlier release" in (past.operation.failure or "")
+            attached = await world.ask("POST", f"/v2.1/servers/{id}/os-interface", {"interfaceAttachment": {}})
+            assert (409 if old == here else 200) == attached.status
+            await world.settle()
+
+
+async def test_a_host_that_keeps_disks_to_go_back_to_is_not_forgotten() -> None:
+    async with a_world("h1", "h2") as world:
+        id, here, _ = await migrated(world)
+        await lose(world, here)
+        said = await world.ask("GET", "/v2.1/os-services", by="root", at="2.53")
+        service = next(one["id"] for one in said.body["services"] if one["host"] == here)
+        answered = await world.ask("DELETE", f"/v2.1/os-services/{service}", by="root", at="2.53")
+        assert (409, True) == (answered.status, "keeps disks" in answered.body["conflictingRequest"]["message"])
+        assert "VERIFY_RESIZE" == (await placed(world, id))[0]
 
 
 async def test_without_another_host_a_server_stays() -> None:

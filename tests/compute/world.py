@@ -15,7 +15,7 @@ from pileus.compute.agent import KIND, ServerHandler
 from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
 from pileus.compute.drivers.fake import Fake
-from pileus.compute.drivers.interface import Facts
+from pileus.compute.drivers.interface import ABILITIES, Facts
 from pileus.compute.tables import COMPUTE
 from pileus.image import manifest as image
 from pileus.kit.auth import Caller
@@ -47,7 +47,7 @@ CALLERS = {
 UP_S = 3 * 86400 + 2 * 3600 + 5 * 60  # how long hosts were up when the world began
 HOST_FACTS = Facts(
     hostname="h", cpus=4, ram_mib=8192, disk_gib=100, disk_free_gib=90, arch="x86_64", hypervisor="fake",
-    hypervisor_version="1.0", accel="none",
+    hypervisor_version="1.0", accel="none", abilities=ABILITIES,
 )  # fmt: skip
 
 

@@ -31,11 +31,7 @@ def world():
 def shell(cloud, name):
     """What root says on the guest's serial console, and what that prints."""
     with open_console(Guest(cloud, name).console_url("serial")) as console:
-        heard(console, b"login:", b"\n", 120)
-        console.send(b"root\n")
-        heard(console, b"assword:")
-        console.send(b"pileus\n")
-        heard(console, b"# ")
+        log_in(console)
 
         def say(command):
             console.send(f"echo beg''in; {command}; echo e''nd\n".encode())
@@ -44,6 +40,19 @@ def shell(cloud, name):
 
         yield say
         console.send(b"exit\n")
+
+
+def log_in(console):
+    """Root has a prompt. A prompt for a name drops what was typed before it, so it may take more than once."""
+    for patience in (10, 10, 20, 40):
+        heard(console, b"login:", b"\n", 120)
+        console.send(b"root\n")
+        with contextlib.suppress(AssertionError):
+            heard(console, b"assword:", deadline_s=patience)
+            console.send(b"pileus\n")
+            heard(console, b"# ", deadline_s=patience)
+            return
+    pytest.fail("nobody could log in")
 
 
 def digest(cloud, name):

@@ -7,6 +7,8 @@ import msgspec
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
+from pileus.compute.drivers.interface import CARDS
+from pileus.compute.flows.hosts import lacking
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.servers import server_change
 from pileus.kit.auth import Caller
@@ -24,6 +26,7 @@ async def attach_card(
     """
     async with app.db.transaction():
         now = await held(app, caller, server, "attach_interface", MAY_CHANGE)
+        await _check_host(app, now)
         before = {port.id for port in await _ports(app, now)}
         # The port is the server's project's, whoever asks for it.
         owner = msgspec.structs.replace(caller, project_id=now.project_id)
@@ -53,6 +56,7 @@ async def detach_card(app: Compute, caller: Caller, server: Server, port_id: str
         now = await held(app, caller, server, "detach_interface", MAY_CHANGE)
         if port_id not in {port.id for port in await _ports(app, now)}:
             raise errors.NoSuchPort(port=port_id)
+        await _check_host(app, now)
         await app.engine.begin(
             "server.detach_interface",
             now.subject,
@@ -61,6 +65,12 @@ async def detach_card(app: Compute, caller: Caller, server: Server, port_id: str
             user_id=caller.user_id,
             request_id=request_id,
         )
+
+
+async def _check_host(app: Compute, server: Server) -> None:
+    unable = await lacking(app, CARDS)
+    if server.host in unable:
+        raise errors.NotReady(server=server.id, why=f"host {server.host} {unable[server.host]}.")
 
 
 async def _ports(app: Compute, server: Server) -> Sequence[PortFacts]:

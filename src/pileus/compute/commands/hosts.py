@@ -3,6 +3,7 @@
 import msgspec
 
 from pileus.compute import errors
+from pileus.compute.agent import KIND
 from pileus.compute.app import Compute
 from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.flows.hosts import facts_of, provider_id
@@ -57,6 +58,10 @@ async def forget_host(app: Compute, host: ComputeHost) -> None:
         raise errors.HostInUse(host=host.name, why="it is up; stop its agent first")
     if (await server_count_by_host(app)).get(host.name):
         raise errors.HostInUse(host=host.name, why="it has servers")
+    if any(not wish.gone for wish in await app.hosts.wanted_list(host.name, KIND)):
+        raise errors.HostInUse(
+            host=host.name, why="it keeps disks of servers that have moved: confirm or revert that first"
+        )
     async with app.db.transaction():
         await app.placement.forget_provider(provider_id(host.name))
         await setting_forget(app, host.name)

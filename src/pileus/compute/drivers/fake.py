@@ -19,6 +19,7 @@ from pileus.compute.drivers.empty_disk import empty_qcow2
 from pileus.compute.drivers.fake_screen import welcome
 from pileus.compute.drivers.fake_script import Script
 from pileus.compute.drivers.interface import (
+    ABILITIES,
     ABSENT,
     Changed,
     ConsoleAddresses,
@@ -78,7 +79,7 @@ class Fake(Script):
         self._plug = plug
         self._facts = facts or Facts(
             hostname="fake", cpus=1024, ram_mib=4 * 2**20, disk_gib=10**6, disk_free_gib=10**6,
-            arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none",
+            arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none", abilities=ABILITIES,
         )  # fmt: skip
         self._servers: dict[str, Pretence] = {}
         self._pids = iter(range(100_000, 2**31))

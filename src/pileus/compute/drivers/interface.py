@@ -183,8 +183,13 @@ class DriverError(Exception):
         super().__init__(f"{what}: {why}")
 
 
+CARDS = "cards"  # gives servers cards and takes them while they are as they are, and reports which they have
+DISKS = "disks"  # takes disks from another host, and gives them
+ABILITIES = (CARDS, DISKS)
+
+
 class Facts(msgspec.Struct, frozen=True):
-    """What a host has to offer."""
+    """What a host has to offer. `abilities` came later than the first release: a host that does not name one lacks it."""
 
     hostname: str
     cpus: int
@@ -195,6 +200,7 @@ class Facts(msgspec.Struct, frozen=True):
     hypervisor: str
     hypervisor_version: str
     accel: str
+    abilities: tuple[str, ...] = ()
 
 
 Changed = Callable[[str], None]

@@ -30,6 +30,13 @@ def facts_of(host: Host) -> HostFacts | None:
     return msgspec.convert(facts, HostFacts) if "cpus" in facts else None
 
 
+async def lacking(app: Compute, ability: str) -> dict[str, str]:
+    """The hosts that lack what only newer agents can do, and that in words."""
+    facts = {host.name: facts_of(host) for host in await app.hosts.list()}
+    why = f"runs an earlier release, which cannot do that ({ability})"
+    return {name: why for name, known in facts.items() if known is not None and ability not in known.abilities}
+
+
 def inventories(facts: HostFacts, config: ComputeConfig) -> Mapping[str, Inventory]:
     """The room a host has."""
     return {

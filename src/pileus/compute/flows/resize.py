@@ -13,10 +13,11 @@ from functools import partial
 import msgspec
 
 from pileus.compute.app import Compute
-from pileus.compute.drivers.interface import Power
+from pileus.compute.drivers.interface import DISKS, Power
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
+from pileus.compute.flows.hosts import lacking
 from pileus.compute.flows.remake import GONE, power_off
 from pileus.compute.flows.turn import as_before
 from pileus.compute.models.flavors import Size
@@ -61,7 +62,11 @@ async def _claim(app: Compute, op: Operation, server: Server) -> Claim | str:
             return here
     # Where it was once wanted says nothing any more: whoever moves a server says where to, or does not care.
     wanted = msgspec.structs.replace(server, flavor=size, host_wanted=host)
-    return await choose_host(app, wanted, {server.host or "": "is where the server is"})
+    # An agent that does not know where disks come from would make them anew.
+    unable = await lacking(app, DISKS)
+    if server.host in unable:
+        return f"{server.host}: {unable[server.host]}"
+    return await choose_host(app, wanted, {**unable, server.host or "": "is where the server is"})
 
 
 def _target(op: Operation, server: Server) -> str:

@@ -17,6 +17,7 @@ class HostFacts(msgspec.Struct, frozen=True):
     hypervisor: str = "unknown"
     hypervisor_version: str = "0"
     accel: str = "none"
+    abilities: tuple[str, ...] = ()  # what hosts of an earlier release lack
     booted_at: int | None = None  # seconds since the epoch
 
 

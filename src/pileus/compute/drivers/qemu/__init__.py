@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from pileus.compute.drivers.interface import Changed, ConsoleKind, DriverError, Facts, Power, Seen, Wanted
+from pileus.compute.drivers.interface import ABILITIES, Changed, ConsoleKind, DriverError, Facts, Power, Seen, Wanted
 from pileus.compute.drivers.qemu.accel import Acceleration, ProbeGuest, version
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, MAX_DISKS, MAX_NICS, NIC_DEVICES, VNC_SOCKET
 from pileus.compute.drivers.qemu.arrivals import Arrivals
@@ -91,6 +91,7 @@ class Qemu:
             hypervisor="QEMU",
             hypervisor_version=await version(),
             accel=self._accel.known(),
+            abilities=ABILITIES,
         )
 
     async def observe(self) -> Mapping[str, Seen]:
