@@ -143,3 +143,11 @@ async def test_backups_that_make_no_sense_are_refused() -> None:
         await world.act(id, lock=None)
         await world.act(id, by="root", lock=None)
         assert 409 == (await world.act(id, createBackup=wish)).status
+
+
+async def test_the_quota_of_metadata_counted_for_images_until_2_38() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        asked = {"name": "copy", "metadata": {f"k{n}": "v" for n in range(129)}}
+        for at, status in (("2.38", 403), ("2.39", 202)):
+            assert status == (await world.act(id, at=at, createImage=asked)).status

@@ -42,3 +42,26 @@ async def test_networks_that_do_not_exist_make_the_request_wrong() -> None:
     async with a_world() as world:
         networks = [{"uuid": "22222222-2222-4222-8222-222222222229"}]
         assert 400 == (await world.create(networks=networks)).status
+
+
+async def test_what_an_operation_does_not_take_is_refused_since_2_75_or_2_102() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        for path, since in (
+            ("/servers?", (2, 75)), ("/flavors?", (2, 75)), ("/os-keypairs?", (2, 75)), ("/limits?", (2, 75)),
+            ("/os-migrations?", (2, 75)), ("/os-aggregates?", (2, 102)), (f"/servers/{id}?", (2, 102)),
+        ):  # fmt: skip
+            for minor in (74, 75, 101, 102):
+                answered = await world.ask("GET", f"/v2.1{path}nonsense=1", by="root", at=f"2.{minor}")
+                assert (400 if (2, minor) >= since else 200) == answered.status, (path, minor)
+        for query in ("limit=1&sort_key=created_at&sort_dir=asc", "config_drive=true", "locked_by=me"):
+            assert 200 == (await world.ask("GET", f"/v2.1/servers?{query}", by="root", at="2.104")).status
+
+
+async def test_servers_are_chosen_by_their_config_drive() -> None:
+    async with a_world() as world:
+        await world.boot(name="without")
+        await world.boot(name="with", config_drive=True)
+        for word, name in (("true", "with"), ("false", "without")):
+            (found,) = (await world.ask("GET", f"/v2.1/servers?config_drive={word}")).body["servers"]
+            assert name == found["name"]

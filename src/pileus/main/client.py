@@ -30,7 +30,7 @@ class Client:
         self.project_id = ""
         self._token = ""
         self._endpoints: dict[str, str] = {}
-        self._versions = {"compute": "compute 2.90", "placement": "placement 1.39"}
+        self._versions = {"compute": "compute 2.102", "placement": "placement 1.39"}
         domain = {"id": "default"}
         body = {
             "auth": {

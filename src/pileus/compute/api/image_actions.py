@@ -1,5 +1,6 @@
 """Actions that make an image of a server."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -7,10 +8,12 @@ import msgspec
 from pileus.compute.api.service import ACTION_PATH, Metadata, api, member, server_find
 from pileus.compute.app import Compute
 from pileus.compute.commands.images import create_backup, create_image
+from pileus.compute.commands.quotas import check_metadata
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.http.version import Version
 
+METADATA_UNCOUNTED = Version(2, 39)  # since then the quota of metadata is about servers alone
 ID_IN_BODY = Version(2, 45)
 
 
@@ -42,6 +45,7 @@ class ImageCreated(Wire):
 @api.action(ACTION_PATH, "createImage", member("servers:create_image"), find=server_find)
 async def image_create(call: Call[Compute], server: Server, body: CreateImage) -> ImageCreated | None:
     """Make an image of a server."""
+    await _count(call, server, body.metadata)
     image_id = await create_image(call.app, call.caller, server, body.name, body.metadata, call.request_id)
     return await _told(call, image_id)
 
@@ -50,12 +54,18 @@ async def image_create(call: Call[Compute], server: Server, body: CreateImage) -
 async def backup_create(call: Call[Compute], server: Server, body: CreateBackup) -> ImageCreated | None:
     """Make a backup of a server; the oldest ones of its kind go."""
     rotation = int(body.rotation)
+    await _count(call, server, body.metadata)
     image_id = await create_backup(
         call.app, call.caller, server, body.name, body.metadata, call.request_id,
         backup_type=body.backup_type, rotation=rotation,
     )  # fmt: skip
     # Without rotation no backup is left to be named.
     return await _told(call, image_id) if rotation else None
+
+
+async def _count(call: Call[Compute], server: Server, metadata: Mapping[str, str]) -> None:
+    if call.version < METADATA_UNCOUNTED:
+        await check_metadata(call.app, server.project_id, metadata)
 
 
 async def _told(call: Call[Compute], image_id: str) -> ImageCreated | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pileus.compute import errors
 from pileus.compute.api.service import time_asked
@@ -11,13 +11,17 @@ from pileus.compute.models.patterns import WildPattern, tame
 from pileus.compute.models.servers import KNOWN_STATUSES
 from pileus.kit.db import Ge, In, Le, Like, Matches, Not
 from pileus.kit.http import Call, F, Query
-from pileus.kit.http.wire import fields
 from pileus.ports.network import Address
 
 
 class ServerQuery(Query):
     """What servers are chosen by."""
 
+    # Names that lists of servers always took and did nothing with.
+    __idle__: ClassVar[frozenset[str]] = frozenset({
+        "auto_disk_config", "created_at", "display_description", "image_ref", "instance_type_id", "kernel_id", "launched_at",
+        "locked_by", "power_state", "progress", "ramdisk_id", "root_device_name", "terminated_at",
+    })  # fmt: skip
     name: str | None = None
     display_name: str | None = None
     node: str | None = None
@@ -41,6 +45,7 @@ class ServerQuery(Query):
     hostname: str | None = None
     description: str | None = None
     availability_zone: str | None = None
+    config_drive: bool | None = None
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     deleted: str | None = None
@@ -51,25 +56,6 @@ class ServerQuery(Query):
     tags_any: Annotated[str | None, F("tags-any", since="2.26")] = None
     not_tags: Annotated[str | None, F("not-tags", since="2.26")] = None
     not_tags_any: Annotated[str | None, F("not-tags-any", since="2.26")] = None
-
-
-# Names lists of servers take besides, and the ones they always took and did nothing with.
-PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
-IDLE = frozenset({
-    "auto_disk_config", "config_drive", "created_at", "display_description", "image_ref", "instance_type_id",
-    "kernel_id", "launched_at", "locked_by", "power_state", "progress", "ramdisk_id", "root_device_name",
-    "terminated_at",
-})  # fmt: skip
-
-
-def check_known(call: Call[Compute]) -> None:
-    """Raise BadRequest for a parameter no list of servers has; earlier clients were told nothing."""
-    if call.version < (2, 75):
-        return
-    known = {field.name for field in fields(ServerQuery) if field.since <= call.version <= field.until}
-    for name, _ in call.query:
-        if name not in known | PAGING | IDLE:
-            raise errors.BadRequest(why=f"Additional properties are not allowed ('{name}' was unexpected)")
 
 
 TRUE = {"1", "true", "yes", "on", "t", "y", ""}
@@ -106,6 +92,7 @@ def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
         "user_id": query.user_id,
         "host": (query.host or query.node) if free else None,
         "launch_index": query.launch_index,
+        "config_drive": query.config_drive,
         "vm_state": query.vm_state,
         "task_state": query.task_state,
     }

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
 from pileus.compute.api.server_create import ServerBody, access_address, asked
-from pileus.compute.api.server_list import ServerQuery, check_known, filters, matching_address, scope
+from pileus.compute.api.server_list import ServerQuery, filters, matching_address, scope
 from pileus.compute.api.server_view import GroupName, ServerBrief, ServerChanged, ServerView, changed, view, views
 from pileus.compute.api.service import Link, Name, admin, api, links, member, reader, server_find
 from pileus.compute.app import Compute
@@ -95,7 +95,6 @@ async def detail(call: Call[Compute], query: ServerQuery, page: Page) -> list[Se
 
 
 async def _page(call: Call[Compute], query: ServerQuery, page: Page, everywhere: str) -> list[Server]:
-    check_known(call)
     where: dict[str, Any] = {**scope(call, query, everywhere), **filters(call, query)}
     if page.limit is None:
         page.limit = MOST

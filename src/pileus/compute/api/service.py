@@ -11,6 +11,8 @@ from pileus.compute.commands.servers import server_get
 from pileus.compute.models.servers import Server
 from pileus.kit.auth import Caller
 from pileus.kit.http import Api, Call, Faults, Microversions, Version, Wire
+from pileus.kit.http.route import Route
+from pileus.kit.http.wire import fields
 from pileus.kit.policy import ADMIN, ANY, PROJECT_MEMBER, PROJECT_READER, Rule
 
 LOWEST, HIGHEST = Version(2, 1), Version(2, 104)
@@ -25,11 +27,30 @@ class ComputeFaults(Faults):
     slash_names_nothing = True
 
 
+# Since when a parameter that an operation has not is refused: where the operation takes any, and everywhere.
+EXACT, EXACT_EVERYWHERE = Version(2, 75), Version(2, 102)
+PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
+
+
+def check_query(call: Call[Compute], route: Route) -> None:
+    """Raise BadRequest for a parameter that the operation has not; earlier clients were told nothing."""
+    if not call.query_string or call.version < (EXACT_EVERYWHERE if route.query is None else EXACT):
+        return
+    known = PAGING if route.paged else frozenset()
+    if route.query is not None:
+        spans = (field.name for field in fields(route.query) if field.since <= call.version <= field.until)
+        known |= {*spans, *getattr(route.query, "__idle__", ())}
+    for name, _ in call.query:
+        if name not in known:
+            raise errors.BadRequest(why=f"Additional properties are not allowed ('{name}' was unexpected)")
+
+
 api = Api(
     "compute",
     ComputeFaults(),
     prefixes=(PREFIX, f"{PREFIX}/{{project_id}}", OLD_PREFIX, f"{OLD_PREFIX}/{{project_id}}"),
     microversions=Microversions("compute", LOWEST, HIGHEST, "X-OpenStack-Nova-API-Version"),
+    check=check_query,
 )
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )(.*\S)$")]

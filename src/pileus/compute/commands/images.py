@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
-from pileus.compute.commands.quotas import check_metadata
 from pileus.compute.models.servers import Server, ServerState
 from pileus.kit.auth import Caller
 from pileus.ports.image import NewImage
@@ -19,8 +18,7 @@ NOT_INHERITED = frozenset({"cache_in_nova", "bittorrent", "img_signature", "img_
 async def create_image(
     app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str], request_id: str
 ) -> str:
-    """An image of the server is being made; returns its id. Raises WrongState, ServerLocked or TooManyMetadataItems."""
-    await check_metadata(app, server.project_id, metadata)
+    """An image of the server is being made; returns its id. Raises WrongState or ServerLocked."""
     async with app.db.transaction():
         now = await held(app, caller, server, "create_image", ALLOWED)
         image_id = await image_row(app, caller, now, name, metadata)
@@ -48,9 +46,8 @@ async def create_backup(
 ) -> str:
     """A backup of the server is being made, after which the newest `rotation` of that type stay; returns its image's id.
 
-    Raises WrongState, ServerLocked or TooManyMetadataItems.
+    Raises WrongState or ServerLocked.
     """
-    await check_metadata(app, server.project_id, metadata)
     async with app.db.transaction():
         now = await held(app, caller, server, "backup", ALLOWED)
         kind = {"image_type": "backup", "backup_type": backup_type}

@@ -137,6 +137,7 @@ LISTING: Listing[Server] = Listing(
         "reservation_id": SERVERS.c.reservation_id,
         "launch_index": SERVERS.c.launch_index,
         "zone": SERVERS.c.zone_wanted,
+        "config_drive": SERVERS.c.config_drive,
         "status": _status,
         "vm_state": _state,
         "task_state": _task,

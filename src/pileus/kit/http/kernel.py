@@ -288,7 +288,9 @@ class Kernel:
         if len(own_values) < len(values) and values[0] != call.caller.project_id:
             raise WrongProject(given=values[0])
         path = dict(zip(route.params, own_values, strict=True))
-        if "page" in route.names.values():
+        if api.check is not None:
+            api.check(call, route)
+        if route.paged:
             call.page = api.dialect.page(call)
         target = await self._target(call, route, path)
         if api.guard is not None and target is not None:

@@ -58,9 +58,17 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     content: tuple[str, ...] = ("application/json",)
 
     @property
+    def paged(self) -> bool:
+        """Whether it takes limit, marker and an order."""
+        return "page" in self.names.values()
+
+    @property
     def summary(self) -> str:
         """The first line of the handler's docstring."""
         return (inspect.getdoc(self.handler) or "").partition("\n")[0]
+
+
+Check = Callable[[Call[Any], Route], None]
 
 
 class Api:
@@ -75,6 +83,7 @@ class Api:
         microversions: Microversions | None = None,
         body_limit: int = 1 << 20,
         guard: Guard | None = None,
+        check: Check | None = None,
     ) -> None:
         self.service = service
         self.dialect = dialect
@@ -82,6 +91,7 @@ class Api:
         self.microversions = microversions
         self.body_limit = body_limit
         self.guard = guard  # looks at what a request is about once it is found and allowed; raises to refuse
+        self.check = check  # looks at a request once its operation is found; raises to refuse
         self.routes: list[Route] = []
         self.rules: list[Rule] = []  # those no route names: of fields, and of decisions inside commands
 
