@@ -382,8 +382,8 @@ logs = sa.Table(
     sa.Index("logs_of_project", "project_id"),
 )
 
-flavors = sa.Table(
-    "flavors",
+router_flavors = sa.Table(
+    "router_flavors",
     metadata,
     *_standard(),
     sa.Column("service_type", Name, nullable=False),
@@ -399,10 +399,10 @@ service_profiles = sa.Table(
     sa.Column("enabled", Boolean, nullable=False),
 )
 
-flavor_profiles = sa.Table(
-    "flavor_profiles",
+router_flavor_profiles = sa.Table(
+    "router_flavor_profiles",
     metadata,
-    sa.Column("flavor_id", Id, sa.ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("flavor_id", Id, sa.ForeignKey("router_flavors.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("profile_id", Id, sa.ForeignKey("service_profiles.id"), primary_key=True),
-    sa.Index("flavors_with_profile", "profile_id"),
+    sa.Index("router_flavors_with_profile", "profile_id"),
 )

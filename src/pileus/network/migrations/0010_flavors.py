@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "flavors",
+        "router_flavors",
         sa.Column("id", db.Id(), nullable=False),
         sa.Column("project_id", db.Id(), nullable=False),
         sa.Column("name", db.Name(), nullable=False),
@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("updated_at", db.Moment(), nullable=False),
         sa.Column("service_type", db.Name(), nullable=False),
         sa.Column("enabled", db.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_flavors")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_router_flavors")),
     )
     op.create_table(
         "service_profiles",
@@ -42,17 +42,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service_profiles")),
     )
     op.create_table(
-        "flavor_profiles",
+        "router_flavor_profiles",
         sa.Column("flavor_id", db.Id(), nullable=False),
         sa.Column("profile_id", db.Id(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["flavor_id"], ["flavors.id"], name=op.f("fk_flavor_profiles_flavor_id"), ondelete="CASCADE"
+            ["flavor_id"], ["router_flavors.id"], name=op.f("fk_router_flavor_profiles_flavor_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(["profile_id"], ["service_profiles.id"], name=op.f("fk_flavor_profiles_profile_id")),
-        sa.PrimaryKeyConstraint("flavor_id", "profile_id", name=op.f("pk_flavor_profiles")),
+        sa.ForeignKeyConstraint(
+            ["profile_id"], ["service_profiles.id"], name=op.f("fk_router_flavor_profiles_profile_id")
+        ),
+        sa.PrimaryKeyConstraint("flavor_id", "profile_id", name=op.f("pk_router_flavor_profiles")),
     )
-    with op.batch_alter_table("flavor_profiles", schema=None) as batch_op:
-        batch_op.create_index("flavors_with_profile", ["profile_id"], unique=False)
+    with op.batch_alter_table("router_flavor_profiles", schema=None) as batch_op:
+        batch_op.create_index("router_flavors_with_profile", ["profile_id"], unique=False)
 
     with op.batch_alter_table("routers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("flavor_id", db.Id(), nullable=True))

@@ -10,22 +10,26 @@ from pileus.kit.db import Database, command, query, scalar, upsert
 from pileus.network.errors.flavors import FlavorNotFound, ServiceProfileNotFound
 from pileus.network.models.flavors import Flavor, Profile
 from pileus.network.store.shelf import Shelf
-from pileus.network.tables import flavor_profiles, flavors, routers, service_profiles
+from pileus.network.tables import router_flavor_profiles, router_flavors, routers, service_profiles
 
-SHELF = Shelf(flavors, Flavor, FlavorNotFound, "service_type", "enabled")
+SHELF = Shelf(router_flavors, Flavor, FlavorNotFound, "service_type", "enabled")
 PROFILES = Shelf(service_profiles, Profile, ServiceProfileNotFound, "driver", "metainfo", "enabled")
-_LINKS = select(flavor_profiles.c.flavor_id, flavor_profiles.c.profile_id).order_by(
-    flavor_profiles.c.flavor_id, flavor_profiles.c.profile_id
+_LINKS = select(router_flavor_profiles.c.flavor_id, router_flavor_profiles.c.profile_id).order_by(
+    router_flavor_profiles.c.flavor_id, router_flavor_profiles.c.profile_id
 )
-LINKS_OF = query(_LINKS.where(flavor_profiles.c.flavor_id.in_(bindparam("ids", expanding=True))), tuple[str, str])
-LINK = command(upsert(flavor_profiles, ["flavor_id", "profile_id"]))
+LINKS_OF = query(
+    _LINKS.where(router_flavor_profiles.c.flavor_id.in_(bindparam("ids", expanding=True))), tuple[str, str]
+)
+LINK = command(upsert(router_flavor_profiles, ["flavor_id", "profile_id"]))
 UNLINK = command(
-    sa.delete(flavor_profiles).where(
-        flavor_profiles.c.flavor_id == bindparam("of_flavor"), flavor_profiles.c.profile_id == bindparam("of_profile")
+    sa.delete(router_flavor_profiles).where(
+        router_flavor_profiles.c.flavor_id == bindparam("of_flavor"),
+        router_flavor_profiles.c.profile_id == bindparam("of_profile"),
     )
 )
 WITH_PROFILE = scalar(
-    select(flavor_profiles.c.flavor_id).where(flavor_profiles.c.profile_id == bindparam("id")).limit(1), str
+    select(router_flavor_profiles.c.flavor_id).where(router_flavor_profiles.c.profile_id == bindparam("id")).limit(1),
+    str,
 )
 WITH_FLAVOR = scalar(select(routers.c.id).where(routers.c.flavor_id == bindparam("id")).limit(1), str)
 
