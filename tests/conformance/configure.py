@@ -53,6 +53,8 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
     authority = authority_of(state, settings)
     admin = Client(identity, "admin", password, "admin", authority)
     public = admin.by_name("network", "/v2.0/networks", "networks", settings.external.name)
+    if admin.by_name("identity", "/roles", "roles", "ResellerAdmin") is None:
+        admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)

@@ -9,7 +9,7 @@ from pileus.kit.flow.standing import Standing
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp
 from pileus.object_store.config import ObjectStoreConfig
-from pileus.object_store.features.pipeline import Pipeline
+from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.proxy import Proxy
@@ -52,7 +52,11 @@ def build(
     server.reach(servers)
     cluster = Cluster(rings, servers, stamps, options)
     return ObjectStoreApp(
-        config=options, cluster=cluster, server=server, pipeline=Pipeline((), Proxy(cluster)), people=people
+        config=options,
+        cluster=cluster,
+        server=server,
+        pipeline=Pipeline(features(cluster), Proxy(cluster)),
+        people=people,
     )
 
 

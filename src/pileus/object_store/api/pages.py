@@ -4,7 +4,7 @@ import msgspec
 
 from pileus import __version__
 from pileus.object_store.app import ObjectStoreApp
-from pileus.object_store.models import limits
+from pileus.object_store.models import limits, manifests
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Ask, Refused
 
@@ -70,8 +70,38 @@ def info(app: ObjectStoreApp) -> dict[str, object]:
 
 
 FEATURES: dict[str, object] = {
+    "account_quotas": {},
+    "bulk_delete": {"max_deletes_per_request": 10_000, "max_failed_deletes": 1_000},
+    "bulk_upload": {"max_containers_per_extraction": 10_000, "max_failed_extractions": 1_000},
+    "container_quotas": {},
+    "container_sync": {"realms": {}},
+    "cors": {},
+    "dlo": {"max_segments": 10_000},
+    "etag_quoter": {"enable_by_default": False},
+    "formpost": {"allowed_digests": ["sha1", "sha256", "sha512"], "deprecated_digests": ["sha1"]},
     "keystoneauth": {},
     "listing_formats": {},
+    "object_versioning": {},
+    "read_only": {},
+    "slo": {
+        "max_manifest_segments": manifests.MOST_SEGMENTS,
+        "max_manifest_size": manifests.MOST_BYTES,
+        "min_segment_size": 1,
+        "yield_frequency": 10,
+        "allow_async_delete": True,
+    },
+    "staticweb": {},
+    "symlink": {"symloop_max": 2, "static_links": True},
+    "tempurl": {
+        "methods": ["GET", "HEAD", "PUT", "POST", "DELETE"],
+        "incoming_remove_headers": ["x-timestamp"],
+        "incoming_allow_headers": [],
+        "outgoing_remove_headers": ["x-object-meta-*"],
+        "outgoing_allow_headers": ["x-object-meta-public-*"],
+        "allowed_digests": ["sha1", "sha256", "sha512"],
+        "deprecated_digests": ["sha1"],
+    },
+    "versioned_writes": {"allowed_flags": ["x-versions-location", "x-history-location"]},
 }
 
 

@@ -80,6 +80,7 @@ class SwiftApi:
             base=base,
             request_id=request_id,
             remote=client[0],
+            slash=len(rest) > 1 and not rest[-1],
         )
         if ask.method not in METHODS:
             raise Refused(405, headers={"allow": ", ".join(sorted(METHODS))})

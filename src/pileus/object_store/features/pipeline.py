@@ -3,7 +3,45 @@
 from collections.abc import Sequence
 from functools import partial
 
+from pileus.object_store.features.bulk import Bulk
+from pileus.object_store.features.container_sync import ContainerSync
+from pileus.object_store.features.copying import Copying
+from pileus.object_store.features.cors import Cors
+from pileus.object_store.features.dlo import DynamicLargeObjects
+from pileus.object_store.features.formpost import FormPost
+from pileus.object_store.features.legacy_versions import VersionedWrites
+from pileus.object_store.features.policing import EtagQuoter, RateLimits, ReadOnly
+from pileus.object_store.features.quotas import AccountQuotas, ContainerQuotas
+from pileus.object_store.features.slo import StaticLargeObjects
+from pileus.object_store.features.staticweb import StaticWeb
+from pileus.object_store.features.symlinks import Symlinks
+from pileus.object_store.features.tempurl import TemporaryUrls
+from pileus.object_store.features.versions import Versioning
 from pileus.object_store.proxy.asks import Answer, Ask, Feature, Handler, Refused
+from pileus.object_store.proxy.cluster import Cluster
+
+
+def features(cluster: Cluster) -> tuple[Feature, ...]:
+    """Every feature, the outermost first. The order is what they rely on: a copy meets quotas, a large object its segments."""
+    return (
+        Cors(cluster),
+        EtagQuoter(cluster),
+        ContainerSync(cluster),
+        Bulk(),
+        TemporaryUrls(cluster),
+        RateLimits(cluster),
+        FormPost(cluster),
+        StaticWeb(cluster),
+        ReadOnly(cluster),
+        Copying(cluster),
+        ContainerQuotas(cluster),
+        AccountQuotas(cluster),
+        StaticLargeObjects(),
+        DynamicLargeObjects(),
+        VersionedWrites(cluster),
+        Versioning(cluster),
+        Symlinks(),
+    )
 
 
 class Pipeline:

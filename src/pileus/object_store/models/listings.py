@@ -125,14 +125,18 @@ def described(entry: Entry) -> dict[str, object]:
         case Subdir(name=name):
             return {"subdir": name}
         case ObjectRow():
+            etag, _, rest = entry.etag.partition(";")
             found: dict[str, object] = {
                 "bytes": entry.size,
-                "hash": entry.etag,
+                "hash": etag.strip(),
                 "name": entry.name,
                 "content_type": entry.type,
                 "last_modified": iso(entry.changed or entry.stamp),
             }
-            return found
+            extras = _extras(rest)
+            if "versioned_etag" in extras:  # it stands for the newest of its versions, and looks like it
+                found |= {"hash": extras.pop("versioned_etag"), "bytes": int(str(extras.pop("versioned_bytes")))}
+            return {**found, **extras}
         case ContainerRow():
             return {
                 "name": entry.name,
@@ -140,6 +144,26 @@ def described(entry: Entry) -> dict[str, object]:
                 "bytes": entry.bytes,
                 "last_modified": iso(entry.put_stamp),
             }
+
+
+def _extras(text: str) -> dict[str, object]:
+    """What features say of an object in its container: `; slo_etag=...; symlink_target=...`."""
+    found: dict[str, object] = {}
+    for part in text.split(";"):
+        key, sign, value = part.strip().partition("=")
+        if not sign:
+            continue
+        if key == "slo_etag":
+            found[key] = f'"{value}"'
+        elif key == "symlink_target":
+            found["symlink_path"] = value
+        elif key in {"symlink_target_etag", "symlink_etag"}:
+            found["symlink_etag"] = value
+        elif key == "symlink_target_bytes":
+            found["symlink_bytes"] = int(value)
+        else:
+            found[key] = value
+    return found
 
 
 def as_plain(entries: Sequence[Entry]) -> bytes:

@@ -133,6 +133,7 @@ class Ask(msgspec.Struct, kw_only=True):
     remote: str = ""  # the client's address
     stamp: str | None = None  # when it happened, where that is not now
     late: Callable[[Landed], Mapping[str, str]] | None = None  # metadata that is known only when all bytes are
+    slash: bool = False  # whether the client's path ended in one
     hidden: bool = False  # it may name what begins with NUL
 
     def again(
@@ -219,6 +220,20 @@ def true(text: str) -> bool:
 
 
 Handler = Callable[[Ask], Awaitable[Answer]]
+
+
+async def answered(rest: Handler, ask: Ask) -> Answer:
+    """What is answered, a refusal included."""
+    try:
+        return await rest(ask)
+    except Refused as refused:
+        return refused.answer
+
+
+async def whole(rest: Handler, ask: Ask) -> tuple[Answer, bytes]:
+    """What is answered, and all its bytes."""
+    answer = await answered(rest, ask)
+    return answer, await answer.bytes()
 
 
 class Feature(Protocol):

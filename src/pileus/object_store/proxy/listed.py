@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pileus.object_store.models.acls import BadAcl, account_acl, cleaned
 from pileus.object_store.models.limits import wrong_metadata
 from pileus.object_store.models.listings import Entry, Wanted, as_json, as_plain, as_xml, content_type, described
 from pileus.object_store.proxy.asks import Answer, Ask, Refused
@@ -91,8 +92,27 @@ def said_of(ask: Ask, kind: str) -> dict[str, str]:
         plain = f"x-{name.removeprefix('x-remove-')}" if name.startswith("x-remove-") else name
         if _about(plain, kind):
             said[plain] = "" if plain != name else value
+    for name in ("x-container-read", "x-container-write"):
+        if ask.headers.get(name):
+            ask.headers[name] = _acl(ask.headers[name], writing=name.endswith("write"))
+    if ask.headers.get("x-account-access-control"):
+        _require_acl(ask.headers["x-account-access-control"])
     # Both in one request: what is set counts.
     return {**said, **{name: value for name, value in ask.headers.items() if name in said and value}}
+
+
+def _acl(text: str, *, writing: bool) -> str:
+    try:
+        return cleaned(text, writing=writing)
+    except BadAcl as bad:
+        raise Refused(400, str(bad)) from bad
+
+
+def _require_acl(text: str) -> None:
+    try:
+        account_acl(text)
+    except BadAcl as bad:
+        raise Refused(400, str(bad)) from bad
 
 
 def _about(name: str, kind: str) -> bool:

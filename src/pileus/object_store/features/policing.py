@@ -1,0 +1,78 @@
+"""Small rules: accounts that are read-only, tags quoted as RFC 9110 wants them, and how often an account may change."""
+
+from pileus.object_store.proxy.asks import Answer, Ask, Handler, Refused, true
+from pileus.object_store.proxy.cluster import Cluster
+
+READ_ONLY = "x-account-sysmeta-read-only"
+QUOTED = "rfc-compliant-etags"
+WRITES = {"PUT", "POST", "DELETE", "COPY"}
+
+
+class ReadOnly:
+    """Accounts that a reseller made read-only are."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def __call__(self, ask: Ask, rest: Handler) -> Answer:
+        """What is asked, unless it would change what must not."""
+        if ask.method in WRITES and not ask.reseller and ask.path.depth > 1:
+            facts = await self._cluster.account(ask.path)
+            if facts is not None and true(facts.metadata.get(READ_ONLY, "")):
+                raise Refused(405, "Writes are disabled for this account.")
+        return await rest(ask)
+
+
+class EtagQuoter:
+    """Tags of objects are quoted where the container or the account says so."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def __call__(self, ask: Ask, rest: Handler) -> Answer:
+        """The answer, its tag in quotes if it should be."""
+        if ask.path.depth < 3 and ask.method in {"PUT", "POST"}:
+            kind = "account" if ask.path.depth == 1 else "container"
+            given = ask.headers.pop(f"x-{kind}-{QUOTED}", None)
+            if given is not None:
+                ask.headers[f"x-{kind}-sysmeta-{QUOTED}"] = "" if not given else str(true(given))
+        answer = await rest(ask)
+        if ask.path.depth < 3:
+            kind = "account" if ask.path.depth == 1 else "container"
+            kept = answer.headers.get(f"x-{kind}-sysmeta-{QUOTED}")
+            if kept:
+                answer.headers[f"x-{kind}-{QUOTED}"] = kept
+            return answer
+        etag = answer.headers.get("etag", "")
+        if etag and not etag.startswith('"') and await self._wanted(ask):
+            answer.headers["etag"] = f'"{etag}"'
+        return answer
+
+    async def _wanted(self, ask: Ask) -> bool:
+        container = await self._cluster.container(ask.path)
+        said = container.metadata.get(f"x-container-sysmeta-{QUOTED}", "") if container is not None else ""
+        if not said:
+            account = await self._cluster.account(ask.path)
+            said = account.metadata.get(f"x-account-sysmeta-{QUOTED}", "") if account is not None else ""
+        return true(said)
+
+
+class RateLimits:
+    """An account makes and removes only so many containers a second."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._next: dict[str, float] = {}
+
+    async def __call__(self, ask: Ask, rest: Handler) -> Answer:
+        """What is asked, unless there was too much of it."""
+        rate = self._cluster.config.account_ratelimit
+        if rate > 0 and ask.path.depth == 2 and ask.method in {"PUT", "DELETE"} and not ask.hidden:
+            now = self._cluster.stamps.now()
+            due = max(self._next.get(ask.path.account, now), now)
+            if due - now > 1.0:  # more than a second's worth is waiting
+                raise Refused(498, "Slow down", {"retry-after": str(int(due - now) + 1)})
+            self._next[ask.path.account] = due + 1 / rate
+            if len(self._next) > 10_000:
+                self._next = {account: at for account, at in self._next.items() if at > now}
+        return await rest(ask)
