@@ -3,6 +3,13 @@
 import msgspec
 
 
+class Realm(msgspec.Struct, frozen=True):
+    """Clusters that let one another write, with the key they share."""
+
+    key: str
+    clusters: dict[str, str]
+
+
 class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options of object storage."""
 
@@ -18,10 +25,21 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     account_listing_limit: int = 10_000
     recheck_s: float = 10.0  # how long what is known of an account or container is believed
     reclaim_age_s: float = 604_800.0  # tombstones are kept so long
+    reap_after_s: float = 86_400.0  # what is in a deleted account stays so long
     disk_threads: int = 16  # of each device
     client_timeout_s: float = 60.0  # a client that neither sends nor takes anything for so long is given up
     fallocate_reserve_percent: float = 1.0  # of a device; below that it takes nothing new
     listing_wait_s: float = 1.0  # a listing slower than that is brought up to date later
     domain_root: tuple[str, ...] = ()  # container.account.<root> reaches a container
-    sync_realms: dict[str, dict[str, str]] = {}  # realm -> {"key": ..., "<cluster>": url}
+    sync_realms: tuple[str, ...] = ()  # each "<realm> <key> <cluster>=<url> ..."; / is this cluster
     account_ratelimit: float = 0.0  # container PUT and DELETE a second for each account; 0: any number
+
+    @property
+    def realms(self) -> dict[str, Realm]:
+        """The realms by name, in lower case."""
+        found = {}
+        for text in self.sync_realms:
+            name, key, *clusters = text.split()
+            pairs = (cluster.partition("=") for cluster in clusters)
+            found[name.lower()] = Realm(key, {cluster.lower(): url for cluster, _, url in pairs})
+        return found

@@ -7,7 +7,7 @@ from pileus.kit.auth import Authenticator
 from pileus.kit.clock import Clock
 from pileus.kit.flow.standing import Standing
 from pileus.object_store.api.swift import SwiftApi
-from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
 from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
@@ -18,6 +18,13 @@ from pileus.object_store.ring.places import Device
 from pileus.object_store.ring.rings import Policy, Rings
 from pileus.object_store.storage.devices import Devices, LocalDevice
 from pileus.object_store.storage.local import LocalServer, OneServer
+from pileus.object_store.workers.auditor import Auditor
+from pileus.object_store.workers.expirer import Expirer
+from pileus.object_store.workers.ledgers import LedgerReplicator
+from pileus.object_store.workers.reaper import Reaper
+from pileus.object_store.workers.replicator import Replicator
+from pileus.object_store.workers.sync import Syncer
+from pileus.object_store.workers.updater import Updater
 
 NAME = "object_store"
 MOUNT = "object-store"
@@ -51,18 +58,34 @@ def build(
     servers = OneServer(server)
     server.reach(servers)
     cluster = Cluster(rings, servers, stamps, options)
+    proxy = Proxy(cluster)
+    pipeline = Pipeline(features(cluster), proxy)
+    workers = Workers(
+        updater=Updater(devices, cluster),
+        replicator=Replicator(devices, cluster),
+        ledgers=LedgerReplicator(devices, cluster),
+        auditor=Auditor(devices, cluster),
+        expirer=Expirer(cluster, proxy),
+        reaper=Reaper(devices, cluster, proxy, delay_s=options.reap_after_s),
+        syncer=Syncer(devices, cluster, pipeline),
+    )
     return ObjectStoreApp(
-        config=options,
-        cluster=cluster,
-        server=server,
-        pipeline=Pipeline(features(cluster), Proxy(cluster)),
-        people=people,
+        config=options, cluster=cluster, server=server, pipeline=pipeline, people=people, workers=workers
     )
 
 
 def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
     """What it does for ever."""
-    return ()
+    workers = app.workers
+    return (
+        Standing("objects: containers that were not told", 30.0, workers.updater.run, everywhere=True),
+        Standing("objects: what expires", 60.0, workers.expirer.run),
+        Standing("objects: copies", 30.0, workers.replicator.run, everywhere=True),
+        Standing("objects: copies of listings", 30.0, workers.ledgers.run, everywhere=True),
+        Standing("objects: audit", 60.0, workers.auditor.run, everywhere=True),
+        Standing("objects: deleted accounts", 300.0, workers.reaper.run, everywhere=True),
+        Standing("objects: container sync", 10.0, workers.syncer.run, everywhere=True),
+    )
 
 
 def api(app: ObjectStoreApp) -> SwiftApi:

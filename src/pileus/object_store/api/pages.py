@@ -15,6 +15,7 @@ CROSSDOMAIN = (
     b'<allow-access-from domain="*" secure="false" />\n'
     b"</cross-domain-policy>"
 )
+SWIFT = "2.38.1"  # the release of Swift whose API this is: clients go by it
 JSON = {"content-type": "application/json; charset=UTF-8"}
 READS = {"GET", "HEAD", "OPTIONS"}
 
@@ -46,7 +47,8 @@ def info(app: ObjectStoreApp) -> dict[str, object]:
         if not one.deprecated
     ]
     swift = {
-        "version": __version__,
+        "version": SWIFT,
+        "pileus": __version__,
         "max_file_size": config.max_file_size,
         "max_meta_name_length": limits.META_NAME,
         "max_meta_value_length": limits.META_VALUE,
@@ -66,7 +68,10 @@ def info(app: ObjectStoreApp) -> dict[str, object]:
         "valid_api_versions": ["v1", "v1.0"],
         "policies": policies,
     }
-    return {"swift": swift, **FEATURES}
+    realms: dict[str, object] = {
+        name: {"clusters": {cluster: {} for cluster in realm.clusters}} for name, realm in config.realms.items()
+    }
+    return {"swift": swift, **FEATURES, "container_sync": {"realms": realms}}
 
 
 FEATURES: dict[str, object] = {
@@ -74,8 +79,8 @@ FEATURES: dict[str, object] = {
     "bulk_delete": {"max_deletes_per_request": 10_000, "max_failed_deletes": 1_000},
     "bulk_upload": {"max_containers_per_extraction": 10_000, "max_failed_extractions": 1_000},
     "container_quotas": {},
-    "container_sync": {"realms": {}},
     "cors": {},
+    "crossdomain": {},
     "dlo": {"max_segments": 10_000},
     "etag_quoter": {"enable_by_default": False},
     "formpost": {"allowed_digests": ["sha1", "sha256", "sha512"], "deprecated_digests": ["sha1"]},

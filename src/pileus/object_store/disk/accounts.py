@@ -5,7 +5,17 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from pileus.object_store.disk.ledger import Ledger, Totals, about, metadata, set_about, set_metadata, totals
+from pileus.object_store.disk.ledger import (
+    Ledger,
+    Totals,
+    about,
+    merge_stamped,
+    metadata,
+    set_about,
+    set_metadata,
+    stamped,
+    totals,
+)
 from pileus.object_store.disk.walking import Row, walk
 from pileus.object_store.errors import Missing
 from pileus.object_store.models.listings import ContainerRow, Entry, Wanted
@@ -104,6 +114,35 @@ class AccountLedger:
     def merge(self, rows: Iterable[ContainerRow]) -> None:
         """The listing knows these containers, each unless it knows better."""
         with self.ledger.writing() as connection:
+            for row in rows:
+                _merge(connection, row)
+
+    def since(self, seq: int, limit: int) -> list[tuple[int, ContainerRow]]:
+        """The rows that came after the one with this number, in their order, deleted ones included."""
+        with self.ledger.reading() as connection:
+            found = connection.execute(
+                f"SELECT {COLUMNS}, seq FROM containers WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            ).fetchall()
+        return [(row[-1], _row(row)) for row in found]
+
+    def said(self) -> dict[str, tuple[str, str]]:
+        """All metadata, each with its stamp."""
+        with self.ledger.reading() as connection:
+            return stamped(connection)
+
+    def join(self, facts: AccountFacts, said: Mapping[str, tuple[str, str]], rows: Iterable[ContainerRow]) -> None:
+        """The ledger knows what another replica knows, each thing unless it knows better."""
+        if not self.ledger.exists:
+            self.ledger.create({"account": facts.account, "created": facts.created, "put_stamp": facts.put_stamp})
+        with self.ledger.writing() as connection:
+            now = _facts(connection)
+            known = {
+                "put_stamp": max(now.put_stamp, facts.put_stamp),
+                "delete_stamp": max(now.delete_stamp, facts.delete_stamp),
+                "created": min(now.created, facts.created),
+            }
+            set_about(connection, known)
+            merge_stamped(connection, said)
             for row in rows:
                 _merge(connection, row)
 

@@ -5,7 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pileus.object_store.disk.ledger import Ledger, Totals, about, metadata, set_about, set_metadata, totals
+from pileus.object_store.disk.ledger import (
+    Ledger,
+    Totals,
+    about,
+    merge_stamped,
+    metadata,
+    set_about,
+    set_metadata,
+    stamped,
+    totals,
+)
 from pileus.object_store.disk.walking import Row, walk
 from pileus.object_store.errors import Missing, NotEmpty, WrongPolicy
 from pileus.object_store.models.listings import Entry, ObjectRow, Wanted
@@ -138,21 +148,33 @@ class ContainerLedger:
             ).fetchall()
         return [(row[-1], _row(row)) for row in found]
 
+    def said(self) -> dict[str, tuple[str, str]]:
+        """All metadata, each with its stamp."""
+        with self.ledger.reading() as connection:
+            return stamped(connection)
+
+    def join(self, facts: ContainerFacts, said: Mapping[str, tuple[str, str]], rows: Iterable[ObjectRow]) -> None:
+        """The ledger knows what another replica knows, each thing unless it knows better."""
+        if not self.ledger.exists:
+            first = {"account": facts.account, "container": facts.container, "created": facts.created}
+            self.ledger.create({**first, "put_stamp": facts.put_stamp, "policy": str(facts.policy)})
+        with self.ledger.writing() as connection:
+            now = _facts(connection)
+            known = {
+                "put_stamp": max(now.put_stamp, facts.put_stamp),
+                "delete_stamp": max(now.delete_stamp, facts.delete_stamp),
+                "created": min(now.created, facts.created),
+            }
+            set_about(connection, known)
+            merge_stamped(connection, said)
+            for row in rows:
+                _merge(connection, row)
+
     def reclaim(self, before: str) -> None:
         """Rows of objects deleted before this moment are forgotten."""
         with self.ledger.writing() as connection:
             connection.execute("DELETE FROM objects WHERE deleted = 1 AND stamp < ?", (before,))
             connection.execute("DELETE FROM metadata WHERE value = '' AND stamp < ?", (before,))
-
-    def marked(self, key: str) -> str:
-        """Something the ledger was told to remember; empty when it was not."""
-        with self.ledger.reading() as connection:
-            return about(connection).get(key, "")
-
-    def mark(self, values: Mapping[str, str]) -> None:
-        """The ledger remembers this."""
-        with self.ledger.writing() as connection:
-            set_about(connection, values)
 
 
 def _merge(connection: sqlite3.Connection, row: ObjectRow) -> None:

@@ -94,6 +94,16 @@ class Ledger:
             finally:
                 connection.execute("COMMIT")
 
+    def marked(self, key: str) -> str:
+        """Something the ledger was told to remember; empty when it was not."""
+        with self.reading() as connection:
+            return about(connection).get(key, "")
+
+    def mark(self, values: Mapping[str, str]) -> None:
+        """The ledger remembers this."""
+        with self.writing() as connection:
+            set_about(connection, values)
+
     def _opened(self) -> sqlite3.Connection:
         if not self.exists:
             raise Missing
@@ -145,6 +155,17 @@ def set_metadata(connection: sqlite3.Connection, values: Mapping[str, str], stam
         "WHERE excluded.stamp > stamp",
         [(key, value, stamp) for key, value in values.items()],
     )
+
+
+def stamped(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """All metadata, removed ones included, each with the stamp of when it was said."""
+    return {key: (value, stamp) for key, value, stamp in connection.execute("SELECT key, value, stamp FROM metadata")}
+
+
+def merge_stamped(connection: sqlite3.Connection, said: Mapping[str, tuple[str, str]]) -> None:
+    """The metadata is what was said last, here or there."""
+    for key, (value, stamp) in said.items():
+        set_metadata(connection, {key: value}, stamp)
 
 
 def totals(connection: sqlite3.Connection) -> dict[int, Totals]:

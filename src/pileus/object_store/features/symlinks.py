@@ -43,7 +43,7 @@ class Symlinks:
             raise Refused(400, "Symlink cannot target itself")
         headers = {name: value for name, value in ask.headers.items() if name not in {TARGET, ACCOUNT, ETAG}}
         headers[KEPT] = quote(f"{target.container}/{target.object}")
-        listed = f"symlink_target={target.quoted}"
+        listed = f"symlink_target=/v1{target.quoted}"
         if ACCOUNT in ask.headers:
             headers[KEPT_ACCOUNT] = account
         if ETAG in ask.headers:

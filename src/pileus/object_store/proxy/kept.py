@@ -22,14 +22,8 @@ def kept_of(ask: Ask, *, with_sysmeta: str | tuple[str, ...] = (SYSMETA, TRANSIE
     wrong = wrong_metadata(ask.headers, "object")
     if wrong is not None:
         raise Refused(400, wrong)
-    found = {}
-    for name, value in ask.headers.items():
-        if name.startswith("x-object-meta-"):
-            if value:
-                found[name] = value
-        elif name.startswith(with_sysmeta) or name in PLAIN:
-            found[name] = value
-    return found
+    prefixes = ("x-object-meta-", *((with_sysmeta,) if isinstance(with_sysmeta, str) else with_sysmeta))
+    return {name: value for name, value in ask.headers.items() if name.startswith(prefixes) or name in PLAIN}
 
 
 def guessed(name: str) -> str:

@@ -12,6 +12,7 @@ from pileus.object_store.proxy.accounts import ACL
 from pileus.object_store.proxy.asks import Answer, Ask, Guards, Refused
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.deadlines import delete_at
+from pileus.object_store.proxy.expiring import Expiring
 from pileus.object_store.proxy.kept import TRANSIENT, kept_of, listed_as
 from pileus.object_store.proxy.replicas import read_any, write_all
 from pileus.object_store.ring.places import Place
@@ -26,6 +27,7 @@ class ObjectProxy:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._expiring = Expiring(cluster)
 
     async def get(self, ask: Ask) -> Answer:
         """The object; its bytes are read as they are wanted."""
@@ -49,6 +51,7 @@ class ObjectProxy:
         said = kept_of(ask, with_sysmeta=TRANSIENT)
         if deadline:
             said["x-delete-at"] = deadline
+            await self._expiring.add(ask.path, deadline)
         stamp = ask.stamp or self._cluster.stamps.next()
         if ask.headers.get("content-type"):
             said["content-type"] = ask.headers["content-type"]

@@ -16,6 +16,7 @@ from pileus.object_store.models.stamps import http_date
 from pileus.object_store.proxy.asks import Answer, Ask, Body, Landed, Refused
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.deadlines import delete_at
+from pileus.object_store.proxy.expiring import Expiring
 from pileus.object_store.proxy.kept import guessed, kept_of, listed_as
 from pileus.object_store.proxy.objects import HTML, ObjectProxy, permit_object
 from pileus.object_store.proxy.replicas import AWAY, Outcomes, TooFew, quorum
@@ -33,6 +34,7 @@ class UploadProxy:
     def __init__(self, cluster: Cluster, objects: ObjectProxy) -> None:
         self._cluster = cluster
         self._objects = objects
+        self._expiring = Expiring(cluster)
 
     async def put(self, ask: Ask) -> Answer:
         """The object is durable on most of its devices."""
@@ -46,6 +48,8 @@ class UploadProxy:
             metadata["x-delete-at"] = deadline
         metadata["content-type"] = ask.headers.get("content-type") or guessed(str(ask.path.object))
         only_new = await self._only_new(ask, container)
+        if deadline:
+            await self._expiring.add(ask.path, deadline)
         copies = Copies(self._cluster, ask, container.policy)
         await copies.open()
         try:

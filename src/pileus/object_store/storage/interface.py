@@ -73,6 +73,7 @@ class Containers(Protocol):
     async def facts(self, place: Place, path: Path) -> ContainerFacts: ...
     async def listed(self, place: Place, path: Path, wanted: Wanted) -> tuple[ContainerFacts, list[Entry]]: ...
     async def merge(self, place: Place, path: Path, rows: Sequence[ObjectRow]) -> None: ...
+    async def row(self, place: Place, path: Path, name: str) -> ObjectRow | None: ...
 
 
 class Accounts(Protocol):
@@ -86,6 +87,44 @@ class Accounts(Protocol):
     async def merge(self, place: Place, path: Path, rows: Sequence[ContainerRow]) -> None: ...
 
 
+class FoundFile(Protocol):
+    """A file of an object, and its record."""
+
+    metadata: dict[str, str]
+    size: int
+
+    def read(self, start: int, length: int) -> AsyncIterator[bytes]: ...
+    async def close(self) -> None: ...
+
+
+class ContainerBook(msgspec.Struct, frozen=True):
+    """What one replica of a container tells another: what it knows of the container, and rows."""
+
+    facts: ContainerFacts
+    said: Mapping[str, tuple[str, str]]  # metadata, each with its stamp
+    rows: Sequence[ObjectRow]
+
+
+class AccountBook(msgspec.Struct, frozen=True):
+    """What one replica of an account tells another."""
+
+    facts: AccountFacts
+    said: Mapping[str, tuple[str, str]]
+    rows: Sequence[ContainerRow]
+
+
+class Replicas(Protocol):
+    """What replicators compare and hand over: files of objects as they are, and rows of ledgers."""
+
+    async def suffixes(self, place: Place, policy: int) -> dict[str, str]: ...
+    async def names(self, place: Place, policy: int, suffix: str) -> list[str]: ...
+    async def read(self, place: Place, policy: int, name: str) -> FoundFile: ...
+    async def take(self, place: Place, policy: int, name: str, file: FoundFile) -> None: ...
+    async def take_container(self, place: Place, book: ContainerBook) -> None: ...
+    async def take_account(self, place: Place, book: AccountBook) -> None: ...
+    async def has_ledger(self, place: Place, account: str, container: str | None) -> bool: ...
+
+
 class StorageServer(Protocol):
     """All that one machine does for object storage."""
 
@@ -95,6 +134,8 @@ class StorageServer(Protocol):
     def containers(self) -> Containers: ...
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def replicas(self) -> Replicas: ...
 
 
 class Servers(Protocol):

@@ -7,6 +7,7 @@ from pileus.object_store.storage.devices import Devices
 from pileus.object_store.storage.interface import Servers, StorageServer
 from pileus.object_store.storage.local_ledgers import LocalAccounts, LocalContainers
 from pileus.object_store.storage.local_objects import LocalObjects
+from pileus.object_store.storage.local_replicas import LocalReplicas
 
 
 class LocalServer:
@@ -17,6 +18,7 @@ class LocalServer:
         self.objects = LocalObjects(devices, rings, listing_wait_s)
         self.containers = LocalContainers(devices, rings, stamps)
         self.accounts = LocalAccounts(devices, rings)
+        self.replicas = LocalReplicas(devices, rings)
 
     def reach(self, servers: Servers) -> None:
         """From now on the servers of this process find the others."""

@@ -76,6 +76,11 @@ class LocalContainers:
         device, ledger = self._at(place, path)
         return await device.keep_book(lambda: ledger.listed(wanted))
 
+    async def row(self, place: Place, path: Path, name: str) -> ObjectRow | None:
+        """What the listing knows of one object, a deleted one included."""
+        device, ledger = self._at(place, path)
+        return await device.keep_book(lambda: ledger.row(name))
+
     async def merge(self, place: Place, path: Path, rows: Sequence[ObjectRow]) -> None:
         """The listing knows these objects, durably; the account hears of it soon."""
         device, ledger = self._at(place, path)

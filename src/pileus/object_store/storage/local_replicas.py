@@ -1,0 +1,135 @@
+"""What replicators get of the devices of this process, and what they bring."""
+
+import os
+from collections.abc import AsyncIterator
+
+from pileus.object_store.disk.hashes import SuffixHashes, wanted
+from pileus.object_store.disk.names import DATA, named
+from pileus.object_store.disk.record import read_record
+from pileus.object_store.errors import Missing, StorageProblem, Superseded
+from pileus.object_store.models.paths import Path
+from pileus.object_store.ring.places import Place
+from pileus.object_store.ring.rings import Rings
+from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.storage.interface import AccountBook, ContainerBook, FoundFile
+
+CHUNK = 1 << 20
+
+
+class LocalReplicas:
+    """Files and ledgers on this machine, as replicators see them."""
+
+    def __init__(self, devices: Devices, rings: Rings) -> None:
+        self._devices = devices
+        self._rings = rings
+        self._hashes: dict[tuple[str, int], SuffixHashes] = {}
+
+    async def suffixes(self, place: Place, policy: int) -> dict[str, str]:
+        """The hash of each suffix of a partition."""
+        device = self._devices.of(place)
+        key = (device.name, policy)
+        hashes = self._hashes.setdefault(key, SuffixHashes(device.objects(policy).root))
+        return await device.do(lambda: hashes.of(place.partition))
+
+    async def names(self, place: Place, policy: int, suffix: str) -> list[str]:
+        """The files of a suffix that count."""
+        device = self._devices.of(place)
+        folder = os.path.join(device.objects(policy).root, str(place.partition), suffix)
+
+        def listed() -> list[str]:
+            try:
+                return wanted(os.listdir(folder))
+            except FileNotFoundError:
+                return []
+
+        return await device.do(listed)
+
+    async def read(self, place: Place, policy: int, name: str) -> FoundFile:
+        """A file, open; raises Missing when it has gone meanwhile, or its record cannot be believed."""
+        device = self._devices.of(place)
+        objects = device.objects(policy)
+        path = os.path.join(objects.folder(place.partition, name[:32]), name)
+
+        def opened() -> tuple[int, dict[str, str], int]:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                return (descriptor, *read_record(descriptor))
+            except BaseException:
+                os.close(descriptor)
+                raise
+
+        try:
+            return LocalFile(device, *await device.do(opened))
+        except FileNotFoundError:
+            raise Missing from None
+        except ValueError as bad:
+            await device.do(lambda: objects.quarantine(place.partition, name[:32]))
+            raise Missing from bad
+
+    async def take(self, place: Place, policy: int, name: str, file: FoundFile) -> None:
+        """The file is here too, durably, unless something newer is."""
+        device = self._devices.of(place)
+        objects = device.objects(policy)
+        found = named(name)
+        if found is None:
+            raise StorageProblem(f"{name} is no name of an object's file.")
+        incoming = objects.incoming(place.partition, found.hash, file.size)
+        try:
+            async for chunk in file.read(0, file.size):
+                await device.do(lambda chunk=chunk: incoming.write(chunk))  # type: ignore[misc]
+            if found.kind == DATA and found.fragment is None and incoming.size != int(file.metadata["content-length"]):
+                raise StorageProblem(f"{name} came only in part.")
+            await device.do(lambda: incoming.keep(found.stamp, file.metadata, kind=found.kind))
+        except Superseded:
+            return
+        finally:
+            await device.do(incoming.drop)
+
+    async def take_container(self, place: Place, book: ContainerBook) -> None:
+        """The container's ledger here knows what the other's does."""
+        device = self._devices.of(place)
+        hash = self._rings.hash(Path(book.facts.account, book.facts.container))
+        ledger = device.containers.ledger(place.partition, hash)
+        device.volume.require_room()
+        await device.keep_book(lambda: ledger.join(book.facts, book.said, book.rows))
+
+    async def has_ledger(self, place: Place, account: str, container: str | None) -> bool:
+        """Whether there is a ledger of the container, or of the account."""
+        device = self._devices.of(place)
+        hash = self._rings.hash(Path(account, container))
+        if container is None:
+            return device.accounts.ledger(place.partition, hash).ledger.exists
+        return device.containers.ledger(place.partition, hash).ledger.exists
+
+    async def take_account(self, place: Place, book: AccountBook) -> None:
+        """The account's ledger here knows what the other's does."""
+        device = self._devices.of(place)
+        ledger = device.accounts.ledger(place.partition, self._rings.hash(Path(book.facts.account)))
+        device.volume.require_room()
+        await device.keep_book(lambda: ledger.join(book.facts, book.said, book.rows))
+
+
+class LocalFile:
+    """A file of an object, open."""
+
+    def __init__(self, device: LocalDevice, descriptor: int, metadata: dict[str, str], size: int) -> None:
+        self._device = device
+        self._descriptor = descriptor
+        self.metadata = metadata
+        self.size = size
+
+    async def read(self, start: int, length: int) -> AsyncIterator[bytes]:
+        """The bytes from there."""
+        while length > 0:
+            wanted_now = min(CHUNK, length)
+            chunk = await self._device.do(
+                lambda start=start, size=wanted_now: os.pread(self._descriptor, size, start)  # type: ignore[misc]
+            )
+            if not chunk:
+                return
+            yield chunk
+            start, length = start + len(chunk), length - len(chunk)
+
+    async def close(self) -> None:
+        """It is not read any more."""
+        os.close(self._descriptor)

@@ -1,0 +1,134 @@
+"""The auditor: every object is read and compared with what is known of it, every so often.
+
+What is damaged is quarantined, and replicators bring it back from another copy. What its container does not know, as
+after a power cut between object and listing, the container is told.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from hashlib import md5
+
+from pileus.kit.observe.log import log_of
+from pileus.object_store.disk.objects import ObjectFiles, Opened
+from pileus.object_store.errors import Corrupt, Missing, StorageProblem
+from pileus.object_store.models.paths import Path
+from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.proxy.kept import listed_as
+from pileus.object_store.proxy.replicas import write_all
+from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.workers.progress import Progress
+
+log = log_of(__name__)
+CHUNK = 1 << 20
+
+
+class Auditor:
+    """Looks at the objects of this process's devices, some at each run, for ever."""
+
+    def __init__(
+        self, devices: Devices, cluster: Cluster, *, objects_a_run: int = 5_000, bytes_a_run: int = 1 << 30
+    ) -> None:
+        self._devices = devices
+        self._cluster = cluster
+        self._objects = objects_a_run
+        self._bytes = bytes_a_run
+        self._walks: dict[tuple[str, int], Iterator[tuple[int, str]]] = {}
+        self.quarantined = 0
+        self.told = 0
+
+    async def run(self) -> str | None:
+        """The next objects of each device have been looked at."""
+        progress = Progress()
+        for device in self._devices:
+            for policy in device.policies:
+                await self._some(device, policy, progress)
+        if not progress.done and not progress.failed:
+            return None
+        return f"{progress.seen} objects read, {progress.failed} quarantined, {progress.done} told to their containers"
+
+    async def _some(self, device: LocalDevice, policy: int, progress: Progress) -> None:
+        objects = device.objects(policy)
+        key = (device.name, policy)
+        walk = self._walks.get(key) or _walk(objects)
+        self._walks[key] = walk
+        read = 0
+        for _ in range(self._objects):
+            at = await device.do(lambda: next(walk, None))
+            if at is None:
+                del self._walks[key]
+                return
+            read += await self._one(device, objects, at, progress)
+            if read > self._bytes:
+                return
+
+    async def _one(self, device: LocalDevice, objects: ObjectFiles, at: tuple[int, str], progress: Progress) -> int:
+        partition, hash = at
+        progress.seen += 1
+        try:
+            opened = await device.do(lambda: objects.open(partition, hash, whole=False))
+        except Missing:
+            return 0
+        except Corrupt as damaged:
+            progress.failed += 1
+            self.quarantined += 1
+            log.warning("a damaged object is quarantined", device=device.name, why=damaged.message)
+            return 0
+        try:
+            if not await self._whole(device, opened):
+                await device.do(lambda: objects.quarantine(partition, hash))
+                progress.failed += 1
+                self.quarantined += 1
+                log.warning("an object is not what it was", device=device.name, name=opened.metadata.get("name"))
+                return opened.size
+        finally:
+            opened.close()
+        if await self._tell(objects.policy, opened):
+            progress.done += 1
+            self.told += 1
+        return opened.size
+
+    async def _whole(self, device: LocalDevice, opened: Opened) -> bool:
+        """Whether the bytes have the sum they had."""
+        sum = md5(usedforsecurity=False)
+        at = 0
+        while at < opened.size:
+            chunk = await device.do(lambda at=at: opened.read(at, CHUNK))  # type: ignore[misc]
+            if not chunk:
+                return False
+            await asyncio.to_thread(sum.update, chunk)
+            at += len(chunk)
+        return sum.hexdigest() == opened.metadata.get("etag")
+
+    async def _tell(self, policy: int, opened: Opened) -> bool:
+        """Whether the container did not know of the object, and does now."""
+        account, container, name = opened.metadata["name"][1:].split("/", 2)
+        path = Path(account, container, name)
+        changed = opened.changed if opened.changed != opened.stamp else ""
+        row = listed_as(path, policy, opened.metadata, opened.stamp, changed)
+        places, handoffs = self._cluster.where(path.above)
+        servers = self._cluster.servers
+        known = 0
+        for at in places:
+            try:
+                found = await servers.of(at).containers.row(at, path.above, name)
+            except StorageProblem:
+                continue
+            known += found is not None and found.order >= row.order
+        if known:
+            return False
+        try:
+            (
+                await write_all(places, handoffs, lambda at: servers.of(at).containers.merge(at, path.above, [row]))
+            ).settle()
+        except Missing:
+            return False  # the container is gone; what is in it goes with the account, or by hand
+        except StorageProblem as failed:
+            log.info("a container cannot be told yet", container=str(path.above), why=failed.message)
+            return False
+        return True
+
+
+def _walk(objects: ObjectFiles) -> Iterator[tuple[int, str]]:
+    for partition in objects.partitions():
+        for hash in objects.hashes(partition):
+            yield partition, hash

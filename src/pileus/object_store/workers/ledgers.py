@@ -1,0 +1,127 @@
+"""The replicator of ledgers: every replica of a container or an account knows what the others know.
+
+Rows have numbers in the order in which a ledger heard of them; for each other replica it remembers up to which number that one was
+told. So what is told is what is new, however large the container.
+"""
+
+from collections.abc import Sequence
+
+from pileus.kit.observe.log import log_of
+from pileus.object_store.disk.accounts import AccountLedger
+from pileus.object_store.disk.containers import ContainerLedger
+from pileus.object_store.errors import StorageProblem
+from pileus.object_store.models.stamps import of_ticks, ticks_of
+from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.ring.places import Place, Ring
+from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.storage.interface import AccountBook, ContainerBook
+from pileus.object_store.workers.progress import Progress
+
+log = log_of(__name__)
+BATCH = 1000
+
+
+class LedgerReplicator:
+    """Tells other replicas what the ledgers of this process's devices heard."""
+
+    def __init__(self, devices: Devices, cluster: Cluster) -> None:
+        self._devices = devices
+        self._cluster = cluster
+
+    async def run(self) -> str | None:
+        """Each ledger here has told each of its other replicas what is new."""
+        progress = Progress()
+        for device in self._devices:
+            for partition, hash in await device.keep_book(lambda device=device: list(device.containers.all())):  # type: ignore[misc]
+                await self._container(device, partition, hash, progress)
+            for partition, hash in await device.keep_book(lambda device=device: list(device.accounts.all())):  # type: ignore[misc]
+                await self._account(device, partition, hash, progress)
+        return progress.line("rows replicated")
+
+    async def _container(self, device: LocalDevice, partition: int, hash: str, progress: Progress) -> None:
+        ledger = device.containers.ledger(partition, hash)
+        whole = True
+        ring = self._cluster.rings.containers
+        for place in _others(ring, device, partition):
+            try:
+                await self._tell_container(device, ledger, place, progress)
+            except StorageProblem as failed:
+                whole = False
+                progress.failed += 1
+                log.info("a container's replica cannot be told yet", device=place.device.name, why=failed.message)
+        if whole and not _belongs(ring, device, partition):
+            await device.keep_book(ledger.ledger.remove)
+            device.containers.forget(partition, hash)
+        elif whole:
+            await device.keep_book(lambda: ledger.reclaim(self._before()))
+
+    async def _tell_container(
+        self, device: LocalDevice, ledger: ContainerLedger, place: Place, progress: Progress
+    ) -> None:
+        key = f"told:{place.device.id}"
+        facts = await device.keep_book(lambda: ledger.facts(deleted_too=True))
+        said = await device.keep_book(ledger.said)
+        there = self._cluster.servers.of(place).replicas
+        seq = int(await device.keep_book(lambda: ledger.ledger.marked(key)) or 0)
+        if seq and not await self._has(place, facts.account, facts.container):
+            seq = 0  # that replica was lost: it is told everything again
+        while True:
+            rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
+            await there.take_container(place, ContainerBook(facts, said, [row for _, row in rows]))
+            progress.done += len(rows)
+            if rows:
+                seq = rows[-1][0]
+                await device.keep_book(lambda seq=seq: ledger.ledger.mark({key: str(seq)}))  # type: ignore[misc]
+            if len(rows) < BATCH:
+                return
+
+    async def _account(self, device: LocalDevice, partition: int, hash: str, progress: Progress) -> None:
+        ledger = device.accounts.ledger(partition, hash)
+        whole = True
+        ring = self._cluster.rings.accounts
+        for place in _others(ring, device, partition):
+            try:
+                await self._tell_account(device, ledger, place, progress)
+            except StorageProblem as failed:
+                whole = False
+                progress.failed += 1
+                log.info("an account's replica cannot be told yet", device=place.device.name, why=failed.message)
+        if whole and not _belongs(ring, device, partition):
+            await device.keep_book(ledger.ledger.remove)
+            device.accounts.forget(partition, hash)
+        elif whole:
+            await device.keep_book(lambda: ledger.reclaim(self._before()))
+
+    async def _tell_account(self, device: LocalDevice, ledger: AccountLedger, place: Place, progress: Progress) -> None:
+        key = f"told:{place.device.id}"
+        facts = await device.keep_book(lambda: ledger.facts(deleted_too=True))
+        said = await device.keep_book(ledger.said)
+        there = self._cluster.servers.of(place).replicas
+        seq = int(await device.keep_book(lambda: ledger.ledger.marked(key)) or 0)
+        if seq and not await self._has(place, facts.account):
+            seq = 0
+        while True:
+            rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
+            await there.take_account(place, AccountBook(facts, said, [row for _, row in rows]))
+            progress.done += len(rows)
+            if rows:
+                seq = rows[-1][0]
+                await device.keep_book(lambda seq=seq: ledger.ledger.mark({key: str(seq)}))  # type: ignore[misc]
+            if len(rows) < BATCH:
+                return
+
+    async def _has(self, place: Place, account: str, container: str | None = None) -> bool:
+        """Whether a replica is there at all."""
+        return await self._cluster.servers.of(place).replicas.has_ledger(place, account, container)
+
+    def _before(self) -> str:
+        ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)
+        return of_ticks(max(0, ticks))
+
+
+def _belongs(ring: Ring, device: LocalDevice, partition: int) -> bool:
+    return any(place.device.name == device.name for place in ring.places(partition))
+
+
+def _others(ring: Ring, device: LocalDevice, partition: int) -> Sequence[Place]:
+    return [place for place in ring.places(partition) if place.device.name != device.name]
