@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from pileus.object_store.features.multipart import BadForm, Form, Part
-from pileus.object_store.features.tempurl import BY_LENGTH, DIGESTS, keys
+from pileus.object_store.features.tempurl import BY_LENGTH, DIGESTS, keys, mounts
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import REASONS, Answer, Ask, Guards, Handler, Refused, answered
 from pileus.object_store.proxy.cluster import Cluster
@@ -81,12 +81,13 @@ class FormPost:
         if digest is None:
             return False
         names = ("redirect", "max_file_size", "max_file_count", "expires")
-        mount = "/" + ask.base.partition("://")[2].partition("/")[2]
-        text = "\n".join([f"{mount}/v1{ask.path}", *(fields.get(name, "") for name in names)])
+        said = [fields.get(name, "") for name in names]
+        texts = ["\n".join([f"{mount}/v1{ask.path}", *said]) for mount in mounts(ask)]
         for _, key in await keys(self._cluster, Path(ask.path.account, ask.path.container, "")):
-            expected = hmac.new(key.encode("latin-1", "replace"), text.encode(), DIGESTS[digest]).hexdigest()
-            if hmac.compare_digest(expected, fields["signature"].lower()):
-                return True
+            for text in texts:
+                expected = hmac.new(key.encode("latin-1", "replace"), text.encode(), DIGESTS[digest]).hexdigest()
+                if hmac.compare_digest(expected, fields["signature"].lower()):
+                    return True
         return False
 
     async def _file(self, ask: Ask, rest: Handler, part: Part, fields: dict[str, str]) -> Answer:

@@ -1,5 +1,6 @@
 """Temporary URLs: whoever has the signature may do this one thing with this one object (or prefix) until then."""
 
+import datetime as dt
 import hmac
 import ipaddress
 import re
@@ -52,8 +53,6 @@ class TemporaryUrls:
     def _expiry(self, ask: Ask) -> int:
         text = ask.query.get("temp_url_expires", "")
         if _ISO.fullmatch(text):
-            import datetime as dt
-
             moment = int(dt.datetime.strptime(text.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S%z").timestamp())
         elif text.isdigit() and len(text) < 12:
             moment = int(text)
@@ -69,7 +68,7 @@ class TemporaryUrls:
             raise refused()
         signature, digest = _signature(ask.query.get("temp_url_sig", ""))
         methods = ("HEAD", "GET", "PUT", "POST", "DELETE") if ask.method == "HEAD" else (ask.method,)
-        texts = [_signed(ask, method) for method in methods]
+        texts = [_signed(ask, method, mount) for method in methods for mount in mounts(ask)]
         for scope, key in await keys(self._cluster, ask.path):
             for text in texts:
                 expected = hmac.new(
@@ -121,21 +120,19 @@ def _signature(text: str) -> tuple[str, str]:
     return text.lower(), digest
 
 
-def _signed(ask: Ask, method: str) -> str:
-    """What a signature is of. The path is that of the API, without the mount: clients sign what is below the endpoint's host."""
+def _signed(ask: Ask, method: str, mount: str) -> str:
+    """What a signature is of."""
     expires = ask.query["temp_url_expires"]
     if _ISO.fullmatch(expires):
-        import datetime as dt
-
         moment = dt.datetime.strptime(expires.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S%z").timestamp()
         expires = str(int(moment))
-    path = f"{_mounted(ask)}/v1{ask.path}"
+    path = f"{mount}/v1{ask.path}"
     prefix = ask.query.get("temp_url_prefix")
     if prefix is not None:
         assert ask.path.object is not None
         if not ask.path.object.startswith(prefix):
             raise refused()
-        path = f"prefix:{_mounted(ask)}/v1/{ask.path.account}/{ask.path.container}/{prefix}"
+        path = f"prefix:{mount}/v1/{ask.path.account}/{ask.path.container}/{prefix}"
     lines = [method, expires, path]
     ip_range = ask.query.get("temp_url_ip_range")
     if ip_range is not None:
@@ -148,9 +145,9 @@ def _signed(ask: Ask, method: str) -> str:
     return "\n".join(lines)
 
 
-def _mounted(ask: Ask) -> str:
-    """The mount, if the client's path has it: what it signs is the whole path of its URL."""
-    return "/" + ask.base.partition("://")[2].partition("/")[2]
+def mounts(ask: Ask) -> tuple[str, str]:
+    """What may stand before /v1 in what a client signs: most sign the whole path of their URL, some begin at /v1."""
+    return "/" + ask.base.partition("://")[2].partition("/")[2], ""
 
 
 def _disposition(ask: Ask, answer: Answer, prefix: str | None) -> str:

@@ -62,7 +62,7 @@ class Replicator:
         for suffix in [suffix for suffix, hash in own.items() if other.get(suffix) != hash]:
             known = set(await there.names(target, policy, suffix))
             for name in await here.names(source, policy, suffix):
-                if name in known or _older(name, known):
+                if name in known or _older(name, known) or _spent(name, self._before()):
                     continue
                 try:
                     file = await here.read(source, policy, name)
@@ -87,10 +87,14 @@ class Replicator:
 
     async def _reclaim(self, device: LocalDevice, policy: int, partition: int) -> None:
         """Tombstones that everybody has had time to see are gone, and so are directories that are empty."""
-        stamps = self._cluster.stamps
-        before = of_ticks(max(0, ticks_of(stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)))
+        before = self._before()
         root = os.path.join(device.objects(policy).root, str(partition))
         await device.do(lambda: _reclaimed(root, before))
+
+    def _before(self) -> str:
+        """Tombstones from before this moment have been seen by everybody."""
+        ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)
+        return of_ticks(max(0, ticks))
 
 
 def _device(cluster: Cluster, policy: int, name: str) -> Device:
@@ -104,6 +108,12 @@ def _older(name: str, known: set[str]) -> bool:
         return True
     rivals = [one for one in map(named, known) if one is not None and one.hash == found.hash and one.kind != ".meta"]
     return any(one.stamp >= found.stamp for one in rivals)
+
+
+def _spent(name: str, before: str) -> bool:
+    """Whether a file is a tombstone that is needed no more."""
+    found = named(name)
+    return found is not None and found.kind == TOMBSTONE and found.stamp < before
 
 
 def _unlink(folder: str, name: str) -> None:
@@ -120,8 +130,7 @@ def _reclaimed(root: str, before: str) -> None:
     for suffix in suffixes:
         folder = os.path.join(root, suffix)
         for name in os.listdir(folder):
-            found = named(name)
-            if found is not None and found.kind == TOMBSTONE and found.stamp < before:
+            if _spent(name, before):
                 _unlink(folder, name)
         # Only an empty one goes, so a file that comes now keeps its directory, or makes it again.
         with contextlib.suppress(OSError):
