@@ -183,6 +183,22 @@ async def test_hosts_of_an_earlier_release_neither_give_nor_take_disks() -> None
             await world.settle()
 
 
+async def test_a_server_does_not_go_back_to_a_host_that_is_lost() -> None:
+    async with a_world("h1", "h2") as world:
+        id, here, there = await migrated(world)
+        agent = await lose(world, here)
+        assert 202 == (await world.act(id, revertResize=None)).status
+        await world.settle()
+        assert ("VERIFY_RESIZE", there) == await placed(world, id)
+        assert PowerSeen.ON is (await powers(world, id))[there]
+        world.agents[here] = agent
+        await agent.turn()
+        await world.act(id, revertResize=None)
+        await world.settle()
+        assert ("ACTIVE", here) == await placed(world, id)
+        assert b"kept words" == disk(world, here, id)
+
+
 async def test_a_host_that_keeps_disks_to_go_back_to_is_not_forgotten() -> None:
     async with a_world("h1", "h2") as world:
         id, here, _ = await migrated(world)

@@ -24,7 +24,7 @@ def world():
         assert "Chassis b" not in southbound(cloud)
 
 
-def make_guest(cloud, name, host):
+def make_guest(cloud, name, host, more=""):
     """A guest on that host, once it is ready; it may be pinged and asked by HTTP."""
     group = next(g["ID"] for g in cloud.openstack("security group list") if g["Name"] != "default")
     line = f"server create {name} --flavor m1.nano --image pileus-guest --network demo --security-group {group} --wait"
@@ -32,7 +32,7 @@ def make_guest(cloud, name, host):
     for other in others:
         cloud.pileus("host", "drain", other)
     try:
-        cloud.openstack(line)
+        cloud.openstack(f"{line} {more}")
     finally:
         for other in others:
             cloud.pileus("host", "drain", other, "--off")

@@ -68,6 +68,19 @@ def test_servers_move_between_hosts_and_images_are_made_of_them_there(cloud, hos
     cloud.openstack("image delete copied", as_="admin")
 
 
+def test_a_move_goes_on_where_the_killed_controller_left_it(cloud, host):
+    host.join()
+    make_server(cloud, "mover", "nova:far")
+    line = "--os-compute-api-version 2.56 server migrate mover"
+    cloud.openstack(line, as_="admin")
+    cloud.kill9()
+    cloud.up()
+    show = lambda: cloud.openstack("server show mover", as_="admin")  # noqa: E731
+    until(lambda: show()["status"] == "VERIFY_RESIZE", "it has moved", 60, 0.5)
+    assert show()["OS-EXT-SRV-ATTR:host"] != "far"
+    cloud.openstack("server delete mover --wait", as_="admin")
+
+
 def migrated(cloud, name, to, then, status, ends):
     """The server has moved to the host, and that was confirmed or reverted."""
     cloud.openstack(f"--os-compute-api-version 2.56 server migrate --host {to} {name} --wait", as_="admin")

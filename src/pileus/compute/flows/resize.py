@@ -159,6 +159,17 @@ def _former(server: Server, resized: Resized) -> Server:
     return msgspec.structs.replace(server, flavor=resized.flavor, power_wanted=resized.power, resized=None, phase=None)
 
 
+async def look_back(app: Compute, op: Operation) -> Outcome:
+    """The host that has what the server was is there to go back to."""
+    server = await server_find(app, server_id(op))
+    if server is None or server.resized is None or server.resized.host is None:
+        return Done()
+    back = server.resized.host
+    if await app.hosts.is_up(back):
+        return Done()
+    return Fail(f"Host {back}, which has the server's former disks, is not heard now.")
+
+
 async def go_back(app: Compute, op: Operation) -> Outcome:
     """The server has the size and the disks it had, and does not run."""
     server = await server_find(app, server_id(op))
@@ -166,6 +177,9 @@ async def go_back(app: Compute, op: Operation) -> Outcome:
         return Done()
     former, back = _former(server, server.resized), server.resized.host
     if back is not None:
+        if not await app.hosts.is_up(back):
+            # What is here goes only when the server can be there again.
+            return Wait(document.LOOK_AGAIN_S, f"host {back}, which has the server's former disks, is not heard now")
         waits = await document.gone(app, server.id, server.host) if server.host not in (None, back) else None
         if waits is not None:
             return waits
@@ -219,6 +233,7 @@ CONFIRM = Flow("server.resize_confirm", (Step("confirm", confirm, final=True),))
 REVERT = Flow(
     "server.resize_revert",
     (
+        Step("look back", look_back, shows="resize_reverting"),
         Step("power off", power_off, as_before, shows="resize_reverting", deadline_s=DEADLINE_S),
         Step("go back", go_back, shows="resize_reverting", final=True),
         Step("give the room back", former_room, shows="resize_reverting", final=True),
