@@ -1,6 +1,6 @@
 """Writes tempest.conf for a running cloud: what features.toml says, plus the addresses, ids and secrets of this cloud.
 
-    python tests/conformance/configure.py STATE FILE [--real]
+    python tests/conformance/configure.py STATE FILE [--real] [--served URL]
 
 With the real drivers the built-in guest is the image and Tempest logs in to servers; with the fakes a mebibyte of
 zeros serves, and what happens inside a server is not asked.
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("file", type=Path)
     parser.add_argument("--real", action="store_true", help="servers are real: log in to them")
+    parser.add_argument("--served", default="", help="where image.raw and image.qcow2 can be fetched")
     args = parser.parse_args()
     state = State(args.state)
     settings = settings_of(state, {}).options
@@ -41,6 +42,11 @@ def main() -> None:
     sections = {name: dict(table) for name, table in features.items() if not name.startswith("later")}
     for name, found in _found(state, settings, set(features["later-extensions"]), real=args.real).items():
         sections.setdefault(name, {}).update(found)
+    if args.served:
+        sections["image"] = {
+            "http_image": f"{args.served}/image.raw",
+            "http_qcow2_image": f"{args.served}/image.qcow2",
+        }
     args.file.parent.mkdir(parents=True, exist_ok=True)
     with args.file.open("w") as out:
         _ini(sections).write(out)

@@ -1,5 +1,6 @@
 """Imports: from an address, from the staging area, from one store to others; and the tasks that show them."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,65 @@ def test_stores_are_told(tmp_path: Path) -> None:
         assert ["file", "file", "http"] == [one["type"] for one in detail]
 
     run(tmp_path, test, stores=TWO)
+
+
+async def located(cloud: Service, url: str, **said: str) -> tuple[int, dict[str, Any], str]:
+    """The answer to a new image's location, the image, and the end of the task."""
+    id = (await cloud.create())["id"]
+    body = {"url": url, **({"validation_data": said} if said else {})}
+    status = (await cloud.ask("POST", f"/v2/images/{id}/locations", body))[0]
+    await cloud.settle()
+    ends = [task["status"] for task in await tasks(cloud, id)]
+    return status, await cloud.show(id), ends[0] if ends else ""
+
+
+def test_what_is_said_of_bytes_that_others_keep_is_found_out(tmp_path: Path) -> None:
+    sha256, md5 = hashlib.sha256(RAW).hexdigest(), hashlib.md5(RAW, usedforsecurity=False).hexdigest()
+
+    async def test(cloud: Service) -> None:
+        async with a_web() as web:
+            url = web.serve("/disk", RAW)
+            status, image, end = await located(cloud, url)
+            assert (202, "success", "active", "sha512", md5) == (
+                status, end, image["status"], image["os_hash_algo"], image["checksum"],
+            )  # fmt: skip
+            status, image, end = await located(cloud, url, os_hash_algo="sha256", os_hash_value=sha256)
+            assert (202, "success", "active", sha256) == (status, end, image["status"], image["os_hash_value"])
+            status, image, end = await located(cloud, url, os_hash_algo="sha256", os_hash_value=sha256[::-1])
+            assert (202, "failure", "queued", None) == (status, end, image["status"], image["os_hash_value"])
+            assert 204 == await cloud.upload(image["id"])
+            assert "file" == (await cloud.show(image["id"]))["stores"]
+            for said in (
+                {"os_hash_value": sha256}, {"os_hash_algo": "sha512", "os_hash_value": sha256}, {"checksum": "x"},
+                {"os_hash_algo": "sha123", "os_hash_value": sha256},
+            ):  # fmt: skip
+                assert 400 == (await located(cloud, url, **said))[0]
+
+    run(tmp_path, test, web=HERE, stores=TWO)
+
+
+def test_locations_of_a_patch_agree_with_one_another(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        async with a_web() as web:
+            url, said = web.serve("/disk", RAW), {"checksum": "1" * 32, "os_hash_algo": "sha512"}
+            said["os_hash_value"] = "deadbeef" * 16
+            id = (await cloud.create())["id"]
+            add = {"op": "add", "path": "/locations/-"}
+            first = {"url": url, "metadata": {}, "validation_data": said}
+            assert 200 == (await cloud.patch(id, {**add, "value": first}))[0]
+            second = {**first, "url": f"{url}#new"}
+            for name, other in (("checksum", "2" * 32), ("os_hash_value", "beefdead" * 16)):
+                wrong = {**second, "validation_data": {**said, name: other}}
+                assert 409 == (await cloud.patch(id, {**add, "value": wrong}))[0]
+            assert 400 == (await cloud.patch(id, {**add, "value": first}))[0]
+            status, image = await cloud.patch(id, {**add, "value": second})
+            assert (200, 2) == (status, len(image["locations"]))
+            places = image["locations"]
+            places[0]["metadata"]["date"] = "today"
+            replace = {"op": "replace", "path": "/locations"}
+            status, image = await cloud.patch(id, {**replace, "value": places})
+            assert (200, places) == (status, image["locations"])
+            assert 400 == (await cloud.patch(id, {**replace, "value": places[:1]}))[0]
+            assert 400 == (await cloud.patch(id, {**replace, "value": [places[0], {**places[1], "url": url}]}))[0]
+
+    run(tmp_path, test, web=HERE, stores=TWO, show_locations=True)

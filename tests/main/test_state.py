@@ -82,3 +82,14 @@ def test_beyond_loopback_the_cloud_has_a_certificate_of_its_own_authority(state:
 def _exports(state: State, settings: Settings) -> str:
     ensure_credentials(state, settings)
     return exports(state, settings, "admin")
+
+
+def test_tables_in_tables_are_remembered(state: State) -> None:
+    given: dict[str, object] = {
+        "image.stores.cold.path": "cold",
+        "image.stores.file.path": "images",
+        "image.size_cap": 5,
+    }
+    remember(state, settings_of(state, given).options, given)
+    image = settings_of(state, {}).options.image
+    assert ({"cold", "file"}, "cold", 5) == (set(image.stores), image.stores["cold"].path, image.size_cap)

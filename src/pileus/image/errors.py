@@ -129,6 +129,14 @@ class NotActiveYet(Conflict):
     """Location can be added only while image {image} is queued; it has status {status}."""
 
 
+class KnownLocation(Invalid):
+    """Location {url} already exists."""
+
+
+class OtherBytes(Conflict):
+    """What is said of the new location's data is not what image {image} is."""
+
+
 class NoSuchTask(NotFound):
     """No task found with ID {task}."""
 

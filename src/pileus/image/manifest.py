@@ -21,6 +21,7 @@ from pileus.image.config import ImageConfig
 from pileus.image.drivers import stores_of
 from pileus.image.drivers.http import HttpSource
 from pileus.image.flows.imports import IMPORT
+from pileus.image.flows.locate import LOCATE
 from pileus.image.flows.sweep import EVERY_S, sweep
 from pileus.image.port import ImagePort
 from pileus.image.tables import IMAGE
@@ -34,7 +35,7 @@ MOUNT = "image"
 API = api
 METADATA = IMAGE
 MIGRATIONS = "pileus.image.migrations"
-FLOWS = (IMPORT,)
+FLOWS = (IMPORT, LOCATE)
 CATALOG = ("image", "glance", "OpenStack Image", "")
 RESOURCES = (versions, images, files, imports, locations, members, metadefs, metadef_parts, discovery)
 

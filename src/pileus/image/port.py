@@ -9,7 +9,7 @@ from pileus.image.commands import download, seeding
 from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
 from pileus.image.commands.listing import Wanted, image_list
 from pileus.image.commands.upload import upload
-from pileus.image.models.images import HASH, Change, Image, Status
+from pileus.image.models.images import Change, Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import Ge
@@ -108,7 +108,7 @@ def facts(image: Image) -> ImageFacts:
         min_disk=image.min_disk,
         min_ram=image.min_ram,
         checksum=image.checksum,
-        hash_algorithm=HASH if image.hash_value else None,
+        hash_algorithm=image.hash_algo,
         hash_value=image.hash_value,
         protected=image.protected,
         properties=image.properties,

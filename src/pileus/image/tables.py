@@ -19,6 +19,7 @@ IMAGES = sa.Table(
     sa.Column("size", BigInteger),
     sa.Column("virtual_size", BigInteger),
     sa.Column("checksum", Name),
+    sa.Column("hash_algo", Name),
     sa.Column("hash_value", Name),
     sa.Column("min_disk", Integer, nullable=False),
     sa.Column("min_ram", Integer, nullable=False),

@@ -7,13 +7,14 @@ and is not on it makes the command fail; one that is on it and passes is told, a
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -127,8 +128,9 @@ def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Resu
         _up(state, suite)
         if not suite.real:  # a second real one takes a network namespace, with an OVS of its own
             _join(state, second)
-        _configure(state, suite)
-        return _tempest(python, state, suite, only)
+        with _served(_workspace(state) / "served") as url:
+            _configure(state, suite, url)
+            return _tempest(python, state, suite, only)
     finally:
         if second.exists():
             _pileus("destroy", "--yes", "--state", str(second), check=False)
@@ -156,8 +158,26 @@ def _join(state: Path, second: Path) -> None:
     _pileus("join", found[1], "--token", found[2], "--name", "second", "--state", str(second))
 
 
-def _configure(state: Path, suite: Suite) -> None:
-    configure = [sys.executable, str(HOME / "configure.py"), str(state), str(_workspace(state) / "tempest.conf")]
+@contextlib.contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    """A web server has images that the cloud may be told to fetch; its address."""
+    from pileus.kit.http.server import free_port
+
+    folder.mkdir(parents=True)
+    (folder / "image.raw").write_bytes(os.urandom(1 << 16))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(folder / "image.qcow2"), "1M"], check=True)
+    port = str(free_port())
+    argv = [sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", str(folder)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _configure(state: Path, suite: Suite, served: str) -> None:
+    file = str(_workspace(state) / "tempest.conf")
+    configure = [sys.executable, str(HOME / "configure.py"), str(state), file, "--served", served]
     subprocess.run([*configure, *(["--real"] if suite.real else [])], env=_environment(), check=True)
 
 

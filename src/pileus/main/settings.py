@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -138,10 +139,16 @@ def remember_only(state: State, given: Mapping[str, object]) -> None:
         write_whole(file, _toml(table))
 
 
-def _toml(table: Mapping[str, object]) -> str:
-    """TOML of scalars, lists and tables of them."""
-    plain = [f"{key} = {json.dumps(value)}\n" for key, value in table.items() if not isinstance(value, dict)]
+def _key(name: str) -> str:
+    """A key as TOML writes it: bare where it may be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def _toml(table: Mapping[str, object], above: str = "") -> str:
+    """TOML of scalars, lists and tables of them, however deep."""
+    plain = [f"{_key(key)} = {json.dumps(value)}\n" for key, value in table.items() if not isinstance(value, dict)]
     for key, value in table.items():
         if isinstance(value, dict):
-            plain += [f"\n[{key}]\n", _toml(value)]
+            name = f"{above}{_key(key)}"
+            plain += [f"\n[{name}]\n", _toml(value, f"{name}.")]
     return "".join(plain)

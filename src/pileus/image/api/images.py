@@ -12,7 +12,7 @@ from pileus.image.app import ImageApp
 from pileus.image.commands import copies, listing
 from pileus.image.commands import images as commands
 from pileus.image.models import patch as patches
-from pileus.image.models.images import HASH, Change, Image, stores_of
+from pileus.image.models.images import Change, Image, stores_of
 from pileus.kit.http import Call, F, Page, Wire
 from pileus.kit.policy import PROJECT_MEMBER, PROJECT_READER, Rule
 
@@ -117,7 +117,7 @@ def view(call: Call[ImageApp], image: Image) -> ImageView:
         size=image.size,
         virtual_size=image.virtual_size,
         checksum=image.checksum,
-        os_hash_algo=HASH if image.hash_value else None,
+        os_hash_algo=image.hash_algo,
         os_hash_value=image.hash_value,
         tags=list(image.tags),
         created_at=moment(image.created_at),
@@ -215,14 +215,11 @@ async def _relocate(call: Call[ImageApp], image: Image, one: patches.Operation) 
             await copies.add_location(call.app, image, _location(one.value))
         case _:
             call.require(SET_LOCATION.name, image.policy_target())
-            if image.copies and one.value == []:
+            if not isinstance(one.value, list):
+                raise errors.WrongValue(why="Invalid locations: a list is wanted.")
+            if image.copies and not one.value:
                 call.require(DELETE_LOCATION.name, image.policy_target())
-                for place in reversed(range(len(image.copies))):
-                    await copies.remove_location(call.app, await commands.image_get(call.app, image.id), place)
-            elif isinstance(one.value, list) and len(one.value) == 1:
-                await copies.add_location(call.app, image, _location(one.value[0]))
-            else:
-                raise errors.WrongValue(why="Locations can be replaced by one of a queued image, or by none.")
+            await copies.replace_locations(call.app, image, [_location(value) for value in one.value])
 
 
 def _location(value: object) -> copies.Location:
@@ -230,10 +227,7 @@ def _location(value: object) -> copies.Location:
         given = msgspec.convert(value, _Location)
     except msgspec.ValidationError as bad:
         raise errors.WrongValue(why=f"Invalid location: {bad}.") from bad
-    said = given.validation_data
-    return copies.Location(
-        url=given.url, about=given.metadata, checksum=said.get("checksum"), hash_value=said.get("os_hash_value")
-    )
+    return copies.Location(url=given.url, about=given.metadata, said=copies.said_of(given.validation_data))
 
 
 class _Location(msgspec.Struct, frozen=True):

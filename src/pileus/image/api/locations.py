@@ -45,6 +45,5 @@ async def index(call: Call[ImageApp], image: Image) -> list[LocationView]:
 @api.post("/images/{image_id}/locations", ADD, find=image_find, status=202)
 async def add(call: Call[ImageApp], image: Image, body: LocationCreate) -> None:
     """Add the location where an image's data is."""
-    said = body.validation_data or Validation()
-    new = copies.Location(url=body.url, checksum=said.checksum, hash_value=said.os_hash_value)
-    await copies.add_location(call.app, image, new)
+    said = copies.said_of(body.validation_data.given() if body.validation_data is not None else {})
+    await copies.locate(call.app, call.caller, image, copies.Location(url=body.url, said=said))

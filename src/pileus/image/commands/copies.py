@@ -1,16 +1,18 @@
 """What can be asked of the places where an image is: to see them, to add one, to leave one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.commands.imports import check_address
+from pileus.image.commands.imports import begin_locating, check_address
 from pileus.image.drivers.interface import Unreadable
-from pileus.image.models.images import Image, Status, stores_of
+from pileus.image.models.images import HASHES, Image, Said, Status, stores_of
+from pileus.image.models.imports import Locating
 from pileus.image.store import copies as rows
 from pileus.image.store import images as store
+from pileus.kit.auth import Caller
 
 
 def web_store(app: ImageApp) -> str:
@@ -42,26 +44,95 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     about: Mapping[str, object] = {}
-    checksum: str | None = None
-    hash_value: str | None = None
+    said: Said = Said()
 
 
 async def add_location(app: ImageApp, image: Image, new: Location) -> None:
-    """The image, which waited for its bytes, is active with those at the address."""
+    """The image has one more place; one that waited for its bytes is active. What is said of them is believed."""
+    id = await _checked(app, image, new)
+    size = await _size(app, new.url)
+    async with app.db.transaction():
+        if image.status is Status.QUEUED:
+            said = msgspec.structs.replace(new.said, size=size)
+            if not await store.location_taken(app, image.id, Status.ACTIVE, said):
+                raise errors.NotActiveYet(image=image.id, status=image.status)
+        await rows.copy_add(app, image.id, id, new.url, whole=True, about=new.about)
+
+
+async def locate(app: ImageApp, caller: Caller, image: Image, new: Location) -> None:
+    """The image's bytes are at the address; that they are what is said is being found out, and a task shows it."""
     if image.status is not Status.QUEUED:
+        raise errors.NotActiveYet(image=image.id, status=image.status)
+    id = await _checked(app, image, new)
+    size = await _size(app, new.url)
+    sure = not new.said.says
+    async with app.db.transaction():
+        becomes = Status.ACTIVE if sure else Status.IMPORTING
+        if not await store.location_taken(app, image.id, becomes, Said(size=size)):
+            raise errors.NotActiveYet(image=image.id, status=image.status)
+        await rows.copies_clear(app, image.id)
+        await rows.copy_add(app, image.id, id, new.url, whole=True, about=new.about)
+        await begin_locating(app, caller, Locating(image=image.id, url=new.url, said=new.said))
+
+
+async def _checked(app: ImageApp, image: Image, new: Location) -> str:
+    """The store that a new location is in; raises what is wrong with it."""
+    check_address(app, new.url, "a location")
+    id = web_store(app)
+    if image.status not in {Status.QUEUED, Status.ACTIVE}:
         raise errors.NotActiveYet(image=image.id, status=image.status)
     if image.disk_format is None or image.container_format is None:
         raise errors.NeedsFormats
-    check_address(app, new.url, "a location")
-    id = web_store(app)
+    if any((copy.store, copy.place) == (id, new.url) for copy in image.copies):
+        raise errors.KnownLocation(url=new.url[:256])
+    if image.status is Status.ACTIVE and not new.said.fits(image):
+        raise errors.OtherBytes(image=image.id)
+    return id
+
+
+async def _size(app: ImageApp, url: str) -> int:
     try:
-        size = await app.web.size(new.url)
+        return await app.web.size(url)
     except Unreadable as failed:
-        raise errors.AddressRefused(what="a location", url=new.url[:256], why=failed) from failed
-    async with app.db.transaction():
-        if not await store.location_taken(app, image.id, size, new.checksum, new.hash_value):
-            raise errors.NotActiveYet(image=image.id, status=image.status)
-        await rows.copy_add(app, image.id, id, new.url, whole=True, about=new.about)
+        raise errors.AddressRefused(what="a location", url=url[:256], why=failed) from failed
+
+
+def said_of(given: Mapping[str, str | None]) -> Said:
+    """What a request says of the bytes; raises WrongValue."""
+    algorithm, value = given.get("os_hash_algo"), given.get("os_hash_value")
+    checksum = given.get("checksum")
+    if checksum is not None and not _hex(checksum, 32):
+        raise errors.WrongValue(why="checksum must be 32 hexadecimal digits.")
+    if (algorithm is None) is not (value is None):
+        raise errors.WrongValue(why="os_hash_algo and os_hash_value must be given together.")
+    if algorithm is not None and value is not None and not _hex(value, HASHES.get(algorithm, -1)):
+        known = ", ".join(f"{name} ({digits} digits)" for name, digits in HASHES.items())
+        raise errors.WrongValue(why=f"os_hash_value must be a value of os_hash_algo, which is one of {known}.")
+    return Said(checksum=checksum, hash_algo=algorithm, hash_value=value)
+
+
+def _hex(text: str, digits: int) -> bool:
+    return len(text) == digits and all(letter in "0123456789abcdef" for letter in text)
+
+
+async def replace_locations(app: ImageApp, image: Image, wanted: Sequence[Location]) -> None:
+    """The image's places are these: its own with other notes, none, or one of an image that had none."""
+    shown = [url_of(app, image, place) for place in range(len(image.copies))]
+    if not image.copies and len(wanted) == 1:
+        await add_location(app, image, wanted[0])
+    elif not wanted:
+        for place in reversed(range(len(image.copies))):
+            await remove_location(app, image, place)
+            image = msgspec.structs.replace(image, copies=image.copies[:place])
+    elif shown == [one.url for one in wanted]:
+        async with app.db.transaction():
+            for copy, one in zip(image.copies, wanted, strict=True):
+                about = {name: value for name, value in one.about.items() if name != "store"}
+                await rows.copy_note(app, copy.id, about)
+    else:
+        raise errors.WrongValue(
+            why="Invalid locations: they can be added and removed; replaced are only their metadata."
+        )
 
 
 async def remove_location(app: ImageApp, image: Image, place: int) -> None:

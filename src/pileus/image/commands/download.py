@@ -98,14 +98,16 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
         except Unreadable as failed:
             why = f"store {copy.store}: {failed}"
             continue
-        digest = await asyncio.to_thread(_sha512, part)
-        if image.hash_value in {digest, None}:
+        if image.hash_value is None or image.hash_algo is None:
             return
-        why = f"in store {copy.store} its sha512 should be {image.hash_value} and is {digest}"
+        digest = await asyncio.to_thread(_digest, part, image.hash_algo)
+        if image.hash_value == digest:
+            return
+        why = f"in store {copy.store} its {image.hash_algo} should be {image.hash_value} and is {digest}"
         log.error("image damaged", image=image.id, store=copy.store)
     raise Damaged(f"image {image.id}: {why}")
 
 
-def _sha512(path: Path) -> str:
+def _digest(path: Path, algorithm: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha512").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

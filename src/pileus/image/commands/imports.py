@@ -9,10 +9,12 @@ from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.drivers.web import NotAllowed, target_of
 from pileus.image.flows.imports import IMPORT, subject_of
+from pileus.image.flows.locate import LOCATE
 from pileus.image.models.images import Head, Image, Status, stores_of
-from pileus.image.models.imports import Import, Method, TaskStatus, progress
+from pileus.image.models.imports import LOCATION, Import, Locating, Method, TaskStatus, progress
 from pileus.image.store import images as store
 from pileus.image.store import tasks
+from pileus.image.store.copies import copies_clear
 from pileus.kit.auth import Caller
 from pileus.kit.observe.log import request_id
 
@@ -80,22 +82,35 @@ async def begin(
     app: ImageApp, caller: Caller, image: Head, asked: Import, *, kind: str, given: Mapping[str, object]
 ) -> str:
     """The operation runs, and its task, whose id is returned, is written; raises Busy."""
-    id = str(uuid.uuid4())
     async with app.db.transaction():
         if asked.method is not Method.COPY and not await store.import_begin(app, image.id, image.status):
             raise errors.NotForImport(
                 image=image.id, status=image.status, method=asked.method, needed=NEEDED[asked.method]
             )
         await store.properties_note(app, image.id, progress(asked.stores, set(), ()))
-        await tasks.task_create(
-            app,
-            {
-                "id": id, "type": kind, "status": TaskStatus.PENDING, "owner": caller.project_id, "user": caller.user_id,
-                "image": image.id, "request_id": request_id.get(), "input": dict(given), "result": None, "message": "",
-                "expires_at": None,
-            },
-        )  # fmt: skip
-        await app.operations.begin(
-            IMPORT.name, subject_of(image.id), asked, id=id, project_id=caller.project_id, user_id=caller.user_id
-        )
+        if asked.method is not Method.COPY:
+            await copies_clear(app, image.id)  # what an image that waits for bytes was said to be is forgotten
+        return await _begin(app, caller, image.id, kind, given, (IMPORT.name, asked))
+
+
+async def begin_locating(app: ImageApp, caller: Caller, asked: Locating) -> None:
+    """Bytes that others keep are being looked at, and a task shows it."""
+    given = {"image_id": asked.image, "loc_url": asked.url, "validation_data": msgspec.to_builtins(asked.said)}
+    await _begin(app, caller, asked.image, LOCATION, given, (LOCATE.name, asked))
+
+
+async def _begin(
+    app: ImageApp, caller: Caller, image: str, kind: str, given: Mapping[str, object], flow: tuple[str, msgspec.Struct]
+) -> str:
+    id = str(uuid.uuid4())
+    name, asked = flow
+    row = {
+        "id": id, "type": kind, "status": TaskStatus.PENDING, "owner": caller.project_id, "user": caller.user_id,
+        "image": image, "request_id": request_id.get(), "input": dict(given), "result": None, "message": "",
+        "expires_at": None,
+    }  # fmt: skip
+    await tasks.task_create(app, row)
+    await app.operations.begin(
+        name, subject_of(image), asked, id=id, project_id=caller.project_id, user_id=caller.user_id
+    )
     return id

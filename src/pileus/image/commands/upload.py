@@ -32,6 +32,7 @@ async def upload(
         raise errors.NoSuchStore(store=id)
 
     async def in_store(token: str) -> None:
+        await copies.copies_clear(app, image.id)
         await copies.copy_add(app, image.id, id, token, whole=True)
 
     await _bring(app, image, chunks, length, Way(target, Status.SAVING, Status.ACTIVE, in_store))

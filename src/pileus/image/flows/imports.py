@@ -15,7 +15,7 @@ import msgspec
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
 from pileus.image.flows.intake import batches, bytes_of, take_in
-from pileus.image.models.images import Image, Status
+from pileus.image.models.images import HASH, Image, Status
 from pileus.image.models.imports import Import, Method, TaskStatus, progress
 from pileus.image.store import copies as copy_rows
 from pileus.image.store import images as store
@@ -133,7 +133,7 @@ def _source(app: ImageApp, image: Image) -> AsyncIterator[bytes]:
 async def _write(target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image) -> None:
     """The file is the image's bytes; raises Unreadable if what was read is anything else."""
     incoming = await target.create(file)
-    digest = hashlib.sha512()
+    digest = hashlib.new(image.hash_algo or HASH)
     try:
         async for batch in batches(chunks):
             await asyncio.to_thread(digest.update, batch)

@@ -10,7 +10,8 @@ from pileus.kit.auth import Caller
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "ploop", "iso", "gpt")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
-HASH = "sha512"
+HASH = "sha512"  # what is made of bytes that come here
+HASHES = {"sha256": 64, "sha512": 128, "sha384": 96, "sha224": 56}  # and what others may have made: digits
 
 
 class Status(enum.StrEnum):
@@ -46,6 +47,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None
     virtual_size: int | None
     checksum: str | None
+    hash_algo: str | None
     hash_value: str | None
     min_disk: int
     min_ram: int
@@ -97,6 +99,26 @@ class Findings(msgspec.Struct, frozen=True):
     virtual_size: int | None
     checksum: str
     hash_value: str
+    hash_algo: str = HASH
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known, or said, of bytes that others keep."""
+
+    size: int | None = None
+    checksum: str | None = None
+    hash_algo: str | None = None
+    hash_value: str | None = None
+
+    @property
+    def says(self) -> bool:
+        """Whether anything is said of what the bytes are."""
+        return self.checksum is not None or self.hash_value is not None
+
+    def fits(self, image: Head) -> bool:
+        """Whether it is what the image is known to be."""
+        known = (image.checksum, image.hash_algo, image.hash_value)
+        return not self.says or (self.checksum, self.hash_algo, self.hash_value) == known
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from pileus.image.models.images import Said
+
 IMPORTING_TO = "os_glance_importing_to_stores"  # properties that show how far an import into several stores is
 FAILED_IN = "os_glance_failed_import"
 OURS = "os_glance"  # what no client sets
+
+
+LOCATION = "location_import"
 
 
 class Method(enum.StrEnum):
@@ -28,6 +33,14 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     stores: tuple[str, ...]
     every_store: bool = True  # one store that fails fails the import
     hashes: Mapping[str, str] = {}
+
+
+class Locating(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that others keep, to be looked at."""
+
+    image: str
+    url: str
+    said: Said
 
 
 class TaskStatus(enum.StrEnum):

@@ -15,7 +15,7 @@ _C = COPIES.c
 OF = query(
     sa.select(COPIES)
     .where(_C.image.in_(bindparam("images", expanding=True)), _C.whole)
-    .order_by(_C.created_at, _C.store, _C.id),
+    .order_by(_C.created_at, _C.store, _C.place),
     Copy,
 )
 UNFINISHED = query(sa.select(COPIES).where(_C.image == bindparam("image"), sa.not_(_C.whole)).order_by(_C.id), Copy)
@@ -27,6 +27,8 @@ AT = query(
 )
 ADD = command(sa.insert(COPIES))
 WHOLE = command(sa.update(COPIES).where(_C.id == bindparam("at")).values(whole=True))
+CLEAR = command(sa.delete(COPIES).where(_C.image == bindparam("image")))
+NOTE = command(sa.update(COPIES).where(_C.id == bindparam("at")).values(about=bindparam("notes")))
 REMOVE = command(sa.delete(COPIES).where(_C.id == bindparam("at")))
 IN_USE = scalar(
     sa.union_all(
@@ -73,6 +75,16 @@ async def copy_done(app: ImageApp, id: str) -> None:
 async def copy_forget(app: ImageApp, id: str) -> None:
     """The row is gone."""
     await app.db.run(REMOVE, at=id)
+
+
+async def copies_clear(app: ImageApp, image: str) -> None:
+    """The image has no copies."""
+    await app.db.run(CLEAR, image=image)
+
+
+async def copy_note(app: ImageApp, id: str, about: Mapping[str, object]) -> None:
+    """This is noted on the copy."""
+    await app.db.run(NOTE, at=id, notes=dict(about))
 
 
 async def places_in_use(app: ImageApp) -> set[str]:

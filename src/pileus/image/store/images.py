@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from pileus.image.app import ImageApp
-from pileus.image.models.images import Copy, Findings, Head, Image
+from pileus.image.models.images import Copy, Findings, Head, Image, Said
 from pileus.image.store.copies import copies_of
 from pileus.image.store.listing import LISTING, NEWEST_FIRST
 from pileus.image.tables import IMAGES, MEMBERS, PROPERTIES, TAGS
@@ -93,6 +94,7 @@ UPLOAD_END = command(
         size=bindparam("bytes"),
         virtual_size=bindparam("virtual"),
         checksum=bindparam("md5"),
+        hash_algo=bindparam("algorithm"),
         hash_value=bindparam("sha"),
         updated_at=bindparam("now"),
     )
@@ -116,6 +118,7 @@ STAGED = command(
         size=bindparam("bytes"),
         virtual_size=bindparam("virtual"),
         checksum=bindparam("md5"),
+        hash_algo=bindparam("algorithm"),
         hash_value=bindparam("sha"),
         updated_at=bindparam("now"),
     )
@@ -125,22 +128,21 @@ IMPORT_END = command(
     .where(_HERE, _I.status == "importing")
     .values(status=bindparam("becomes"), staged=None, updated_at=bindparam("now"))
 )
-LOCATION_TAKEN = command(
-    sa.update(IMAGES)
-    .where(_HERE, _I.status == "queued")
-    .values(
-        status="active",
-        size=bindparam("bytes"),
-        checksum=bindparam("md5"),
-        hash_value=bindparam("sha"),
-        updated_at=bindparam("now"),
-    )
-)
+_SAID: dict[str, sa.ColumnElement[Any]] = {
+    "status": bindparam("becomes"),
+    "size": bindparam("bytes"),
+    "checksum": bindparam("md5"),
+    "hash_algo": bindparam("algorithm"),
+    "hash_value": bindparam("sha"),
+    "updated_at": bindparam("now"),
+}
+LOCATION_TAKEN = command(sa.update(IMAGES).where(_HERE, _I.status == "queued").values(**_SAID))
+LOCATED = command(sa.update(IMAGES).where(_HERE, _I.status.in_(["active", "importing"])).values(**_SAID))
 EMPTIED = command(sa.update(IMAGES).where(_HERE).values(status="queued", updated_at=bindparam("now")))
 WIPE = command(
     sa.update(IMAGES)
     .where(_HERE, _I.status == "queued")
-    .values(size=None, virtual_size=None, checksum=None, hash_value=None)
+    .values(size=None, virtual_size=None, checksum=None, hash_algo=None, hash_value=None)
 )
 STATUS = command(
     sa.update(IMAGES)
@@ -268,6 +270,7 @@ async def upload_end(app: ImageApp, id: str, token: str, found: Findings, become
             virtual=found.virtual_size,
             md5=found.checksum,
             sha=found.hash_value,
+            algorithm=found.hash_algo,
             now=app.clock.now(),
         )
         == 1
@@ -289,10 +292,16 @@ async def status_change(app: ImageApp, id: str, was: str, becomes: str) -> bool:
     return await app.db.run(STATUS, at=id, was=was, becomes=becomes, now=app.clock.now()) == 1
 
 
-async def location_taken(app: ImageApp, id: str, size: int, checksum: str | None, hash_value: str | None) -> bool:
-    """Whether the image waited for its bytes; it is active, and others keep so many of them."""
-    about = {"bytes": size, "md5": checksum, "sha": hash_value}
-    return await app.db.run(LOCATION_TAKEN, at=id, now=app.clock.now(), **about) == 1
+async def location_taken(app: ImageApp, id: str, becomes: str, said: Said) -> bool:
+    """Whether the image waited for its bytes, which others keep; it has this status, and what was said of them."""
+    about = {"bytes": said.size, "md5": said.checksum, "sha": said.hash_value, "algorithm": said.hash_algo}
+    return await app.db.run(LOCATION_TAKEN, at=id, becomes=becomes, now=app.clock.now(), **about) == 1
+
+
+async def located(app: ImageApp, id: str, becomes: str, said: Said) -> None:
+    """The image, whose bytes others keep, has this status, and this is known of them."""
+    about = {"bytes": said.size, "md5": said.checksum, "sha": said.hash_value, "algorithm": said.hash_algo}
+    await app.db.run(LOCATED, at=id, becomes=becomes, now=app.clock.now(), **about)
 
 
 async def emptied(app: ImageApp, id: str) -> None:
@@ -313,6 +322,7 @@ async def staged_set(app: ImageApp, id: str, file: str | None, found: Findings |
         "virtual": found.virtual_size if found else None,
         "md5": found.checksum if found else None,
         "sha": found.hash_value if found else None,
+        "algorithm": found.hash_algo if found else None,
     }
     return await app.db.run(STAGED, at=id, file=file, now=app.clock.now(), **about) == 1
 
