@@ -46,6 +46,7 @@ def main() -> None:
         sections["image"] = {
             "http_image": f"{args.served}/image.raw",
             "http_qcow2_image": f"{args.served}/image.qcow2",
+            "build_timeout": 60,
         }
     args.file.parent.mkdir(parents=True, exist_ok=True)
     with args.file.open("w") as out:

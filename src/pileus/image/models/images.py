@@ -140,8 +140,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stores_of(image: Image) -> tuple[str, ...]:
-    """Where the image's bytes are, each store once."""
-    return tuple(dict.fromkeys(copy.store for copy in image.copies))
+    """Where the image's bytes are, each store once, in an order clients can compare with theirs."""
+    return tuple(sorted({copy.store for copy in image.copies}))
 
 
 def sees(caller: Caller, image: Image) -> bool:
