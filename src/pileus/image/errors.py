@@ -129,6 +129,10 @@ class NotActiveYet(Conflict):
     """Location can be added only while image {image} is queued; it has status {status}."""
 
 
+class LastLocation(Denied):
+    """Cannot delete the last location of image {image}: replace the locations by none, or delete the image."""
+
+
 class KnownLocation(Invalid):
     """Location {url} already exists."""
 

@@ -125,7 +125,7 @@ def view(call: Call[ImageApp], image: Image) -> ImageView:
         self_link=here,
         file=f"{here}/file",
         schema="/v2/schemas/image",
-        stores=",".join(stores_of(image)) if image.copies else UNSET,
+        stores=",".join(call.app.stores.in_order(stores_of(image))) if image.copies else UNSET,
         direct_url=shown[0].url if shown and config.show_direct_url else UNSET,
         locations=shown if config.show_locations else UNSET,
         properties=dict(image.properties),

@@ -8,7 +8,7 @@ from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands.imports import begin_locating, check_address
 from pileus.image.drivers.interface import Unreadable
-from pileus.image.models.images import HASHES, Image, Said, Status, stores_of
+from pileus.image.models.images import HASH, HASHES, Image, Said, Status, stores_of
 from pileus.image.models.imports import Locating
 from pileus.image.store import copies as rows
 from pileus.image.store import images as store
@@ -68,7 +68,7 @@ async def locate(app: ImageApp, caller: Caller, image: Image, new: Location) -> 
     sure = not new.said.says
     async with app.db.transaction():
         becomes = Status.ACTIVE if sure else Status.IMPORTING
-        if not await store.location_taken(app, image.id, becomes, Said(size=size)):
+        if not await store.location_taken(app, image.id, becomes, Said(size=size, hash_algo=HASH if sure else None)):
             raise errors.NotActiveYet(image=image.id, status=image.status)
         await rows.copies_clear(app, image.id)
         await rows.copy_add(app, image.id, id, new.url, whole=True, about=new.about)
@@ -85,7 +85,9 @@ async def _checked(app: ImageApp, image: Image, new: Location) -> str:
         raise errors.NeedsFormats
     if any((copy.store, copy.place) == (id, new.url) for copy in image.copies):
         raise errors.KnownLocation(url=new.url[:256])
-    if image.status is Status.ACTIVE and not new.said.fits(image):
+    if image.status is Status.QUEUED:
+        check_said(new.said)
+    elif not new.said.fits(image):
         raise errors.OtherBytes(image=image.id)
     return id
 
@@ -98,17 +100,20 @@ async def _size(app: ImageApp, url: str) -> int:
 
 
 def said_of(given: Mapping[str, str | None]) -> Said:
-    """What a request says of the bytes; raises WrongValue."""
-    algorithm, value = given.get("os_hash_algo"), given.get("os_hash_value")
-    checksum = given.get("checksum")
-    if checksum is not None and not _hex(checksum, 32):
+    """What a request says of the bytes."""
+    names = {"checksum": "checksum", "hash_algo": "os_hash_algo", "hash_value": "os_hash_value"}
+    return Said(**{name: given.get(wire) for name, wire in names.items()})  # type: ignore[arg-type]  # all are text
+
+
+def check_said(said: Said) -> None:
+    """What is said can be so; raises WrongValue."""
+    if said.checksum is not None and not _hex(said.checksum, 32):
         raise errors.WrongValue(why="checksum must be 32 hexadecimal digits.")
-    if (algorithm is None) is not (value is None):
+    if (said.hash_algo is None) is not (said.hash_value is None):
         raise errors.WrongValue(why="os_hash_algo and os_hash_value must be given together.")
-    if algorithm is not None and value is not None and not _hex(value, HASHES.get(algorithm, -1)):
+    if said.hash_value is not None and not _hex(said.hash_value, HASHES.get(said.hash_algo or "", -1)):
         known = ", ".join(f"{name} ({digits} digits)" for name, digits in HASHES.items())
         raise errors.WrongValue(why=f"os_hash_value must be a value of os_hash_algo, which is one of {known}.")
-    return Said(checksum=checksum, hash_algo=algorithm, hash_value=value)
 
 
 def _hex(text: str, digits: int) -> bool:
@@ -122,7 +127,7 @@ async def replace_locations(app: ImageApp, image: Image, wanted: Sequence[Locati
         await add_location(app, image, wanted[0])
     elif not wanted:
         for place in reversed(range(len(image.copies))):
-            await remove_location(app, image, place)
+            await _remove(app, image, place)
             image = msgspec.structs.replace(image, copies=image.copies[:place])
     elif shown == [one.url for one in wanted]:
         async with app.db.transaction():
@@ -136,6 +141,13 @@ async def replace_locations(app: ImageApp, image: Image, wanted: Sequence[Locati
 
 
 async def remove_location(app: ImageApp, image: Image, place: int) -> None:
+    """The image is not at its n-th location any more; raises LastLocation."""
+    if len(image.copies) == 1 and place == 0:
+        raise errors.LastLocation(image=image.id)
+    await _remove(app, image, place)
+
+
+async def _remove(app: ImageApp, image: Image, place: int) -> None:
     """The image is not at its n-th location any more; without any it waits for bytes."""
     if not 0 <= place < len(image.copies):
         raise errors.NoSuchLocation(place=place, image=image.id, count=len(image.copies))

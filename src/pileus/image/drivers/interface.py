@@ -4,7 +4,7 @@ Files are written once, under a name nobody else uses, and never changed; so a r
 and two uploads can never mix. A store that others keep is only read: there a name is an address.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -110,6 +110,10 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         """The stores that can be written, the default one first."""
         ids = sorted(self.all, key=lambda id: (id != self.default, id))
         return {id: target for id in ids if (target := self.all[id].target) is not None}
+
+    def in_order(self, ids: Iterable[str]) -> list[str]:
+        """The stores in the order they are read, which is the one clients are shown."""
+        return sorted(ids, key=lambda id: (-self.weight(id), id))
 
     def weight(self, id: str) -> int:
         """How gladly the store is read; one that is not there any more, not at all."""

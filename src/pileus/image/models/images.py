@@ -140,7 +140,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stores_of(image: Image) -> tuple[str, ...]:
-    """Where the image's bytes are, each store once, in an order clients can compare with theirs."""
+    """Where the image's bytes are: the names of the stores, each once."""
     return tuple(sorted({copy.store for copy in image.copies}))
 
 
