@@ -22,9 +22,17 @@ OWN = {
     ("compute", "os_compute_api:images:update"),
     ("block_storage", "block_storage:default"),
 }
-# Nobody has logged in where these are asked: versions, logging in, changing an expired password, extensions.
+# Nobody has logged in where these are asked: versions, logging in, changing an expired password, a consumer's own signature or secret.
 OPEN = {
-    "identity": {"GET //", "GET //v3", "POST /auth/tokens", "POST /users/{user_id}/password"},
+    "identity": {
+        "GET //",
+        "GET //v3",
+        "POST /auth/tokens",
+        "POST /users/{user_id}/password",
+        "POST /OS-OAUTH1/request_token",
+        "POST /OS-OAUTH1/access_token",
+        "POST /OS-OAUTH2/token",
+    },
     "image": {"GET //", "GET //versions"},
     "placement": {"GET /"},
     "compute": {"GET //", "GET //v2.1", "GET //v2", "GET /versions/{id}"},
