@@ -35,6 +35,7 @@ class Cloud:
         self._keys = keys
         self.clock = FakeClock()
         self.config = Config()
+        self.web: Any = None
         self.admin = ""
 
     async def start(self) -> None:
@@ -48,7 +49,7 @@ class Cloud:
 
     def restart(self) -> None:
         """As another process over the same database would see it."""
-        self.app = build(db=self.db, clock=self.clock, state=self._keys, config=self.config)
+        self.app = build(db=self.db, clock=self.clock, state=self._keys, config=self.config, web=self.web)
         self.port = IdentityPort(self.app)
         self.kernel = Kernel(self.port)
         self.kernel.mount("identity", API, self.app)
@@ -65,7 +66,8 @@ class Cloud:
         token = self.admin if token == "admin" else token
         given = {**(headers or {}), **({"x-auth-token": token} if token else {})}
         status, text, answer = await self.raw(method, path, None if body is None else json.dumps(body), given)
-        return Answer(status, json.loads(text) if text else None, answer)
+        is_json = text and answer.get("content-type", "").startswith("application/json")
+        return Answer(status, json.loads(text) if is_json else None, answer)
 
     async def raw(
         self, method: str, path: str, body: str | None, headers: Mapping[str, str], client: str = "192.0.2.1"

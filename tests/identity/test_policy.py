@@ -9,6 +9,7 @@ from pileus.kit.http import Route
 from pileus.kit.policy import Enforcer
 
 POLICIES = Path(__file__).parents[1] / "golden" / "policies.tsv"
+IDP = "/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}"
 OPEN = {
     ("GET", "/"),
     ("GET", "/v3"),
@@ -17,6 +18,12 @@ OPEN = {
     ("POST", "/OS-OAUTH1/request_token"),
     ("POST", "/OS-OAUTH1/access_token"),
     ("POST", "/OS-OAUTH2/token"),
+    *((method, f"{IDP}/auth") for method in ("GET", "POST")),
+    *((method, f"/auth{IDP}/websso") for method in ("GET", "POST")),
+    *((method, "/auth/OS-FEDERATION/websso/{protocol_id}") for method in ("GET", "POST")),
+    ("POST", "/auth/OS-FEDERATION/saml2"),
+    ("POST", "/auth/OS-FEDERATION/saml2/ecp"),
+    ("GET", "/OS-FEDERATION/saml2/metadata"),
 }
 NOT_FOR_READERS = ("/auth/tokens", "/OS-REVOKE/events", "/users/{user_id}/OS-OAUTH1")
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -63,6 +70,7 @@ async def more_of_a_world(cloud: Any, service: str) -> dict[str, str]:
         "consumer_id": consumer.body["consumer"]["id"],
         "request_token_id": "none",
         "access_token_id": "none",
+        **dict.fromkeys(("idp_id", "protocol_id", "mapping_id", "service_provider_id"), "x"),
         "group": "ldap",
         "option": "url",
     }

@@ -1,10 +1,12 @@
 """Identity's collaborators, and what it asks of those that hold secrets."""
 
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from pileus.identity.config import Config
+from pileus.identity.drivers.openid import OpenId
 from pileus.identity.drivers.tokens import Tokens
 from pileus.identity.models import Memory
 from pileus.kit.clock import Clock
@@ -49,4 +51,6 @@ class Identity(msgspec.Struct, frozen=True):
     receipts: Seal  # of what somebody has proven who must prove more
     vault: Seal  # of what is kept, by keys other than those of tokens, as tokens may be forgotten and this must not
     passwords: Passwords
+    openid: OpenId
+    saml_keys: Path  # the folder of the pair that signs what we assert
     memory: Memory

@@ -5,6 +5,24 @@ from typing import Literal
 import msgspec
 
 
+class OpenIdClient(msgspec.Struct, frozen=True, kw_only=True):
+    """What an identity provider that speaks OpenID Connect knows us as."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: str = ""  # holds the secret; without one the code alone must do (PKCE)
+    audience: str = ""  # whom tokens that clients bring along are for; empty: the client id
+    scopes: str = "openid email profile"
+
+
+class SamlProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """An identity provider that speaks SAML 2.0."""
+
+    entity_id: str
+    certificate_file: str  # with whose key it signs, as PEM
+    sso_url: str = ""  # where browsers are sent to log in; empty: nowhere
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long things last, and how many are kept."""
 
@@ -22,6 +40,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     remote_user_header: str = "X-Remote-User"  # by which a trusted proxy says who logged in there
     remote_domain_header: str = "X-Remote-Domain"  # the name of their domain; the default domain without it
     client_certificate_header: str = "X-Client-Certificate"  # by which it hands on a client's, as PEM escaped for URLs
+    openid: dict[str, OpenIdClient] = {}  # by the id of the identity provider
+    saml: dict[str, SamlProvider] = {}  # by the id of the identity provider
+    saml_entity_id: str = ""  # our own name; empty: the address of our metadata
+    saml_assertion_s: int = 3600  # how long what we assert can be used
+    trusted_dashboards: tuple[str, ...] = ()  # addresses that browsers may bring tokens to
+    assertion_header_prefix: str = "X-Assertion-"  # of headers in which a trusted proxy hands on an assertion
     default_domain: str = "default"
     limit_model: Literal["flat", "strict_two_level"] = "flat"
     password_expires_days: int = 0  # until a password must be changed; 0 is never

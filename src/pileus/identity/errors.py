@@ -1,6 +1,6 @@
 """What identity refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Unauthorized, Unavailable
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, NotImplementedHere, Unauthorized, Unavailable
 
 
 class NotAuthenticated(Unauthorized):
@@ -217,3 +217,27 @@ class BadOAuth(Unauthorized):
 
 class BadOAuthRequest(Invalid):
     """Invalid OAuth request: {why}."""
+
+
+class BadMapping(Invalid):
+    """Invalid mapping: {why}."""
+
+
+class NotKnownAs(Denied):
+    """The identity provider {idp} is not known by the name the assertion gives; see its remote_ids."""
+
+
+class UntrustedDashboard(Unauthorized):
+    """The origin is not a trusted dashboard host; the option trusted_dashboards names those that are."""
+
+
+class BadAssertion(Unauthorized):
+    """What the identity provider says cannot be believed: {why}."""
+
+
+class NotSetUp(NotImplementedHere):
+    """{what} is not set up here: {remedy}."""
+
+
+class ProviderUnreachable(Unavailable):
+    """The identity provider does not answer as it should: {why}."""

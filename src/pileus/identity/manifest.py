@@ -10,6 +10,7 @@ from pileus.identity.api import (
     domain_settings,
     domains,
     endpoint_policies,
+    federation,
     filters,
     grants,
     groups,
@@ -23,6 +24,7 @@ from pileus.identity.api import (
     roles,
     services,
     signatures,
+    single_sign_on,
     tokens,
     trusts,
     users,
@@ -32,8 +34,10 @@ from pileus.identity.app import Identity
 from pileus.identity.commands.bootstrap import Account, ServiceEntry, bootstrap, make_demo
 from pileus.identity.config import Config
 from pileus.identity.drivers.fernet import FernetSeal, KeyRepository
+from pileus.identity.drivers.openid import OpenId
 from pileus.identity.drivers.passwords import Argon2Passwords
 from pileus.identity.drivers.tokens import FernetTokens, JwsTokens, Tokens, new_signing_key
+from pileus.identity.drivers.web import UrllibWeb, Web
 from pileus.identity.models import Memory
 from pileus.identity.port import IdentityPort
 from pileus.identity.tables import metadata
@@ -55,6 +59,7 @@ RESOURCES = (
     domain_settings,
     domains,
     endpoint_policies,
+    federation,
     filters,
     grants,
     groups,
@@ -68,6 +73,7 @@ RESOURCES = (
     roles,
     services,
     signatures,
+    single_sign_on,
     tokens,
     trusts,
     users,
@@ -98,7 +104,7 @@ def _tokens(keys: Path, config: Config) -> Tokens:
     return FernetTokens(FernetSeal(KeyRepository(keys / "fernet", config.fernet_keys)))
 
 
-def build(*, db: Database, clock: Clock, state: Path, config: Config | None = None) -> Identity:
+def build(*, db: Database, clock: Clock, state: Path, config: Config | None = None, web: Web | None = None) -> Identity:
     """Identity over an open database; its token keys are in `state`/keys unless configured, made when there are none."""
     config = config or Config()
     keys = Path(config.keys_dir) if config.keys_dir else state / "keys"
@@ -110,5 +116,7 @@ def build(*, db: Database, clock: Clock, state: Path, config: Config | None = No
         receipts=FernetSeal(KeyRepository(keys / "receipt", config.fernet_keys)),
         vault=FernetSeal(KeyRepository(keys / "credential", config.fernet_keys)),
         passwords=Argon2Passwords(clock, config.password_memory_s),
+        openid=OpenId(web or UrllibWeb(), clock),
+        saml_keys=keys / "saml",
         memory=Memory(config.remembered_tokens),
     )

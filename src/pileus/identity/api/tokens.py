@@ -1,7 +1,7 @@
 """Tokens: logging in, validating, revoking."""
 
 import datetime as dt
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,11 +9,12 @@ from msgspec import UNSET, UnsetType
 from pileus.identity.api.root import Password, api
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
+from pileus.identity.commands.federation import service_providers
 from pileus.identity.commands.proxies import address_of, remote_user_of
 from pileus.identity.commands.tokens import Receipt, log_in, revoke_token
 from pileus.identity.commands.validity import subject_get
 from pileus.identity.errors import BadScope
-from pileus.identity.models import ApplicationCredential, Project, ScopeKind, User, ValidToken
+from pileus.identity.models import ApplicationCredential, Federated, Project, ScopeKind, User, ValidToken
 from pileus.identity.models.logins import ApplicationNamed, Login, Named, ScopeAsked
 from pileus.identity.models.oauth1 import signed_of
 from pileus.kit.auth import Caller
@@ -23,6 +24,7 @@ from pileus.ports.identity import CatalogEntry
 
 SUBJECT = "x-subject-token"
 RECEIPT = "openstack-auth-receipt"
+FEDERATED = ("mapped", "saml2", "openid")
 
 
 class Loose(Wire):
@@ -75,6 +77,9 @@ class Proof(Loose):
     password: PasswordMethod | None = None
     token: TokenMethod | None = None
     totp: PasscodeMethod | None = None
+    mapped: TokenMethod | None = None
+    saml2: TokenMethod | None = None
+    openid: TokenMethod | None = None
 
 
 class ProjectNamed(Loose):
@@ -119,6 +124,7 @@ class UserShown(Wire):
     name: str
     domain: Labelled
     password_expires_at: str | None
+    federated: Annotated[dict[str, Any] | UnsetType, F("OS-FEDERATION")] = UNSET
 
 
 class Identified(Wire):
@@ -159,6 +165,7 @@ class TokenView(Wire):
     application_credential: ApplicationShown | UnsetType = UNSET
     trust: Annotated[TrustShown | UnsetType, F("OS-TRUST:trust")] = UNSET
     oauth1: Annotated[AccessShown | UnsetType, F("OS-OAUTH1")] = UNSET
+    service_providers: list[dict[str, str]] | UnsetType = UNSET
     oauth2_credential: dict[str, str] | UnsetType = UNSET
 
 
@@ -188,6 +195,14 @@ def _labelled(domain: Project) -> Labelled:
     return Labelled(id=domain.id, name=domain.name)
 
 
+def _federated(came: Federated) -> dict[str, Any]:
+    return {
+        "identity_provider": {"id": came.idp_id},
+        "protocol": {"id": came.protocol_id},
+        "groups": [{"id": group_id} for group_id in came.group_ids],
+    }
+
+
 def _show_source(shown: TokenView, token: ValidToken) -> None:
     """What a token came from is shown with it."""
     if token.application is not None:
@@ -213,6 +228,8 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
         expires_at=moment(payload.expires_at),
         issued_at=moment(payload.issued_at),
     )
+    if payload.federated is not None:
+        shown.user.federated = _federated(payload.federated)
     if payload.thumbprint:
         shown.oauth2_credential = {"x5t#S256": payload.thumbprint}
     if scope.kind is ScopeKind.NONE:
@@ -227,6 +244,11 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
     _show_source(shown, token)
     shown.roles = [Labelled(id=role.id, name=role.name) for role in token.roles]
     if not any(name == "nocatalog" for name, _ in call.query):
+        providers = await service_providers(call.app)
+        if providers:
+            shown.service_providers = [
+                {"id": one.id, "auth_url": one.auth_url, "sp_url": one.sp_url} for one in providers
+            ]
         shown.catalog = await catalog_list(call.app, token.project.id if token.project else None, user.id)
     return shown
 
@@ -276,6 +298,8 @@ def _check_parts(proof: Proof) -> None:
         raise BadScope(why="The method password needs a user with a password.")
     if "token" in proof.methods and proof.token is None:
         raise BadScope(why="The method token needs a token.")
+    if any(name in proof.methods and getattr(proof, name) is None for name in FEDERATED):
+        raise BadScope(why="A login by an identity provider begins there; here it needs the token got for it.")
     if "totp" in proof.methods and proof.totp is None:
         raise BadScope(why="The method totp needs a user with a passcode.")
     if "application_credential" in proof.methods and proof.application_credential is None:
@@ -299,7 +323,7 @@ def _login(call: Call[Identity], auth: Auth) -> Login:
         password=user.password if user else None,
         passcode_user=_named(proof.totp.user) if proof.totp else None,
         passcode=proof.totp.user.passcode if proof.totp else None,
-        token=proof.token.id if proof.token else None,
+        token=next((part.id for part in (proof.token, proof.mapped, proof.saml2, proof.openid) if part), None),
         application=ApplicationNamed(application.secret, application.id, application.name, _named(application.user))
         if application
         else None,

@@ -86,6 +86,13 @@ async def _by_token(app: Identity, login: Login) -> Proven:
     return Proven(user=held.user, method=Method.TOKEN, parent=held.payload)
 
 
+async def _by_arrival(app: Identity, login: Login) -> Proven:
+    proven = await _by_token(app, login)
+    if proven.parent is None or proven.parent.federated is None:
+        raise NotAuthenticated
+    return proven
+
+
 async def _by_application(app: Identity, login: Login) -> Proven:
     named = login.application
     if named is None:
@@ -122,6 +129,9 @@ PROOFS: dict[str, Callable[[Identity, Login], Awaitable[Proven]]] = {
     TOTP: _by_passcode,
     "oauth1": _by_oauth1,
     "external": _by_proxy,
+    "mapped": _by_arrival,
+    "saml2": _by_arrival,
+    "openid": _by_arrival,
 }
 
 

@@ -35,6 +35,7 @@ from pileus.identity.models.reach import Reach, widening
 from pileus.identity.store import follow
 from pileus.identity.store.applications import application_find
 from pileus.identity.store.delegation import credential_find
+from pileus.identity.store.federation import expiring_groups
 from pileus.identity.store.oauth import ACCESSES
 from pileus.identity.store.projects import domain_find, project_find
 from pileus.identity.store.revocations import revocation_is
@@ -210,6 +211,16 @@ async def _by_itself(app: Identity, token: str, payload: Payload) -> ValidToken 
 
 async def stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
     """User, scope and roles of a token as they are now; None if any of them does not hold any more."""
+    found = await _stands_for(app, token, payload)
+    if found is None or found.payload.scope.kind is ScopeKind.NONE:
+        return found
+    # Groups that are theirs for a while may be where the roles come from: look again when the first of them ends.
+    ends = [one.expires_at for one in (await expiring_groups(app, found.user.id))[:1]]
+    ends += [found.until] if found.until is not None else []
+    return msgspec.structs.replace(found, until=min(ends)) if ends else found
+
+
+async def _stands_for(app: Identity, token: str, payload: Payload) -> ValidToken | None:
     match payload.scope.kind:
         case ScopeKind.TRUST:
             return await _by_trust(app, token, payload)

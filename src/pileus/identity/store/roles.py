@@ -8,7 +8,16 @@ from sqlalchemy import bindparam
 
 from pileus.identity.app import Identity
 from pileus.identity.models import Assignment, Role, RoleGraph
-from pileus.identity.tables import assignments, group_members, groups, implications, projects, roles, users
+from pileus.identity.tables import (
+    assignments,
+    expiring_members,
+    group_members,
+    groups,
+    implications,
+    projects,
+    roles,
+    users,
+)
 from pileus.kit.db import Listing, command, query, scalar, upsert
 
 _ROLE = roles.c.id == bindparam("id")
@@ -56,6 +65,11 @@ OF_USER = query(
             assignments.c.actor_id == bindparam("user_id"),
             assignments.c.actor_id.in_(
                 sa.select(group_members.c.group_id).where(group_members.c.user_id == bindparam("user_id"))
+            ),
+            assignments.c.actor_id.in_(
+                sa.select(expiring_members.c.group_id).where(
+                    expiring_members.c.user_id == bindparam("user_id"), expiring_members.c.expires_at > bindparam("now")
+                )
             ),
         )
     ),
@@ -161,7 +175,7 @@ async def assignment_is(app: Identity, assignment: Assignment) -> bool:
 
 async def assignments_of_user(app: Identity, user_id: str, group_ids: Sequence[str] = ()) -> list[Assignment]:
     """What a user is given, directly and through groups; those named are groups they are in by their token alone."""
-    found = await app.db.all(OF_USER, user_id=user_id)
+    found = await app.db.all(OF_USER, user_id=user_id, now=app.clock.now())
     return found + await app.db.all(OF_ACTORS, ids=list(group_ids)) if group_ids else found
 
 

@@ -38,6 +38,9 @@ USERS_LIST = Listing(
 )
 
 GROUP_FETCH = query(_GROUPS.where(_GROUP), Group)
+GROUP_BY_NAME = query(
+    _GROUPS.where(groups.c.name == bindparam("name"), groups.c.domain_id == bindparam("domain_id")), Group
+)
 GROUPS_WITH_IDS = query(_GROUPS.where(groups.c.id.in_(bindparam("ids", expanding=True))).order_by(groups.c.id), Group)
 GROUP_CREATE = command(sa.insert(groups))
 GROUP_CHANGE = command(sa.update(groups).where(_GROUP))
@@ -105,6 +108,11 @@ async def default_project_forget(app: Identity, project_id: str) -> None:
 async def group_find(app: Identity, group_id: str) -> Group | None:
     """The group with this id."""
     return await app.db.one(GROUP_FETCH, id=group_id)
+
+
+async def group_by_name(app: Identity, name: str, domain_id: str) -> Group | None:
+    """The group of this name in a domain."""
+    return await app.db.one(GROUP_BY_NAME, name=name, domain_id=domain_id)
 
 
 async def groups_with_ids(app: Identity, ids: list[str]) -> list[Group]:
