@@ -3,7 +3,25 @@
 from collections.abc import Sequence
 from functools import partial
 
-from pileus.block_storage.api import messages, quotas, services, types, versions, volume_actions, volumes
+from pileus.block_storage.api import (
+    attachments,
+    backups,
+    default_types,
+    discovery,
+    group_types,
+    groups,
+    messages,
+    metadata,
+    qos,
+    quotas,
+    services,
+    snapshots,
+    transfers,
+    types,
+    versions,
+    volume_actions,
+    volumes,
+)
 from pileus.block_storage.api.service import api
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands.types import ensure_default
@@ -12,6 +30,7 @@ from pileus.block_storage.flows.change import EXTEND, REMAKE, UPLOAD
 from pileus.block_storage.flows.copies import BACKUP, SNAPSHOT
 from pileus.block_storage.flows.create import CREATE
 from pileus.block_storage.flows.delete import BACKUP_DELETE, DELETE, SNAPSHOT_DELETE
+from pileus.block_storage.flows.groups import GROUP_CREATE, GROUP_DELETE, GROUP_SNAPSHOT, GROUP_SNAPSHOT_DELETE
 from pileus.block_storage.flows.sweep import EVERY_S, sweep
 from pileus.block_storage.tables import BLOCK_STORAGE
 from pileus.kit.bus import Bus
@@ -29,10 +48,42 @@ MOUNT = "volume"
 API = api
 METADATA = BLOCK_STORAGE
 MIGRATIONS = "pileus.block_storage.migrations"
-FLOWS = (CREATE, DELETE, EXTEND, REMAKE, UPLOAD, SNAPSHOT, SNAPSHOT_DELETE, BACKUP, BACKUP_DELETE)
+FLOWS = (
+    CREATE,
+    DELETE,
+    EXTEND,
+    REMAKE,
+    UPLOAD,
+    SNAPSHOT,
+    SNAPSHOT_DELETE,
+    BACKUP,
+    BACKUP_DELETE,
+    GROUP_CREATE,
+    GROUP_DELETE,
+    GROUP_SNAPSHOT,
+    GROUP_SNAPSHOT_DELETE,
+)
 CATALOG = ("block-storage", "cinder", "OpenStack Block Storage", "/v3")
 ALIASES = (("volumev3", "cinderv3"),)  # what older clients look it up by
-RESOURCES = (versions, volumes, volume_actions, types, quotas, services, messages)
+RESOURCES = (
+    versions,
+    volumes,
+    volume_actions,
+    attachments,
+    snapshots,
+    metadata,
+    backups,
+    groups,
+    group_types,
+    discovery,
+    transfers,
+    types,
+    qos,
+    default_types,
+    quotas,
+    services,
+    messages,
+)
 
 __all__ = [
     "ALIASES",

@@ -1,0 +1,178 @@
+"""Backups: what can be asked of them."""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+
+from pileus.block_storage import errors
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import quotas
+from pileus.block_storage.commands.changes import remade
+from pileus.block_storage.commands.create import NewVolume, create_volume
+from pileus.block_storage.commands.volumes import busy, held, mine, volume_get
+from pileus.block_storage.models import backups as states
+from pileus.block_storage.models.backups import Backup, BackupRecord
+from pileus.block_storage.models.volumes import AVAILABLE, BACKING_UP, IN_USE, RESTORING, Origin, Snapshot, Volume
+from pileus.block_storage.store.backups import backups, has_children, newest_of
+from pileus.block_storage.store.volumes import snapshots
+from pileus.kit.auth import Caller
+from pileus.kit.db import UniqueViolation
+
+SERVICE = "pileus.block_storage.drivers.backup_files"
+
+
+class NewBackup(msgspec.Struct, kw_only=True):
+    """What a caller says to get a backup."""
+
+    name: str | None = None
+    description: str | None = None
+    container: str | None = None
+    snapshot_id: str | None = None
+    incremental: bool = False
+    force: bool = False
+    metadata: Mapping[str, str] = {}
+    zone: str | None = None
+
+
+async def backup_get(app: BlockStorage, caller: Caller, id: str) -> Backup:
+    """The backup, if it is the caller's project's; raises BackupNotFound."""
+    found = await backups.find(app, id)
+    if found is None or not mine(found.project_id, caller):
+        raise errors.BackupNotFound(backup=id)
+    return found
+
+
+async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: NewBackup, request_id: str) -> Backup:
+    """The backup exists and is written in the background; raises what speaks against it."""
+    async with app.db.transaction():
+        # Of a snapshot the volume may be what it likes.
+        allowed = {AVAILABLE, IN_USE} if new.force or new.snapshot_id else {AVAILABLE}
+        now = await held(app, volume, allowed)
+        copied = await _copied(app, now, new.snapshot_id) if new.snapshot_id is not None else None
+        parent = await newest_of(app, now.id, now.project_id) if new.incremental else None
+        if new.incremental and parent is None:
+            raise errors.InvalidBackup(why="No backups available to do an incremental backup.")
+        await quotas.check(app, now.project_id, {"backups": 1, "backup_gigabytes": now.size})
+        made = Backup(
+            id=str(uuid.uuid4()),
+            volume_id=now.id,
+            snapshot_id=new.snapshot_id,
+            parent_id=parent.id if parent is not None else None,
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            name=new.name,
+            description=new.description,
+            size=now.size,
+            container=new.container or (parent.container if parent is not None else "volumebackups"),
+            host=now.host,
+            backend=now.backend,
+            zone=new.zone or app.config.zone,
+            metadata=dict(new.metadata),
+            snapshot_at=copied.created_at if copied is not None else app.clock.now(),
+            created_at=app.clock.now(),
+        )
+        await backups.create(app, made)
+        await app.engine.begin(
+            "backup.create", made.subject, project_id=made.project_id, user_id=caller.user_id, request_id=request_id
+        )
+        if copied is not None:
+            await snapshots.change(app, copied, status=BACKING_UP)
+        else:
+            await busy(app, now, BACKING_UP)
+    return made
+
+
+async def _copied(app: BlockStorage, volume: Volume, snapshot_id: str) -> Snapshot:
+    """The snapshot to be backed up; raises SnapshotNotFound or InvalidSnapshot."""
+    found = await snapshots.find(app, snapshot_id)
+    if found is None or found.volume_id != volume.id:
+        raise errors.SnapshotNotFound(snapshot=snapshot_id)
+    if found.status != AVAILABLE:
+        raise errors.InvalidSnapshot(why=f"Snapshot to be backed up must be available, not {found.status}")
+    return found
+
+
+async def delete_backup(
+    app: BlockStorage, caller: Caller, backup: Backup, request_id: str, *, force: bool = False
+) -> None:
+    """The backup is being deleted; raises InvalidBackup if that does not fit what it is."""
+    async with app.db.transaction():
+        now = await backups.find(app, backup.id)
+        if now is None:
+            return
+        if not force and now.status not in {states.AVAILABLE, states.ERROR, states.ERROR_DELETING}:
+            raise errors.InvalidBackup(why=f"Backup status must be available or error, not {now.status}")
+        if await has_children(app, [now.id]):
+            raise errors.InvalidBackup(why="Incremental backups exist for this backup.")
+        await backups.change(app, now, status=states.DELETING)
+        await app.engine.begin(
+            "backup.delete",
+            now.subject,
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            request_id=request_id,
+            overtake="The backup is being deleted.",
+        )
+
+
+async def restore_backup(
+    app: BlockStorage, caller: Caller, backup: Backup, volume_id: str | None, name: str | None, request_id: str
+) -> tuple[str, str | None]:
+    """The backup is being written to a volume, a new one unless one is named; returns that volume's id and name."""
+    async with app.db.transaction():
+        now = await backups.find(app, backup.id)
+        if now is None or now.status != states.AVAILABLE:
+            raise errors.InvalidBackup(why="Backup status must be available")
+        if volume_id is None:
+            called = name or f"restore_backup_{now.id}"
+            new = NewVolume(name=called, description="auto-created_from_restore_from_backup", size=now.size,
+                            backup_id=now.id, status=RESTORING)  # fmt: skip
+            volume = await create_volume(app, caller, new, request_id)
+        else:
+            volume = await held(app, await volume_get(app, caller, volume_id), {AVAILABLE})
+            if volume.size < now.size:
+                raise errors.InvalidVolume(
+                    why=f"volume size {volume.size} is too small to restore backup of size {now.size}."
+                )
+            if volume.host != now.host:
+                raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, the volume on {volume.host}.")
+            origin = Origin(kind="backup", id=now.id)
+            await remade(
+                app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id, restores=now.id
+            )
+        await backups.change(app, now, status=states.RESTORING, restores=volume.id)
+    return volume.id, volume.name
+
+
+async def reset_backup(app: BlockStorage, backup: Backup, status: str) -> None:
+    """The backup is what an admin says it is."""
+    await backups.change(app, backup, status=status)
+
+
+def exported(backup: Backup) -> str:
+    """What another cloud has to know of the backup; raises InvalidBackup."""
+    if backup.status != states.AVAILABLE:
+        raise errors.InvalidBackup(why=f"Backup status must be available and not {backup.status}.")
+    return base64.b64encode(msgspec.json.encode(BackupRecord(backup=backup))).decode()
+
+
+async def import_backup(app: BlockStorage, caller: Caller, service: str, text: str) -> Backup:
+    """The backup that was exported is known here; raises InvalidBackup or InvalidInput."""
+    if service != SERVICE:
+        raise errors.InvalidInput(why=f"Can't parse backup record: service {service} is not {SERVICE}.")
+    try:
+        record = msgspec.json.decode(base64.b64decode(text, validate=True), type=BackupRecord)
+    except (binascii.Error, msgspec.DecodeError) as bad:
+        raise errors.InvalidInput(why=f"Can't parse backup record: {bad}") from bad
+    owner = {"project_id": caller.project_id or "", "user_id": caller.user_id}
+    backup = msgspec.structs.replace(record.backup, **owner, created_at=app.clock.now())
+    async with app.db.transaction():
+        await quotas.check(app, backup.project_id, {"backups": 1, "backup_gigabytes": backup.size})
+        try:
+            await backups.create(app, backup)
+        except UniqueViolation:
+            raise errors.InvalidBackup(why=f"Backup {backup.id} already exists in database.") from None
+    return backup
