@@ -32,6 +32,7 @@ from pileus.block_storage.flows.create import CREATE
 from pileus.block_storage.flows.delete import BACKUP_DELETE, DELETE, SNAPSHOT_DELETE
 from pileus.block_storage.flows.groups import GROUP_CREATE, GROUP_DELETE, GROUP_SNAPSHOT, GROUP_SNAPSHOT_DELETE
 from pileus.block_storage.flows.sweep import EVERY_S, sweep
+from pileus.block_storage.port import VolumePort
 from pileus.block_storage.tables import BLOCK_STORAGE
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
@@ -97,6 +98,7 @@ __all__ = [
     "RESOURCES",
     "BlockStorageConfig",
     "build",
+    "port",
     "prepare",
     "standing",
 ]
@@ -131,6 +133,11 @@ def build(
 async def prepare(app: BlockStorage) -> None:
     """What every cloud has is there: a default volume type."""
     await ensure_default(app)
+
+
+def port(app: BlockStorage) -> VolumePort:
+    """What others get of it: keeps pileus.ports.block_storage.Volumes."""
+    return VolumePort(app)
 
 
 def standing(app: BlockStorage) -> Sequence[Standing]:

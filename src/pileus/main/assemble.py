@@ -383,6 +383,7 @@ class _Wired:
             config=frame.settings.block_storage,
         )
         await manifest.prepare(app)
+        self._ports["block_storage"] = manifest.port(app)
         _mount(frame, manifest, app)
         return list(manifest.standing(app))
 

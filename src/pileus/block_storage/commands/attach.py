@@ -78,7 +78,7 @@ async def reserve(
             created_at=app.clock.now(),
         )
         await attachments.create(app, made)
-        await _show(app, volume)
+        await show(app, volume)
     return made
 
 
@@ -101,7 +101,7 @@ def _host(connector: Mapping[str, Any] | None) -> str | None:
     return str(connector["host"]) if connector and connector.get("host") else None
 
 
-async def _show(app: BlockStorage, volume: Volume) -> None:
+async def show(app: BlockStorage, volume: Volume) -> None:
     """The volume's status is what its attachments make it."""
     left = (await attachments_of(app, [volume.id]))[volume.id]
     status, attach_status = status_by_attachments(left)
@@ -129,7 +129,7 @@ async def connect(app: BlockStorage, attachment: Attachment, connector: Mapping[
             device=connector.get("mountpoint") or now.device,
             mode=connector.get("mode") or now.mode,
         )
-        await _show(app, volume)
+        await show(app, volume)
     return made
 
 
@@ -143,7 +143,7 @@ async def complete(app: BlockStorage, attachment: Attachment) -> None:
         if now.status not in {ATTACHING, ATTACHED, RESERVED}:
             raise errors.AttachmentConflict(volume=volume.id, why=f"attachment {now.id} is {now.status}.")
         await attachments.change(app, now, status=ATTACHED, attached_at=now.attached_at or app.clock.now())
-        await _show(app, volume)
+        await show(app, volume)
         await app.events.tell("volume.attached", volume.subject, volume.project_id, payload={"server": now.server_id})
 
 

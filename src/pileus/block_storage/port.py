@@ -1,0 +1,194 @@
+"""Block storage's promise to other services, kept."""
+
+from collections.abc import Mapping, Sequence
+
+from pileus.block_storage import errors
+from pileus.block_storage.agent import disk_seen
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import attach
+from pileus.block_storage.commands.create import NewVolume as Asked
+from pileus.block_storage.commands.create import create_volume
+from pileus.block_storage.commands.snapshots import create_snapshot
+from pileus.block_storage.commands.volumes import delete_volume, mine
+from pileus.block_storage.drivers.interface import Kind
+from pileus.block_storage.models.types import QosSpecs
+from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Volume
+from pileus.block_storage.store.messages import messages
+from pileus.block_storage.store.types import qos_specs, types
+from pileus.block_storage.store.volumes import attachments, attachments_of_servers, volume_hold, volumes
+from pileus.kit.auth import Caller
+from pileus.ports.block_storage import Attached, Connection, Limits, NewVolume, VolumeFacts
+
+FAKE = "fake"
+# What QoS specs for front ends say, in the words of hosts.
+LIMITS = {
+    "total_bytes_sec": "total_bytes",
+    "read_bytes_sec": "read_bytes",
+    "write_bytes_sec": "write_bytes",
+    "total_iops_sec": "total_iops",
+    "read_iops_sec": "read_iops",
+    "write_iops_sec": "write_iops",
+}
+
+
+class VolumePort:
+    """Implements pileus.ports.block_storage.Volumes."""
+
+    def __init__(self, app: BlockStorage) -> None:
+        self._app = app
+
+    async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
+        """The volume, if it exists and is the caller's project's."""
+        volume = await volumes.find(self._app, volume_id)
+        return await self._facts(volume) if volume is not None and mine(volume.project_id, caller) else None
+
+    async def look(self, volume_id: str) -> VolumeFacts | None:
+        """The volume as it is now, whoever's it is."""
+        volume = await volumes.find(self._app, volume_id)
+        return await self._facts(volume) if volume is not None else None
+
+    async def create(self, volume_id: str, caller: Caller, new: NewVolume) -> VolumeFacts:
+        """The volume exists, and is being filled."""
+        known = await volumes.find(self._app, volume_id)
+        if known is None:
+            asked = Asked(
+                id=volume_id,
+                name=new.name,
+                size=new.size_gib,
+                type=new.type,
+                zone=new.zone,
+                image_id=new.image_id,
+                snapshot_id=new.snapshot_id,
+                host=new.host,
+            )
+            known = await create_volume(self._app, caller, asked, "")
+        return await self._facts(known)
+
+    async def remove(self, volume_id: str) -> None:
+        """The volume is being deleted; it need not exist. Raises InvalidVolume while something has it attached."""
+        volume = await volumes.find(self._app, volume_id)
+        if volume is not None:
+            owner = Caller(user_id=volume.user_id, project_id=volume.project_id)
+            await delete_volume(self._app, owner, volume, "")
+
+    async def snapshot(self, snapshot_id: str, volume_id: str, name: str) -> None:
+        """A snapshot of the volume, attached or not, is being made."""
+        volume = await volumes.find(self._app, volume_id)
+        if volume is None:
+            raise errors.VolumeNotFound(volume=volume_id)
+        owner = Caller(user_id=volume.user_id, project_id=volume.project_id)
+        await create_snapshot(self._app, owner, volume, "", name=name, force=True, id=snapshot_id)
+
+    async def reserve(self, attachment_id: str, volume_id: str, server_id: str, caller: Caller) -> None:
+        """The volume is kept for the server, and for no other unless it is multi-attach."""
+        await attach.reserve(self._app, caller, volume_id, server_id, id=attachment_id)
+
+    async def connect(
+        self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False
+    ) -> Connection:
+        """The volume is being attached at the host, and this is how."""
+        made = await self._attachment(attachment_id)
+        volume = await volumes.find(self._app, made.volume_id)
+        if volume is None:
+            raise errors.VolumeNotFound(volume=made.volume_id)
+        if volume.backend != FAKE and volume.host != host:
+            raise errors.AttachmentConflict(
+                volume=volume.id, why=f"is a file of host {volume.host}: a server on host {host} cannot have it."
+            )
+        readonly = readonly or bool(volume.readonly)
+        if made.status == RESERVED or made.host != host:
+            connector = {"host": host, "mountpoint": device, "mode": "ro" if readonly else "rw"}
+            await attach.connect(self._app, made, connector)
+        return Connection(
+            volume_id=volume.id,
+            attachment_id=made.id,
+            kind="fake" if volume.backend == FAKE else "file",
+            path=await self._path(volume),
+            format="raw",
+            size_gib=volume.size,
+            readonly=readonly,
+            limits=await self._limits(volume),
+        )
+
+    async def complete(self, attachment_id: str) -> None:
+        """The server has the volume."""
+        await attach.complete(self._app, await self._attachment(attachment_id))
+
+    async def begin_detaching(self, attachment_id: str) -> None:
+        """The volume is shown as being detached."""
+        await self._move(attachment_id, DETACHING)
+
+    async def roll_detaching(self, attachment_id: str) -> None:
+        """The volume is in use as before."""
+        await self._move(attachment_id, ATTACHED)
+
+    async def release(self, attachment_id: str) -> None:
+        """The attachment is gone, and the volume free if it was the last."""
+        found = await attachments.find(self._app, attachment_id)
+        if found is not None:
+            await attach.release(self._app, found)
+
+    async def attachments(self, server_ids: Sequence[str]) -> Mapping[str, tuple[Attached, ...]]:
+        """What each of the servers has, or is about to."""
+        found: dict[str, list[Attached]] = {id: [] for id in server_ids}
+        for each in await attachments_of_servers(self._app, server_ids):
+            server = each.server_id or ""
+            found[server].append(
+                Attached(id=each.id, volume_id=each.volume_id, server_id=server, device=each.device, status=each.status)
+            )
+        return {id: tuple(some) for id, some in found.items()}
+
+    async def _attachment(self, id: str) -> Attachment:
+        found = await attachments.find(self._app, id)
+        if found is None:
+            raise errors.AttachmentNotFound(attachment=id)
+        return found
+
+    async def _move(self, id: str, status: str) -> None:
+        async with self._app.db.transaction():
+            found = await self._attachment(id)
+            volume = await volume_hold(self._app, found.volume_id)
+            if volume is not None and found.status in {ATTACHED, DETACHING}:
+                await attachments.change(self._app, found, status=status)
+                await attach.show(self._app, volume)
+
+    async def _path(self, volume: Volume) -> str:
+        report = await self._app.hosts.seen(volume.host, Kind.VOLUME, volume.id) if volume.host else None
+        path = disk_seen(report.body).path if report is not None else None
+        if path is None:
+            raise errors.AttachmentConflict(volume=volume.id, why="is not on its host yet.")
+        return path
+
+    async def _limits(self, volume: Volume) -> Limits:
+        type = await types.find(self._app, volume.type_id)
+        qos = await qos_specs.find(self._app, type.qos_id) if type is not None else None
+        return limits_of(qos, volume.size) if qos is not None and qos.consumer != "back-end" else Limits()
+
+    async def _facts(self, volume: Volume) -> VolumeFacts:
+        told = await messages.list(self._app, {"resource_id": volume.id}, limit=1) if volume.status == "error" else []
+        return VolumeFacts(
+            id=volume.id,
+            name=volume.name,
+            project_id=volume.project_id,
+            status=volume.status,
+            size_gib=volume.size,
+            bootable=volume.bootable,
+            multiattach=volume.multiattach,
+            readonly=bool(volume.readonly),
+            zone=volume.zone,
+            host=None if volume.backend == FAKE else volume.host,
+            encrypted=volume.encryption is not None,
+            image_properties=volume.image_metadata,
+            failure=told[0].text if told else None,
+        )
+
+
+def limits_of(qos: QosSpecs, size_gib: int) -> Limits:
+    """What hosts let through, of specs such as `total_iops_sec` and, for each GiB, `total_iops_sec_per_gb`."""
+    found: dict[str, int] = {}
+    for key, name in LIMITS.items():
+        for spec, factor in ((key, 1), (f"{key}_per_gb", size_gib)):
+            text = qos.specs.get(spec, "")
+            if text.isascii() and text.isdigit():
+                found[name] = int(text) * factor
+    return Limits(**found)
