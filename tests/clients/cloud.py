@@ -60,6 +60,8 @@ class RunningCloud:
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self.options = options
+        self.python = sys.executable  # of the clients
+        self.variables: Mapping[str, str] = {}  # for the clients, beside what `pileus env` says
         self.state = State(self.path)
         self._shells: dict[str, OpenStackShell] = {}
         self._connections: list[Connection] = []
@@ -115,7 +117,9 @@ class RunningCloud:
     def openstack(self, line: str, as_: str = "demo", *, fails: bool = False) -> Any:
         """What `openstack LINE -f json` printed; or, if it is said to fail, its complaint."""
         if as_ not in self._shells:
-            self._shells[as_] = OpenStackShell(_environment() | self.environment(as_), self.path)
+            self._shells[as_] = OpenStackShell(
+                _environment() | self.environment(as_) | self.variables, self.path, self.python
+            )
         said = self._shells[as_].run(shlex.split(line))
         assert (said.code != 0) == fails, (
             f"openstack {line} (as {as_}) ended with {said.code}:\n{said.text}\n{self.log()}"

@@ -62,7 +62,12 @@ IMAGE = (
     Program("xz-utils", "xz"),
 )
 CLOUD = (*COMPUTE, *NETWORK, *IMAGE)
-TESTS = (*CLOUD, Program("openssh-client", "ssh"), Program("postgresql", "/usr/lib/postgresql/15/bin/postgres"))
+TESTS = (
+    *CLOUD,
+    Program("openssh-client", "ssh"),
+    Program("postgresql", "/usr/lib/postgresql/15/bin/postgres"),
+    Program("python3-openstackclient", "/usr/bin/openstack"),  # the oldest client that is supported, with its SDK
+)
 
 
 class CannotInstall(Problem):
