@@ -12,7 +12,10 @@ import sys
 import time
 from typing import Any
 
+from openstackclient.volume import client as volume
+
 LOOK_S = 0.5
+VOLUME_VERSIONS = dict(volume.API_VERSIONS)
 
 
 def forget_logins() -> None:
@@ -20,6 +23,8 @@ def forget_logins() -> None:
     from openstackclient.common.clientmanager import ClientManager
     from osc_lib.clientmanager import ClientCache
 
+    # The old client strikes versions it cannot speak from its list each time it connects, and fails to find them twice.
+    volume.API_VERSIONS.update(VOLUME_VERSIONS)
     for kind in ClientManager.__mro__:
         for kept in vars(kind).values():
             if isinstance(kept, ClientCache):
