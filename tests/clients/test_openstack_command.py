@@ -11,7 +11,7 @@ from tests.clients.cloud import RunningCloud, running_cloud, until
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 
-DEBIANS = Path("/usr/bin/openstack")
+OLDEST = Path("/usr/bin/openstack")
 
 
 @pytest.fixture(scope="module", params=["newest", "Debian 12's"])
@@ -23,7 +23,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("walk")
     with running_cloud() as made:
         if request.param != "newest":
-            if not DEBIANS.exists():
+            if not OLDEST.exists():
                 pytest.skip("python3-openstackclient is not installed")
             # It speaks 2.1 unless told otherwise; the newest one negotiates.
             made.python, made.variables = "/usr/bin/python3", {"OS_COMPUTE_API_VERSION": "2.90"}

@@ -12,7 +12,7 @@ from tests.clients.cloud import RunningCloud, running_cloud
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 PROGRAM = Path(__file__).with_name("sdk_program.py")
-DEBIANS = Path("/usr/lib/python3/dist-packages/openstack")
+OLDEST = Path("/usr/lib/python3/dist-packages/openstack")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def cloud() -> Iterator[RunningCloud]:
 
 @pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"], ids=["newest", "Debian 12's"])
 def test_program_of_its_time_walks_the_whole_path(cloud: RunningCloud, python: str, tmp_path: Path) -> None:
-    if python != sys.executable and not DEBIANS.is_dir():
+    if python != sys.executable and not OLDEST.is_dir():
         pytest.skip("python3-openstacksdk is not installed")
     disk = tmp_path / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
