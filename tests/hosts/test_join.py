@@ -1,6 +1,8 @@
 """Two machines, one cloud: real guests on both, one network across a tunnel, and what happens when the second one fails."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
@@ -114,6 +116,28 @@ def test_a_killed_agent_is_seen_its_guest_runs_on_and_is_adopted(world):
     host.until("up", 5)
     assert qemus_of(host) == before
     assert "ready after" in Guest(cloud, "far").console()
+
+
+def test_a_hung_agent_is_seen_and_does_what_waited_once_when_it_goes_on(world):
+    cloud, host, _ = world
+    make_guest(cloud, "hung", "b")
+    before = qemus_of(host)
+    agent = host.state.pid()
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        host.until("down", 16)
+        make_guest(cloud, "elsewhere", host_of(cloud, "demo"))
+        cloud.openstack("server stop hung")
+        assert qemus_of(host) == before
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    host.until("up", 30)
+    status = lambda: cloud.openstack("server show hung")["status"]  # noqa: E731
+    until(lambda: status() == "SHUTOFF", "what waited is done", 90, 1)
+    assert len(qemus_of(host)) == len(before) - 1 and qemus_of(host) < before
+    told = cloud.openstack("server event list hung")
+    assert [event["Action"] for event in told].count("stop") == 1
+    delete(cloud, "hung", "elsewhere")
 
 
 def test_a_cut_cable_is_seen_and_healed_and_nothing_runs_twice(world):

@@ -37,26 +37,27 @@ class Answered(msgspec.Struct, frozen=True):
 class Controller:
     """One `pileus.main.serve` with a state directory of its own."""
 
-    def __init__(self, folder: Path, name: str, database: str, *, agent: bool) -> None:
+    def __init__(self, folder: Path, name: str, database: str, *, agent: bool, real: bool = False) -> None:
+        drivers = ("qemu", "ovn") if real else ("fake", "fake")
         self.name = name
         self.kills = 0
-        self._state = State(folder / name)
+        self.state = State(folder / name)
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
-        self._state.create()
-        self._state.keep(Credentials(passwords={"admin": PASSWORD, "demo": PASSWORD}))
-        (self._state / "config.toml").write_text(
+        self.state.create()
+        self.state.keep(Credentials(passwords={"admin": PASSWORD, "demo": PASSWORD}))
+        (self.state / "config.toml").write_text(
             f"""
 listen = "127.0.0.1:{self._port}"
 public_url = "http://127.0.0.1:1"
 database = "{database}"
 host_name = "h1"
 agent = {str(agent).lower()}
-compute_driver = "fake"
-network_driver = "fake"
+compute_driver = "{drivers[0]}"
+network_driver = "{drivers[1]}"
 [external]
-cidr = "172.24.4.0/24"
+cidr = "{"" if real else "172.24.4.0/24"}"
 [identity]
 keys_dir = "{folder}/keys"
 """
@@ -64,9 +65,9 @@ keys_dir = "{folder}/keys"
 
     async def start(self) -> None:
         """The controller answers."""
-        with (self._state / "log" / "start.log").open("ab") as output:
+        with (self.state / "log" / "start.log").open("ab") as output:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "pileus.main.serve", str(self._state.path)],
+                ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "pileus.main.serve", str(self.state.path)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env={**os.environ, "PYTHONPATH": str(SOURCE)},
             )  # fmt: skip
@@ -76,7 +77,7 @@ keys_dir = "{folder}/keys"
                 if (await self._ask("GET", "/healthcheck")).status == 200:
                     return
             except Away:
-                assert self._process.poll() is None, (self._state / "log" / "start.log").read_text()[-2000:]
+                assert self._process.poll() is None, (self.state / "log" / "start.log").read_text()[-2000:]
             assert time.monotonic() < end, f"{self.name} does not answer"
             await asyncio.sleep(0.1)
 
@@ -124,7 +125,7 @@ keys_dir = "{folder}/keys"
 
     def log(self) -> str:
         """What it said."""
-        return self._state.log.read_text() if self._state.log.exists() else ""
+        return self.state.log.read_text() if self.state.log.exists() else ""
 
     async def _log_in(self) -> None:
         domain = {"id": "default"}
