@@ -9,6 +9,7 @@ from pileus.kit.flow.standing import Standing
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
+from pileus.object_store.disk.durable import ensure_folder, write_durably
 from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.proxy.cluster import Cluster
@@ -103,8 +104,6 @@ def _salt(state: Path) -> str:
     """What keeps clients from choosing where their things go; once made it stays, since all is found by it."""
     file = state / "salt"
     if not file.exists():
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = file.with_suffix(".new")
-        fresh.write_text(uuid4().hex)
-        fresh.rename(file)
+        ensure_folder(str(state))
+        write_durably(str(file), uuid4().hex.encode(), str(state))
     return file.read_text().strip()

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from pileus.kit.flow.failpoint import failpoint
 from pileus.object_store.disk.durable import ensure_folder, sync_folder
 from pileus.object_store.errors import Missing
 
@@ -79,7 +80,9 @@ class Ledger:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+            failpoint("ledger.commit", "before")
             connection.execute("COMMIT")
+            failpoint("ledger.commit", "after")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -192,6 +192,17 @@ class ObjectFiles:
             raise
         return Opened(descriptor, metadata, size, now.data.stamp, changed)
 
+    def buried(self, partition: int, hash: str) -> tuple[str, str] | None:
+        """Name and stamp of an object that was deleted; None when it was not, or its tombstone cannot be believed."""
+        now = self.files(partition, hash)
+        if now.tombstone is None:
+            return None
+        try:
+            record = self._meta(os.path.join(self.folder(partition, hash), now.tombstone.name))
+        except (FileNotFoundError, BadRecord):
+            return None
+        return record.get("name", ""), now.tombstone.stamp
+
     def _meta(self, path: str) -> dict[str, str]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

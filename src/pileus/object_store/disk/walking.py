@@ -53,7 +53,10 @@ class _Walk:
             subdir = name[: end + len(self._delimiter)]
             if wanted.path is None and subdir != wanted.marker:
                 self._found.append(Subdir(subdir))
-            return (low, subdir, inclusive) if wanted.reverse else _beyond(after(subdir), high)
+            if not wanted.reverse:
+                return _beyond(after(subdir), high)
+            # An object that is called just as the subdirectory comes next, and where subdirectories are left out it counts.
+            return (low, subdir if wanted.path is None else f"{subdir}\0", inclusive)
         if len(rows) < batch:
             return None
         last = rows[-1][0]

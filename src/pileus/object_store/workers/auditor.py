@@ -11,6 +11,7 @@ from hashlib import md5
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.objects import ObjectFiles, Opened
 from pileus.object_store.errors import Corrupt, Missing, StorageProblem
+from pileus.object_store.models.listings import ObjectRow
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.kept import listed_as
@@ -67,6 +68,9 @@ class Auditor:
         try:
             opened = await device.do(lambda: objects.open(partition, hash, whole=False))
         except Missing:
+            if await self._bury(device, objects, at):
+                progress.done += 1
+                self.told += 1
             return 0
         except Corrupt as damaged:
             progress.failed += 1
@@ -101,21 +105,30 @@ class Auditor:
 
     async def _tell(self, policy: int, opened: Opened) -> bool:
         """Whether the container did not know of the object, and does now."""
-        account, container, name = opened.metadata["name"][1:].split("/", 2)
-        path = Path(account, container, name)
+        path = _path(opened.metadata["name"])
         changed = opened.changed if opened.changed != opened.stamp else ""
-        row = listed_as(path, policy, opened.metadata, opened.stamp, changed)
+        return await self._inform(path, listed_as(path, policy, opened.metadata, opened.stamp, changed))
+
+    async def _bury(self, device: LocalDevice, objects: ObjectFiles, at: tuple[int, str]) -> bool:
+        """Whether the container listed an object that was deleted, and does not any more."""
+        found = await device.do(lambda: objects.buried(*at))
+        if found is None or found[0].count("/") < 3:
+            return False
+        path = _path(found[0])
+        row = ObjectRow(name=str(path.object), stamp=found[1], deleted=True, policy=objects.policy)
+        return await self._inform(path, row)
+
+    async def _inform(self, path: Path, row: ObjectRow) -> bool:
+        """Whether no replica of the container knew the row, and they do now."""
         places, handoffs = self._cluster.where(path.above)
         servers = self._cluster.servers
-        known = 0
         for at in places:
             try:
-                found = await servers.of(at).containers.row(at, path.above, name)
+                found = await servers.of(at).containers.row(at, path.above, row.name)
             except StorageProblem:
                 continue
-            known += found is not None and found.order >= row.order
-        if known:
-            return False
+            if (found is not None and found.order >= row.order) or (found is None and row.deleted):
+                return False
         try:
             (
                 await write_all(places, handoffs, lambda at: servers.of(at).containers.merge(at, path.above, [row]))
@@ -126,6 +139,11 @@ class Auditor:
             log.info("a container cannot be told yet", container=str(path.above), why=failed.message)
             return False
         return True
+
+
+def _path(text: str) -> Path:
+    account, container, name = text[1:].split("/", 2)
+    return Path(account, container, name)
 
 
 def _walk(objects: ObjectFiles) -> Iterator[tuple[int, str]]:
