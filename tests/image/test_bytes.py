@@ -18,6 +18,7 @@ from pileus.image.errors import NoSuchImage
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import ensure_image
 from pileus.image.port import ImagePort
+from pileus.image.store.images import upload_begin
 from pileus.ports.image import NewImage
 
 
@@ -246,6 +247,20 @@ def test_a_snapshot_is_made_of_a_file(tmp_path: Path) -> None:
         await port.remove("i-1")
         await port.remove("i-1")
         assert [] == cloud.stored()
+
+    run(tmp_path, test)
+
+
+def test_a_snapshot_whose_upload_died_with_its_process_is_taken_again(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        port = ImagePort(cloud.app)
+        disk = tmp_path / "disk"
+        disk.write_bytes(qcow2())
+        await port.create("i-1", NewImage(name="snap", owner="p1", disk_format="qcow2"))
+        assert await upload_begin(cloud.app, "i-1", "i-1.dead", "saving")
+        facts = await port.take("i-1", str(disk))
+        assert ("active", 1 << 30) == (facts.status, facts.virtual_size)
+        assert 1 == len(cloud.stored())
 
     run(tmp_path, test)
 

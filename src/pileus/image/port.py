@@ -8,7 +8,7 @@ from pileus.image.app import ImageApp
 from pileus.image.commands import download, seeding
 from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
 from pileus.image.commands.listing import Wanted, image_list
-from pileus.image.commands.upload import upload
+from pileus.image.commands.upload import give_up, upload
 from pileus.image.models.images import Change, Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
@@ -80,6 +80,10 @@ class ImagePort:
         image = await store.image_find(self._app, image_id)
         if image is None:
             raise errors.NoSuchImage(image=image_id)
+        if image.status is Status.SAVING and image.upload is not None:
+            # Ours, of a process that died over it: nobody else brings bytes to this image. Should it live yet, it ends in vain.
+            await give_up(self._app, image.id, image.upload)
+            image = await image_get(self._app, image_id)
         if image.status is not Status.ACTIVE:
             await upload(self._app, image, seeding.file_chunks(Path(source)))
         return facts(await image_get(self._app, image_id))

@@ -38,6 +38,14 @@ async def upload(
     await _bring(app, image, chunks, length, Way(target, Status.SAVING, Status.ACTIVE, in_store))
 
 
+async def give_up(app: ImageApp, image_id: str, token: str) -> None:
+    """That upload, to the default store, is over without success: the image waits again, and its file is gone."""
+    target = app.stores.writable().get(app.stores.default)
+    if target is not None:
+        await target.remove(token)
+    await store.upload_fail(app, image_id, token)
+
+
 async def stage(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None = None) -> None:
     """The bytes are there and looked at, and wait for the import; or this raises, and nothing is there."""
 
