@@ -15,7 +15,7 @@ from typing import Any
 from openstackclient.volume import client as volume
 
 LOOK_S = 0.5
-VOLUME_VERSIONS = dict(volume.API_VERSIONS)
+VOLUME_VERSIONS = dict(volume.API_VERSIONS) if isinstance(volume.API_VERSIONS, dict) else {}
 
 
 def forget_logins() -> None:
@@ -24,7 +24,8 @@ def forget_logins() -> None:
     from osc_lib.clientmanager import ClientCache
 
     # The old client strikes versions it cannot speak from its list each time it connects, and fails to find them twice.
-    volume.API_VERSIONS.update(VOLUME_VERSIONS)
+    if VOLUME_VERSIONS:
+        volume.API_VERSIONS.update(VOLUME_VERSIONS)
     for kind in ClientManager.__mro__:
         for kept in vars(kind).values():
             if isinstance(kept, ClientCache):
