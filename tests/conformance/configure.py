@@ -43,7 +43,7 @@ def main() -> None:
     for name, found in _found(state, settings, set(features["later-extensions"]), real=args.real).items():
         sections.setdefault(name, {}).update(found)
     if args.served:
-        sections["image"] = {
+        sections["image"] |= {
             "http_image": f"{args.served}/image.raw",
             "http_qcow2_image": f"{args.served}/image.qcow2",
             "build_timeout": 60,

@@ -38,6 +38,7 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upload_lease_s: float = 60.0  # an upload that shows no sign of life for so long has ended
     stores: dict[str, StoreConfig] = msgspec.field(default_factory=lambda: {"file": FILES})
     default_store: str = "file"
+    cache_size: int = 0  # bytes of images of slow stores that are kept at hand; 0: none, and nobody may ask for it
     import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
     web: WebConfig = WebConfig()
     show_locations: bool = False  # an owner sees and sets where the bytes of an image are

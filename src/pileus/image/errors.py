@@ -129,6 +129,18 @@ class NotActiveYet(Conflict):
     """Location can be added only while image {image} is queued; it has status {status}."""
 
 
+class NoCache(NotFound):
+    """Caching via API is not supported at this site: image.cache_size is 0."""
+
+
+class NotCached(NotFound):
+    """Image {image} is neither in the cache nor on its way there."""
+
+
+class NotCacheable(Invalid):
+    """Only images with status active can be cached; image {image} has status {status}."""
+
+
 class LastLocation(Denied):
     """Cannot delete the last location of image {image}: replace the locations by none, or delete the image."""
 

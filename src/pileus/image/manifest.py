@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from pileus.image.api import (
+    cache,
     discovery,
     files,
     images,
@@ -20,6 +21,7 @@ from pileus.image.commands.seeding import ensure_image
 from pileus.image.config import ImageConfig
 from pileus.image.drivers import stores_of
 from pileus.image.drivers.http import HttpSource
+from pileus.image.flows.cache import CACHE
 from pileus.image.flows.imports import IMPORT
 from pileus.image.flows.locate import LOCATE
 from pileus.image.flows.sweep import EVERY_S, sweep
@@ -35,9 +37,9 @@ MOUNT = "image"
 API = api
 METADATA = IMAGE
 MIGRATIONS = "pileus.image.migrations"
-FLOWS = (IMPORT, LOCATE)
+FLOWS = (IMPORT, LOCATE, CACHE)
 CATALOG = ("image", "glance", "OpenStack Image", "")
-RESOURCES = (versions, images, files, imports, locations, members, metadefs, metadef_parts, discovery)
+RESOURCES = (versions, images, files, imports, locations, cache, members, metadefs, metadef_parts, discovery)
 
 __all__ = [
     "API",

@@ -86,6 +86,18 @@ TASKS = sa.Table(
     sa.Index("image_tasks_of", "image"),
 )
 
+CACHE = sa.Table(
+    "image_cache",
+    IMAGE,
+    sa.Column("image", Id, sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("file", Name),
+    sa.Column("size", BigInteger, nullable=False),
+    sa.Column("hits", Integer, nullable=False),
+    sa.Column("asked_at", Moment, nullable=False),
+    sa.Column("cached_at", Moment),
+    sa.Column("read_at", Moment),
+)
+
 MEMBERS = sa.Table(
     "image_members",
     IMAGE,

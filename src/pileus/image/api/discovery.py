@@ -8,6 +8,7 @@ from pileus.image.api.metadef_schemas import METADEF_SCHEMAS
 from pileus.image.api.schemas import SCHEMAS
 from pileus.image.api.service import ANYBODY, api
 from pileus.image.app import ImageApp
+from pileus.image.commands import listing
 from pileus.image.drivers.interface import Store
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import Rule
@@ -50,6 +51,34 @@ async def imports(call: Call[ImageApp]) -> ImportMethods:
     """Tell in which ways an image can be imported."""
     return ImportMethods(
         description="Import methods available.", type="array", value=list(call.app.config.import_methods)
+    )
+
+
+class Used(Wire):
+    """How much there is, and how much there may be; -1 where that is not limited."""
+
+    usage: int
+    limit: int = -1
+
+
+class Usage(Wire):
+    """What the caller's project has: MiB of images and of staged bytes, images, and those that are being uploaded."""
+
+    image_size_total: Used
+    image_stage_total: Used
+    image_count_total: Used
+    image_count_uploading: Used
+
+
+@api.get("/info/usage", ANYBODY, key="usage")
+async def usage(call: Call[ImageApp]) -> Usage:
+    """Tell how much the project uses."""
+    used = await listing.usage_of(call.app, call.caller)
+    return Usage(
+        image_size_total=Used(usage=used.size >> 20),
+        image_stage_total=Used(usage=used.staged >> 20),
+        image_count_total=Used(usage=used.images),
+        image_count_uploading=Used(usage=used.uploading),
     )
 
 

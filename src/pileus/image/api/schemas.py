@@ -82,9 +82,35 @@ def _list_of(name: str, item: Schema, links: list[dict[str, str]]) -> Schema:
     return {"name": name, "properties": properties, "links": [*links, {"rel": "describedby", "href": "{schema}"}]}
 
 
+_MOMENT = {"type": "string"}
+_TASK: Schema = {
+    "id": _told("An identifier for the task", {"type": "string", "pattern": _UUID}),
+    "type": _told("The type of task", {"type": "string", "enum": ["import", "api_image_import", "location_import"]}),
+    "status": _told(
+        "The current status of this task",
+        {"type": "string", "enum": ["pending", "processing", "success", "failure"]},
+    ),
+    "input": _told("The parameters required by task", {"type": ["null", "object"]}),
+    "result": _told("The result of the task", {"type": ["null", "object"]}),
+    "owner": _told("Owner of the task", {"type": "string"}),
+    "message": _told("What failed, where it failed", {"type": "string"}),
+    "image_id": _told("Image associated with the task", {"type": ["null", "string"]}),
+    "request_id": _told("Request of the task", {"type": ["null", "string"]}),
+    "user_id": _told("User of the task", {"type": ["null", "string"]}),
+    "created_at": _told("Date and time of the creation", _MOMENT),
+    "updated_at": _told("Date and time of the last change", _MOMENT),
+    "expires_at": _told("Date and time from which the task may be forgotten", _MOMENT),
+    "self": _read_only({"type": "string"}),
+    "schema": _read_only({"type": "string"}),
+}
+_TASK_SCHEMA: Schema = {"name": "task", "properties": _TASK}
+
+
 SCHEMAS: Mapping[str, Schema] = {
     "image": _IMAGE_SCHEMA,
     "images": _list_of("images", _IMAGE_SCHEMA, _PAGE_LINKS),
     "member": _MEMBER_SCHEMA,
     "members": _list_of("members", _MEMBER_SCHEMA, []),
+    "task": _TASK_SCHEMA,
+    "tasks": _list_of("tasks", _TASK_SCHEMA, _PAGE_LINKS),
 }

@@ -12,7 +12,8 @@ import msgspec
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import Unreadable
-from pileus.image.flows.intake import bytes_of, readable
+from pileus.image.flows.cache import read_through
+from pileus.image.flows.intake import readable
 from pileus.image.models.images import Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
@@ -68,7 +69,7 @@ async def open_image(app: ImageApp, image: Image, part: Part) -> AsyncIterator[b
     """The bytes of the part, chunk by chunk; raises BytesMissing before an answer has begun."""
     for copy in readable(app, image.copies):
         if await app.stores.all[copy.store].source.exists(copy.place):
-            return bytes_of(app, image.copies, part.start, part.length)
+            return read_through(app, image, part.start, part.length)
     raise errors.BytesMissing(image=image.id)
 
 

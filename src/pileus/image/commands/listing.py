@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pileus.image.app import ImageApp
-from pileus.image.models.images import Image
+from pileus.image.models.images import Image, Used
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.http import Page
@@ -23,6 +23,11 @@ async def image_list(app: ImageApp, caller: Caller, wanted: Wanted, page: Page) 
     """A page of what the caller may see of what is wanted."""
     where = {**wanted.filters, **_seen(caller, wanted)}
     return await store.image_list(app, where, page.sort, page.marker, page.limit or 0)
+
+
+async def usage_of(app: ImageApp, caller: Caller) -> Used:
+    """What the caller's project has."""
+    return await store.images_used(app, caller.project_id or "")
 
 
 def _seen(caller: Caller, wanted: Wanted) -> dict[str, object]:

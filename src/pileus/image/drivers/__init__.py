@@ -9,6 +9,7 @@ from pileus.image.drivers.http import HttpSource
 from pileus.image.drivers.interface import ByteSource, Store, Stores
 
 STAGING = "staging"
+CACHE = "cached"
 
 
 class UnknownStore(Exception):
@@ -36,4 +37,9 @@ def stores_of(config: ImageConfig, state: Path) -> Stores:
         found[id] = Store(id=id, kind=one.kind, description=one.description, weight=one.weight, source=source)
     if config.default_store not in found or found[config.default_store].target is None:
         raise UnknownStore(f"image.default_store is {config.default_store!r}: there is no such store to write to")
-    return Stores(all=found, default=config.default_store, staging=FileStore(state / "images" / STAGING))
+    return Stores(
+        all=found,
+        default=config.default_store,
+        staging=FileStore(state / "images" / STAGING),
+        cache=FileStore(state / "images" / CACHE),
+    )

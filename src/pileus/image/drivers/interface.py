@@ -101,6 +101,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     all: Mapping[str, Store]
     default: str
     staging: ByteStore
+    cache: ByteStore
 
     def find(self, id: str) -> Store | None:
         """The store with this name."""

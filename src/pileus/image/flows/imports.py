@@ -110,7 +110,7 @@ async def _place(app: ImageApp, op: Operation, image: Image, id: str) -> str | N
     row = await copy_rows.copy_at(app, image.id, id, file)
     copy = row.id if row is not None else await copy_rows.copy_add(app, image.id, id, file, whole=False)
     try:
-        await _write(target, file, _source(app, image), image)
+        await write_verified(target, file, _source(app, image), image)
     except (StoreIsFull, Unreadable, OSError) as failed:
         await target.remove(file)
         await copy_rows.copy_forget(app, copy)
@@ -130,7 +130,7 @@ def _source(app: ImageApp, image: Image) -> AsyncIterator[bytes]:
     return bytes_of(app, image.copies, 0, image.size or 0)
 
 
-async def _write(target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image) -> None:
+async def write_verified(target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image) -> None:
     """The file is the image's bytes; raises Unreadable if what was read is anything else."""
     incoming = await target.create(file)
     digest = hashlib.new(image.hash_algo or HASH)

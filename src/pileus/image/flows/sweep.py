@@ -5,6 +5,7 @@ without a row is always rubbish: of a crash, or of an upload whose image was del
 """
 
 from pileus.image.app import ImageApp
+from pileus.image.flows.cache import clean
 from pileus.image.store import images as store
 from pileus.image.store.copies import places_in_use
 from pileus.image.store.tasks import tasks_forget
@@ -25,6 +26,7 @@ async def sweep(app: ImageApp) -> str | None:
     orphans = [(one, name) for one, names in files for name in sorted(names - in_use)]
     for one, name in orphans:
         await one.remove(name)
+    strangers = len(orphans) + await clean(app)
     old = await tasks_forget(app)
-    counts = ((len(stale), "uploads ended"), (len(orphans), "files removed"), (old, "tasks forgotten"))
+    counts = ((len(stale), "uploads ended"), (strangers, "files removed"), (old, "tasks forgotten"))
     return ", ".join(f"{count} {what}" for count, what in counts if count) or None

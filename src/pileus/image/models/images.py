@@ -102,6 +102,27 @@ class Findings(msgspec.Struct, frozen=True):
     hash_algo: str = HASH
 
 
+class Cached(msgspec.Struct, frozen=True, kw_only=True):
+    """An image's place in the cache: asked for, or there."""
+
+    image: str
+    file: str | None  # None while it is only asked for
+    size: int
+    hits: int
+    asked_at: dt.datetime
+    cached_at: dt.datetime | None
+    read_at: dt.datetime | None
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What a project has: bytes of images in stores and in the staging area, images, and those on their way in."""
+
+    size: int
+    staged: int
+    images: int
+    uploading: int
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What is known, or said, of bytes that others keep."""
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from pileus.image.app import ImageApp
-from pileus.image.models.images import Copy, Findings, Head, Image, Said
+from pileus.image.models.images import Copy, Findings, Head, Image, Said, Used
 from pileus.image.store.copies import copies_of
 from pileus.image.store.listing import LISTING, NEWEST_FIRST
 from pileus.image.tables import IMAGES, MEMBERS, PROPERTIES, TAGS
@@ -56,6 +56,18 @@ TAGS_OF = query(
     .where(TAGS.c.image.in_(bindparam("images", expanding=True)))
     .order_by(TAGS.c.place, TAGS.c.tag),
     Tag,
+)
+_SIZE = sa.func.coalesce(_I.size, 0)
+_STAGED = _I.staged.is_not(None)
+_COMING = sa.or_(_I.upload.is_not(None), _I.status.in_(["uploading", "importing"]))
+USED = query(
+    sa.select(
+        sa.func.coalesce(sa.func.sum(sa.case((_STAGED, 0), else_=_SIZE)), 0).label("size"),
+        sa.func.coalesce(sa.func.sum(sa.case((_STAGED, _SIZE), else_=0)), 0).label("staged"),
+        sa.func.count().label("images"),
+        sa.func.coalesce(sa.func.sum(sa.case((_COMING, 1), else_=0)), 0).label("uploading"),
+    ).where(_I.owner == bindparam("owner")),
+    Used,
 )
 CREATE = command(sa.insert(IMAGES))
 UPDATE = command(sa.update(IMAGES).where(_HERE))
@@ -177,6 +189,13 @@ async def image_list(
     """A page of images; newest first unless asked otherwise."""
     heads = await app.db.page(LISTING, where=where, sort=sort or NEWEST_FIRST, marker=marker, limit=limit)
     return await _filled(app, heads)
+
+
+async def images_used(app: ImageApp, owner: str) -> Used:
+    """What the project has."""
+    used = await app.db.one(USED, owner=owner)
+    assert used is not None
+    return used
 
 
 async def image_named(app: ImageApp, name: str, owner: str | None) -> list[Image]:
