@@ -32,6 +32,18 @@ OPEN = {
         "POST /OS-OAUTH1/request_token",
         "POST /OS-OAUTH1/access_token",
         "POST /OS-OAUTH2/token",
+        "POST /auth/OS-FEDERATION/saml2",
+        "POST /auth/OS-FEDERATION/saml2/ecp",
+        "GET /OS-FEDERATION/saml2/metadata",
+        *(
+            f"{method} {path}"
+            for method in ("GET", "POST")
+            for path in (
+                "/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
+                "/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
+                "/auth/OS-FEDERATION/websso/{protocol_id}",
+            )
+        ),
     },
     "image": {"GET //", "GET //versions"},
     "placement": {"GET /"},
