@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.compute.fakes import IMAGE, an_image
 from tests.compute.world import Answered, World, a_world
 
 PATH = "/v2.1/os-aggregates"
@@ -112,3 +113,41 @@ async def test_hosts_are_shown_to_old_clients() -> None:
         assert ["h1"] == [each["hypervisor_hostname"] for each in found]
         found = (await world.ask("GET", "/v2.1/os-hypervisors/h/servers", by="root")).body["hypervisors"]
         assert 1 == sum(len(each.get("servers", [])) for each in found)
+
+
+async def an_aggregate(world: World, *hosts: str) -> int:
+    made = await world.ask("POST", "/v2.1/os-aggregates", {"aggregate": {"name": "fast"}}, by="root")
+    number = int(made.body["aggregate"]["id"])
+    for host in hosts:
+        body = {"add_host": {"host": host}}
+        assert 200 == (await world.ask("POST", f"/v2.1/os-aggregates/{number}/action", body, by="root")).status
+    return number
+
+
+async def cache(world: World, number: int, *images: str, by: str = "root", at: str = "2.81") -> int:
+    body = {"cache": [{"id": image} for image in images]}
+    return (await world.ask("POST", f"/v2.1/os-aggregates/{number}/images", body, by=by, at=at)).status
+
+
+async def test_the_hosts_of_an_aggregate_fetch_images_ahead_of_servers() -> None:
+    async with a_world("h1", "h2", "h3") as world:
+        number = await an_aggregate(world, "h1", "h2")
+        world.drivers["h2"].images.refuses = "disk full"
+        assert 202 == await cache(world, number, IMAGE)
+        await world.settle()
+        assert [{IMAGE}, set(), set()] == [world.drivers[name].images.here for name in ("h1", "h2", "h3")]
+        for name in ("h1", "h2"):
+            assert [] == await world.hosts.wanted_list(name, "image_fetch")
+
+
+async def test_images_that_cannot_be_fetched_are_refused() -> None:
+    async with a_world() as world:
+        number = await an_aggregate(world, "h1")
+        assert 404 == await cache(world, number, "99999999-9999-4999-8999-999999999999")
+        assert 404 == await cache(world, 77, IMAGE)
+        assert 400 == await cache(world, number, IMAGE, IMAGE)
+        assert 400 == await cache(world, number)
+        assert 403 == await cache(world, number, IMAGE, by="alice")
+        assert 404 == await cache(world, number, IMAGE, at="2.80")
+        world.images.images[IMAGE] = an_image(status="queued")
+        assert 400 == await cache(world, number, IMAGE)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.compute.fakes import IMAGE
-from tests.compute.world import World, a_database
+from tests.compute.world import Answered, World, a_database
 
 from pileus.compute.config import ComputeConfig
 from pileus.compute.store.migrations import migration_list
@@ -38,6 +38,7 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "revert a move": [{"migrate": None}, {"revertResize": None}],
     "delete what moved": [{"migrate": None}, {"delete": None}],
     "evacuate": [{"evacuate": {}}],
+    "fetch images": [{"cache": [{"id": IMAGE}]}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
@@ -72,6 +73,8 @@ class ServerScene:
         if "detach" in action:
             card = (await self.now.ask("GET", f"{base}/os-interface")).body["interfaceAttachments"][-1]
             answered = await self.now.ask("DELETE", f"{base}/os-interface/{card['port_id']}")
+        elif "cache" in action:
+            answered = await self.cache(action)
         elif "delete" in action:
             answered = await self.now.ask("DELETE", base)
         elif "evacuate" in action:
@@ -91,6 +94,13 @@ class ServerScene:
         self.now.clock.move(UP_FOR.total_seconds() + 1)
         for name in self.now.agents.keys() - {self.lost}:
             await self.now.hosts.heard(name)
+
+    async def cache(self, action: dict[str, Any]) -> Answered:
+        made = await self.now.ask("POST", "/v2.1/os-aggregates", {"aggregate": {"name": "all"}}, by="root")
+        path = f"/v2.1/os-aggregates/{made.body['aggregate']['id']}"
+        for host in ("h1", "h2"):
+            await self.now.ask("POST", f"{path}/action", {"add_host": {"host": host}}, by="root")
+        return await self.now.ask("POST", f"{path}/images", action, by="root", at="2.81")
 
     async def engine(self) -> Engine:
         self.now = World(self.first.db, self.first.clock, ("h1", "h2"), ComputeConfig(), self.first)
@@ -119,6 +129,8 @@ class ServerScene:
             sorted(image.status for image in self.now.images.images.values()),
             [(one.operation.flow, one.operation.state) for one in past],
             [(seen.host, seen.present) for seen in await self.now.hosts.seen_list(kind="server")],
+            {name: sorted(driver.images.here) for name, driver in self.now.drivers.items()},
+            [seen.host for seen in await self.now.hosts.seen_list(kind="image_fetch")],
         )
 
 

@@ -12,6 +12,7 @@ from tests.postgres import open_empty
 
 from pileus.compute import manifest
 from pileus.compute.agent import KIND, ServerHandler
+from pileus.compute.agent.images import ERRAND, ErrandHandler
 from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
 from pileus.compute.drivers.fake import Fake
@@ -111,15 +112,17 @@ class World:
 
     def _agent(self, name: str) -> Agent:
         handler = ServerHandler(self.drivers[name])
+        errands = ErrandHandler(self.drivers[name].images)
         exchange = LocalExchange(self.hosts, self.bus)
         agent = Agent(
             exchange,
             name,
-            {KIND: handler},
+            {KIND: handler, ERRAND: errands},
             self.clock,
-            {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at},
+            {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at, "keeps_images": True},
         )
         handler.wake(agent.look_again)
+        errands.wake(agent.look_again)
         return agent
 
     async def settle(self, until_s: float | None = None) -> None:

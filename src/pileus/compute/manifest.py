@@ -50,6 +50,7 @@ from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
 from pileus.compute.flows.evacuate import EVACUATE
+from pileus.compute.flows.prefetch import PREFETCH
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
 from pileus.compute.flows.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from pileus.compute.flows.shelve import SHELVE, UNSHELVE
@@ -97,6 +98,7 @@ FLOWS = (
     DETACH,
     EVACUATE,
     MIGRATE,
+    PREFETCH,
 )
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [

@@ -15,6 +15,7 @@ import msgspec
 from pileus.block_storage.drivers.interface import Disk as VolumeDisk
 from pileus.block_storage.drivers.interface import Kind as VolumeKind
 from pileus.compute.agent import KIND
+from pileus.compute.agent.images import ERRAND, Errand
 from pileus.compute.drivers.interface import Wanted
 from pileus.kit.errors import NotFound, Problem
 from pileus.kit.hosts.asks import Asks, Stream
@@ -84,6 +85,9 @@ class ImageRoutes:
             origin = None if wish.gone else msgspec.convert({**wish.body, "id": wish.id}, VolumeDisk).origin
             if origin is not None and origin.kind == "image":
                 found.add(origin.id)
+        for errand in await self._hosts.wanted_list(host, ERRAND):
+            if not errand.gone:
+                found.add(msgspec.convert(errand.body, Errand).image)
         return found
 
     async def _ensure(self, id: str) -> tuple[Path, str]:

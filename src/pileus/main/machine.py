@@ -10,7 +10,15 @@ import msgspec
 from pileus.block_storage import agent as volume_agent
 from pileus.block_storage.drivers.interface import Backend
 from pileus.compute.agent import KIND, ServerHandler
-from pileus.compute.drivers.interface import ConsoleKind, DriverError, Hypervisor, OpensConsole, ShowsConsoleLog
+from pileus.compute.agent.images import ERRAND, ErrandHandler
+from pileus.compute.drivers.interface import (
+    ConsoleKind,
+    DriverError,
+    Hypervisor,
+    KeepsImages,
+    OpensConsole,
+    ShowsConsoleLog,
+)
 from pileus.kit.clock import Clock
 from pileus.kit.errors import Unavailable
 from pileus.kit.hosts.agent import Agent, Handler
@@ -226,7 +234,12 @@ async def agent(
         "physical_networks": list(parts.physical_networks),
     }
     handlers: dict[str, Handler] = {KIND: servers, METADATA: MetadataHandler(parts.doors)}
+    errands = ErrandHandler(runs.images) if isinstance(runs, KeepsImages) else None
+    if errands is not None:
+        handlers[ERRAND] = errands
     made = Agent(exchange, name, {**handlers, **volume_agent.handlers(volumes)}, clock, facts)
     servers.wake(made.look_again)
+    if errands is not None:
+        errands.wake(made.look_again)
     volume_agent.wake(volumes, made.look_again)
     return made

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.compute.drivers.interface import Facts, Hypervisor, Seen, Wanted
+from pileus.compute.drivers.interface import Facts, Hypervisor, KeepsImages, Seen, Wanted
 from pileus.kit.hosts.exchange import Body
 
 KIND = "server"
@@ -41,7 +41,8 @@ class ServerHandler:
     async def facts(self) -> Body:
         """What this host has to offer, for its registration."""
         facts: Body = msgspec.to_builtins(await self._hypervisor.facts())
-        return {**facts, "booted_at": booted_at(Path("/proc/stat").read_text())}
+        keeps_images = isinstance(self._hypervisor, KeepsImages)
+        return {**facts, "booted_at": booted_at(Path("/proc/stat").read_text()), "keeps_images": keeps_images}
 
 
 def booted_at(stat: str) -> int | None:

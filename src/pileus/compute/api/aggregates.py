@@ -6,12 +6,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.service import Key, Name, admin, api, fine_moment
+from pileus.compute.api.service import Key, Name, Uuid, admin, api, fine_moment
 from pileus.compute.app import Compute
 from pileus.compute.commands import aggregates as commands
+from pileus.compute.commands.prefetch import prefetch_images
 from pileus.compute.models.aggregates import Aggregate
 from pileus.compute.store.aggregates import aggregate_list
 from pileus.kit.http import Call, F, Wire
+from pileus.kit.policy import ADMIN, Rule
 
 ONE = "/os-aggregates/{aggregate}"
 ACTION = ONE + "/action"
@@ -57,6 +59,18 @@ class HostName(Wire):
     """A host to put in or take out."""
 
     host: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class ImageToCache(Wire):
+    """An image to fetch."""
+
+    id: Uuid
+
+
+class ImagesToCache(Wire):
+    """Images to fetch ahead of servers."""
+
+    cache: Annotated[list[ImageToCache], msgspec.Meta(min_length=1)]
 
 
 class AggregateMetadata(Wire):
@@ -132,6 +146,13 @@ async def add_host(call: Call[Compute], aggregate: str, body: HostName) -> Aggre
 async def remove_host(call: Call[Compute], aggregate: str, body: HostName) -> AggregateView:
     """Take a host out of an aggregate."""
     return _view(await commands.remove_host(call.app, _number(aggregate), body.host))
+
+
+@api.post(ONE + "/images", Rule("compute:aggregates:images", ADMIN), status=202, since="2.81")
+async def cache_images(call: Call[Compute], aggregate: str, body: ImagesToCache) -> None:
+    """Have an aggregate's hosts fetch images ahead of servers."""
+    ids = [image.id for image in body.cache]
+    await prefetch_images(call.app, call.caller, _number(aggregate), ids, call.request_id)
 
 
 @api.action(ACTION, "set_metadata", admin("os-aggregates:set_metadata"), reply_key="aggregate", status=200)

@@ -18,6 +18,7 @@ import msgspec
 from pileus.compute.drivers.empty_disk import empty_qcow2
 from pileus.compute.drivers.fake_screen import welcome
 from pileus.compute.drivers.fake_script import Script
+from pileus.compute.drivers.fake_shelf import FakeShelf
 from pileus.compute.drivers.interface import (
     ABILITIES,
     ABSENT,
@@ -82,6 +83,7 @@ class Fake(Script):
             arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none", abilities=ABILITIES,
         )  # fmt: skip
         self._servers: dict[str, Pretence] = {}
+        self.images = FakeShelf()
         self._pids = iter(range(100_000, 2**31))
         self._copies: Path | None = None
         self._consoles: set[asyncio.Task[None]] = set()

@@ -274,3 +274,25 @@ class GivesFiles(Protocol):
         Raises DriverError.
         """
         ...
+
+
+class ImageShelf(Protocol):
+    """The images a host has."""
+
+    def on_arrival(self, came: Changed) -> None:
+        """From now on `came(image)` is called when an image that was on its way is here, or could not come."""
+        ...
+
+    async def keep(self, image: str) -> bool:
+        """The image is on this host (True), or on its way; raises DriverError, once, with why it did not come."""
+        ...
+
+
+@runtime_checkable
+class KeepsImages(Protocol):
+    """Has images on its host before servers boot from them."""
+
+    @property
+    def images(self) -> ImageShelf:
+        """Those it has."""
+        ...

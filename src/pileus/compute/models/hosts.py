@@ -18,6 +18,7 @@ class HostFacts(msgspec.Struct, frozen=True):
     hypervisor_version: str = "0"
     accel: str = "none"
     abilities: tuple[str, ...] = ()  # what hosts of an earlier release lack
+    keeps_images: bool = False  # fetches images ahead of servers
     booted_at: int | None = None  # seconds since the epoch
 
 

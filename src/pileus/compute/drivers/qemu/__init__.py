@@ -32,7 +32,7 @@ STOP_S = 60.0
 
 
 class Qemu:
-    """Hypervisor, ShowsConsoleLog, OpensConsole and GivesFiles, with QEMU below `state`."""
+    """Hypervisor, ShowsConsoleLog, OpensConsole, GivesFiles and KeepsImages, with QEMU below `state`."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Qemu:
         self._state = state
         self._changed: Changed = lambda id: None
         self._arrivals = Arrivals(files)
-        self._cache = ImageCache(state / "cache" / "images", images)
+        self.images = ImageCache(state / "cache" / "images", images)
         self._accel = Acceleration(verdict or state / "run" / "accel.json", probe)
         self._servers: dict[str, Server] = {}
         self._means = Means(
-            disks=Disks(self._cache, self._arrivals),
+            disks=Disks(self.images, self._arrivals),
             plug=plug,
             accel=self._accel,
             groups=Groups("pileus"),
@@ -148,7 +148,7 @@ class Qemu:
 
     async def close(self) -> None:
         """Let go of every server; they go on running."""
-        await self._cache.close()
+        await self.images.close()
         await self._arrivals.close()
         await self._accel.close()
         await asyncio.gather(*(server.let_go() for server in self._servers.values()))

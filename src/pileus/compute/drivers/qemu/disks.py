@@ -37,33 +37,42 @@ class ImageCache:
         self._path = path
         self._images = images
         self._fetches: dict[str, asyncio.Task[None]] = {}
+        self._came: Callable[[str], None] = lambda image: None
 
     def here(self, image: Image) -> Path | None:
         """The image's file, if it was fetched before."""
         file = self._path / image.id
         return file if file.exists() else None
 
-    def ready(self, image: Image, then: Callable[[], None]) -> Path | None:
+    def ready(self, image: str, then: Callable[[], None]) -> Path | None:
         """The image's file; or None, and it is being fetched, and `then` is called when that ended.
 
         Raises what the last fetch failed with, once; to ask again is to try again.
         """
-        file = self._path / image.id
+        file = self._path / image
         if file.exists():
             return file
-        task = self._fetches.get(image.id)
+        task = self._fetches.get(image)
         if task is None:
-            task = self._fetches[image.id] = asyncio.create_task(self._fetch(image.id, file), name=f"fetch {image.id}")
+            task = self._fetches[image] = asyncio.create_task(self._fetch(image, file), name=f"fetch {image}")
             # Told to whoever asks next; if nobody does any more, asyncio need not complain of it.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         elif task.done():
-            del self._fetches[image.id]
+            del self._fetches[image]
             failed = task.exception()
             if failed is not None:
-                raise DriverError(f"Image {image.id} cannot be fetched", str(failed) or type(failed).__name__)
+                raise DriverError(f"Image {image} cannot be fetched", str(failed) or type(failed).__name__)
             return file
         task.add_done_callback(lambda _: then())
         return None
+
+    def on_arrival(self, came: Callable[[str], None]) -> None:
+        """From now on `came(image)` is called when an image that was asked for by `keep` is here, or could not come."""
+        self._came = came
+
+    async def keep(self, image: str) -> bool:
+        """The image is here (True), or on its way."""
+        return self.ready(image, lambda: self._came(image)) is not None
 
     async def close(self) -> None:
         """No fetch goes on."""
@@ -133,7 +142,7 @@ class Disks:
         if file.exists():
             return True
         if disk.image is not None and not base.exists():
-            cached = self._cache.ready(disk.image, then)
+            cached = self._cache.ready(disk.image.id, then)
             if cached is None:
                 return False
             os.link(cached, base)
