@@ -406,3 +406,12 @@ router_flavor_profiles = sa.Table(
     sa.Column("profile_id", Id, sa.ForeignKey("service_profiles.id"), primary_key=True),
     sa.Index("router_flavors_with_profile", "profile_id"),
 )
+
+# What was changed of what the fabric is made of, so that it need not all be read again; old rows are dropped.
+fabric_changes = sa.Table(
+    "fabric_changes",
+    metadata,
+    sa.Column("number", BigInteger, primary_key=True),
+    sa.Column("part", Name, nullable=False),
+    sa.Column("subject", Name, nullable=False),
+)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import InvalidInput
 from pileus.network.errors.address_groups import AddressesAlreadyExist, AddressesNotFound, AddressGroupInUse
 from pileus.network.models.requests import NewAddressGroup
@@ -40,7 +40,7 @@ async def update_address_group(app: App, group: AddressGroup, values: Mapping[st
         group = await SHELF.get(app.db, group.id)
         await change(app, SHELF.change, group, values)
         await tell(app, "address_group.updated", group)
-        app.changed()
+        await changed(app)
         return await SHELF.get(app.db, group.id)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pileus.network.app import Network as App
-from pileus.network.commands.standard import change, tell
+from pileus.network.commands.standard import change, changed, tell
 from pileus.network.errors import PortBindingAlreadyActive, PortBindingAlreadyExists, PortBindingNotFound
 from pileus.network.models.resources import Binding, Port
 from pileus.network.store import bindings as rows
@@ -34,7 +34,7 @@ async def create_binding(app: App, port: Port, binding: Binding) -> tuple[Bindin
             await _put_on(app, port, binding)
         elif port.host == binding.host or not await app.db.run(rows.INSERT, **msgspec.structs.asdict(binding)):
             raise PortBindingAlreadyExists(id=port.id, host=binding.host)
-        app.changed()
+        await changed(app)
         return await binding_on(app, await port_rows.port_get(app.db, port.id), binding.host)
 
 
@@ -68,7 +68,7 @@ async def activate_binding(app: App, port: Port, host: str) -> tuple[Binding, bo
             before = Binding(port.id, port.host, port.vnic_type, port.profile)
             await app.db.run(rows.INSERT, **msgspec.structs.asdict(before))
         await _put_on(app, port, binding)
-        app.changed()
+        await changed(app)
         return binding, True
 
 
@@ -81,7 +81,7 @@ async def delete_binding(app: App, port: Port, host: str) -> None:
             await _put_on(app, port, msgspec.structs.replace(binding, host="", profile={}))
         else:
             await app.db.run(rows.DELETE, of_port=port.id, of_host=host)
-        app.changed()
+        await changed(app)
 
 
 async def forget_bindings(app: App, ports: Sequence[Port]) -> None:

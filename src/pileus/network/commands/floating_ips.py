@@ -9,7 +9,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.ports import create_port, delete_port
 from pileus.network.commands.qos import check_usable
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import (
     BadRequest,
     ExternalGatewayForFloatingIPNotFound,
@@ -24,6 +24,7 @@ from pileus.network.store import port_forwardings as forwarding_rows
 from pileus.network.store import ports as port_rows
 from pileus.network.store import routers as router_rows
 from pileus.network.store import subnets as subnet_rows
+from pileus.network.store.journal import FLOATING
 
 
 async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, *, any_port: bool) -> FloatingIp:
@@ -64,7 +65,7 @@ async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, 
         found = msgspec.structs.replace(found, **where)
     await app.db.run(rows.INSERT, **msgspec.structs.asdict(found))
     await tell(app, "floatingip.created", found)
-    app.changed()
+    await changed(app, FLOATING)
     return found
 
 
@@ -95,7 +96,7 @@ async def update_floating_ip(
         except UniqueViolation:
             raise _taken(floating, str(port_id), str(columns["fixed_ip"])) from None
         await tell(app, "floatingip.updated", floating)
-        app.changed()
+        await changed(app, FLOATING)
         return await rows.floating_ip_get(app.db, floating.id)
 
 
@@ -152,4 +153,4 @@ async def delete_floating_ip(app: App, floating: FloatingIp) -> None:
         if outer is not None:
             await delete_port(app, outer, by_owner=True)
         await tell(app, "floatingip.deleted", floating)
-        app.changed()
+        await changed(app, FLOATING)

@@ -6,7 +6,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.default_rules import is_stateful, rules_of_new
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import forget_policies, usable_by
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import (
     InvalidInput,
     SecurityGroupCannotRemoveDefault,
@@ -22,6 +22,7 @@ from pileus.network.models.requests import NewGroup, NewRule
 from pileus.network.models.resources import DEFAULT_GROUP, SecurityGroup, SecurityRule
 from pileus.network.store import address_groups
 from pileus.network.store import groups as rows
+from pileus.network.store.journal import RULES
 
 DEFAULT_DESCRIPTION = "Default security group"
 
@@ -38,7 +39,7 @@ async def create_group(app: App, wanted: NewGroup) -> SecurityGroup:
     for rule in await rules_of_new(app, found.project_id, found.id, default=False):
         await _write_rule(app, rule, found)
     await tell(app, "security_group.created", found)
-    app.changed()
+    await changed(app)
     return (await rows.with_rules(app.db, [found]))[0]
 
 
@@ -56,7 +57,7 @@ async def default_group_of(app: App, project_id: str) -> str:
             for rule in await rules_of_new(app, project_id, group.id, default=True):
                 await _write_rule(app, rule, group)
             await tell(app, "security_group.created", group)
-            app.changed()
+            await changed(app)
     found = await app.db.one(rows.DEFAULT_OF, project_id=project_id)
     assert found is not None
     return found
@@ -105,7 +106,7 @@ async def update_group(app: App, group: SecurityGroup, values: Mapping[str, obje
                 raise SecurityGroupInUse(id=group.id)
         await change(app, rows.CHANGE, group, values)
         await tell(app, "security_group.updated", group)
-        app.changed()
+        await changed(app)
         return await rows.group_get(app.db, group.id)
 
 
@@ -121,7 +122,7 @@ async def delete_group(app: App, group: SecurityGroup, *, admin: bool) -> None:
         await app.db.run(rows.RULES_FORGET, of_group=group.id)
         await app.db.run(rows.DELETE, of_id=group.id)
         await tell(app, "security_group.deleted", group)
-        app.changed()
+        await changed(app)
 
 
 async def create_rule(app: App, group: SecurityGroup, wanted: NewRule) -> SecurityRule:
@@ -136,7 +137,7 @@ async def create_rule(app: App, group: SecurityGroup, wanted: NewRule) -> Securi
     await make_room(app, "security_group_rule", rule.project_id)
     found = await _write_rule(app, rule, group)
     await tell(app, "security_group_rule.created", found)
-    app.changed()
+    await changed(app, RULES)
     return found
 
 
@@ -167,4 +168,4 @@ async def delete_rule(app: App, rule: SecurityRule) -> None:
     async with app.db.transaction():
         await app.db.run(rows.RULE_DELETE, of_id=rule.id)
         await tell(app, "security_group_rule.deleted", rule)
-        app.changed()
+        await changed(app, RULES)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pileus.network.app import Network as App
 from pileus.network.commands.sharing import usable_by
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors.logs import (
     InvalidLogResourceType,
     InvalidResourceConstraint,
@@ -32,7 +32,7 @@ async def create_log(app: App, wanted: NewLog, *, anything: bool) -> Log:
     )
     await SHELF.insert(app.db, found)
     await tell(app, "log.created", found)
-    app.changed()
+    await changed(app)
     return found
 
 
@@ -56,7 +56,7 @@ async def update_log(app: App, log: Log, values: Mapping[str, object]) -> Log:
         log = await SHELF.get(app.db, log.id)
         await change(app, SHELF.change, log, values)
         await tell(app, "log.updated", log)
-        app.changed()
+        await changed(app)
         return await SHELF.get(app.db, log.id)
 
 
@@ -64,4 +64,4 @@ async def delete_log(app: App, log: Log) -> None:
     """Nothing is logged by it."""
     await app.db.run(SHELF.delete, of_id=log.id)
     await tell(app, "log.deleted", log)
-    app.changed()
+    await changed(app)

@@ -10,7 +10,7 @@ from pileus.network.commands.floating_ips import delete_floating_ip
 from pileus.network.commands.qos import check_usable, default_of
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import check_unused, forget_policies, share, unshare
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import (
     ExternalNetworkInUse,
     InvalidInput,
@@ -66,7 +66,7 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
     if found.external:
         await share(app, "network", found, EXTERNAL)
     await tell(app, "network.created", found)
-    app.changed()
+    await changed(app)
     return found
 
 
@@ -142,7 +142,7 @@ async def update_network(app: App, network: Network, values: Mapping[str, object
         if values.get("is_default"):
             await app.db.run(rows.NO_MORE_DEFAULT, of_id=network.id)
         await tell(app, "network.updated", network)
-        app.changed()
+        await changed(app)
         found = await rows.network_get(app.db, network.id)
         return (await rows.with_subnets(app.db, [found]))[0]
 
@@ -182,4 +182,4 @@ async def delete_network(app: App, network: Network) -> None:
         await forget_policies(app, network)
         await app.db.run(rows.DELETE, of_id=network.id)
         await tell(app, "network.deleted", network)
-        app.changed()
+        await changed(app)

@@ -9,7 +9,7 @@ import msgspec
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import forget_policies, share, usable_by
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import (
     AddressScopeNotFound,
     AddressScopePrefixConflict,
@@ -120,7 +120,7 @@ async def _become(app: App, pool: SubnetPool, columns: Mapping[str, object]) -> 
         await _check_only_default(app, becoming)
     await change(app, rows.POOL_CHANGE, pool, columns)
     await tell(app, "subnetpool.updated", pool)
-    app.changed()
+    await changed(app)
     return await rows.pool_get(app.db, pool.id)
 
 

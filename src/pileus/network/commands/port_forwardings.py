@@ -10,7 +10,7 @@ import msgspec
 
 from pileus.kit.db import UniqueViolation
 from pileus.network.app import Network as App
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import BadRequest, ExternalGatewayForFloatingIPNotFound, PortNotFound
 from pileus.network.errors.port_forwardings import FloatingIpLeadsElsewhere, OtherRouter
 from pileus.network.models.port_forwardings import NewForwarding, PortForwarding, meet, spelled
@@ -19,6 +19,7 @@ from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import port_forwardings as rows
 from pileus.network.store import ports as port_rows
 from pileus.network.store import routers as router_rows
+from pileus.network.store.journal import FLOATING
 
 
 async def create_forwarding(app: App, floating: FloatingIp, wanted: NewForwarding, *, any_port: bool) -> PortForwarding:
@@ -45,7 +46,7 @@ async def create_forwarding(app: App, floating: FloatingIp, wanted: NewForwardin
         except UniqueViolation:
             raise _twice(found) from None
         await tell(app, "port_forwarding.created", found)
-        app.changed()
+        await changed(app, FLOATING)
         return found
 
 
@@ -115,7 +116,7 @@ async def update_forwarding(
         await _check_free(app, becoming)
         await change(app, rows.SHELF.change, forwarding, columns)
         await tell(app, "port_forwarding.updated", forwarding)
-        app.changed()
+        await changed(app, FLOATING)
         return await rows.SHELF.get(app.db, forwarding.id)
 
 
@@ -127,7 +128,7 @@ async def delete_forwarding(app: App, forwarding: PortForwarding) -> None:
             floating = await floating_rows.floating_ip_get(app.db, forwarding.floating_ip_id)
             await change(app, floating_rows.CHANGE, floating, {"router_id": None})
         await tell(app, "port_forwarding.deleted", forwarding)
-        app.changed()
+        await changed(app, FLOATING)
 
 
 async def forget_port(app: App, port_id: str) -> None:

@@ -13,7 +13,7 @@ from pileus.network.commands.pairs import check_pairs
 from pileus.network.commands.port_forwardings import forget_port, forwarded_to
 from pileus.network.commands.qos import check_usable
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.commands.trunks import check_not_trunked
 from pileus.network.errors import (
     InvalidInput,
@@ -41,6 +41,7 @@ from pileus.network.store import bindings as binding_rows
 from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import ports as rows
 from pileus.network.store import subnets as subnet_rows
+from pileus.network.store.journal import FLOATING, PORT
 
 OF_ROUTERS = (ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP)
 
@@ -70,7 +71,7 @@ async def create_port(
     await rows.port_join(app.db, port.id, groups)
     port = msgspec.structs.replace(port, fixed_ips=fixed, security_groups=tuple(sorted(groups)))
     await tell(app, "port.created", port)
-    app.changed()
+    await changed(app, PORT, port.id)
     return port
 
 
@@ -146,7 +147,7 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
             columns["dns_name"] = short_name(str(columns["dns_name"]), port.network_domain or app.config.dns_domain)
         await change(app, rows.CHANGE, port, columns)
         await tell(app, "port.updated", port)
-        app.changed()
+        await changed(app, PORT, port.id)
         return await rows.port_get(app.db, port.id)
 
 
@@ -223,10 +224,11 @@ async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
             raise ServicePortInUse(id=port.id, why=why)
         await check_not_trunked(app, port)
         await forget_port(app, port.id)
-        await app.db.run(floating_rows.LET_GO, of_port=port.id, now=app.clock.now())
+        if await app.db.run(floating_rows.LET_GO, of_port=port.id, now=app.clock.now()):
+            await changed(app, FLOATING)
         await app.db.run(rows.DELETE, of_id=port.id)
         await tell(app, "port.deleted", port)
-        app.changed()
+        await changed(app, PORT, port.id)
 
 
 async def ensure_metadata_port(app: App, network: Network) -> None:

@@ -9,7 +9,7 @@ from pileus.kit.db import UniqueViolation
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import forget_policies, share, unshare, usable_by
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors.qos import (
     QoSPolicyDefaultAlreadyExists,
     QosPolicyInUse,
@@ -99,7 +99,7 @@ def _check(policy: QosPolicy, rule: QosRule) -> None:
 async def _changed(app: App, policy: QosPolicy) -> None:
     await change(app, rows.SHELF.change, policy, {})
     await tell(app, "qos_policy.updated", policy)
-    app.changed()
+    await changed(app)
 
 
 def rule_in(policy: QosPolicy, kind: str, rule_id: str) -> QosRule:

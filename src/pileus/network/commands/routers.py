@@ -9,7 +9,7 @@ from pileus.network.commands.flavors import check_flavor
 from pileus.network.commands.gateways import clear_gateway, set_gateway
 from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import (
     BadRequest,
     InvalidRoutes,
@@ -49,7 +49,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
     if wanted.gateway is not None:
         await set_gateway(app, router, wanted.gateway, any_network=any_network)
     await tell(app, "router.created", router)
-    app.changed()
+    await changed(app)
     return await _again(app, router)
 
 
@@ -73,7 +73,7 @@ async def update_router(
             await check_router_routes(app, router, cast("Sequence[HostRoute]", values["routes"]))
         await change(app, rows.CHANGE, router, columns)
         await tell(app, "router.updated", router)
-        app.changed()
+        await changed(app)
         return await _again(app, router)
 
 
@@ -113,7 +113,7 @@ async def delete_router(app: App, router: Router) -> None:
         await clear_gateway(app, router)
         await app.db.run(rows.DELETE, of_id=router.id)
         await tell(app, "router.deleted", router)
-        app.changed()
+        await changed(app)
 
 
 async def add_subnet(app: App, router: Router, subnet: Subnet) -> Port:
@@ -187,7 +187,7 @@ async def _note_leg(app: App, router: Router, subnet_id: str, port: Port) -> Non
     await app.db.run(rows.LEG_INSERT, router_id=router.id, subnet_id=subnet_id, port_id=port.id)
     await change(app, rows.CHANGE, router, {})
     await tell(app, "router.interface_added", router)
-    app.changed()
+    await changed(app)
 
 
 async def _check_beside(app: App, router: Router, fresh: Sequence[Subnet]) -> None:
@@ -227,7 +227,7 @@ async def remove_interface(app: App, router: Router, port_id: str | None, subnet
             await delete_port(app, port, by_owner=True)
         await change(app, rows.CHANGE, router, {})
         await tell(app, "router.interface_removed", router)
-        app.changed()
+        await changed(app)
         return port, leg.subnet_id
 
 

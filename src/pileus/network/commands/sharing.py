@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pileus.kit.db import Command
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change
+from pileus.network.commands.standard import change, changed
 from pileus.network.errors import (
     AddressScopeNotFound,
     BadRequest,
@@ -92,7 +92,7 @@ async def _flag(app: App, policy: RbacPolicy) -> None:
         given = {name: value for name, value in flags.items() if getattr(what, name, value) != value}
         if given:
             await change(app, statement, what, given)
-            app.changed()
+            await changed(app)
 
 
 async def _flags(app: App, object_id: str) -> dict[str, bool]:

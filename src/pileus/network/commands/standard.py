@@ -7,6 +7,7 @@ from typing import Any
 from pileus.kit.db import Command
 from pileus.network.app import Network
 from pileus.network.models.resources import Standard
+from pileus.network.store.journal import ANYTHING, NOTE
 
 
 def standard(app: Network, wanted: Any, *, name: str | None = None) -> dict[str, Any]:
@@ -32,6 +33,12 @@ def touched(app: Network, was: Standard, values: Mapping[str, object]) -> dict[s
 async def change(app: Network, statement: Command, was: Standard, values: Mapping[str, object]) -> None:
     """The resource's row has these values, in its next revision."""
     await app.db.run(statement, of_id=was.id, **touched(app, was, values))
+
+
+async def changed(app: Network, part: str = ANYTHING, subject: str = "") -> None:
+    """The change is in the journal, and the fabric is made as the tables say soon after it is durable."""
+    await app.db.run(NOTE, part=part, subject=subject)
+    app.changed()
 
 
 async def tell(app: Network, kind: str, what: Standard) -> None:

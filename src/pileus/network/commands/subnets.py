@@ -7,7 +7,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.addresses import address_ports
 from pileus.network.commands.pools import take_prefix
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import BadRequest, GatewayIpInUse, InvalidInput, NetworkSubnetPoolAffinityError, SubnetInUse
 from pileus.network.models import blocks
 from pileus.network.models.ipv6 import automatic, check_modes, check_mtu
@@ -54,7 +54,7 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
     if automatic(found):
         await address_ports(app, found)
     await tell(app, "subnet.created", found)
-    app.changed()
+    await changed(app)
     return found
 
 
@@ -132,7 +132,7 @@ async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) 
         )
         await change(app, rows.CHANGE, subnet, wanted)
         await tell(app, "subnet.updated", subnet)
-        app.changed()
+        await changed(app)
         return await rows.subnet_get(app.db, subnet.id)
 
 
@@ -177,4 +177,4 @@ async def delete_subnet(app: App, subnet: Subnet) -> None:
         await app.db.run(address_rows.FORGET, of_subnet=subnet.id)
         await app.db.run(rows.DELETE, of_id=subnet.id)
         await tell(app, "subnet.deleted", subnet)
-        app.changed()
+        await changed(app)

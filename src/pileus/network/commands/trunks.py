@@ -7,7 +7,7 @@ import msgspec
 from pileus.kit.db import UniqueViolation
 from pileus.network.app import Network as App
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, standard, tell
+from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import BadRequest, InvalidInput, PortInUse, PortNotFound
 from pileus.network.errors.trunks import (
     DuplicateSubPort,
@@ -38,7 +38,7 @@ async def create_trunk(app: App, wanted: NewTrunk, *, any_port: bool) -> Trunk:
         await rows.SHELF.insert(app.db, found)
         await _add(app, found, parent, wanted.subports, any_port=any_port)
         await tell(app, "trunk.created", found)
-        app.changed()
+        await changed(app)
         return await rows.trunk_get(app.db, found.id)
 
 
@@ -100,7 +100,7 @@ async def update_trunk(app: App, trunk: Trunk, values: Mapping[str, object]) -> 
         trunk = await rows.trunk_get(app.db, trunk.id)
         await change(app, rows.SHELF.change, trunk, values)
         await tell(app, "trunk.updated", trunk)
-        app.changed()
+        await changed(app)
         return await rows.trunk_get(app.db, trunk.id)
 
 
@@ -146,7 +146,7 @@ async def delete_trunk(app: App, trunk: Trunk) -> None:
             await _release(app, subport)
         await app.db.run(rows.SHELF.delete, of_id=trunk.id)
         await tell(app, "trunk.deleted", trunk)
-        app.changed()
+        await changed(app)
 
 
 async def is_trunk(app: App, port: Port) -> bool:

@@ -1,11 +1,13 @@
 """Keeps the fabric as the tables say, and tells the tables how ports fare.
 
-    change committed -> wake-up -> read everything -> Fabric.sync, metadata documents
+    change committed -> wake-up -> read what changed -> Fabric.sync, metadata documents
+    each minute      ->            read everything   -> Fabric.sync, metadata documents
     port came up or went down -> wake-up -> one UPDATE for all of them -> whoever waits for servers' ports is woken
 
 Neither takes input: a wake-up says no more than "look again", so restarts and lost wake-ups change nothing.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,7 +16,7 @@ from pileus.network.app import FABRIC, PORT_STATES, Network
 from pileus.network.drivers.interface import PortState
 from pileus.network.flows.topology import doors, topology
 from pileus.network.store import ports as rows
-from pileus.network.store.world import World, world
+from pileus.network.store.world import Seen, World
 from pileus.ports.network import SERVER_PORTS
 
 METADATA_KIND = "metadata"
@@ -26,6 +28,8 @@ class FabricKeeper:
 
     def __init__(self, app: Network) -> None:
         self._app = app
+        self._seen = Seen()
+        self._read_at: dt.datetime | None = None  # when everything was read last; None: it is to be
         app.fabric.on_port_change(self._port_changed)
 
     def standing(self) -> Sequence[Standing]:
@@ -41,11 +45,16 @@ class FabricKeeper:
     async def sync(self) -> str | None:
         """The fabric and the doors for metadata are as the tables say."""
         app = self._app
-        everything = await world(app.db)
+        now = app.clock.now()
+        # What an earlier pass read and could not carry out is still to be done, so it is read again.
+        read_at, self._read_at = self._read_at, None
+        afresh = read_at is None or (now - read_at).total_seconds() >= RESYNC_S
+        everything = await self._seen.read(app.db, afresh=afresh)
         # A host that says it is on no physical network has no way out for others' traffic.
         hosts = sorted(host.name for host in await app.hosts.list() if host.facts.get("physical_networks") != [])
         changes = await app.fabric.sync(topology(everything, hosts, app.config.dns_domain))
         opened = await self._keep_doors(everything)
+        self._read_at = now if afresh else read_at
         if changes.none and not opened:
             return None
         return f"{changes.inserted} rows added, {changes.updated} changed, {changes.deleted} removed; {opened} doors"

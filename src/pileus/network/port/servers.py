@@ -13,7 +13,7 @@ from pileus.network.commands.groups import groups_named
 from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import usable_by
-from pileus.network.commands.standard import change
+from pileus.network.commands.standard import change, changed
 from pileus.network.commands.trunks import is_trunk
 from pileus.network.errors import AutoAllocationFailure, NetworkNotFound, PortInUse, PortNotFound, PortRefused
 from pileus.network.models.requests import AskedIp, NewPort
@@ -25,6 +25,7 @@ from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import groups as group_rows
 from pileus.network.store import networks as network_rows
 from pileus.network.store import ports as rows
+from pileus.network.store.journal import PORT
 from pileus.ports.network import Address, NicRequest, PortFacts
 
 OF_SERVERS = "compute:nova"
@@ -120,7 +121,7 @@ class Ports:
             "number": number,
         }
         await change(self._app, rows.CHANGE, port, values)
-        self._app.changed()
+        await changed(self._app, PORT, port.id)
 
     async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
         """The server's ports are bound to the host; repeating changes nothing."""
@@ -129,7 +130,7 @@ class Ports:
                 if port.host != host:
                     await forget_bindings(self._app, [port])
                     await change(self._app, rows.CHANGE, port, {"host": host, "up": False})
-                    self._app.changed()
+                    await changed(self._app, PORT, port.id)
             return (await self.ports_of([server_id])).get(server_id, ())
 
     async def release_ports(self, server_id: str) -> None:
@@ -152,7 +153,7 @@ class Ports:
             return
         await forget_bindings(self._app, [port])
         await change(self._app, rows.CHANGE, port, {**FREE, "made": False})
-        self._app.changed()
+        await changed(self._app, PORT, port.id)
 
     async def join_group(self, server_id: str, project_id: str, group: str) -> None:
         """The server's ports have the security group besides those they have; ports without port security are left alone."""

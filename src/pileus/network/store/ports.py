@@ -71,6 +71,7 @@ LISTING = Listing(
 GET = query(_JOINED.where(ports.c.id == bindparam("id")), Port)
 ALL = query(_JOINED, Port)
 ON = query(_JOINED.where(ports.c.network_id == bindparam("network_id")).order_by(ports.c.id), Port)
+OF_IDS = query(_JOINED.where(ports.c.id.in_(bindparam("ids", expanding=True))), Port)
 OF_DEVICES = query(_JOINED.where(ports.c.device_id.in_(bindparam("ids", expanding=True))).order_by(ports.c.id), Port)
 OF_SERVERS = query(
     _JOINED.where(ports.c.server_id.in_(bindparam("ids", expanding=True))).order_by(
@@ -164,6 +165,11 @@ async def ports_of_devices(db: Database, device_ids: Sequence[str]) -> list[Port
 async def ports_of_servers(db: Database, server_ids: Sequence[str]) -> list[Port]:
     """The ports compute has given these servers, in the order in which they were made."""
     return await with_addresses(db, await db.all(OF_SERVERS, ids=list(server_ids)))
+
+
+async def ports_of_ids(db: Database, ids: Sequence[str]) -> list[Port]:
+    """The ports of these ids, as far as there are such."""
+    return await with_addresses(db, await db.all(OF_IDS, ids=list(ids)))
 
 
 async def ports_all(db: Database) -> list[Port]:

@@ -1,6 +1,10 @@
-"""Everything there is, read at once for the fabric: a dozen statements however much there is."""
+"""Everything there is, for the fabric: read at once, in a dozen statements however much there is, or what changed since.
 
-from collections.abc import Sequence
+`Seen` remembers what it read and by the journal reads again only what was changed; now and then, and whenever the journal
+does not say exactly, it reads everything.
+"""
+
+from collections.abc import Iterator, Sequence, Set
 
 import msgspec
 
@@ -24,6 +28,7 @@ from pileus.network.store import (
     address_groups,
     floating_ips,
     groups,
+    journal,
     logs,
     networks,
     port_forwardings,
@@ -33,6 +38,8 @@ from pileus.network.store import (
     subnets,
     trunks,
 )
+
+_AT_ONCE = 500  # ids in one statement
 
 
 class World(msgspec.Struct, frozen=True):
@@ -56,11 +63,47 @@ class World(msgspec.Struct, frozen=True):
 async def world(db: Database) -> World:
     """Everything there is, as of one moment."""
     async with db.transaction():
+        return await Seen().read(db, afresh=True)
+
+
+class Seen:
+    """What was read of the world, kept up with it."""
+
+    def __init__(self) -> None:
+        self._world: World | None = None
+        self._ports: dict[str, Port] = {}
+        self._last = 0
+        self._known: frozenset[int] = frozenset()  # the numbers just before `_last` that were read
+
+    async def read(self, db: Database, *, afresh: bool) -> World:
+        """The world as of one moment; `afresh` says that nothing remembered is to be trusted."""
+        async with db.transaction():
+            before = None if afresh else self._world
+            changes = await self._changes(db)
+            parts = {part for _, part, _ in changes}
+            if before is None or journal.ANYTHING in parts:
+                found = await self._everything(db)
+            else:
+                found = await self._again(db, before, parts, [subject for _, part, subject in changes if subject])
+            self._world = found
+            return found
+
+    async def _changes(self, db: Database) -> list[tuple[int, str, str]]:
+        there = await db.all(journal.SINCE, after=self._last - journal.LOOK_BACK)
+        fresh = [change for change in there if change[0] not in self._known]
+        if there:
+            self._last = max(self._last, there[-1][0])
+        self._known = frozenset(number for number, _, _ in there if number > self._last - journal.LOOK_BACK)
+        return fresh
+
+    async def _everything(self, db: Database) -> World:
+        await db.run(journal.FORGET, up_to=self._last - journal.KEPT)
         there = await trunks.trunks_all(db)
+        self._ports = {port.id: port for port in await ports.ports_all(db)}
         return World(
             networks=await db.all(networks.ALL),
             subnets=await db.all(subnets.ALL),
-            ports=trunks.hosted(await ports.ports_all(db), there),
+            ports=trunks.hosted([*self._ports.values()], there),
             trunks=there,
             logs=await db.all(logs.SHELF.all),
             routers=await db.all(routers.ALL),
@@ -72,3 +115,25 @@ async def world(db: Database) -> World:
             address_groups=await db.all(address_groups.SHELF.all),
             qos_policies=await qos.policies_all(db),
         )
+
+    async def _again(self, db: Database, before: World, parts: Set[str], port_ids: Sequence[str]) -> World:
+        """The world as it was, but for what is read again."""
+        fresh: dict[str, object] = {}
+        if journal.PORT in parts:
+            for port_id in port_ids:
+                self._ports.pop(port_id, None)
+            for chunk in _chunks(sorted(set(port_ids))):
+                there = await ports.ports_of_ids(db, chunk)
+                self._ports |= {port.id: port for port in there}
+            fresh["ports"] = trunks.hosted([*self._ports.values()], before.trunks)
+        if journal.FLOATING in parts:
+            fresh["floating_ips"] = await db.all(floating_ips.ALL)
+            fresh["port_forwardings"] = await db.all(port_forwardings.SHELF.all)
+        if journal.RULES in parts:
+            fresh["rules"] = await db.all(groups.RULES_ALL)
+            fresh["address_groups"] = await db.all(address_groups.SHELF.all)
+        return msgspec.structs.replace(before, **fresh)
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
