@@ -143,7 +143,13 @@ async def specs_index(call: Call[BlockStorage], type: GroupType) -> dict[str, di
 
 
 @api.post(
-    SPECS, admin("group:group_types_specs:create"), key="group_specs", find=group_type_find, since=SINCE, status=202
+    SPECS,
+    admin("group:group_types_specs:create"),
+    key="group_specs",
+    reply_key="",
+    find=group_type_find,
+    since=SINCE,
+    status=202,
 )
 async def specs_create(call: Call[BlockStorage], type: GroupType, body: Specs) -> dict[str, dict[str, str]]:
     """Say more of a group type."""

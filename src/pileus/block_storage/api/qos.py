@@ -69,7 +69,7 @@ async def index(call: Call[BlockStorage], page: Page) -> list[QosView]:
     return [_view(each) for each in found]
 
 
-@api.post("/qos-specs", admin("volume_extension:qos_specs_manage:create"), key="qos_specs", status=200)
+@api.post("/qos-specs", admin("volume_extension:qos_specs_manage:create"), key="qos_specs", reply_key="", status=200)
 async def create(call: Call[BlockStorage], body: Specs) -> dict[str, Any]:
     """Make QoS specs."""
     name = body.pop("name", "").strip()
@@ -87,7 +87,7 @@ async def show(call: Call[BlockStorage], qos: QosSpecs) -> dict[str, Any]:
     return _shown(call, qos)
 
 
-@api.put(THIS, UPDATE, key="qos_specs", find=qos_find, on="c")
+@api.put(THIS, UPDATE, key="qos_specs", reply_key="", find=qos_find, on="c")
 async def update(call: Call[BlockStorage], qos: QosSpecs, body: Specs) -> dict[str, Any]:
     """Add to QoS specs."""
     if "consumer" in body and body["consumer"] not in commands.CONSUMERS:

@@ -64,7 +64,7 @@ def _wanted(body: Given) -> dict[str, int]:
     return wanted
 
 
-@api.put(SETS, admin("volume_extension:quotas:update"), key="quota_set", on="c")
+@api.put(SETS, admin("volume_extension:quotas:update"), key="quota_set", reply_key="", on="c")
 async def update(call: Call[BlockStorage], of_project: str, body: Given) -> dict[str, Any]:
     """Set a project's limits."""
     if await call.app.identity.project(of_project) is None:
@@ -85,7 +85,7 @@ async def class_show(call: Call[BlockStorage], name: str) -> dict[str, Any]:
     return {"quota_class_set": {"id": name, **await commands.defaults(call.app)}}
 
 
-@api.put(CLASSES, admin("volume_extension:quota_classes:update"), key="quota_class_set", on="c")
+@api.put(CLASSES, admin("volume_extension:quota_classes:update"), key="quota_class_set", reply_key="", on="c")
 async def class_update(call: Call[BlockStorage], name: str, body: Given) -> dict[str, Any]:
     """Set the limits of projects of which nothing else was said."""
     if name != "default":

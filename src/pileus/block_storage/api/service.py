@@ -11,6 +11,7 @@ from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands.volumes import volume_get
 from pileus.block_storage.models.volumes import Volume
 from pileus.kit.auth import Caller
+from pileus.kit.db import UnknownMarker
 from pileus.kit.errors import OverQuota
 from pileus.kit.http import Api, Call, Faults, Microversions, Page, Version, Wire
 from pileus.kit.policy import ADMIN, ANY, PROJECT_MEMBER, PROJECT_READER, Rule
@@ -30,7 +31,7 @@ class VolumeFaults(Faults):
 
 api = Api(
     "block-storage",
-    VolumeFaults("computeFault", {OverQuota: 413}),
+    VolumeFaults("computeFault", {OverQuota: 413, UnknownMarker: 404}),
     prefixes=(PREFIX, f"{PREFIX}/{{project_id}}"),
     microversions=Microversions("volume", LOWEST, HIGHEST),
 )

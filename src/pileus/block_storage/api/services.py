@@ -129,7 +129,10 @@ def _said(service: Service, status: str) -> dict[str, Any]:
 async def _backend(call: Call[BlockStorage], body: Which) -> Service:
     if body.host is None:
         raise errors.BadRequest(why="Missing required element 'host' in request body.")
-    return await commands.service_get(call.app, body.host.partition("#")[0], VOLUME)
+    try:
+        return await commands.service_get(call.app, body.host.partition("#")[0], VOLUME)
+    except errors.ServiceNotFound as missing:  # the host is part of the body, so the body is wrong
+        raise errors.InvalidInput(why=missing.message) from missing
 
 
 @api.put("/os-services/freeze", admin("volume:freeze_host"), on="c")

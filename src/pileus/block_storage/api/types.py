@@ -45,15 +45,14 @@ api.declare(
 )
 
 
-class TypeView(Wire, kw_only=True):
-    """A volume type."""
+class TypeMade(Wire, kw_only=True):
+    """A volume type as its maker is told at once."""
 
     id: str
     name: str
     is_public: bool
     description: str | None
     extra_specs: Annotated[dict[str, str], F(rule="volume_extension:access_types_extra_specs")]
-    qos_id: Annotated[str | None, F("qos_specs_id", rule="volume_extension:access_types_qos_specs_id")]
     access: Annotated[bool, F("os-volume-type-access:is_public", rule="volume_extension:volume_type_access")]
     # What rules see: a type belongs to whoever looks at it.
     project_id: Annotated[str | None, F(on="")] = None
@@ -61,6 +60,12 @@ class TypeView(Wire, kw_only=True):
     def policy_target(self) -> dict[str, object]:
         """What policy rules see."""
         return {"project_id": self.project_id}
+
+
+class TypeView(TypeMade, kw_only=True):
+    """A volume type."""
+
+    qos_id: Annotated[str | None, F("qos_specs_id", rule="volume_extension:access_types_qos_specs_id")]
 
 
 class TypeCreate(Wire, kw_only=True):
@@ -94,16 +99,19 @@ async def type_find(app: BlockStorage, caller: Caller, type_id: str, **_more: st
 
 def view(call: Call[BlockStorage], type: VolumeType) -> TypeView:
     """A type as the caller sees it."""
-    return TypeView(
-        id=type.id,
-        name=type.name,
-        is_public=type.is_public,
-        description=type.description,
-        extra_specs=_seen_specs(call, type),
-        qos_id=type.qos_id,
-        access=type.is_public,
-        project_id=call.caller.project_id,
-    )
+    return TypeView(**_made(call, type), qos_id=type.qos_id)
+
+
+def _made(call: Call[BlockStorage], type: VolumeType) -> dict[str, Any]:
+    return {
+        "id": type.id,
+        "name": type.name,
+        "is_public": type.is_public,
+        "description": type.description,
+        "extra_specs": _seen_specs(call, type),
+        "access": type.is_public,
+        "project_id": call.caller.project_id,
+    }
 
 
 def _seen_specs(call: Call[BlockStorage], type: VolumeType) -> dict[str, str]:
@@ -144,7 +152,7 @@ def _pairs(call: Call[BlockStorage]) -> dict[str, str]:
 
 
 @api.post("/types", admin("volume_extension:type_create"), key="volume_type", status=200)
-async def create(call: Call[BlockStorage], body: TypeCreate) -> TypeView:
+async def create(call: Call[BlockStorage], body: TypeCreate) -> TypeMade:
     """Make a volume type."""
     public = flag(body.access, "is_public")
     type = await commands.create_type(
@@ -152,7 +160,7 @@ async def create(call: Call[BlockStorage], body: TypeCreate) -> TypeView:
     )
     if not public and call.caller.project_id:
         await commands.grant_access(call.app, type, call.caller.project_id)
-    return view(call, type)
+    return TypeMade(**_made(call, type))
 
 
 @api.get("/types/default", reader("volume_extension:type_get"), key="volume_type")
@@ -202,7 +210,14 @@ async def specs_index(call: Call[BlockStorage], type: VolumeType) -> dict[str, d
     return {"extra_specs": _seen_specs(call, type)}
 
 
-@api.post(SPECS, admin("volume_extension:types_extra_specs:create"), key="extra_specs", find=type_find, status=200)
+@api.post(
+    SPECS,
+    admin("volume_extension:types_extra_specs:create"),
+    key="extra_specs",
+    reply_key="",
+    find=type_find,
+    status=200,
+)
 async def specs_create(call: Call[BlockStorage], type: VolumeType, body: Specs) -> dict[str, dict[str, str]]:
     """Add to a type's extra specs."""
     if not body:
@@ -319,7 +334,12 @@ def _times(type: VolumeType) -> dict[str, Any]:
 
 
 @api.post(
-    ENCRYPTION, admin("volume_extension:volume_type_encryption:create"), key="encryption", find=type_find, status=200
+    ENCRYPTION,
+    admin("volume_extension:volume_type_encryption:create"),
+    key="encryption",
+    reply_key="",
+    find=type_find,
+    status=200,
 )
 async def encryption_create(call: Call[BlockStorage], type: VolumeType, body: EncryptionBody) -> dict[str, Any]:
     """Have a type's volumes encrypted."""
@@ -333,7 +353,11 @@ async def encryption_create(call: Call[BlockStorage], type: VolumeType, body: En
 
 
 @api.put(
-    ENCRYPTION + "/{key}", admin("volume_extension:volume_type_encryption:update"), key="encryption", find=type_find
+    ENCRYPTION + "/{key}",
+    admin("volume_extension:volume_type_encryption:update"),
+    key="encryption",
+    reply_key="",
+    find=type_find,
 )
 async def encryption_update(
     call: Call[BlockStorage], type: VolumeType, key: str, body: EncryptionBody

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, UnsetType
 
@@ -36,8 +36,8 @@ class VolumeBrief(Wire, kw_only=True):
     links: list[Link]
 
 
-class VolumeView(Wire, kw_only=True):
-    """A volume."""
+class VolumeMade(Wire, kw_only=True):
+    """A volume as its creator is told at once."""
 
     id: str
     status: str
@@ -61,6 +61,24 @@ class VolumeView(Wire, kw_only=True):
     consistencygroup_id: str | None
     group_id: Annotated[str | None, F(since="3.13")]
     multiattach: bool
+    migration_status: Annotated[str | None, F(rule="volume_extension:volume_mig_status_attribute")]
+    provider_id: Annotated[str | None, F(since="3.21", rule="volume_extension:volume_host_attribute")] = None
+    service_uuid: Annotated[str | None, F(since="3.48")]
+    shared_targets: Annotated[bool | None, F(since="3.48")] = False
+    cluster_name: Annotated[str | None, F(since="3.61", rule="volume_extension:volume_host_attribute")] = None
+    encryption_key_id: Annotated[str | UnsetType, F(since="3.64")] = UNSET
+    consumes_quota: Annotated[bool, F(since="3.65")]
+    # What rules see; no client does.
+    owner: Annotated[str, F(on="")] = ""
+
+    def policy_target(self) -> dict[str, object]:
+        """What policy rules see."""
+        return {"project_id": self.owner, "user_id": self.user_id}
+
+
+class VolumeView(VolumeMade, kw_only=True):
+    """A volume."""
+
     image_metadata: Annotated[
         dict[str, str] | UnsetType,
         F("volume_image_metadata", rule="volume_extension:volume_image_metadata:show"),
@@ -73,13 +91,6 @@ class VolumeView(Wire, kw_only=True):
     migration_name: Annotated[
         str | None, F("os-vol-mig-status-attr:name_id", rule="volume_extension:volume_mig_status_attribute")
     ] = None
-    migration_status: Annotated[str | None, F(rule="volume_extension:volume_mig_status_attribute")]
-    provider_id: Annotated[str | None, F(since="3.21", rule="volume_extension:volume_host_attribute")] = None
-    service_uuid: Annotated[str | None, F(since="3.48")]
-    shared_targets: Annotated[bool | None, F(since="3.48")] = False
-    cluster_name: Annotated[str | None, F(since="3.61", rule="volume_extension:volume_host_attribute")] = None
-    encryption_key_id: Annotated[str | UnsetType, F(since="3.64")] = UNSET
-    consumes_quota: Annotated[bool, F(since="3.65")]
 
 
 def service_uuid(place: str) -> str:
@@ -103,10 +114,10 @@ def _attached(volume: Volume, attachments: Sequence[Attachment]) -> list[Attache
     ]
 
 
-def _view(
+def _made(
     call: Call[BlockStorage], volume: Volume, type_name: str | None, attachments: Sequence[Attachment]
-) -> VolumeView:
-    return VolumeView(
+) -> dict[str, Any]:
+    return dict(
         id=volume.id,
         status=volume.status,
         size=volume.size,
@@ -128,13 +139,22 @@ def _view(
         consistencygroup_id=None,
         group_id=volume.group_id,
         multiattach=volume.multiattach,
+        owner=volume.project_id,
+        migration_status=volume.migration_status,
+        service_uuid=service_uuid(f"{volume.host}@{volume.backend}") if volume.host else None,
+        consumes_quota=volume.consumes_quota,
+    )
+
+
+def _view(
+    call: Call[BlockStorage], volume: Volume, type_name: str | None, attachments: Sequence[Attachment]
+) -> VolumeView:
+    return VolumeView(
+        **_made(call, volume, type_name, attachments),
         image_metadata=volume.image_metadata or UNSET,
         project_id=volume.project_id,
         host=volume.place,
         migration=volume.migration_status,
-        migration_status=volume.migration_status,
-        service_uuid=service_uuid(f"{volume.host}@{volume.backend}") if volume.host else None,
-        consumes_quota=volume.consumes_quota,
     )
 
 
@@ -158,6 +178,13 @@ async def views(call: Call[BlockStorage], found: Sequence[Volume]) -> list[Volum
 async def view(call: Call[BlockStorage], volume: Volume) -> VolumeView:
     """A volume with what belongs to it."""
     return (await views(call, [volume]))[0]
+
+
+async def made(call: Call[BlockStorage], volume: Volume) -> VolumeMade:
+    """A volume as its creator is told at once."""
+    type = await types.find(call.app, volume.type_id)
+    attached = (await attachments_of(call.app, [volume.id]))[volume.id]
+    return VolumeMade(**_made(call, volume, type.name if type is not None else None, attached))
 
 
 def brief(call: Call[BlockStorage], volume: Volume) -> VolumeBrief:

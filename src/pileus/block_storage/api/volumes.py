@@ -20,7 +20,7 @@ from pileus.block_storage.api.service import (
     scope,
     volume_find,
 )
-from pileus.block_storage.api.volume_view import VolumeBrief, VolumeView, brief, view, views
+from pileus.block_storage.api.volume_view import VolumeBrief, VolumeMade, VolumeView, brief, made, view, views
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import volumes as commands
 from pileus.block_storage.commands.create import NewVolume, create_volume, size_given
@@ -125,7 +125,7 @@ class ListQuery(Query):
 
 
 @api.post("/volumes", member("volume:create"), status=202, reply_key="volume")
-async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeView:
+async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeMade:
     """Create a volume; it is made in the background."""
     asked = body.loose if body.loose is not UNSET else body.exact
     assert asked is not UNSET, "one of the two is required at every version"
@@ -151,7 +151,7 @@ async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeView:
         backup_id=asked.backup_id,
         group_id=asked.group_id,
     )
-    return await view(call, await create_volume(call.app, call.caller, new, call.request_id))
+    return await made(call, await create_volume(call.app, call.caller, new, call.request_id))
 
 
 @api.get("/volumes", reader("volume:get_all"), key="volumes")
@@ -235,14 +235,14 @@ async def show(call: Call[BlockStorage], volume: Volume) -> VolumeView:
 
 
 @api.put("/volumes/{volume_id}", member("volume:update"), key="volume", find=volume_find)
-async def update(call: Call[BlockStorage], volume: Volume, body: LooseUpdate) -> VolumeView:
+async def update(call: Call[BlockStorage], volume: Volume, body: LooseUpdate) -> VolumeMade:
     """Change a volume's name and the like."""
     changes = commands.changes_of(body.given())
     if not changes and call.version >= (3, 53):
         raise errors.BadRequest(why="At least one of name, description, display_name, display_description or metadata.")
     if changes.get("metadata", "") is None:
         del changes["metadata"]
-    return await view(call, await commands.update_volume(call.app, volume, changes))
+    return await made(call, await commands.update_volume(call.app, volume, changes))
 
 
 @api.delete("/volumes/{volume_id}", member("volume:delete"), find=volume_find, status=202)

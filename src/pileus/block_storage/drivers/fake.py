@@ -44,7 +44,13 @@ class Fake:
             driver="fake",
             total_gib=1_000_000,
             free_gib=1_000_000,
-            capabilities={"storage_protocol": "fake", "thin_provisioning_support": True, "multiattach": True},
+            capabilities={
+                "storage_protocol": "fake",
+                "vendor_name": "Pileus",
+                "driver_version": "1.0",
+                "thin_provisioning_support": True,
+                "multiattach": True,
+            },
         )
         self._things: dict[tuple[Kind, str], Pretence] = {}
         self._failures: defaultdict[str, list[str]] = defaultdict(list)

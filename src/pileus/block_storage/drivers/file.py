@@ -75,6 +75,7 @@ class FileBackend:
             capabilities={
                 "storage_protocol": "file",
                 "vendor_name": "Pileus",
+                "driver_version": "1.0",
                 "thin_provisioning_support": True,
                 "multiattach": True,
                 "online_extend_support": True,
