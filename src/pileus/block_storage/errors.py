@@ -1,6 +1,6 @@
 """What block storage refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, NotImplementedHere, OverQuota, PreconditionFailed
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, OverQuota, PreconditionFailed
 
 
 class VolumeNotFound(NotFound):
@@ -17,10 +17,6 @@ class AttachmentNotFound(NotFound):
 
 class TypeNotFound(NotFound):
     """Volume type {type} could not be found."""
-
-
-class TypeNameNotFound(NotFound):
-    """Volume type with name {type} could not be found."""
 
 
 class DefaultTypeNotFound(NotFound):
@@ -175,20 +171,12 @@ class InvalidGroupSnapshot(Invalid):
     """Invalid GroupSnapshot: {why}"""
 
 
-class InvalidAttachment(Invalid):
-    """Invalid volume: {why}"""
-
-
 class InvalidType(Invalid):
     """Invalid volume type: {why}"""
 
 
 class InvalidInput(Invalid):
     """Invalid input received: {why}"""
-
-
-class InvalidStatus(Conflict):
-    """Volume {volume} status must be {wanted}, but current status is {status}."""
 
 
 class AttachmentConflict(Conflict):
@@ -199,12 +187,12 @@ class InvalidAuthKey(Invalid):
     """Invalid auth key: Attempt to transfer {transfer} with invalid auth key."""
 
 
+class InvalidReference(Invalid):
+    """Manage existing volume failed due to invalid backend reference {ref}: no disk of that name is free at {place}."""
+
+
 class NotReplicated(Invalid):
     """Invalid Group: Replication is not enabled for group {group}: its volumes are kept by hosts that do not replicate."""
-
-
-class NoValidBackend(Invalid):
-    """No valid backend was found. {why}"""
 
 
 class TooManyVolumes(OverQuota):
@@ -237,7 +225,3 @@ class TooBig(OverQuota):
 
 class MetadataChanged(PreconditionFailed):
     """The metadata of {id} has changed since it was read."""
-
-
-class ReplicationMissing(NotImplementedHere):
-    """Host {host} has no replica to fail over to."""
