@@ -11,6 +11,7 @@ from pileus.identity.drivers.tokens import Tokens
 from pileus.identity.models import Memory
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
+from pileus.kit.observe.events import Events
 
 
 class Seal(Protocol):
@@ -54,3 +55,4 @@ class Identity(msgspec.Struct, frozen=True):
     openid: OpenId
     saml_keys: Path  # the folder of the pair that signs what we assert
     memory: Memory
+    events: Events | None = None  # where logins and changes are told; nowhere in a cloud without

@@ -35,6 +35,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     password_memory_s: int = 60
     lockout_failure_attempts: int = 0  # wrong passwords in a row that lock a user out; 0 is never
     lockout_duration_s: float = 1800
+    failed_logins_of_user: int = 60  # a minute, after which they have to wait; 0 is never
+    failed_logins_from_address: int = 300  # likewise
     unique_last_password_count: int = 0  # how many of their last passwords users may not choose again
     trusted_proxies: tuple[str, ...] = ()  # networks whose requests may say for whom they are
     remote_user_header: str = "X-Remote-User"  # by which a trusted proxy says who logged in there

@@ -1,6 +1,15 @@
 """What identity refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, NotImplementedHere, Unauthorized, Unavailable
+from pileus.kit.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    NotFound,
+    NotImplementedHere,
+    Problem,
+    Unauthorized,
+    Unavailable,
+)
 
 
 class NotAuthenticated(Unauthorized):
@@ -241,3 +250,9 @@ class NotSetUp(NotImplementedHere):
 
 class ProviderUnreachable(Unavailable):
     """The identity provider does not answer as it should: {why}."""
+
+
+class TooManyFailures(Problem):
+    """Too many logins have failed; try again in {seconds} seconds."""
+
+    status = 429

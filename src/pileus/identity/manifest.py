@@ -43,6 +43,7 @@ from pileus.identity.port import IdentityPort
 from pileus.identity.tables import metadata
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
+from pileus.kit.observe.events import Events
 
 NAME = "identity"
 MOUNT = "identity"
@@ -95,16 +96,33 @@ __all__ = [
     "bootstrap",
     "build",
     "make_demo",
+    "repository",
 ]
 
 
-def _tokens(keys: Path, config: Config) -> Tokens:
+def repository(state: Path, config: Config, kind: str) -> KeyRepository:
+    """The keys of one kind: fernet, jws, receipt or credential; in `state`/keys unless configured, made when needed."""
+    keys = Path(config.keys_dir) if config.keys_dir else state / "keys"
+    if kind == "jws":
+        return KeyRepository(keys / kind, config.fernet_keys, new_signing_key)
+    return KeyRepository(keys / kind, config.fernet_keys)
+
+
+def _tokens(state: Path, config: Config) -> Tokens:
     if config.token_provider == "jws":
-        return JwsTokens(KeyRepository(keys / "jws", config.fernet_keys, new_signing_key))
-    return FernetTokens(FernetSeal(KeyRepository(keys / "fernet", config.fernet_keys)))
+        return JwsTokens(repository(state, config, "jws"))
+    return FernetTokens(FernetSeal(repository(state, config, "fernet")))
 
 
-def build(*, db: Database, clock: Clock, state: Path, config: Config | None = None, web: Web | None = None) -> Identity:
+def build(
+    *,
+    db: Database,
+    clock: Clock,
+    state: Path,
+    config: Config | None = None,
+    web: Web | None = None,
+    events: Events | None = None,
+) -> Identity:
     """Identity over an open database; its token keys are in `state`/keys unless configured, made when there are none."""
     config = config or Config()
     keys = Path(config.keys_dir) if config.keys_dir else state / "keys"
@@ -112,11 +130,12 @@ def build(*, db: Database, clock: Clock, state: Path, config: Config | None = No
         db=db,
         clock=clock,
         config=config,
-        tokens=_tokens(keys, config),
-        receipts=FernetSeal(KeyRepository(keys / "receipt", config.fernet_keys)),
-        vault=FernetSeal(KeyRepository(keys / "credential", config.fernet_keys)),
+        tokens=_tokens(state, config),
+        receipts=FernetSeal(repository(state, config, "receipt")),
+        vault=FernetSeal(repository(state, config, "credential")),
         passwords=Argon2Passwords(clock, config.password_memory_s),
         openid=OpenId(web or UrllibWeb(), clock),
         saml_keys=keys / "saml",
         memory=Memory(config.remembered_tokens),
+        events=events,
     )

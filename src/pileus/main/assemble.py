@@ -180,7 +180,8 @@ async def _assembled(state: State, settings: Settings, address: str | Path) -> C
     await ensure_schema(address, [name for name, manifest in manifests.items() if hasattr(manifest, "METADATA")])
     db = await Database.open(address)
     clock, bus = SystemClock(), await open_bus(address)
-    people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
+    events = Events(db, bus, clock)
+    people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity, events=events)
     directory = identity.IdentityPort(people)
     leases = Leases(db, bus, clock, f"{socket.gethostname()}:{state.path}") if is_postgres(address) else None
     frame = Frame(
@@ -192,7 +193,7 @@ async def _assembled(state: State, settings: Settings, address: str | Path) -> C
         leases=leases,
         engine=Engine(db, bus, clock, leases=leases),
         hosts=Hosts(db, bus, clock),
-        events=Events(db, bus, clock),
+        events=events,
         kernel=Kernel(directory),
     )
     frame.hosts.on_seen(lambda kind, id: frame.engine.wake_subject(f"{kind}:{id}"))

@@ -22,6 +22,7 @@ COMMANDS = {
     "join": "make this machine a host of a cloud elsewhere",
     "host": "hosts of this cloud: make tokens to join with, list, drain, remove",
     "env": "print the settings an OpenStack client needs",
+    "identity": "users, keys and mappings: who may do what, unlock, rotate keys, try a mapping",
     "image": "build the small guest image that tests and tries boot from",
     "trace": "the story of one request",
     "doctor": "find what is not as it should be, and mend it",

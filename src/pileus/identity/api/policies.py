@@ -18,6 +18,7 @@ from pileus.identity.api.root import (
 )
 from pileus.identity.app import Identity
 from pileus.identity.models import Extra, Policy, new_id
+from pileus.identity.store import changing
 from pileus.identity.store.delegation import POLICIES_LIST, policy_change, policy_create, policy_delete, policy_find
 from pileus.kit.http import Call, Page, Query, Wire
 from pileus.kit.policy import ADMIN, Rule
@@ -71,7 +72,8 @@ async def index(call: Call[Identity], query: PolicyQuery, page: Page) -> list[Po
 async def create(call: Call[Identity], body: PolicyCreate) -> PolicyView:
     """Create a policy."""
     policy = Policy(id=new_id(), type=body.type, blob=body.blob, extra=extras(body.extra, PolicyView))
-    await policy_create(call.app, policy)
+    async with changing(call.app):
+        await policy_create(call.app, policy)
     return view(call, policy)
 
 
@@ -86,11 +88,13 @@ async def update(call: Call[Identity], policy: Policy, body: PolicyCreate) -> Po
     """Change a policy."""
     given = given_of(body, PolicyView)
     given["extra"] = {**policy.extra, **given["extra"]}
-    await policy_change(call.app, policy.id, **given)
+    async with changing(call.app):
+        await policy_change(call.app, policy.id, **given)
     return view(call, await policy_find(call.app, policy.id) or policy)
 
 
 @api.delete("/policies/{policy_id}", Rule("identity:delete_policy", ADMIN), find=find.policy)
 async def delete(call: Call[Identity], policy: Policy) -> None:
     """Delete a policy."""
-    await policy_delete(call.app, policy.id)
+    async with changing(call.app):
+        await policy_delete(call.app, policy.id)

@@ -1,5 +1,7 @@
 """The API object, what its modules share, and the version documents."""
 
+import functools
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -9,13 +11,43 @@ from pileus.identity.app import Identity
 from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.models import Extra, ValidToken
+from pileus.identity.models.audit import ACT, ACTIONS, Act
 from pileus.kit.db import Like, Listing
 from pileus.kit.http import Api, Call, Query, Reply, Titles, Wire
+from pileus.kit.http.route import Handler
+from pileus.kit.policy import Rule
 
 T = TypeVar("T")
 PAGE = 1000  # what a list without a limit holds at most; `links.next` tells of the rest
 
-api = Api("identity", Titles(), prefixes=("/v3",))
+
+class Audited(Api):
+    """An API of which whoever audits is told every change."""
+
+    def route(self, method: str, path: str, rule: Rule | None, **rest: Any) -> Callable[[Handler], Handler]:
+        """Declare an operation; while one runs that may change something, it is known which."""
+        declare = super().route(method, path, rule, **rest)
+        if method not in ACTIONS:
+            return declare
+
+        def audited(handler: Handler) -> Handler:
+            @functools.wraps(handler)
+            async def known(**wanted: Any) -> Any:
+                call: Call[Identity] = wanted["call"]
+                act = Act(call.method, call.path, call.caller.user_id, call.caller.project_id, call.client, [])
+                before = ACT.set(act)
+                try:
+                    return await handler(**wanted)
+                finally:
+                    ACT.reset(before)
+
+            declare(known)
+            return handler
+
+        return audited
+
+
+api = Audited("identity", Titles(), prefixes=("/v3",))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 PlaceName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # of projects and domains

@@ -5,6 +5,7 @@ same again.
 """
 
 import datetime as dt
+import math
 
 import msgspec
 
@@ -14,7 +15,7 @@ from pileus.identity.commands.passwords import mark_active
 from pileus.identity.commands.proofs import PROOFS, Proven, domain_named, prove
 from pileus.identity.commands.trusts import trust_of, use_trust
 from pileus.identity.commands.validity import stands_for
-from pileus.identity.errors import NotAuthenticated, ReceiptNotFound
+from pileus.identity.errors import NotAuthenticated, ReceiptNotFound, TooManyFailures
 from pileus.identity.models import (
     Method,
     Payload,
@@ -26,6 +27,7 @@ from pileus.identity.models import (
     new_audit_id,
     read_payload,
 )
+from pileus.identity.models.audit import of_login
 from pileus.identity.models.entities import SYSTEM
 from pileus.identity.models.logins import Login, ScopeAsked, missing_methods
 from pileus.identity.store import count_change, follow
@@ -34,6 +36,7 @@ from pileus.identity.store.oauth import ACCESSES
 from pileus.identity.store.projects import domain_find, project_by_name
 from pileus.identity.store.revocations import revocation_add
 from pileus.identity.store.users import user_find
+from pileus.kit.errors import Unauthorized
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -47,7 +50,50 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 async def log_in(app: Identity, login: Login) -> tuple[str, ValidToken] | Receipt:
-    """A new token for who can prove who they are, or a receipt for who must prove more; raises Unauthorized."""
+    """A new token for who can prove who they are, or a receipt for who must prove more; raises Unauthorized.
+
+    Those who audit are told how it ended; who fails too often has to wait.
+    """
+    keys = _rate_keys(app, login)
+    at = app.clock.monotonic()
+    waits = [app.memory.rates.wait_s(key, most, at) for key, most in keys]
+    if max(waits, default=0.0) > 0:
+        raise TooManyFailures(seconds=math.ceil(max(waits)))
+    try:
+        found = await _log_in(app, login)
+    except Unauthorized as refused:
+        for key, most in keys:
+            app.memory.rates.failed(key, most, at)
+        await _tell_login(app, login, "", refused.code)
+        raise
+    user = found.user if isinstance(found, Receipt) else found[1].user
+    await _tell_login(app, login, user.id, "InsufficientAuthMethods" if isinstance(found, Receipt) else None)
+    return found
+
+
+def _rate_keys(app: Identity, login: Login) -> list[tuple[str, int]]:
+    """What failures are counted by, whether there is such a user or not; and how many a minute are too many."""
+    keys = []
+    for named in (login.user, login.passcode_user):
+        if named is not None and app.config.failed_logins_of_user:
+            place = named.domain.id or named.domain.name if named.domain else ""
+            keys.append((f"user/{place}/{named.id or named.name}", app.config.failed_logins_of_user))
+    if login.address and app.config.failed_logins_from_address:
+        keys.append((f"address/{login.address}", app.config.failed_logins_from_address))
+    return keys
+
+
+async def _tell_login(app: Identity, login: Login, user_id: str, reason: str | None) -> None:
+    if app.events is None:
+        return
+    named = login.user or login.passcode_user
+    user = user_id or (named.id or named.name or "" if named is not None else "")
+    told = of_login(user=user[:255], methods=login.methods, address=login.address, reason=reason)
+    async with app.db.transaction():
+        await app.events.tell("identity.authenticate", f"user:{user[:255]}", payload=told, user_id=user_id or None)
+
+
+async def _log_in(app: Identity, login: Login) -> tuple[str, ValidToken] | Receipt:
     await follow(app)
     proven = await prove(app, login)
     earlier = await _shown(app, login.receipt) if login.receipt else None

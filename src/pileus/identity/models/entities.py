@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from pileus.identity.models.audit import noted
+
 Extra = dict[str, Any]  # what clients keep beside the named fields: any JSON
 SYSTEM = "system"  # the scope id of assignments on the system
 
@@ -19,7 +21,7 @@ MAX_DEPTH = 5  # how deep projects may be nested below their domain
 
 def new_id() -> str:
     """A new id, as identity writes them: 32 hexadecimal digits."""
-    return uuid.uuid4().hex
+    return noted(uuid.uuid4().hex)
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

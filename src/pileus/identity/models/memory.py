@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
+from pileus.identity.models.rates import Rates
 from pileus.identity.models.tokens import ValidToken
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ class Memory:
         self._tokens: OrderedDict[str, ValidToken] = OrderedDict()
         self._facts: dict[str, object] = {}
         self._revoked: dict[str, dt.datetime] = {}
+        self.rates = Rates()
         self._nonces: OrderedDict[str, float] = OrderedDict()
         self._count = 0
         self._seen_at: float | None = None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import sqlalchemy as sa
 
 from pileus.identity.app import Identity
+from pileus.identity.models.audit import ACT, ACTIONS, of_change
 from pileus.identity.tables import changes
 from pileus.kit.db import command, scalar, upsert
 
@@ -20,7 +21,23 @@ async def changing(app: Identity) -> AsyncIterator[None]:
     async with app.db.transaction():
         await count_change(app)
         yield
+        await _tell_change(app)
         app.db.on_commit(app.memory.changed)
+
+
+async def _tell_change(app: Identity) -> None:
+    """Those who audit are told of the request under way, once, in the transaction that makes its change."""
+    act = ACT.get()
+    if act is None or act.told or app.events is None:
+        return
+    act.told = True
+    await app.events.tell(
+        f"identity.{act.noun}.{ACTIONS[act.method]}",
+        f"{act.noun}:{act.target_id}",
+        act.project_id,
+        payload=of_change(act),
+        user_id=act.user_id,
+    )
 
 
 async def count_change(app: Identity) -> None:

@@ -1,0 +1,95 @@
+"""What auditors are told of logins and changes; and that nobody guesses passwords for long."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from pileus.identity.config import Config
+from pileus.identity.models.rates import Rates
+from pileus.kit.bus import LocalBus
+from pileus.kit.db import create_all
+from pileus.kit.observe.events import Events
+from pileus.kit.tables import metadata
+
+SECRET = "correct horse"
+
+
+async def audited(cloud: Any) -> Events:
+    """A cloud that tells auditors, and what they read."""
+    await cloud.start()
+    await create_all(cloud.db, metadata)
+    events = Events(cloud.db, LocalBus(), cloud.clock)
+    cloud.app = msgspec.structs.replace(cloud.app, events=events)
+    cloud.port._app = cloud.app
+    cloud.kernel.mount("identity", cloud.kernel.mounts["identity"].api, cloud.app)
+    return events
+
+
+async def test_every_login_and_every_change_is_told_without_secrets(cloud: Any) -> None:
+    events = await audited(cloud)
+    user = await cloud.make("user", name="ann", password=SECRET)
+    path = f"/v3/users/{user['id']}"
+    await cloud.ask("PATCH", path, {"user": {"password": "an0ther s3cret"}})
+    await cloud.auth(cloud.by_password("ann", "wr0ng guess"))
+    await cloud.auth(cloud.by_password("ann", "an0ther s3cret"))
+    keys = await cloud.ask("POST", f"{path}/credentials/OS-EC2", {"tenant_id": cloud.account.project_id})
+    role = await cloud.role("reader")
+    await cloud.ask("PUT", f"/v3/projects/{cloud.account.project_id}/users/{user['id']}/roles/{role}")
+    await cloud.ask("GET", path)
+    await cloud.ask("DELETE", f"{path}x")
+    await cloud.ask("DELETE", path)
+    told = await events.since(0)
+    assert [
+        ("identity.user.created", "success"),
+        ("identity.user.updated", "success"),
+        ("identity.authenticate", "failure"),
+        ("identity.authenticate", "success"),
+        ("identity.credential.created", "success"),
+        ("identity.role.updated", "success"),
+        ("identity.user.deleted", "success"),
+    ] == [(one.kind, one.payload["outcome"]) for one in told]
+    first = told[0].payload
+    assert (user["id"], cloud.account.user_id) == (first["target"]["id"], first["initiator"]["id"])
+    assert "192.0.2.1" == first["initiator"]["host"]["address"]
+    assert ("ann", "NotAuthenticated") == (told[2].payload["initiator"]["id"], told[2].payload["reason"]["reasonType"])
+    assert user["id"] == told[3].payload["initiator"]["id"]
+    text = json.dumps([one.payload for one in told])
+    for secret in (SECRET, "an0ther", "wr0ng", keys.body["credential"]["secret"], cloud.admin):
+        assert secret not in text
+
+
+async def test_a_change_that_is_not_made_is_not_told(cloud: Any) -> None:
+    events = await audited(cloud)
+    await cloud.make("role", name="r")
+    before = await events.last()
+    assert 409 == (await cloud.ask("POST", "/v3/roles", {"role": {"name": "r"}})).status
+    assert before == await events.last()
+
+
+@pytest.mark.parametrize("name", ["ann", "nobody"])
+async def test_who_fails_too_often_waits_whether_there_is_such_a_user_or_not(cloud: Any, name: str) -> None:
+    cloud.config = Config(failed_logins_of_user=3, failed_logins_from_address=5)
+    await cloud.start()
+    await cloud.make("user", name="ann", password=SECRET)
+    statuses = [(await cloud.auth(cloud.by_password(name, "wrong"))).status for _ in range(4)]
+    assert [401, 401, 401, 429] == statuses
+    assert 429 == (await cloud.auth(cloud.by_password(name, SECRET))).status
+    assert 201 == (await cloud.auth(cloud.by_password("admin"))).status
+    for other in ("x", "y"):
+        await cloud.auth(cloud.by_password(other, "wrong"))
+    refused = await cloud.auth(cloud.by_password("admin"))
+    assert (429, True) == (refused.status, "seconds" in refused.body["error"]["message"])
+    cloud.clock.move(61)
+    assert 201 == (await cloud.auth(cloud.by_password("admin"))).status
+
+
+def test_failures_leak_out_evenly() -> None:
+    rates = Rates()
+    for _ in range(6):
+        rates.failed("a", 6, 0.0)
+    assert 10.0 == rates.wait_s("a", 6, 0.0)
+    assert 0.0 == rates.wait_s("b", 6, 0.0)
+    assert pytest.approx(4.0) == rates.wait_s("a", 6, 6.0)
+    assert 0.0 == rates.wait_s("a", 6, 10.0)
