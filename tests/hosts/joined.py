@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,11 @@ class Machine:
         said = self.cloud.pileus("host", "token", *([] if known else ["--listen", self.listen]))
         words = said[said.index("pileus join") :].split()
         return words[2], words[4]
+
+    def cloud_address(self) -> tuple[str, int]:
+        """Where the cloud answers hosts."""
+        address, _, port = tomllib.loads((self.cloud.path / "config.toml").read_text())["hosts_listen"].rpartition(":")
+        return address, int(port)
 
     def join(self) -> str:
         """It is a host of the cloud."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -14,15 +15,19 @@ pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.timeout(600), py
 
 
 @pytest.fixture(scope="module")
-def world():
+def world(tmp_path_factory):
     """A demonstration cloud and a second host with a guest named `far` on the demonstration's network."""
     with running_cloud(*REAL, arguments=("--demo",)) as cloud, machine(cloud, "b", far=True) as host:
         host.join()
         make_guest(cloud, "far", "b")
         yield cloud, host, Guest(cloud)
         delete(cloud, "far")
+        kept = shutil.copytree(host.path / "keys", tmp_path_factory.mktemp("kept"), dirs_exist_ok=True)
         host.destroy()
         cloud.pileus("host", "remove", "b")
+        assert "Chassis b" not in southbound(cloud)
+        # Whoever kept a copy of its key and certificate is no host by that any more.
+        assert as_host(cloud, host, kept, "show").returncode != 0
         assert "Chassis b" not in southbound(cloud)
 
 
@@ -53,6 +58,14 @@ def address_of(cloud, name):
 def southbound(cloud):
     argv = ["ovn-sbctl", f"--db=unix:{cloud.path}/ovn/run/db.sock", "show"]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def as_host(cloud, host, keys, *command):
+    """What OVN says to a command that is run with the host's own certificate, by the way its ovn-controller takes."""
+    address, port = host.cloud_address()
+    own = [f"--private-key={keys}/host.key", f"--certificate={keys}/host.pem", f"--ca-cert={cloud.path}/ca.pem"]
+    argv = ["ovn-sbctl", "--no-leader-only", f"--db=ssl:{address}:{port + 1}", "--timeout=20", *own, *command]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def host_of(cloud, name):
@@ -89,6 +102,25 @@ def test_guests_on_both_hosts_talk_in_both_directions_and_in_long_packets(world)
         heard(console, b"$ ")
         console.send(f"wget -q -O - http://{near}/ | grep h1\n".encode())
         heard(console, b"<h1>demo</h1>")
+
+
+def test_a_host_writes_the_rows_of_its_own_chassis_and_no_others(world):
+    cloud, host, _ = world
+    keys = host.path / "keys"
+    own = as_host(cloud, host, keys, "set", "Chassis", "b", "other_config:mark=own")
+    assert own.returncode == 0, own.stderr
+    (other,) = {
+        line.split()[1].strip(chr(34)) for line in southbound(cloud).splitlines() if line.startswith("Chassis")
+    } - {"b"}
+    for command in (
+        ("set", "Chassis", other, "other_config:mark=stolen"),
+        ("chassis-del", other),
+        ("chassis-add", "invented", "geneve", "192.0.2.1"),
+        ("create", "Datapath_Binding", "tunnel_key=77"),
+    ):
+        said = as_host(cloud, host, keys, *command)
+        assert said.returncode != 0 and "RBAC" in said.stderr, (command, said)
+    assert "stolen" not in as_host(cloud, host, keys, "list", "Chassis").stdout
 
 
 def test_a_floating_ip_reaches_the_guest_there(world):

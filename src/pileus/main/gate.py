@@ -23,6 +23,7 @@ from pileus.main.certificates import Certificate, ensure_authority, ensure_leaf
 from pileus.main.host_certificates import channel_tls, fingerprint, key_of, sign
 from pileus.main.roster import Drain, Roster
 from pileus.main.settings import Settings, own_address, remember_only
+from pileus.main.southbound import SouthboundDoor, inner_address
 from pileus.main.state import State
 
 log = log_of(__name__)
@@ -109,6 +110,7 @@ class Gate:
         self._signing = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
         self._at: tuple[str, int] | None = None
+        self._southbound = SouthboundDoor(state, members.admits)
         self._hosts = Channel({**routes, **self._routes()}, members.admits)
         self._owner = Channel({("POST", "/tokens"): Route(self.new_token), **roster_routes(roster)}, admit_owner)
 
@@ -132,6 +134,8 @@ class Gate:
         log.info("hosts are answered", address=address)
         if self._on_open is not None:
             await self._on_open(host, southbound_port(port), own)
+            if self._settings.network_driver == "ovn":
+                await self._southbound.open(host, southbound_port(port), own, inner_address(host))
 
     async def close(self) -> None:
         """Nobody is answered any more."""
@@ -139,6 +143,7 @@ class Gate:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
         await self._owner.close()
+        await self._southbound.close()
         await self._hosts.close()
         (self._state / "run" / SOCKET).unlink(missing_ok=True)
 

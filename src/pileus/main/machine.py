@@ -25,6 +25,7 @@ from pileus.kit.hosts.agent import Agent, Handler
 from pileus.kit.hosts.exchange import Exchange
 from pileus.main.certificates import Certificate
 from pileus.main.settings import Settings
+from pileus.main.southbound import inner_address
 from pileus.main.state import State, guest_cache
 from pileus.network.agent.metadata import METADATA, MetadataHandler
 from pileus.network.drivers.fake import FakeFabric, FakeMetadataDoors, FakePlug
@@ -78,9 +79,10 @@ class NetworkParts(msgspec.Struct, frozen=True):
             await self.ovn.close()
 
     async def span(self, host: str, port: int, own: Certificate) -> None:
-        """Networks reach hosts from afar, which reach us at that address: OVN's southbound database, on that port."""
+        """Networks reach hosts from afar, which reach us at that address; a relay of OVN's southbound database is behind it."""
         if self.ovn is not None:
-            await self.ovn.span(host, f"{port}:{host}", Tls(own.certificate, own.key, own.authority))
+            relay = f"{port}:{inner_address(host)}"
+            await self.ovn.span(host, relay, Tls(own.certificate, own.key, own.authority))
 
     async def forget(self, host: str) -> None:
         """The network knows nothing of a host that was removed."""

@@ -38,6 +38,7 @@ RELAY = "ovsdb-relay"
 _LOG_BYTES = 4 << 20
 _GONE_S = 5.0
 _PATIENCE_MS = 4000
+_CONNECTIONS = "db:OVN_Southbound,SB_Global,connections"
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -257,13 +258,23 @@ class Daemons:
             case "ovsdb-server":
                 return [f"--remote=p{remote}", *(str(self._place.database(name)) for name in settings.databases)]
             case "ovsdb-relay":
-                return [f"--remote=pssl:{settings.relay}", *tls, f"relay:OVN_Southbound:{remote}"]
+                return [f"--remote={_CONNECTIONS}", *tls, f"relay:OVN_Southbound:{remote}"]
             case "ovn-controller":
                 return [remote, *(tls if settings.southbound else [])]
             case "ovn-northd":
                 return [f"--ovnnb-db={remote}", f"--ovnsb-db={remote}", "--n-threads=1"]
             case _:
                 return [remote]
+
+    async def _write_connection(self) -> None:
+        """Where the relay listens is in the database it relays, since only such connections have a role.
+
+        By OVN's own rules of that role a host writes the rows of its own chassis, which its certificate names.
+        """
+        await run([
+            "ovn-sbctl", f"--db=unix:{self._place.socket}", "--timeout=20", "init",
+            "--", "set-connection", "role=ovn-controller", f"pssl:{self._settings.relay}",
+        ])  # fmt: skip
 
     async def _write_settings(self) -> None:
         """Bridges and the switch's view of itself are in conf; ovs-vswitchd reads them when it starts."""
@@ -290,6 +301,8 @@ class Daemons:
             *bridges,
             wait=False,
         )  # fmt: skip
+        if settings.relay:
+            await self._write_connection()
         self._written = settings
 
     def _in_place(self, daemon: str) -> bool:
@@ -297,7 +310,8 @@ class Daemons:
         pid = self.pid(daemon)
         try:
             if pid is not None and daemon == RELAY:
-                return f"pssl:{self._settings.relay}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+                # One of an earlier release listened by itself, and knew no roles.
+                return _CONNECTIONS.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
             if pid is None or self._settings.outside(daemon):
                 return pid is not None
             return namespace.is_of(self._place.namespace, pid)
