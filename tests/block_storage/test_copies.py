@@ -1,5 +1,7 @@
 """Snapshots, backups, clones, groups and images of volumes hold what the volume held."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -75,7 +77,7 @@ async def test_a_volume_goes_back_to_its_newest_snapshot_only() -> None:
 
 async def test_backups_are_restored_to_new_and_to_existing_volumes() -> None:
     async with a_world() as world:
-        volume = await world.volume()
+        volume = await world.volume(metadata={"kept": "yes"})
         written(world, volume, b"monday")
         full = await a_backup(world, volume)
         assert "available" == (await world.show(volume))["status"]
@@ -90,6 +92,7 @@ async def test_backups_are_restored_to_new_and_to_existing_volumes() -> None:
         assert "restoring-backup" == (await world.show(made["restore"]["volume_id"]))["status"]
         await world.settle()
         assert b"tuesday" == written(world, made["restore"]["volume_id"])
+        assert {"kept": "yes"} == (await world.show(made["restore"]["volume_id"]))["metadata"]
         await world.got("POST", f"/backups/{full}/restore", {"restore": {"volume_id": volume}})
         await world.settle()
         assert ("available", b"monday") == ((await world.show(volume))["status"], written(world, volume))
@@ -107,11 +110,22 @@ async def test_an_incremental_backup_needs_one_before() -> None:
         assert 400 == (await world.ask("POST", "/backups", asked)).status
 
 
-async def test_a_backup_that_is_forgotten_can_be_known_again_by_its_record() -> None:
+async def test_a_backup_can_be_known_once_more_by_its_record_and_its_bytes_stay_for_the_other() -> None:
     async with a_world() as world:
-        backup = await a_backup(world, await world.volume())
+        volume = await world.volume()
+        written(world, volume, b"monday")
+        backup = await a_backup(world, volume)
         record = await world.got("GET", f"/backups/{backup}/export_record", by="root")
         assert 400 == (await world.ask("POST", "/backups/import_record", record, by="root")).status
+        said = json.loads(base64.b64decode(record["backup-record"]["backup_url"]))
+        said["id"] = "77777777-7777-4777-8777-777777777777"
+        record["backup-record"]["backup_url"] = base64.b64encode(json.dumps(said).encode()).decode()
+        known = (await world.got("POST", "/backups/import_record", record, by="root"))["backup"]["id"]
+        assert 202 == (await world.ask("DELETE", f"/backups/{backup}")).status
+        await world.settle()
+        made = await world.got("POST", f"/backups/{known}/restore", {"restore": {}}, by="root")
+        await world.settle()
+        assert b"monday" == written(world, made["restore"]["volume_id"])
         record["backup-record"]["backup_url"] = "bm90IGEgcmVjb3Jk"
         assert 400 == (await world.ask("POST", "/backups/import_record", record, by="root")).status
 

@@ -168,11 +168,15 @@ BACKUPS = sa.Table(
     sa.Column("metadata", Json, nullable=False),
     sa.Column("restores", Id),  # the volume it is being written to
     sa.Column("snapshot_at", Moment),
+    # Under which name its bytes are kept, where that is not its id; and what the volume was called and knew.
+    sa.Column("stored_as", Id),
+    sa.Column("kept", Json),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment),
     sa.Index("volume_backups_of_project", "project_id", "created_at", "id"),
     sa.Index("volume_backups_of_volume", "volume_id"),
     sa.Index("volume_backups_of_parent", "parent_id"),
+    sa.Index("volume_backups_stored_as", "stored_as"),
 )
 
 GROUP_TYPES = sa.Table(

@@ -24,6 +24,8 @@ MOST = 1000
 class VolumeFaults(Faults):
     """Errors and lists as block storage's clients expect them: quotas are 413, and lists may say how many there are."""
 
+    slash_names_nothing = True
+
     def listing(self, key: str, items: Sequence[Any], encoded: bytes, call: Call[Any]) -> bytes:
         body = super().listing(key, items, encoded, call)
         return body if call.page.total is None else body[:-1] + b',"count":%d}' % call.page.total

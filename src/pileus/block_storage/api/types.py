@@ -19,6 +19,7 @@ from pileus.block_storage.api.service import (
     api,
     flag,
     member,
+    moment,
     page_of,
     reader,
     volume_find,
@@ -45,21 +46,26 @@ api.declare(
 )
 
 
-class TypeMade(Wire, kw_only=True):
-    """A volume type as its maker is told at once."""
+class TypeChanged(Wire, kw_only=True):
+    """A volume type as its changer is told."""
 
     id: str
     name: str
     is_public: bool
     description: str | None
     extra_specs: Annotated[dict[str, str], F(rule="volume_extension:access_types_extra_specs")]
-    access: Annotated[bool, F("os-volume-type-access:is_public", rule="volume_extension:volume_type_access")]
     # What rules see: a type belongs to whoever looks at it.
     project_id: Annotated[str | None, F(on="")] = None
 
     def policy_target(self) -> dict[str, object]:
         """What policy rules see."""
         return {"project_id": self.project_id}
+
+
+class TypeMade(TypeChanged, kw_only=True):
+    """A volume type as its maker is told at once."""
+
+    access: Annotated[bool, F("os-volume-type-access:is_public", rule="volume_extension:volume_type_access")]
 
 
 class TypeView(TypeMade, kw_only=True):
@@ -99,17 +105,16 @@ async def type_find(app: BlockStorage, caller: Caller, type_id: str, **_more: st
 
 def view(call: Call[BlockStorage], type: VolumeType) -> TypeView:
     """A type as the caller sees it."""
-    return TypeView(**_made(call, type), qos_id=type.qos_id)
+    return TypeView(**_changed(call, type), access=type.is_public, qos_id=type.qos_id)
 
 
-def _made(call: Call[BlockStorage], type: VolumeType) -> dict[str, Any]:
+def _changed(call: Call[BlockStorage], type: VolumeType) -> dict[str, Any]:
     return {
         "id": type.id,
         "name": type.name,
         "is_public": type.is_public,
         "description": type.description,
         "extra_specs": _seen_specs(call, type),
-        "access": type.is_public,
         "project_id": call.caller.project_id,
     }
 
@@ -158,9 +163,7 @@ async def create(call: Call[BlockStorage], body: TypeCreate) -> TypeMade:
     type = await commands.create_type(
         call.app, body.name.strip(), body.description, body.extra_specs or {}, public=public
     )
-    if not public and call.caller.project_id:
-        await commands.grant_access(call.app, type, call.caller.project_id)
-    return TypeMade(**_made(call, type))
+    return TypeMade(**_changed(call, type), access=type.is_public)
 
 
 @api.get("/types/default", reader("volume_extension:type_get"), key="volume_type")
@@ -180,7 +183,7 @@ async def show(call: Call[BlockStorage], type: VolumeType) -> TypeView:
 
 
 @api.put(TYPES, admin("volume_extension:type_update"), key="volume_type", find=type_find)
-async def update(call: Call[BlockStorage], type: VolumeType, body: TypeUpdate) -> TypeView:
+async def update(call: Call[BlockStorage], type: VolumeType, body: TypeUpdate) -> TypeChanged:
     """Change a volume type's name and the like."""
     changes: dict[str, Any] = body.given()
     if changes.get("name", "") is None:
@@ -191,7 +194,7 @@ async def update(call: Call[BlockStorage], type: VolumeType, body: TypeUpdate) -
         changes["is_public"] = flag(changes["is_public"], "is_public")
     if "name" in changes:
         changes["name"] = changes["name"].strip()
-    return view(call, await commands.change_type(call.app, type, changes))
+    return TypeChanged(**_changed(call, await commands.change_type(call.app, type, changes)))
 
 
 @api.delete(TYPES, admin("volume_extension:type_delete"), find=type_find, status=202)
@@ -348,7 +351,7 @@ async def encryption_create(call: Call[BlockStorage], type: VolumeType, body: En
     if type.encryption is not None:
         raise errors.EncryptionExists(type=type.id)
     given = {"cipher": None, "key_size": None, "encryption_id": str(uuid.uuid4()), **body.given()}
-    await commands.set_encryption(call.app, type, given)
+    await commands.set_encryption(call.app, type, {**given, "created_at": moment(call.app.clock.now())})
     return {"encryption": {"volume_type_id": type.id, **given}}
 
 

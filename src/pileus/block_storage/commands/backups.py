@@ -13,15 +13,17 @@ from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.changes import remade
 from pileus.block_storage.commands.create import NewVolume, create_volume
 from pileus.block_storage.commands.volumes import busy, held, mine, volume_get
+from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.models import backups as states
-from pileus.block_storage.models.backups import Backup, BackupRecord
+from pileus.block_storage.models.backups import Backup, Kept
 from pileus.block_storage.models.volumes import AVAILABLE, BACKING_UP, IN_USE, RESTORING, Origin, Snapshot, Volume
 from pileus.block_storage.store.backups import backups, has_children, newest_of
 from pileus.block_storage.store.volumes import snapshots
 from pileus.kit.auth import Caller
 from pileus.kit.db import UniqueViolation
 
-SERVICE = "pileus.block_storage.drivers.backup_files"
+# As clients know what keeps backups in files.
+SERVICE = "cinder.backup.drivers.posix.PosixBackupDriver"
 
 
 class NewBackup(msgspec.Struct, kw_only=True):
@@ -61,6 +63,7 @@ async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: 
             volume_id=now.id,
             snapshot_id=new.snapshot_id,
             parent_id=parent.id if parent is not None else None,
+            kept=Kept(metadata=now.metadata, image_metadata=now.image_metadata, bootable=now.bootable),
             project_id=now.project_id,
             user_id=caller.user_id,
             name=new.name,
@@ -139,7 +142,7 @@ async def restore_backup(
                 )
             if volume.host != now.host:
                 raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, the volume on {volume.host}.")
-            origin = Origin(kind="backup", id=now.id)
+            origin = Origin(kind="backup", id=now.disk_id)
             await remade(
                 app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id, restores=now.id
             )
@@ -156,7 +159,7 @@ def exported(backup: Backup) -> str:
     """What another cloud has to know of the backup; raises InvalidBackup."""
     if backup.status != states.AVAILABLE:
         raise errors.InvalidBackup(why=f"Backup status must be available and not {backup.status}.")
-    return base64.b64encode(msgspec.json.encode(BackupRecord(backup=backup))).decode()
+    return base64.b64encode(msgspec.json.encode(msgspec.structs.replace(backup, stored_as=backup.disk_id))).decode()
 
 
 async def import_backup(app: BlockStorage, caller: Caller, service: str, text: str) -> Backup:
@@ -164,11 +167,14 @@ async def import_backup(app: BlockStorage, caller: Caller, service: str, text: s
     if service != SERVICE:
         raise errors.InvalidInput(why=f"Can't parse backup record: service {service} is not {SERVICE}.")
     try:
-        record = msgspec.json.decode(base64.b64decode(text, validate=True), type=BackupRecord)
+        record = msgspec.json.decode(base64.b64decode(text, validate=True), type=Backup)
     except (binascii.Error, msgspec.DecodeError) as bad:
         raise errors.InvalidInput(why=f"Can't parse backup record: {bad}") from bad
     owner = {"project_id": caller.project_id or "", "user_id": caller.user_id}
-    backup = msgspec.structs.replace(record.backup, **owner, created_at=app.clock.now())
+    backup = msgspec.structs.replace(record, **owner, created_at=app.clock.now())
+    seen = await app.hosts.seen(backup.host or "", Kind.BACKUP, backup.disk_id)
+    if seen is None or not seen.present:
+        raise errors.InvalidBackup(why=f"The bytes of backup {backup.disk_id} are not on host {backup.host}.")
     async with app.db.transaction():
         await quotas.check(app, backup.project_id, {"backups": 1, "backup_gigabytes": backup.size})
         try:

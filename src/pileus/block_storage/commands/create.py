@@ -13,6 +13,7 @@ from pileus.block_storage.commands.types import default_type, type_chosen
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.drivers.interface import GIB
 from pileus.block_storage.models import backups as backup_states
+from pileus.block_storage.models.backups import Kept
 from pileus.block_storage.models.types import VolumeType
 from pileus.block_storage.models.volumes import AVAILABLE, DOWNLOADING, IN_USE, Origin, Volume
 from pileus.block_storage.store.backups import backups
@@ -57,6 +58,8 @@ class Source(msgspec.Struct, kw_only=True):
     bootable: bool = False
     image_metadata: dict[str, str] = {}
     zone: str | None = None
+    metadata: dict[str, str] = {}
+    host: str | None = None
 
 
 async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, request_id: str) -> Volume:
@@ -79,7 +82,8 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
         await _check_group(app, caller, new, type)
         volume = _row(app, caller, new, source, type, size)
         await volumes.create(app, volume)
-        args: dict[str, object] = {"host": new.host} if new.host else {}
+        host = new.host or source.host
+        args: dict[str, object] = {"host": host} if host else {}
         if new.backup_id is not None and new.status is not None:
             args["restores"] = new.backup_id
         await app.engine.begin(
@@ -109,7 +113,7 @@ def _row(
         source_volid=new.source_volid,
         backup_id=new.backup_id,
         group_id=new.group_id,
-        metadata=dict(new.metadata),
+        metadata={**source.metadata, **new.metadata},
         image_metadata=source.image_metadata,
         encryption=type.encryption if type else None,
         created_at=app.clock.now(),
@@ -200,7 +204,15 @@ async def _of_backup(app: BlockStorage, caller: Caller, id: str, *, restoring: b
     allowed = {backup_states.AVAILABLE, *({backup_states.RESTORING} if restoring else ())}
     if backup.status not in allowed:
         raise errors.InvalidBackup(why=f"Backup status must be available, not {backup.status}")
-    return Source(origin=Origin(kind="backup", id=id), size=backup.size)
+    kept = backup.kept or Kept()
+    return Source(
+        origin=Origin(kind="backup", id=backup.disk_id),
+        size=backup.size,
+        bootable=kept.bootable,
+        image_metadata=kept.image_metadata,
+        metadata=kept.metadata,
+        host=backup.host,
+    )
 
 
 async def _type(app: BlockStorage, caller: Caller, new: NewVolume, source: Source) -> VolumeType | None:

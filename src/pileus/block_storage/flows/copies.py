@@ -60,6 +60,7 @@ async def back_up(app: BlockStorage, op: Operation) -> Outcome:
     if backup is None or backup.host is None:
         return Fail("The volume is on no host.")
     volume = await volumes.find(app, backup.volume_id)
+    parent = await backups.find(app, backup.parent_id)
     source = (
         interface.Origin(kind=Kind.SNAPSHOT, id=backup.snapshot_id)
         if backup.snapshot_id is not None
@@ -69,7 +70,7 @@ async def back_up(app: BlockStorage, op: Operation) -> Outcome:
         id=backup.id,
         backend=backup.backend or "",
         of=source,
-        parent=backup.parent_id,
+        parent=parent.disk_id if parent is not None else None,
         compressed=app.config.compress_backups,
         live=backup.snapshot_id is None and volume is not None and document.is_live(volume),
     )

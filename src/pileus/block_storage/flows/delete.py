@@ -11,7 +11,7 @@ from pileus.block_storage.flows import document
 from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import tell
 from pileus.block_storage.models.volumes import DELETING
-from pileus.block_storage.store.backups import backups
+from pileus.block_storage.store.backups import backups, holder_count
 from pileus.block_storage.store.volumes import attachments, attachments_of, snapshots, volumes
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Done, Flow, Outcome, Step, Wait
@@ -88,7 +88,9 @@ async def backup_off_host(app: BlockStorage, op: Operation) -> Outcome:
     backup = await backups.find(app, subject_id(op))
     if backup is None:
         return Done()
-    return await document.gone(app, Kind.BACKUP, backup.id, backup.host) or Done({"host": backup.host})
+    if await holder_count(app, backup.disk_id) > 1:
+        return Done()  # another backup is these bytes too
+    return await document.gone(app, Kind.BACKUP, backup.disk_id, backup.host) or Done({"host": backup.host})
 
 
 async def forget_backup(app: BlockStorage, op: Operation) -> Outcome:

@@ -12,6 +12,14 @@ ERROR = "error"
 ERROR_DELETING = "error_deleting"
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup keeps of its volume besides the bytes."""
+
+    metadata: dict[str, str] = {}
+    image_metadata: dict[str, str] = {}
+    bootable: bool = False
+
+
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
     """A backup's row."""
 
@@ -34,6 +42,8 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     restores: str | None = None
     snapshot_at: dt.datetime | None = None
+    stored_as: str | None = None
+    kept: Kept | None = None
     created_at: dt.datetime
     updated_at: dt.datetime | None = None
 
@@ -42,9 +52,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
         """What operations on it are about."""
         return f"volume_backup:{self.id}"
 
-
-class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What another cloud has to know of a backup to read it."""
-
-    backup: Backup
-    version: int = 1
+    @property
+    def disk_id(self) -> str:
+        """Under which name its bytes are kept."""
+        return self.stored_as or self.id

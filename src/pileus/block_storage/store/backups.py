@@ -6,7 +6,7 @@ from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.models.backups import AVAILABLE, Backup
 from pileus.block_storage.store.rows import Rows
 from pileus.block_storage.tables import BACKUPS
-from pileus.kit.db import query
+from pileus.kit.db import query, scalar
 
 backups = Rows(
     BACKUPS, Backup, sorts=("updated_at", "name", "status", "size", "volume_id"), renamed={"display_name": "name"}
@@ -23,6 +23,19 @@ PARENTS = query(
 async def has_children(app: BlockStorage, ids: list[str]) -> frozenset[str]:
     """Those of the backups that later ones are built on."""
     return frozenset(await app.db.all(PARENTS, ids=ids)) if ids else frozenset()
+
+
+HOLDERS = scalar(
+    sa.select(sa.func.count())
+    .select_from(BACKUPS)
+    .where(sa.or_(BACKUPS.c.id == sa.bindparam("disk_id"), BACKUPS.c.stored_as == sa.bindparam("disk_id"))),
+    int,
+)
+
+
+async def holder_count(app: BlockStorage, disk_id: str) -> int:
+    """How many backups are those bytes."""
+    return await app.db.one(HOLDERS, disk_id=disk_id) or 0
 
 
 async def newest_of(app: BlockStorage, volume_id: str, project_id: str) -> Backup | None:
