@@ -232,3 +232,30 @@ def test_a_deleted_account_is_emptied(tmp_path: Path) -> None:
         assert 404 == (await service.ask("GET", "a")).status
 
     run(tmp_path, story)
+
+
+def test_a_disk_that_is_added_takes_its_share_and_nothing_is_missed_meanwhile(tmp_path: Path) -> None:
+    names = [f"o{at}" for at in range(40)]
+
+    async def before(service: Service) -> None:
+        await service.put("c", b"")
+        for name in names:
+            await service.put(f"c/{name}", name.encode())
+
+    async def after(service: Service) -> None:
+        service.clock.move(7200)
+        for name in names:
+            assert name.encode() == (await service.ask("GET", f"c/{name}")).body
+        assert sorted(names) == await service.listing("c")
+        for name in names[:10]:
+            await service.put(f"c/{name}", b"new")
+        await settled(service)
+        await settled(service)
+        assert [one for one in copies(tmp_path) if "disk2" in one.parts]
+        assert 80 == len(copies(tmp_path))
+        for at, name in enumerate(names):
+            assert (b"new" if at < 10 else name.encode()) == (await service.ask("GET", f"c/{name}")).body
+
+    disks = tuple(str(tmp_path / f"disk{at}") for at in range(3))
+    run(tmp_path, before, devices=disks[:2], replicas=2.0)
+    run(tmp_path, after, devices=disks, replicas=2.0, min_part_hours=0.0)

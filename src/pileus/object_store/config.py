@@ -16,6 +16,7 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     devices: tuple[str, ...] = ()  # directories, one for each disk; one in the state directory when empty
     replicas: float = 1.0  # how many copies of everything
     part_power: int = 8  # 2 ** part_power partitions
+    min_part_hours: float = 1.0  # a partition whose copy moved stays so long before another does
     operator_roles: tuple[str, ...] = ("admin", "swiftoperator", "member")
     reader_roles: tuple[str, ...] = ("reader",)
     reseller_admin_role: str = "ResellerAdmin"

@@ -1,5 +1,6 @@
 """What main mounts of object storage."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,11 +15,10 @@ from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.proxy import Proxy
-from pileus.object_store.ring.builder import balanced
-from pileus.object_store.ring.places import Device
 from pileus.object_store.ring.rings import Policy, Rings
 from pileus.object_store.storage.devices import Devices, LocalDevice
 from pileus.object_store.storage.local import LocalServer, OneServer
+from pileus.object_store.storage.ring_files import ensure_ring, weight_of
 from pileus.object_store.workers.auditor import Auditor
 from pileus.object_store.workers.expirer import Expirer
 from pileus.object_store.workers.ledgers import LedgerReplicator
@@ -39,9 +39,9 @@ def build(
     """Object storage over the directories of this machine; what they need to begin with is there when it returns."""
     options = config or ObjectStoreConfig()
     stamps = Stamps(clock)
-    folders = {f"d{at}": Path(folder) for at, folder in enumerate(options.devices, 1)} or {"d1": state / "d1"}
+    folders = {folder: Path(folder) for folder in options.devices} or {"d1": state / "d1"}
     policies = (Policy(index=0, name="Policy-0", default=True),)
-    rings = _rings(state, options, tuple(folders), policies)
+    rings = _rings(state, options, folders, policies, stamps.now() / 3600)
     devices = Devices(
         [
             LocalDevice(
@@ -94,9 +94,18 @@ def api(app: ObjectStoreApp) -> SwiftApi:
     return SwiftApi(app, MOUNT)
 
 
-def _rings(state: Path, options: ObjectStoreConfig, names: tuple[str, ...], policies: tuple[Policy, ...]) -> Rings:
-    devices = [Device(id=at, name=name) for at, name in enumerate(names)]
-    ring = balanced(devices, options.part_power, options.replicas)
+def _rings(
+    state: Path, options: ObjectStoreConfig, folders: Mapping[str, Path], policies: tuple[Policy, ...], hours: float
+) -> Rings:
+    weights = {name: weight_of(folder) for name, folder in folders.items()}
+    ring = ensure_ring(
+        state / "ring.json",
+        weights,
+        part_power=options.part_power,
+        replicas=options.replicas,
+        min_part_hours=options.min_part_hours,
+        hours=hours,
+    ).ring()
     return Rings(ring, ring, {policy.index: ring for policy in policies}, policies, _salt(state))
 
 

@@ -2,13 +2,17 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
+import time
 import uuid
 from pathlib import Path
 
 from pileus.object_store.errors import DeviceUnusable
 
+SMALL = 1 << 20  # bytes
+BELIEVED_S = 0.5
 UNUSABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO}
 
 
@@ -59,11 +63,18 @@ class Volume:
         self.root = str(root)
         self.name = name
         self._reserve = reserve_percent / 100
+        self._looked = 0.0
+        self._seed = uuid.uuid4().hex
+        self._count = itertools.count()
 
     @property
     def tmp(self) -> str:
         """Where files are while they are not whole."""
         return os.path.join(self.root, "tmp")
+
+    def fresh(self) -> str:
+        """The path of a new file in `tmp`; no two are alike."""
+        return os.path.join(self.tmp, f"{self._seed}-{next(self._count)}")
 
     def prepare(self) -> None:
         """What a new device needs is there; what was under way when the process before this one ended is gone.
@@ -75,7 +86,10 @@ class Volume:
         ensure_folder(self.tmp)
 
     def require_room(self, size: int = 0) -> None:
-        """There is room for so many bytes more; else raises DeviceUnusable."""
+        """There is room for so many bytes more; else raises DeviceUnusable. For small ones it is believed for a moment."""
+        now = time.monotonic()
+        if size < SMALL and now - self._looked < BELIEVED_S and os.path.isdir(self.tmp):
+            return
         try:
             found = os.statvfs(self.root)
         except OSError as failed:
@@ -85,6 +99,7 @@ class Volume:
             raise DeviceUnusable(device=self.name, why=f"only {max(free, 0)} bytes would be left")
         if not os.path.isdir(self.tmp):
             raise DeviceUnusable(device=self.name, why="it is not there")
+        self._looked = now
 
     def unusable(self, failed: OSError) -> Exception:
         """What a failed system call means to whoever wanted something of the device."""

@@ -30,7 +30,7 @@ class Incoming:
         self._objects = objects
         self._partition = partition
         self._hash = hash
-        self._path = os.path.join(objects.volume.tmp, uuid.uuid4().hex)
+        self._path = objects.volume.fresh()
         self._descriptor: int | None = None
         self.size = 0
 
@@ -145,7 +145,8 @@ class ObjectFiles:
         failpoint("object.keep", "after rename")
         sync_folder(folder)
         failpoint("object.keep", "after directory fsync")
-        self.tidy(partition, hash)
+        if now.newest or now.obsolete:
+            self.tidy(partition, hash)
 
     def tidy(self, partition: int, hash: str) -> Files:
         """Files that do not count any more are gone; return those that do."""

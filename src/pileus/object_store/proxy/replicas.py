@@ -12,6 +12,7 @@ from pileus.object_store.ring.places import Place
 
 log = log_of(__name__)
 Told = TypeVar("Told")
+FURTHER = 8
 AWAY = (DeviceUnusable, Unreachable)
 
 
@@ -80,7 +81,8 @@ async def read_any(
     """What the first copy that has it says. Raises Missing when those that answered do not have it."""
     missing: StorageProblem | None = None
     away: StorageProblem | None = None
-    for place in (*places, *_some(handoffs, len(places))):
+    # While partitions move, what is not where it belongs now is where it belonged before: look a good way further.
+    for place in (*places, *_some(handoffs, max(len(places), FURTHER))):
         try:
             return await call(place)
         except AWAY as failed:

@@ -160,7 +160,10 @@ class Copies:
     async def write(self, batch: bytes, hashed: "object") -> None:
         """The bytes are on their way: hashed and written while the next ones are received."""
         await self.flush()
-        self._under_way = asyncio.create_task(self._write(batch, hashed))
+        if len(batch) <= INLINE:
+            await self._write(batch, hashed)
+        else:
+            self._under_way = asyncio.create_task(self._write(batch, hashed))
 
     async def flush(self) -> None:
         """What was on its way has arrived."""

@@ -109,6 +109,7 @@ class LocalUpload:
         self._incoming = incoming
         self._spot = spot
         self._held: list[bytes] = []
+        self._ended = False  # keeping drops what it could not keep
         self._size = 0
 
     async def write(self, chunk: bytes) -> None:
@@ -128,13 +129,15 @@ class LocalUpload:
                 self._incoming.write(rest)
             self._incoming.keep(stamp, metadata, only_new=only_new)
 
+        self._ended = True
         await self._device.do(keep)
         await self._objects.tell(self._device, self._spot, told)
 
     async def drop(self) -> None:
         """Nothing of it is left, unless it was kept."""
-        self._held = []
-        await self._device.do(self._incoming.drop)
+        if not self._ended:
+            self._held = []
+            await self._device.do(self._incoming.drop)
 
 
 class LocalFound:

@@ -1,0 +1,102 @@
+"""Rings: shares by weight, copies apart, and little moves when something changes."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pileus.object_store.ring.builder import Builder
+from pileus.object_store.ring.places import Device
+
+DEVICES = st.lists(
+    st.builds(
+        lambda zone, host, weight: (zone, f"h{zone}-{host}", weight),
+        st.integers(1, 3),
+        st.integers(1, 2),
+        st.sampled_from([1.0, 2.0]),
+    ),
+    min_size=3,
+    max_size=10,
+)
+
+
+def made(shape: list[tuple[int, str, float]], replicas: float = 3.0, part_power: int = 6) -> Builder:
+    builder = Builder(part_power=part_power, replicas=replicas)
+    for id, (zone, host, weight) in enumerate(shape):
+        builder.set_device(Device(id=id, name=f"d{id}", zone=zone, host=host, weight=weight))
+    return builder
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(DEVICES)
+def test_no_device_has_two_copies_of_a_partition_and_zones_are_used(shape: list[tuple[int, str, float]]) -> None:
+    builder = made(shape)
+    assert 0 == builder.rebalance(0).close
+    ring = builder.ring()
+    zones = len({zone for zone, _, _ in shape})
+    for partition in range(ring.partitions):
+        places = ring.places(partition)
+        assert 3 == len({place.device.id for place in places})
+        assert min(3, zones) == len({place.device.zone for place in places})
+        handoffs = [place.device.id for place in ring.handoffs(partition)]
+        assert sorted(handoffs) == sorted(set(range(len(shape))) - {place.device.id for place in places})
+
+
+def test_shares_follow_weights() -> None:
+    builder = made([(1, "h", 1.0), (1, "h", 1.0), (1, "h", 2.0)], replicas=1.0, part_power=8)
+    builder.rebalance(0)
+    loads = [builder.rows[0].count(id) for id in range(3)]
+    assert [64, 64, 128] == loads
+
+
+def test_a_new_device_takes_its_share_and_nothing_else_moves() -> None:
+    builder = made([(1, f"h{at}", 1.0) for at in range(4)], replicas=3.0, part_power=8)
+    builder.rebalance(0)
+    before = [list(row) for row in builder.rows]
+    builder.set_device(Device(id=4, name="d4", host="h4"))
+    balance = builder.rebalance(100)
+    moved = [
+        (partition, replica)
+        for replica, row in enumerate(builder.rows)
+        for partition, id in enumerate(row)
+        if id != before[replica][partition]
+    ]
+    assert balance.moved == len(moved)
+    assert all(builder.rows[replica][partition] == 4 for partition, replica in moved)
+    share = 3 * 256 / 5
+    assert abs(len(moved) - share) <= 2
+    assert len(moved) == len({partition for partition, _ in moved})  # one copy of each at a time
+
+
+def test_nothing_moves_twice_within_the_hours_that_were_set() -> None:
+    builder = made([(1, f"h{at}", 1.0) for at in range(3)], replicas=2.0)
+    builder.rebalance(100)
+    builder.set_device(Device(id=3, name="d3", host="h3"))
+    assert 0 == builder.rebalance(100.5).moved
+    assert 0 < builder.rebalance(101.1).moved
+
+
+def test_a_removed_device_loses_only_its_own() -> None:
+    builder = made([(1, f"h{at}", 1.0) for at in range(5)], replicas=3.0)
+    builder.rebalance(0)
+    held = sum(row.count(2) for row in builder.rows)
+    builder.remove_device(2)
+    assert held <= builder.rebalance(0.1).moved <= held + 2
+    assert all(2 not in row for row in builder.rows)
+
+
+def test_more_partitions_move_nothing_between_devices() -> None:
+    builder = made([(1, f"h{at}", 1.0) for at in range(4)])
+    builder.rebalance(0)
+    before = builder.ring()
+    builder.increase_part_power()
+    after = builder.ring()
+    for hash in (f"{at:08x}" + "0" * 24 for at in range(0, 1 << 32, 123_456_789)):
+        old, new = (ring.places(ring.partition(hash)) for ring in (before, after))
+        assert [place.device.id for place in old] == [place.device.id for place in new]
+
+
+def test_a_fraction_of_a_copy_is_kept_of_a_fraction_of_partitions() -> None:
+    builder = made([(1, f"h{at}", 1.0) for at in range(4)], replicas=2.25)
+    builder.rebalance(0)
+    ring = builder.ring()
+    counts = [len(ring.places(partition)) for partition in range(ring.partitions)]
+    assert (16, 48) == (counts.count(3), counts.count(2))
