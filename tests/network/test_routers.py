@@ -27,7 +27,12 @@ async def test_a_router_has_a_gateway_with_an_address(net: Open) -> None:
         assert ("ACTIVE", True, []) == (router["status"], router["admin_state_up"], router["routes"])
         assert "ha" not in router
         told = await n.get(f"routers/{router['id']}", "root")
-        assert (False, False) == (told["ha"], told["distributed"])
+        assert (True, False) == (told["ha"], told["distributed"])
+        assert 200 == (await n.put("routers", router["id"], "root", ha=True)).status
+        for never in ({"ha": False}, {"distributed": True}):
+            assert 400 == (await n.put("routers", router["id"], "root", **never)).status
+            assert 400 == (await n.post("routers", "root", **never)).status
+        assert 403 == (await n.post("routers", ha=True)).status
         (port,) = await n.get("ports?device_owner=network:router_gateway", "root")
         assert ("", router["id"]) == (port["project_id"], port["device_id"])
         assert [] == await n.get("ports?device_owner=network:router_gateway")

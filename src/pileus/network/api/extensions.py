@@ -38,6 +38,7 @@ EXTENSIONS = {
     "ip-substring-filtering": "IP address substring filtering",
     "l3-agent-scheduler-ha-chassis-priority": "HA chassis priority of L3 agents",
     "l3-flavors": "Router Flavor Extension",
+    "l3-ha": "HA Router extension",
     "l3_agent_scheduler": "L3 Agent Scheduler",
     "logging": "Logging API Extension",
     "net-mtu": "Network MTU",

@@ -62,7 +62,7 @@ class RouterSeen(Seen):
     status: str
     gateway: Annotated[GatewaySeen | None, F("external_gateway_info")]
     routes: list[RouteWire]
-    ha: Annotated[bool, F(rule="get_router:ha")] = False
+    ha: Annotated[bool, F(rule="get_router:ha")] = True
     distributed: Annotated[bool, F(rule="get_router:distributed")] = False
     availability_zone_hints: list[str] = []
     availability_zones: list[str] = []
@@ -168,6 +168,7 @@ async def create(call: Call[App], body: RouterPost) -> RoutersMade:
         for each in asked("router", body.router, body.routers):
             project_id = project_of(call, each)
             require(call, "create", "router", each, {"project_id": project_id, "tenant_id": project_id})
+            _check_modes(each)
             wish = _wish(each)
             if wish is not None:
                 await network_for(call.app, call.caller, wish.network_id)
@@ -210,8 +211,7 @@ async def update(call: Call[App], router: Router, body: RouterWanted) -> RouterS
     require_named(call, "update", "router", body, router.policy_target())
     given = body.given()
     values: dict[str, Any] = {name: given[name] for name in ("name", "description", "admin_up") if name in given}
-    if given.get("ha") or given.get("distributed"):
-        raise BadRequest(resource="router", why="ha and distributed are not modes of routers here")
+    _check_modes(body)
     if "routes" in given:
         values["routes"] = _routes(given["routes"] or [])
     wish = None
@@ -222,6 +222,14 @@ async def update(call: Call[App], router: Router, body: RouterWanted) -> RouterS
             await network_for(call.app, call.caller, wish.network_id)
     changed = await commands.update_router(call.app, router, values, wish, any_network=call.caller.admin)
     return (await views(call.app, [changed]))[0]
+
+
+def _check_modes(body: RouterWanted) -> None:
+    """Raises BadRequest when a router is to be what none is: any gateway host carries it, and floating IPs are central."""
+    if body.ha is False:
+        raise BadRequest(resource="router", why="every router is highly available; ha cannot be switched off")
+    if body.distributed:
+        raise BadRequest(resource="router", why="distributed is not a mode of routers here")
 
 
 def _routes(given: list[RouteWire]) -> tuple[HostRoute, ...]:
