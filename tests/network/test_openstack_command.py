@@ -120,3 +120,56 @@ def test_pools_scopes_sharing_and_ipv6(cloud: RunningCloud) -> None:
     assert "No default" in ask("network auto allocated topology create --check-resources", fails=True)
     for line in ("port delete here", "network delete both", "subnet pool delete pool", "address scope delete plan"):
         ask(line)
+
+
+def test_address_groups_and_stateless_groups(cloud: RunningCloud) -> None:
+    ask = cloud.openstack
+    blocks = ask("address group create --address 192.0.2.0/24 --address 198.51.100.7 offices")
+    assert ["192.0.2.0/24", "198.51.100.7/32"] == blocks["addresses"]
+    ask("security group create --stateless fast")
+    rule = ask("security group rule create --protocol tcp --dst-port 22 --remote-address-group offices fast")
+    assert blocks["id"] == rule["remote_address_group_id"]
+    ask("address group set --address 203.0.113.0/24 offices")
+    ask("security group delete fast")
+    ask("address group delete offices")
+    assert 4 == len(ask("default security group rule list"))
+
+
+def test_quality_trunks_and_forwarded_ports(cloud: RunningCloud) -> None:
+    def admin(line: str) -> object:
+        return cloud.openstack(line, as_="admin")
+
+    ask = cloud.openstack
+    admin("network qos policy create slow --share")
+    admin("network qos rule create --type bandwidth-limit --max-kbps 5000 --egress slow")
+    admin("network qos rule create --type dscp-marking --dscp-mark 26 slow")
+    assert ["bandwidth_limit", "dscp_marking"] == [
+        each["type"] for each in ask("network qos policy show slow")["rules"]
+    ]
+    assert 3 == len(ask("network qos rule type list"))
+    ask("network create many")
+    ask("subnet create --network many --subnet-range 10.60.0.0/24 many")
+    parent, child = ask("port create --network many --qos-policy slow parent"), ask("port create --network many child")
+    assert parent["qos_policy_id"] is not None
+    ask(
+        "network trunk create --parent-port parent --subport port=child,segmentation-type=vlan,segmentation-id=42 trunk"
+    )
+    assert child["id"] == ask("network subport list --trunk trunk")[0]["Port"]
+    ask("network trunk delete trunk")
+
+    ask("router create edge")
+    ask("router set --external-gateway public edge")
+    ask("router add subnet edge many")
+    floating = ask("floating ip create public")["floating_ip_address"]
+    ask(
+        "floating ip port forwarding create --port parent --internal-ip-address "
+        f"{parent['fixed_ips'][0]['ip_address']} --internal-protocol-port 80 --external-protocol-port 8080"
+        f" --protocol tcp {floating}"
+    )
+    assert 1 == len(ask(f"floating ip port forwarding list {floating}"))
+    admin("network agent list --router edge")
+    for line in (f"floating ip delete {floating}", "router remove subnet edge many", "router delete edge"):
+        ask(line)
+    for line in ("port delete parent", "port delete child", "network delete many"):
+        ask(line)
+    admin("network qos policy delete slow")
