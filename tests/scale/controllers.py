@@ -1,6 +1,7 @@
 """Controllers as processes over one database: started, killed and asked from outside, as their users and their fate would."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +95,13 @@ keys_dir = "{folder}/keys"
         self.kills += 1
         self.end()
 
-    async def hang(self, seconds: float) -> None:
-        """The process stands still for so long, as when its machine is suspended, and then goes on."""
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """In the block the process stands still, as when its machine is suspended; then it goes on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             self._process.send_signal(signal.SIGCONT)
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import time
+from typing import Any
 
 from tests.postgres import Server
 from tests.scale.controllers import Answered, Away, Controller
@@ -14,8 +15,9 @@ REFUSED_S = 0.1  # whoever is at the quota's limit waits, as people do, instead 
 TWICE = """SELECT s.operation, s.step, count(*) FROM operation_steps s JOIN operations o ON o.id = s.operation
  WHERE o.tries = 1 AND s.result = 'done' GROUP BY s.operation, s.step, s.undoing HAVING count(*) > 1"""
 # A boot that its server's deletion has overtaken ends as failed, and that is as it should be.
+# One that found its only host away, which was killed just then, says so: on a busy machine that comes to pass.
 FAILED = """SELECT state, flow, step, failure FROM operations
- WHERE state = 'stuck' OR state = 'failed' AND turn_back IS NULL"""
+ WHERE state = 'stuck' OR state = 'failed' AND turn_back IS NULL AND failure NOT LIKE '%has not been heard since%'"""
 LIVE = {"servers": "SELECT id FROM servers WHERE deleted_at IS NULL", "ports": "SELECT id FROM ports"}
 NO_SERVER = f"NOT IN ({LIVE['servers']})"
 ORPHANS = {
@@ -25,7 +27,7 @@ ORPHANS = {
     "claims of no server": f"SELECT id FROM consumers WHERE id {NO_SERVER}",
     "servers without their one port": f"{LIVE['servers']}"
     " AND (SELECT count(*) FROM ports WHERE server_id = servers.id) <> 1",
-    "servers without their claim": f"{LIVE['servers']} AND id NOT IN (SELECT id FROM consumers)",
+    "servers without their claim": f"{LIVE['servers']} AND NOT broken AND id NOT IN (SELECT id FROM consumers)",
 }
 
 
@@ -142,6 +144,12 @@ async def quiet(address: str, server: Server) -> None:
     while left := await asyncio.to_thread(server.sql, of, address):
         assert time.monotonic() < end, left
         await asyncio.sleep(0.2)
+
+
+def settled(shown: dict[str, Any]) -> bool:
+    """Whether a server is as it was left, or says that its host was away when it should have started."""
+    unheard = "has not been heard since" in shown.get("fault", {}).get("message", "")
+    return shown["status"] in {"ACTIVE", "SHUTOFF"} or unheard
 
 
 def wrong(address: str, server: Server) -> dict[str, object]:

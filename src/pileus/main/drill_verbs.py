@@ -176,13 +176,13 @@ def _rebuilt(how: str, image: str) -> Verb:
 def _sizes() -> tuple[Verb, ...]:
     from pileus.compute.flows.resize import CONFIRM, RESIZE, REVERT
 
-    images = ("qemu-img.after@snapshot", "qemu-img.after@resize")
+    images = ("qemu-img.after@snapshot",)
     resize = _action("resize", RESIZE, _other_size, "VERIFY_RESIZE", "server.resized", images)
     confirm = _action(
         "confirm", CONFIRM, {"confirmResize": None}, "ACTIVE", "server.resize_confirmed",
         ("qmp.before@blockdev-snapshot-delete-internal-sync", "qmp.after@blockdev-snapshot-delete-internal-sync"),
     )  # fmt: skip
-    revert = _action("revert", REVERT, {"revertResize": None}, "ACTIVE", "server.resize_reverted", images[:1])
+    revert = _action("revert", REVERT, {"revertResize": None}, "ACTIVE", "server.resize_reverted", images)
     return resize, confirm, resize, revert
 
 
