@@ -256,3 +256,11 @@ class TooManyFailures(Problem):
     """Too many logins have failed; try again in {seconds} seconds."""
 
     status = 429
+
+
+class DirectoryFailed(Unavailable):
+    """The directory of this domain does not answer as it should: {why}."""
+
+
+class DirectoryReadOnly(Denied):
+    """The users and groups of domain {domain} are in a directory, which is only read here; change them there."""

@@ -63,6 +63,8 @@ IMAGE = (
 )
 CLOUD = (*COMPUTE, *NETWORK, *IMAGE)
 TESTS = (
+    Program("slapd", "slapd"),
+    Program("ldap-utils", "ldapmodify"),
     *CLOUD,
     Program("openssh-client", "ssh"),
     Program("postgresql", "/usr/lib/postgresql/15/bin/postgres"),

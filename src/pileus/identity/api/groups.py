@@ -24,6 +24,7 @@ from pileus.identity.api.root import (
 from pileus.identity.api.users import UserQuery, UserView
 from pileus.identity.api.users import view as user_view
 from pileus.identity.app import Identity
+from pileus.identity.commands.directories import mirror_domain
 from pileus.identity.commands.domain_settings import list_limit_of
 from pileus.identity.commands.users import (
     add_member,
@@ -124,6 +125,7 @@ async def index(call: Call[Identity], query: GroupQuery, page: Page) -> list[Gro
     """List groups."""
     require_list(call, "identity:list_groups", "target.group.domain_id")
     where = within_domain(call, asked(call, query, "name"))
+    await mirror_domain(call.app, where.get("domain_id"))
     most = await list_limit_of(call.app, where.get("domain_id"))
     return [view(call, one) for one in await listed(call, GROUPS_LIST, where, most)]
 
@@ -207,5 +209,6 @@ async def member_remove(call: Call[Identity], member: Membership) -> None:
 async def of_user(call: Call[Identity], user: User, query: GroupQuery, page: Page) -> list[GroupView]:
     """List the groups a user is in."""
     where = {**asked(call, query, "name"), "user_id": user.id}
+    await mirror_domain(call.app, where.get("domain_id"))
     most = await list_limit_of(call.app, where.get("domain_id"))
     return [view(call, one) for one in await listed(call, GROUPS_LIST, where, most)]

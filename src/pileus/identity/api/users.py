@@ -26,6 +26,7 @@ from pileus.identity.api.root import (
 )
 from pileus.identity.api.tokens import moment
 from pileus.identity.app import Identity
+from pileus.identity.commands.directories import mirror_domain
 from pileus.identity.commands.domain_settings import list_limit_of
 from pileus.identity.commands.passwords import change_own_password
 from pileus.identity.commands.scopes import projects_of_user
@@ -118,6 +119,7 @@ async def index(call: Call[Identity], query: UserQuery, page: Page) -> list[User
     """List users."""
     require_list(call, "identity:list_users", "target.domain_id")
     where = within_domain(call, asked(call, query, "name"))
+    await mirror_domain(call.app, where.get("domain_id"))
     most = await list_limit_of(call.app, where.get("domain_id"))
     return [view(call, one) for one in await listed(call, USERS_LIST, where, most)]
 

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.directories import refuse_in_directory
 from pileus.identity.errors import (
     AccountInactive,
     NotAuthenticated,
@@ -92,6 +93,8 @@ def password_columns(app: Identity, options: dict[str, Any], stored: str | None,
 async def change_own_password(app: Identity, user_id: str, original: str, password: str) -> None:
     """The user has the new password, and every token issued so far is void."""
     user = await user_find(app, user_id)
+    if user is not None:
+        await refuse_in_directory(app, user.domain_id)
     if not await password_is(app, user_id, user, original):
         raise WrongPassword
     if user is None or not user.enabled:

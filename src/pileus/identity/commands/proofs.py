@@ -10,6 +10,7 @@ import msgspec
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import application_proven
 from pileus.identity.commands.credentials import TOTP, blob_of
+from pileus.identity.commands.directories import binds, directory_of, user_mirrored
 from pileus.identity.commands.oauth1 import access_proven
 from pileus.identity.commands.passwords import password_is, refuse_unusable
 from pileus.identity.commands.validity import token_find
@@ -52,10 +53,31 @@ async def domain_named(app: Identity, named: Named | None) -> Project | None:
 
 async def _by_password(app: Identity, login: Login) -> Proven:
     user = await user_named(app, login.user) if login.user else None
+    domain = await _directory(app, login.user, user)
+    if domain is not None:
+        return await _by_directory(app, login, user, domain)
     right = await password_is(app, user.id if user else "", user, login.password or "")
     if not right or user is None:
         raise NotAuthenticated
     refuse_unusable(app, user)
+    return Proven(user=user, method=Method.PASSWORD)
+
+
+async def _directory(app: Identity, named: Named | None, user: User | None) -> str | None:
+    """The domain whose directory the user is in, or would be; None when it is the database."""
+    if user is not None:
+        domain_id: str | None = user.domain_id
+    else:
+        domain = await domain_named(app, named.domain) if named is not None else None
+        domain_id = domain.id if domain is not None else None
+    return domain_id if domain_id is not None and await directory_of(app, domain_id) is not None else None
+
+
+async def _by_directory(app: Identity, login: Login, known: User | None, domain_id: str) -> Proven:
+    name = known.name if known is not None else (login.user.name if login.user is not None else None)
+    user = await user_mirrored(app, domain_id, name) if name else None
+    if not await binds(app, user, domain_id, login.password or "") or user is None:
+        raise NotAuthenticated
     return Proven(user=user, method=Method.PASSWORD)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.directories import refuse_in_directory
 from pileus.identity.commands.passwords import password_columns, refuse_weak_password, remember_password
 from pileus.identity.errors import Duplicate, Missing, NotAllowedToChange, NotMember
 from pileus.identity.models import Group, User
@@ -39,6 +40,7 @@ async def _check_domain(app: Identity, domain_id: str) -> None:
 
 async def create_user(app: Identity, user: User, password: str | None) -> User:
     """The user exists and can log in with the password, if one is given."""
+    await refuse_in_directory(app, user.domain_id)
     await _check_domain(app, user.domain_id)
     if password is not None:
         refuse_weak_password(app, password)
@@ -58,6 +60,7 @@ async def create_user(app: Identity, user: User, password: str | None) -> User:
 
 async def change_user(app: Identity, user: User, given: Mapping[str, Any]) -> User:
     """The user has these values; a new password, and disabling, void all tokens issued so far."""
+    await refuse_in_directory(app, user.domain_id)
     if given.get("domain_id", user.domain_id) != user.domain_id:
         raise NotAllowedToChange(field="domain_id", kind="user")
     columns = _columns(user, given)
@@ -97,6 +100,7 @@ def _columns(user: User, given: Mapping[str, Any]) -> dict[str, Any]:
 
 async def delete_user(app: Identity, user: User) -> None:
     """The user is gone with their roles and memberships."""
+    await refuse_in_directory(app, user.domain_id)
     async with changing(app):
         await assignments_drop_actor(app, user.id)
         await user_delete(app, user.id)
@@ -105,6 +109,7 @@ async def delete_user(app: Identity, user: User) -> None:
 
 async def create_group(app: Identity, group: Group) -> Group:
     """The group exists, without members."""
+    await refuse_in_directory(app, group.domain_id)
     await _check_domain(app, group.domain_id)
     try:
         async with changing(app):
@@ -116,6 +121,7 @@ async def create_group(app: Identity, group: Group) -> Group:
 
 async def change_group(app: Identity, group: Group, given: Mapping[str, Any]) -> Group:
     """The group has these values."""
+    await refuse_in_directory(app, group.domain_id)
     if given.get("domain_id", group.domain_id) != group.domain_id:
         raise NotAllowedToChange(field="domain_id", kind="group")
     columns = {name: given[name] for name in ("name", "description") if given.get(name) is not None}
@@ -131,6 +137,7 @@ async def change_group(app: Identity, group: Group, given: Mapping[str, Any]) ->
 
 async def delete_group(app: Identity, group: Group) -> None:
     """The group is gone with the roles given to it."""
+    await refuse_in_directory(app, group.domain_id)
     async with changing(app):
         await assignments_drop_actor(app, group.id)
         await group_delete(app, group.id)
@@ -138,12 +145,14 @@ async def delete_group(app: Identity, group: Group) -> None:
 
 async def add_member(app: Identity, group: Group, user: User) -> None:
     """The user is in the group."""
+    await refuse_in_directory(app, group.domain_id)
     async with changing(app):
         await member_add(app, group.id, user.id)
 
 
 async def remove_member(app: Identity, group: Group, user: User) -> None:
     """The user, who was in the group, is not any more."""
+    await refuse_in_directory(app, group.domain_id)
     async with changing(app):
         if not await member_remove(app, group.id, user.id):
             raise NotMember(user=user.id, group=group.id)

@@ -1,0 +1,224 @@
+"""Domains whose people are in a directory: a real slapd, and what can be known without one."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pileus.identity.drivers.ber import BadBer, elements, number, packed, text, whole
+from pileus.identity.drivers.ldap import encoded
+from pileus.identity.models import Group, User
+from pileus.identity.models.directory import Party, Person, group_of, plan_of, public_id, user_of
+from pileus.identity.models.ldap_filter import All, BadFilter, Equal, Filter, Like, Not, Present, read_filter
+from pileus.identity.models.ldap_filter import Any as Either
+
+SUFFIX = "dc=example,dc=org"
+PEOPLE = f"ou=people,{SUFFIX}"
+LDIF = f"""dn: {SUFFIX}
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: Example
+
+dn: {PEOPLE}
+objectClass: organizationalUnit
+ou: people
+
+dn: ou=groups,{SUFFIX}
+objectClass: organizationalUnit
+ou: groups
+
+dn: uid=ann,{PEOPLE}
+objectClass: inetOrgPerson
+uid: ann
+cn: Ann
+sn: A
+mail: ann@example.org
+userPassword: ann secret
+
+dn: uid=bob,{PEOPLE}
+objectClass: inetOrgPerson
+uid: bob
+cn: Bob (* \\ )
+sn: B
+userPassword: bob secret
+
+dn: cn=staff,ou=groups,{SUFFIX}
+objectClass: groupOfNames
+cn: staff
+member: uid=ann,{PEOPLE}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("(uid=ann)", Equal("uid", b"ann")),
+        ("(uid=*)", Present("uid")),
+        ("(cn=a*b*c)", Like("cn", [b"a", b"b", b"c"])),
+        ("(cn=*b*)", Like("cn", [b"", b"b", b""])),
+        (r"(cn=a\2ab\28)", Equal("cn", b"a*b(")),
+        ("(&(a=1)(|(b=2)(!(c=3))))", All([Equal("a", b"1"), Either([Equal("b", b"2"), Not(Equal("c", b"3"))])])),
+    ],
+)
+def test_filters_are_read_as_operators_write_them(written: str, read: Filter) -> None:
+    assert read == read_filter(written)
+    assert encoded(read)
+
+
+@pytest.mark.parametrize("wrong", ["", "uid=ann", "(uid=ann", "(uid=ann))", "(&(a=1)", "(=x)", "(a=1)(b=2)"])
+def test_what_is_no_filter_is_refused(wrong: str) -> None:
+    with pytest.raises(BadFilter):
+        read_filter(wrong)
+
+
+def test_elements_are_read_as_they_were_packed_and_nothing_else_is() -> None:
+    raw = packed(0x30, number(3), number(-129), text("é" * 200), packed(0x31))
+    ((tag, body),) = elements(raw)
+    parts = list(elements(body))
+    assert (0x30, 3, -129) == (tag, whole(parts[0][1]), whole(parts[1][1]))
+    assert ("é" * 200).encode() == parts[2][1]
+    for wrong in (raw[:-1], b"\x30", b"\x30\x85\x01\x01\x01\x01\x01", b"\x30\x84\xff\xff\xff\xff"):
+        with pytest.raises(BadBer):
+            list(elements(wrong))
+
+
+def test_a_plan_makes_ours_like_theirs_and_deletes_nobody() -> None:
+    people = [Person(local_id=name, name=name, dn=name, email=f"{name}@x") for name in ("ann", "bob")]
+    wanted = [user_of("d", one) for one in people]
+    known = [
+        User(id=wanted[0].id, name="old", domain_id="d", extra={"kept": 1}),
+        User(id="gone", name="cid", domain_id="d"),
+    ]
+    staff = group_of("d", Party(local_id="staff", name="staff"))
+    plan = plan_of(wanted, known, [staff], [Group(id="other", name="other", domain_id="d")])
+    assert ([wanted[1]], [staff], ["gone"]) == (plan.users, plan.groups, plan.gone)
+    assert {wanted[0].id: {"name": "ann", "extra": {"kept": 1, "email": "ann@x"}}} == plan.changed_users
+    again = plan_of(wanted, wanted, [staff], [staff])
+    assert not (again.users or again.groups or again.changed_users or again.changed_groups or again.gone)
+    assert public_id("d", "user", "x") != public_id("d", "group", "x")
+
+
+# -- a real one ---------------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture
+def slapd(tmp_path: Path) -> Iterator[str]:
+    """The address of a directory with Ann and Bob."""
+    program = shutil.which("slapd", path="/usr/sbin:/usr/bin")
+    assert program is not None, "slapd is among the packages tests need"
+    (tmp_path / "db").mkdir()
+    schemas = "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
+    (tmp_path / "slapd.conf").write_text(
+        f"{schemas}pidfile {tmp_path}/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n"
+        f'database mdb\nsuffix "{SUFFIX}"\nrootdn "cn=admin,{SUFFIX}"\nrootpw admin\ndirectory {tmp_path}/db\n'
+    )
+    (tmp_path / "ldif").write_text(LDIF)
+    slapadd = shutil.which("slapadd", path="/usr/sbin:/usr/bin") or "slapadd"
+    subprocess.run([slapadd, "-f", tmp_path / "slapd.conf", "-l", tmp_path / "ldif"], check=True, capture_output=True)
+    url = f"ldap://127.0.0.1:{free_port()}"
+    with subprocess.Popen(
+        [program, "-d", "0", "-h", url, "-f", tmp_path / "slapd.conf"], stderr=subprocess.DEVNULL
+    ) as runs:
+        try:
+            _wait_for(int(url.rpartition(":")[2]))
+            yield url
+        finally:
+            runs.terminate()
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError("slapd does not listen")
+
+
+async def in_directory(cloud: Any, url: str) -> str:
+    """A domain whose people are in the directory."""
+    await cloud.start()
+    domain: str = (await cloud.make("domain", name="corp"))["id"]
+    ldap = {
+        "url": url, "user": f"cn=admin,{SUFFIX}", "password": "admin", "suffix": SUFFIX, "user_tree_dn": PEOPLE,
+        "user_id_attribute": "uid", "user_name_attribute": "uid", "group_tree_dn": f"ou=groups,{SUFFIX}",
+        "group_name_attribute": "cn", "page_size": 1,
+    }  # fmt: skip
+    config = {"identity": {"driver": "ldap"}, "ldap": ldap}
+    assert 201 == (await cloud.ask("PUT", f"/v3/domains/{domain}/config", {"config": config})).status
+    return domain
+
+
+@pytest.mark.host
+async def test_people_of_a_directory_log_in_with_their_passwords_and_groups(cloud: Any, slapd: str) -> None:
+    domain = await in_directory(cloud, slapd)
+    answer = await cloud.auth(cloud.by_password("ann", "ann secret", domain))
+    assert 201 == answer.status, answer.body
+    ann = public_id(domain, "user", "ann")
+    assert ann == answer.body["token"]["user"]["id"]
+    for name, password in (("ann", "wrong"), ("ann", ""), ("nobody", "x"), ("*", "ann secret"), ("ann)(uid=*", "x")):
+        refused = await cloud.auth(cloud.by_password(name, password, domain))
+        assert (401, "The request you have made requires authentication.") == (
+            refused.status, refused.body["error"]["message"],
+        )  # fmt: skip
+    groups = (await cloud.ask("GET", f"/v3/groups?domain_id={domain}")).body["groups"]
+    assert ["staff"] == [one["name"] for one in groups]
+    project = await cloud.make("project", name="p")
+    await cloud.ask("PUT", f"/v3/projects/{project['id']}/groups/{groups[0]['id']}/roles/{await cloud.role('reader')}")
+    scoped = await cloud.auth(cloud.by_password("ann", "ann secret", domain), {"project": {"id": project["id"]}})
+    assert ["reader"] == [role["name"] for role in scoped.body["token"]["roles"]]
+    by_id = {"methods": ["password"], "password": {"user": {"id": ann, "password": "ann secret"}}}
+    assert 201 == (await cloud.auth(by_id)).status
+
+
+@pytest.mark.host
+async def test_a_list_mirrors_the_directory_and_nothing_is_written_to_it(
+    cloud: Any, slapd: str, tmp_path: Path
+) -> None:
+    domain = await in_directory(cloud, slapd)
+    listed = (await cloud.ask("GET", f"/v3/users?domain_id={domain}")).body["users"]
+    assert {"ann": "ann@example.org", "bob": None} == {one["name"]: one.get("email") for one in listed}
+    token = await cloud.login("bob", "bob secret", domain=domain, scope="unscoped")
+    user = f"/v3/users/{public_id(domain, 'user', 'bob')}"
+    for method, path, body in (
+        ("POST", "/v3/users", {"user": {"name": "x", "domain_id": domain}}),
+        ("PATCH", user, {"user": {"name": "x"}}),
+        ("DELETE", user, None),
+        ("POST", "/v3/groups", {"group": {"name": "x", "domain_id": domain}}),
+        ("POST", f"{user}/password", {"user": {"password": "x", "original_password": "bob secret"}}),
+    ):
+        assert 403 == (await cloud.ask(method, path, body)).status, path
+    change = f"dn: uid=bob,{PEOPLE}\nchangetype: delete\n\ndn: uid=ann,{PEOPLE}\nchangetype: modify\nreplace: mail\nmail: new@x\n"
+    subprocess.run(
+        ["/usr/bin/ldapmodify", "-x", "-H", slapd, "-D", f"cn=admin,{SUFFIX}", "-w", "admin"],
+        input=change.encode(), check=True, capture_output=True,
+    )  # fmt: skip
+    cloud.clock.move(61)
+    cloud.admin = await cloud.login("admin", project="admin")
+    listed = (await cloud.ask("GET", f"/v3/users?domain_id={domain}")).body["users"]
+    assert {"ann": ("new@x", True), "bob": (None, False)} == {
+        one["name"]: (one.get("email"), one["enabled"]) for one in listed
+    }
+    assert 401 == (await cloud.ask("GET", "/v3/auth/projects", None, token)).status
+    assert 401 == (await cloud.auth(cloud.by_password("bob", "bob secret", domain))).status
+
+
+@pytest.mark.host
+async def test_a_directory_that_is_away_is_said_to_be(cloud: Any) -> None:
+    domain = await in_directory(cloud, f"ldap://127.0.0.1:{free_port()}")
+    answer = await cloud.auth(cloud.by_password("ann", "x", domain))
+    assert (503, True) == (answer.status, "directory" in answer.body["error"]["message"])
+    assert 201 == (await cloud.auth(cloud.by_password("admin"))).status
