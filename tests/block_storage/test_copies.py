@@ -219,3 +219,32 @@ async def test_metadata_is_set_shown_and_dropped(what: str) -> None:
         assert 200 == (await world.ask("DELETE", path + "/b")).status
         assert 404 == (await world.ask("GET", path + "/b")).status
         assert {"metadata": {"a": "3"}} == await world.got("GET", path)
+
+
+async def test_older_clients_know_groups_as_consistency_groups() -> None:
+    async with a_world() as world:
+        asked = {"consistencygroup": {"name": "c", "volume_types": "__DEFAULT__"}}
+        group = (await world.got("POST", "/consistencygroups", asked, at="3.0"))["consistencygroup"]["id"]
+        volume = await world.volume()
+        added = {"consistencygroup": {"add_volumes": volume}}
+        assert 202 == (await world.ask("PUT", f"/consistencygroups/{group}/update", added)).status
+        made = await world.got("POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}})
+        taken = made["cgsnapshot"]["id"]
+        await world.settle()
+        assert ["available"] == [
+            each["status"] for each in (await world.got("GET", "/cgsnapshots/detail"))["cgsnapshots"]
+        ]
+        copied = {"consistencygroup-from-src": {"name": "d", "cgsnapshot_id": taken}}
+        copy = (await world.got("POST", "/consistencygroups/create_from_src", copied))["consistencygroup"]["id"]
+        await world.settle()
+        shown = (await world.got("GET", f"/consistencygroups/{copy}"))["consistencygroup"]
+        assert ("d", "available") == (shown["name"], shown["status"])
+        assert 202 == (await world.ask("DELETE", f"/cgsnapshots/{taken}")).status
+        await world.settle()
+        for each in (group, copy):
+            path = f"/consistencygroups/{each}/delete"
+            assert 400 == (await world.ask("POST", path, {"consistencygroup": {"force": False}})).status
+            assert 202 == (await world.ask("POST", path, {"consistencygroup": {"force": True}})).status
+        await world.settle()
+        assert [] == (await world.got("GET", "/consistencygroups"))["consistencygroups"]
+        assert [] == (await world.got("GET", "/volumes"))["volumes"]

@@ -75,10 +75,6 @@ class GroupSnapshotNotFound(NotFound):
     """GroupSnapshot {snapshot} could not be found."""
 
 
-class ConsistencyGroupNotFound(NotFound):
-    """ConsistencyGroup {group} could not be found."""
-
-
 class MessageNotFound(NotFound):
     """Message {message} could not be found."""
 

@@ -6,6 +6,7 @@ from functools import partial
 from pileus.block_storage.api import (
     attachments,
     backups,
+    consistency_groups,
     default_types,
     discovery,
     group_types,
@@ -25,6 +26,7 @@ from pileus.block_storage.api import (
 )
 from pileus.block_storage.api.service import api
 from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands.groups import ensure_default_group_type
 from pileus.block_storage.commands.types import ensure_default
 from pileus.block_storage.config import BlockStorageConfig
 from pileus.block_storage.flows.change import EXTEND, REMAKE, UPLOAD
@@ -77,6 +79,7 @@ RESOURCES = (
     backups,
     groups,
     group_types,
+    consistency_groups,
     discovery,
     manageable,
     transfers,
@@ -133,8 +136,9 @@ def build(
 
 
 async def prepare(app: BlockStorage) -> None:
-    """What every cloud has is there: a default volume type."""
+    """What every cloud has is there: a default volume type, and a type of groups for clients that know no types of groups."""
     await ensure_default(app)
+    await ensure_default_group_type(app)
 
 
 def port(app: BlockStorage) -> VolumePort:

@@ -129,8 +129,6 @@ async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeMade:
     """Create a volume; it is made in the background."""
     asked = body.loose if body.loose is not UNSET else body.exact
     assert asked is not UNSET, "one of the two is required at every version"
-    if asked.consistencygroup_id is not None:
-        raise errors.ConsistencyGroupNotFound(group=asked.consistencygroup_id)
     image = asked.image_ref if asked.image_ref is not None else asked.image_id
     if image is not None:
         call.require("volume:create_from_image")
@@ -149,7 +147,7 @@ async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeMade:
         snapshot_id=asked.snapshot_id,
         source_volid=asked.source_volid,
         backup_id=asked.backup_id,
-        group_id=asked.group_id,
+        group_id=asked.group_id or asked.consistencygroup_id,
     )
     return await made(call, await create_volume(call.app, call.caller, new, call.request_id))
 

@@ -50,6 +50,13 @@ async def create_group_type(
     return made
 
 
+async def ensure_default_group_type(app: BlockStorage) -> None:
+    """The type that consistency groups are of exists."""
+    if await group_type_named(app, DEFAULT_TYPE) is None:
+        specs = {"consistent_group_snapshot_enabled": "<is> True"}
+        await create_group_type(app, DEFAULT_TYPE, "Default group type for migrating cgsnapshot", specs, public=True)
+
+
 async def change_group_type(app: BlockStorage, type: GroupType, changes: Mapping[str, Any]) -> GroupType:
     """The group type is called so; raises GroupTypeExists."""
     try:
