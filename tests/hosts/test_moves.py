@@ -53,7 +53,7 @@ def settled(cloud, name, status):
 
 
 def answers(cloud, demo, name):
-    page = f"wget -q -T 5 -O - http://{address_of(cloud, name)}/ || true"
+    page = f"wget -q -O - http://{address_of(cloud, name)}/ || true"
     until(lambda: f"<h1>{name}</h1>" in demo.ssh(page), f"{name} answers", 240, 2)
 
 

@@ -313,3 +313,19 @@ async def test_a_link_in_place_of_the_console_log_is_not_followed(tmp_path: Path
         log.symlink_to("/etc/passwd")
         with pytest.raises(OSError, match="symbolic links"):
             await world.hypervisor.console_log(server.id)
+
+
+async def test_only_a_server_with_an_agent_has_a_channel_to_it(tmp_path: Path) -> None:
+    async with qemu_world(tmp_path) as world:
+        watcher = Watcher(world.hypervisor)
+        for agent in (True, False):
+            server = world.wanted(agent=agent)
+            await watcher.make(server, has(PowerSeen.ON))
+            if not agent:
+                with pytest.raises(DriverError, match="cannot be opened"):
+                    await world.hypervisor.open(server.id, ConsoleKind.AGENT)
+                continue
+            reader, writer = await world.hypervisor.open(server.id, ConsoleKind.AGENT)
+            assert not reader.at_eof()
+            writer.close()
+            await writer.wait_closed()

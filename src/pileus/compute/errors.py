@@ -155,6 +155,14 @@ class ConsoleTypeUnavailable(Invalid):
     """Unavailable console type {kind}."""
 
 
+class NoGuestAgent(Conflict):
+    """QEMU guest agent is not enabled"""
+
+
+class PasswordNotSet(Conflict):
+    """Failed to set admin password on {server} because {why}"""
+
+
 class ConsoleUnavailable(Unavailable):
     """The console of instance {server} cannot be opened: {why}"""
 

@@ -6,7 +6,7 @@ In one process these are calls of the host's hypervisor; from afar the host's ch
 import asyncio
 from typing import Literal, Protocol
 
-ConsoleName = Literal["vnc", "serial"]
+ConsoleName = Literal["vnc", "serial", "agent"]  # the last leads to QEMU's guest agent, if the guest has one
 
 
 class Consoles(Protocol):

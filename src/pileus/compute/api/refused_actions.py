@@ -1,7 +1,7 @@
 """Actions the API knows and this cloud does not offer yet: they say so, to those who might use them."""
 
 from pileus.compute import errors
-from pileus.compute.api.service import ACTION_PATH, api, member, server_find
+from pileus.compute.api.service import ACTION_PATH, api, server_find
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
@@ -16,7 +16,6 @@ def manager(name: str) -> Rule:
 
 # name, rule, first version, last version
 REFUSED: tuple[tuple[str, Rule, str, str], ...] = (
-    ("changePassword", member("os-admin-password"), "2.1", "2.104"),
     ("os-migrateLive", manager("os-migrate-server:migrate_live"), "2.1", "2.104"),
 )
 

@@ -5,6 +5,7 @@ failures, lost power and what guests print are scripted by whoever holds it.
 """
 
 import asyncio
+import base64
 import os
 import shutil
 import socket
@@ -66,6 +67,7 @@ class Pretence(msgspec.Struct):
     ran: bool = False
     log: str = ""
     disk: bytes = b""  # what the guest wrote
+    password: str = ""  # what its administrator logs in with
     kept: list[Nic] = []  # cards the guest does not let go of
 
 
@@ -200,9 +202,12 @@ class Fake(Script):
         pretence = self._servers.get(id)
         if pretence is None or pretence.seen.power not in RUNNING:
             raise DriverError(f"The {kind} console cannot be opened", "the server does not run")
+        if kind is ConsoleKind.AGENT and not pretence.wanted.agent:
+            raise DriverError("The agent console cannot be opened", "the server has no channel to an agent")
         ours, theirs = socket.socketpair()
         screen = pretence.wanted.name if kind is ConsoleKind.VNC else None
-        talk = asyncio.create_task(_talk(ours, screen))
+        about = _obey_commands(ours, pretence) if kind is ConsoleKind.AGENT else _talk(ours, screen)
+        talk = asyncio.create_task(about)
         self._consoles.add(talk)
         talk.add_done_callback(self._consoles.discard)
         return await asyncio.open_unix_connection(sock=theirs)
@@ -319,6 +324,25 @@ class Fake(Script):
 
 def _grew(done: Restarts, asked: Restarts) -> bool:
     return asked.start > done.start or asked.soft > done.soft or asked.hard > done.hard
+
+
+async def _obey_commands(end: socket.socket, pretence: Pretence) -> None:
+    """A guest's agent: it takes passwords, but for users it does not know."""
+    reader, writer = await asyncio.open_unix_connection(sock=end)
+    try:
+        while line := (await reader.readline()).lstrip(b"\xff"):
+            asked = msgspec.json.decode(line)
+            told = asked["arguments"]
+            if asked["execute"] == "guest-sync-delimited":
+                writer.write(b"\xff" + msgspec.json.encode({"return": told["id"]}) + b"\n")
+            elif told["username"] != "root":
+                writer.write(msgspec.json.encode({"error": {"class": "GenericError", "desc": "no such user"}}) + b"\n")
+            else:
+                pretence.password = base64.b64decode(told["password"]).decode()
+                writer.write(b'{"return": {}}\n')
+            await writer.drain()
+    finally:
+        writer.close()
 
 
 async def _talk(end: socket.socket, screen: str | None) -> None:

@@ -38,6 +38,7 @@ class ConsoleKind(enum.StrEnum):
 
     VNC = "vnc"
     SERIAL = "serial"
+    AGENT = "agent"  # no screen: the channel to the agent in the guest
 
 
 class ImageFormat(enum.StrEnum):
@@ -98,7 +99,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
     `config_drive`: files the guest finds on a disc labelled `config-2`, by path, in base64.
     `disk_generation`: when it differs from that of the disks there are, they are made anew from the image. `rescue`: while given,
-    the server boots from a fresh disk of this image and has its own disks behind that. `snapshot`: the root disk is copied
+    the server boots from a fresh disk of this image and has its own disks behind that. `agent`: there is a channel
+    to QEMU's guest agent, since its image says that it has one. `snapshot`: the root disk is copied
     as it is now, whole, to a file of that name. `checkpoint`: the disks are remembered under this name before anything else is
     changed; `rollback`: they are as they were at that checkpoint. `origin`: the host that has the disks; those that are not here
     yet come from there, and none is made anew.
@@ -124,6 +126,7 @@ class Wanted(msgspec.Struct, frozen=True):
     rollback: str | None = None
     origin: str | None = None
     config_drive: dict[str, str] | None = None
+    agent: bool = False
 
     @property
     def shape(self) -> str:

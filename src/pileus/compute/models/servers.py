@@ -53,6 +53,17 @@ class BootImage(msgspec.Struct, frozen=True, kw_only=True):
     min_ram: int = 0
     properties: dict[str, str] = {}
 
+    @property
+    def has_agent(self) -> bool:
+        """Whether QEMU's guest agent is in it."""
+        return self.properties.get("hw_qemu_guest_agent", "").lower() in {"yes", "true", "1", "on", "y", "t"}
+
+    @property
+    def admin(self) -> str:
+        """The user that may do everything."""
+        windows = self.properties.get("os_type") == "windows"
+        return self.properties.get("os_admin_user") or ("Administrator" if windows else "root")
+
 
 class Resized(msgspec.Struct, frozen=True, kw_only=True):
     """What a resized or moved server was before, until that is confirmed or reverted. `operation`: what changed it, after

@@ -137,7 +137,7 @@ class Qemu:
             if kind is ConsoleKind.VNC:
                 connection = dial(home.guest / VNC_SOCKET, home.uid)
             else:
-                connection = dial(home.serial)
+                connection = dial(home.agent if kind is ConsoleKind.AGENT else home.serial)
             return await asyncio.open_unix_connection(sock=connection)
         except OSError as failed:
             raise DriverError(f"The {kind} console cannot be opened", failed.strerror or str(failed)) from failed

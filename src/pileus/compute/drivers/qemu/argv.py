@@ -26,6 +26,7 @@ NICS_SLOT = 3
 DISKS_SLOT = 11
 RNG_SLOT = 29
 BALLOON_SLOT = 30
+AGENT_SLOT = 31
 MAX_NICS = DISKS_SLOT - NICS_SLOT
 CONFIG_SLOT = RNG_SLOT - 1
 MAX_DISKS = CONFIG_SLOT - DISKS_SLOT - 1  # one more to rescue from
@@ -47,6 +48,7 @@ class Descriptors(msgspec.Struct, frozen=True):
     serial: int | None
     taps: Mapping[str, int]
     memory: int | None = None
+    agent: int | None = None
 
 
 class DiskFile(msgspec.Struct, frozen=True):
@@ -75,6 +77,7 @@ def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int
         *_machine(server, accel),
         *_monitor(fds.monitor),
         *_serial(fds.serial),
+        *_agent(fds.agent),
         *_video(server),
         *(word for nic in server.nics for word in _nic(slots[nic.port_id], nic, fds.taps[nic.port_id])),
         *(word for at, disk in enumerate(disk_files(server)) for word in _disk(at, disk)),
@@ -117,6 +120,16 @@ def _serial(fd: int | None) -> list[str]:
     return [
         *("-chardev", f"{where},logfile={CONSOLE_LOG},logappend=on"),
         *("-device", "isa-serial,chardev=serial0"),
+    ]
+
+
+def _agent(fd: int | None) -> list[str]:
+    if fd is None:
+        return []
+    return [
+        *("-chardev", f"socket,id=agent,fd={fd},server=on,wait=off"),
+        *("-device", f"virtio-serial-pci,id=channels,addr={AGENT_SLOT:#x}"),
+        *("-device", "virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0"),
     ]
 
 

@@ -62,6 +62,7 @@ class Home:
         self.guest = self.path / "guest"
         self.monitor = self.path / "monitor.sock"
         self.serial = self.path / "serial.sock"
+        self.agent = self.path / "agent.sock"
         self.log = self.path / "qemu.log"
         self.memory = self.path / "memory"
         self.uid = uid_of(id) if os.geteuid() == 0 else None

@@ -441,7 +441,8 @@ class Server:
             fds = await self._descriptors(wanted, ours, before)
             slots = placed(wanted.nics, before.cards or {})
             words = Jail(self._home.uid).around(argv(wanted, accel, fds, slots), _groups(accel))
-            numbers = [fd for fd in (fds.monitor, fds.serial, fds.memory, *fds.taps.values()) if fd is not None]
+            handed = (fds.monitor, fds.serial, fds.memory, fds.agent, *fds.taps.values())
+            numbers = [fd for fd in handed if fd is not None]
             process = processes.start(words, self._home.guest, numbers, self._home.log)
         failpoint("qemu.start", "started")
         self._home.keep_run(
@@ -494,6 +495,12 @@ class Server:
             serial = ours.enter_context(processes.listen(self._home.serial)).fileno()
         else:
             self._home.serial.unlink(missing_ok=True)
+        # A memory that was saved goes on with the devices it was saved with.
+        if wanted.agent and (not run.saved or self._home.agent.exists()):
+            agent = ours.enter_context(processes.listen(self._home.agent)).fileno()
+        else:
+            agent = None
+            self._home.agent.unlink(missing_ok=True)
         saved = None
         if run.saved and wanted.restarts.hard == run.done.hard:
             saved = os.open(self._home.memory, os.O_RDONLY | os.O_NOFOLLOW)
@@ -502,7 +509,7 @@ class Server:
         for nic in wanted.nics:
             taps[nic.port_id] = await self._means.plug.open_tap(nic.port_id)
             ours.callback(os.close, taps[nic.port_id])
-        return Descriptors(monitor, serial, taps, saved)
+        return Descriptors(monitor, serial, taps, saved, agent)
 
     async def _end(self, first: signal.Signals) -> None:
         """QEMU is gone: asked first, which lets it put its disks in order, killed if it does not go."""
