@@ -17,6 +17,9 @@ from pileus.main.processes import process
 from pileus.main.settings import EVERYWHERE, Settings
 from pileus.main.state import State
 
+# For glibc: threads share two heaps, and buffers go back to the system when they are freed. Left to itself it keeps a heap
+# for every thread, and the room of the largest buffers there ever were: a fifth of what the process takes.
+THRIFT = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "524288"}
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
 READY = "ready"  # in run/, once a host has heard from its cloud
@@ -73,7 +76,7 @@ def _start(module: str, state: State, is_up: Callable[[], bool], *, foreground: 
             stderr=None if foreground else output,
             start_new_session=True,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={**THRIFT, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
     end = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < end:
