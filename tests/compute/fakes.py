@@ -179,6 +179,7 @@ class FakeNetworks:
     def __init__(self) -> None:
         self.ports: dict[str, list[PortFacts]] = {}
         self.full = False
+        self.none = False  # there is no network, and nothing to make one of
         self.free: set[str] = set()
         self.asked: list[object] = []
         self.calls = 0
@@ -195,7 +196,13 @@ class FakeNetworks:
         self.asked.append(nics)
         if self.full:
             raise OutOfAddresses(network=NETWORK)
-        cards = [] if nics == "none" else [NicRequest(network_id=NETWORK)] if nics == "auto" else list(nics)
+        cards = (
+            []
+            if nics == "none" or (nics == "auto" and self.none)
+            else [NicRequest(network_id=NETWORK)]
+            if nics == "auto"
+            else list(nics)
+        )
         made = []
         for card in cards:
             if not isinstance(card, NicRequest):

@@ -291,6 +291,16 @@ async def test_what_a_server_is_joined_to() -> None:
         assert {"volumeAttachments": []} == (await world.ask("GET", f"{path}/os-volume_attachments")).body
 
 
+async def test_a_network_that_is_to_be_found_or_made_must_be_there() -> None:
+    async with a_world() as world:
+        world.networks.none = True
+        answered = await world.create(networks="auto", at="2.37")
+        said = "Unable to automatically allocate a network for project p1"
+        assert (400, said) == (answered.status, answered.body["badRequest"]["message"])
+        assert [] == (await world.ask("GET", "/v2.1/servers")).body["servers"]
+        assert 202 == (await world.create()).status
+
+
 async def test_servers_are_found_under_the_path_of_those_that_boot_from_volumes() -> None:
     async with a_world() as world:
         here = "/v2.1/os-volumes_boot"

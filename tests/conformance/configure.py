@@ -63,6 +63,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
     if admin.by_name("identity", "/roles", "roles", "ResellerAdmin") is None:
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
+    _defaults(admin, public)
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
@@ -107,6 +108,14 @@ def _auth(password: str) -> Section:
         "admin_system": "all",
         "tempest_roles": "member",
     }
+
+
+def _defaults(admin: Client, public: Section) -> None:
+    """What networks of projects that make none are made of, as OpenStack's gate sets it."""
+    admin.ask("PUT", "network", f"/v2.0/networks/{public['id']}", {"network": {"is_default": True}})
+    if not admin.get("network", "/v2.0/subnetpools", is_default=True)["subnetpools"]:
+        pool = {"name": "default", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 26}
+        admin.post("network", "/v2.0/subnetpools", {"subnetpool": {**pool, "is_default": True, "shared": True}})
 
 
 def _images(admin: Client, state: State, *, real: bool) -> tuple[str, str]:

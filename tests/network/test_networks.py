@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
+from pileus.kit.auth import Caller
+from pileus.ports.network import NicRequest
+
 Open = Any
+ALICE = Caller(user_id="a", project_id="p1", roles=frozenset({"member", "reader"}))
 
 
 async def test_a_network_has_neutrons_attributes(net: Open) -> None:
@@ -182,10 +186,23 @@ async def test_the_first_subnet_with_dhcp_brings_a_port_for_metadata(net: Open) 
         other = await n.make("subnets", network_id=network, ip_version=4, cidr="10.5.0.0/24")
         (port,) = await n.get(f"ports?network_id={network}")
         assert {subnet, other["id"]} == {fixed["subnet_id"] for fixed in port["fixed_ips"]}
+        card = await n.make("ports", network_id=network)
         assert 409 == (await n.delete("ports", port["id"])).status
+        await n.delete("ports", card["id"])
         assert 204 == (await n.delete("subnets", other["id"])).status
         assert 204 == (await n.delete("networks", network)).status
         assert [] == await n.get("ports", "root")
+
+
+async def test_an_empty_networks_port_for_metadata_goes_and_comes_again_with_a_server(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        (port,) = await n.get(f"ports?network_id={network}")
+        assert 204 == (await n.delete("ports", port["id"])).status
+        assert [] == await n.get(f"ports?network_id={network}")
+        await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(network_id=network)])
+        owners = {each["device_owner"] for each in await n.get(f"ports?network_id={network}")}
+        assert {"compute:nova", "network:distributed"} == owners
 
 
 async def test_what_is_used_stays(net: Open) -> None:

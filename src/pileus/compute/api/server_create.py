@@ -128,6 +128,7 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         flavor_id=str(server.flavor_id),
         image_id=_image_id(server),
         nics=nics,
+        on_a_network=server.nics == "auto",
         security_groups=groups,
         key_name=server.key_name,
         user_data=server.user_data,

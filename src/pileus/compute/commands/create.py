@@ -36,6 +36,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     flavor_id: str
     image_id: str
     nics: Sequence[NicRequest] | Literal["auto", "none"] = "auto"
+    on_a_network: bool = False  # "auto" is to find or to make one; of old it did without
     security_groups: Sequence[str] = ()
     key_name: str | None = None
     user_data: str | None = None
@@ -116,9 +117,11 @@ def _one_of(first: Server, new: NewServer, index: int, count: int) -> Server:
 async def _create(app: Compute, caller: Caller, new: NewServer, server: Server, request_id: str) -> Server:
     await server_create(app, server)
     try:
-        await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
+        ports = await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
     except NotFound as missing:  # a network, a port or a group that the request names, so the request is wrong
         raise errors.BadRequest(why=str(missing)) from missing
+    if new.on_a_network and not ports:
+        raise errors.BadRequest(why=f"Unable to automatically allocate a network for project {server.project_id}")
     await app.engine.begin(
         "server.boot",
         server.subject,

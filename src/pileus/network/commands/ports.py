@@ -219,7 +219,7 @@ async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
     """The port is gone, and floating IPs that led to it lead nowhere; a router's ports go only with the router."""
     async with app.db.transaction():
         port = await rows.port_get(app.db, port.id)
-        if not by_owner and port.device_owner in (*OF_ROUTERS, METADATA):
+        if not by_owner and (port.device_owner in OF_ROUTERS or await _answers_guests(app, port)):
             why = f"has device owner {port.device_owner}"
             raise ServicePortInUse(id=port.id, why=why)
         await check_not_trunked(app, port)
@@ -229,6 +229,13 @@ async def delete_port(app: App, port: Port, *, by_owner: bool = False) -> None:
         await app.db.run(rows.DELETE, of_id=port.id)
         await tell(app, "port.deleted", port)
         await changed(app, PORT, port.id)
+
+
+async def _answers_guests(app: App, port: Port) -> bool:
+    """Whether other ports need it: guests ask for their metadata there. An empty network's goes, and comes again."""
+    if port.device_owner != METADATA:
+        return False
+    return bool(await app.db.all(rows.IN_USE_ON, id=port.network_id, but=METADATA))
 
 
 async def ensure_metadata_port(app: App, network: Network) -> None:

@@ -10,7 +10,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.auto_topologies import ensure_topology
 from pileus.network.commands.bindings import forget_bindings
 from pileus.network.commands.groups import groups_named
-from pileus.network.commands.ports import create_port, delete_port, update_port
+from pileus.network.commands.ports import create_port, delete_port, ensure_metadata_port, update_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change, changed
@@ -63,6 +63,7 @@ class Ports:
                     await self._adopt(caller, server_id, server_name, nic.port_id, number)
                     continue
                 network = await self._network(caller, nic.network_id or "")
+                await ensure_metadata_port(app, network)
                 asked = None if nic.fixed_ip is None else (AskedIp(address=nic.fixed_ip),)
                 new = NewPort(
                     project_id=project_id,
