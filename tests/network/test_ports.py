@@ -214,3 +214,15 @@ async def test_owners_of_a_network_see_the_ports_on_it(net: Open) -> None:
         port = await n.make("ports", "root", network_id=network, project_id="p2")
         assert port["id"] in {each["id"] for each in await n.get("ports")}
         assert 204 == (await n.delete("ports", port["id"])).status
+
+
+async def test_a_port_gets_another_mac_when_it_is_given_none(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        port = await n.make("ports", network_id=network)
+        changed = await n.put("ports", port["id"], "root", mac_address=None)
+        assert 200 == changed.status
+        fresh = changed.body["port"]["mac_address"]
+        assert fresh.startswith("fa:16:3e:") and fresh != port["mac_address"]
+        assert 403 == (await n.put("ports", port["id"], mac_address=None)).status
+        assert (await n.make("ports", network_id=network, mac_address=None))["mac_address"].startswith("fa:16:3e:")

@@ -46,6 +46,7 @@ EXTENSIONS = {
     "network-ip-availability": "Network IP Availability",
     "network_availability_zone": "Network Availability Zone",
     "pagination": "Pagination support",
+    "port-mac-address-regenerate": "Neutron Port MAC address regenerate",
     "port-security": "Port Security",
     "port-security-groups-filtering": "Port filtering on security groups",
     "project-id": "project_id field enabled",

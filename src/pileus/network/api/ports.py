@@ -48,7 +48,7 @@ class PortWanted(Owned, kw_only=True):
     network_id: Annotated[str, F(on="c")]
     name: Name = ""
     description: Name = ""
-    mac: Annotated[Mac | UnsetType, F("mac_address")] = UNSET
+    mac: Annotated[Mac | UnsetType | None, F("mac_address")] = UNSET  # null: another one
     admin_up: Annotated[bool, F("admin_state_up")] = True
     device_id: Name = ""
     device_owner: Name = ""
@@ -188,7 +188,7 @@ def _values(body: PortWanted, before: tuple[DhcpOption, ...] = ()) -> dict[str, 
     for name, empty in (("host", ""), ("profile", {})):
         if name in found and found[name] is None:
             found[name] = empty
-    if "mac" in found:
+    if found.get("mac") is not None:
         found["mac"] = found["mac"].lower().replace("-", ":")
     return {name: value for name, value in found.items() if name in NewPort.__struct_fields__}
 

@@ -132,6 +132,8 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
         pairs = cast("Sequence[AddressPair]", values.get("allowed_pairs", port.allowed_pairs))
         check_pairs(pairs, secure=secure)
         await check_usable(app, port.project_id, values.get("qos_policy_id"))
+        if "mac" in columns and columns["mac"] is None:
+            columns["mac"] = await _unused_mac(app, port)
         if "mac" in columns:
             await _check_mac(app, port, str(columns["mac"]))
             await follow_mac(app, port, str(columns["mac"]), await subnet_rows.subnets_on(app.db, port.network_id))
@@ -149,6 +151,14 @@ async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Por
         await tell(app, "port.updated", port)
         await changed(app, PORT, port.id)
         return await rows.port_get(app.db, port.id)
+
+
+async def _unused_mac(app: App, port: Port) -> str:
+    """A MAC nobody has on the port's network."""
+    while True:
+        mac = _some_mac(app)
+        if not await app.db.page(rows.LISTING, where={"network_id": port.network_id, "mac": mac}, limit=1):
+            return mac
 
 
 async def _check_mac(app: App, port: Port, mac: str) -> None:
