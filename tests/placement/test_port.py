@@ -165,3 +165,18 @@ def test_a_shrunken_host_keeps_its_claims_and_takes_no_more() -> None:
         assert ["h2"] == [room.name for room in await port.rooms()]
 
     with_hosts(test)
+
+
+@pytest.mark.parametrize("more", [0, 200], ids=["few", "many"])
+def test_a_claim_among_some_hosts_lands_on_one_of_them(more: int) -> None:
+    async def test(port: Placement, app: PlacementApp) -> None:
+        others = [f"absent-{number}" for number in range(more)]
+        claim = await port.claim("s1", FLAVOR, among=["h2", *others], **OWNER)
+        assert isinstance(claim, Claim)
+        assert "h2" == claim.host
+        by_id = await port.claim("s2", FLAVOR, among=["id-1", *others], **OWNER)
+        assert isinstance(by_id, Claim)
+        assert "h1" == by_id.host
+        assert isinstance(await port.claim("s3", FLAVOR, among=["absent", *others], **OWNER), Refusal)
+
+    with_hosts(test)

@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any
 
 import msgspec
 
+from pileus.compute.app import Compute
+from pileus.compute.flows.choice import choose_host
+from pileus.compute.store.servers import server_find
 from pileus.kit.flow.operations import OPERATION
 from pileus.main.assemble import Cloud, assemble
 from pileus.main.blocks import BLOCKS
@@ -32,6 +36,8 @@ READS = 4000
 LISTS = 40
 LOGINS = 200
 AT_ONCE = 16
+PROVIDERS = "/placement/resource_providers"
+HOSTS = 1000
 PATIENCE_S = 120.0
 
 Op = Callable[[int], Awaitable[object]]
@@ -136,11 +142,33 @@ class Bench:
         while due := await engine.book.due():
             await engine.wait_ended(due[0], end - time.monotonic())
 
-    async def until_hosted(self) -> None:
-        """Servers can be placed."""
+    async def until_hosted(self, hosts: int = 1) -> None:
+        """Servers can be placed on so many hosts."""
         with self._cloud.frame.bus.subscribe(OPERATION) as woken:
-            while not json.loads((await self.ask("GET", "/placement/resource_providers"))[1])["resource_providers"]:
+            while hosts > len(json.loads((await self.ask("GET", PROVIDERS))[1])["resource_providers"]):
                 await woken.next(0.05)
+
+    async def join_hosts(self, count: int) -> None:
+        """So many more hosts are known, and heard of now; they run nothing, but take servers."""
+        hosts = self._cloud.frame.hosts
+        (own,) = await hosts.list()
+        for number in range(count):
+            await hosts.register(f"far-{number}", {**own.facts, "hostname": f"far-{number}"})
+        await self.until_hosted(count)
+
+    async def scheduler(self, server_id: str) -> Op:
+        """What gives a host to one more server that is like this one."""
+        app = self._cloud.frame.kernel.mounts["compute"].app
+        assert isinstance(app, Compute)
+        like = await server_find(app, server_id)
+        assert like is not None
+
+        async def place(_at: int) -> None:
+            claim = await choose_host(app, msgspec.structs.replace(like, id=str(uuid.uuid4())), {})
+            if isinstance(claim, str):
+                raise Refused(claim[:300])
+
+        return place
 
 
 async def measure(say: Callable[[Measured], None]) -> list[Measured]:
@@ -181,9 +209,12 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
                    target=3000, upstream_ms=90.9)  # fmt: skip
         await take("list 200 servers in detail", LISTS, lambda _: ask("GET", "/compute/v2.1/servers/detail?limit=200"),
                    most_ms=15, upstream_ms=1660)  # fmt: skip
+        place = await bench.scheduler(ids[0])
         await take("delete a server until it is gone", SERVERS,
                    lambda at: ask("DELETE", f"/compute/v2.1/servers/{ids[at]}"), at_once=AT_ONCE,
                    after=lambda _: bench.until_quiet(), upstream_ms=795)  # fmt: skip
+        await bench.join_hosts(HOSTS)
+        await take(f"choose one of {HOSTS:,} hosts", SERVERS, place, most_ms=5)
     return done
 
 

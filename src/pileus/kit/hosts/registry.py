@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
-from pileus.kit.db import Database, command, query, upsert
+from pileus.kit.db import Database, command, query, scalar, upsert
 from pileus.kit.errors import NotFound
 from pileus.kit.hosts.exchange import Body
 from pileus.kit.tables import hosts
@@ -44,6 +44,8 @@ HOST_HEARD = command(
 )
 HOST_GET = query(sa.select(*hosts.c).where(hosts.c.name == sa.bindparam("name")), Host)
 HOST_LIST = query(sa.select(*hosts.c).order_by(hosts.c.name), Host)
+HOST_NAMES = scalar(sa.select(hosts.c.name).order_by(hosts.c.name), str)
+HOST_SILENT = query(sa.select(*hosts.c).where(hosts.c.last_heard < sa.bindparam("before")).order_by(hosts.c.name), Host)
 HOST_FORGET = command(sa.delete(hosts).where(hosts.c.name == sa.bindparam("of_name")))
 
 
@@ -58,6 +60,14 @@ class Registry:
     async def list(self) -> builtins.list[Host]:
         """All hosts that ever registered, by name."""
         return await self._db.all(HOST_LIST)
+
+    async def names(self) -> builtins.list[str]:
+        """The names of all hosts that ever registered."""
+        return await self._db.all(HOST_NAMES)
+
+    async def silent(self) -> builtins.list[Host]:
+        """The hosts that are not up, by name."""
+        return await self._db.all(HOST_SILENT, before=self._clock.now() - UP_FOR)
 
     async def get(self, name: str) -> Host:
         """The host of this name; raises NoSuchHost."""

@@ -25,7 +25,9 @@ async def claim(app: PlacementApp, consumer: str, demand: Demand, project_id: st
             return had[0]
         for name in await names.classes_unknown(app, demand.resources):
             raise errors.UnknownClass(name=name)
-        looked_at = await supplies.supply_list_for(app, demand.resources, demand.required | demand.forbidden)
+        only = demand.among if demand.force is None else [demand.force]
+        marks = demand.required | demand.forbidden
+        looked_at = await supplies.supply_list_for(app, demand.resources, marks, only)
         fitting, refused = ranked(looked_at, demand)
         for supply in fitting:
             # Another controller may have been quicker: then its claim is seen only now, and the next best is tried.

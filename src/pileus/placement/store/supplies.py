@@ -11,6 +11,8 @@ from pileus.placement.app import PlacementApp
 from pileus.placement.models.providers import Stock, Supply
 from pileus.placement.tables import INVENTORIES, PROVIDER_AGGREGATES, PROVIDER_TRAITS, PROVIDERS
 
+MOST_NAMED = 128  # more are quicker found by reading all
+
 
 class SupplyRow(msgspec.Struct, frozen=True):
     """A provider and one of its inventories; one row without a class where it has none."""
@@ -55,9 +57,10 @@ _OF_PROVIDER = INVENTORIES.c.provider == PROVIDERS.c.id
 _IDS = PROVIDERS.c.id.in_(bindparam("ids", expanding=True))
 STOCKS = _stocks(_OF_PROVIDER)
 STOCKS_OF = _stocks(_OF_PROVIDER, _IDS)
-STOCKS_OF_CLASSES = _stocks(
-    sa.and_(_OF_PROVIDER, INVENTORIES.c.resource_class.in_(bindparam("classes", expanding=True)))
-)
+_OF_CLASSES = sa.and_(_OF_PROVIDER, INVENTORIES.c.resource_class.in_(bindparam("classes", expanding=True)))
+_AMONG: sa.BindParameter[str] = bindparam("among", expanding=True)
+STOCKS_OF_CLASSES = _stocks(_OF_CLASSES)
+STOCKS_OF_CLASSES_AMONG = _stocks(_OF_CLASSES, sa.or_(PROVIDERS.c.name.in_(_AMONG), PROVIDERS.c.id.in_(_AMONG)))
 
 LABELS = query(
     sa.union_all(
@@ -96,9 +99,14 @@ async def supply_list(app: PlacementApp) -> list[Supply]:
     return _assembled(await app.db.all(STOCKS), await app.db.all(LABELS))
 
 
-async def supply_list_for(app: PlacementApp, classes: Collection[str], traits: Collection[str]) -> list[Supply]:
-    """Every provider by name, with only those of its stocks and traits that a decision asks about."""
-    rows = await app.db.all(STOCKS_OF_CLASSES, classes=sorted(classes))
+async def supply_list_for(
+    app: PlacementApp, classes: Collection[str], traits: Collection[str], among: Collection[str] | None = None
+) -> list[Supply]:
+    """Every provider, or those of a few ids and names, by name, with only those stocks and traits that are asked about."""
+    if among is not None and len(among) <= MOST_NAMED:
+        rows = await app.db.all(STOCKS_OF_CLASSES_AMONG, classes=sorted(classes), among=sorted(among))
+    else:
+        rows = await app.db.all(STOCKS_OF_CLASSES, classes=sorted(classes))
     labels = await app.db.all(LABELS_AMONG, traits=sorted(traits)) if traits else []
     return _assembled(rows, labels)
 
