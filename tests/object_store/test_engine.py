@@ -117,9 +117,9 @@ def test_damage_is_found_quarantined_and_mended(tmp_path: Path, harm: str) -> No
         await service.put("c/o", BODY)
         victim = next(one for one in copies(tmp_path) if one.is_relative_to(of("c/o", service)[0]))
         damage(victim, harm)
-        if harm != "bytes":  # that is found when it is read to its end, by the auditor
-            assert BODY == (await service.ask("GET", "c/o")).body
-        await service.app.workers.auditor.run()
+        if harm == "bytes":
+            await service.app.workers.auditor.run()
+        assert BODY == (await service.ask("GET", "c/o")).body
         assert 1 == len(list(tmp_path.glob("disk*/quarantined/objects/*")))
         assert BODY == (await service.ask("GET", "c/o")).body
         await settled(service)
@@ -259,3 +259,25 @@ def test_a_disk_that_is_added_takes_its_share_and_nothing_is_missed_meanwhile(tm
     disks = tuple(str(tmp_path / f"disk{at}") for at in range(3))
     run(tmp_path, before, devices=disks[:2], replicas=2.0)
     run(tmp_path, after, devices=disks, replicas=2.0, min_part_hours=0.0)
+
+
+def test_a_damaged_block_never_leaves_the_disk_and_another_copy_goes_on(tmp_path: Path) -> None:
+    body = bytes(range(251)) * 16_000  # four blocks
+
+    async def story(service: Service) -> None:
+        await service.put("c", b"")
+        await service.put("c/o", body)
+        victim = next(one for one in copies(tmp_path) if one.is_relative_to(of("c/o", service)[0]))
+        with victim.open("r+b") as opened:
+            opened.seek(2_500_000)
+            opened.write(bytes([body[2_500_000] ^ 1]))
+        got = await service.ask("GET", "c/o")
+        assert (200, True) == (got.status, body == got.body)
+        assert 1 == len(list(tmp_path.glob("disk*/quarantined/objects/*")))
+        assert "block-sums" not in got.headers
+        part = await service.ask("GET", "c/o", headers={"range": "bytes=1048570-2097160"})
+        assert body[1_048_570:2_097_161] == part.body
+        await settled(service)
+        assert 3 == len(copies(tmp_path))
+
+    run(tmp_path, story, **cluster(tmp_path))

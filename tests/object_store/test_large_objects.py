@@ -146,3 +146,18 @@ def test_copy_of_a_large_object_is_whole_unless_its_manifest_is_wanted(tmp_path:
         assert (b"".join(bodies), "True") == (same.body, same.headers.get("x-static-large-object"))
 
     run(tmp_path, story)
+
+
+def test_manifests_nested_too_deep_are_a_conflict(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await segments(service, 1)
+        last = "/s/seg0"
+        for at in range(12):
+            await service.ask("PUT", f"c/m{at}", json.dumps([{"path": last}]).encode(), query="multipart-manifest=put")
+            last = f"/c/m{at}"
+        assert 200 == (await service.ask("GET", "c/m9")).status
+        assert 409 == (await service.ask("GET", "c/m11")).status
+        itself = await service.ask("PUT", "c/me", b'[{"path": "/c/me"}]', query="multipart-manifest=put")
+        assert 400 == itself.status
+
+    run(tmp_path, story)

@@ -1,5 +1,6 @@
 """Objects: what is put is what is got, and what was not acknowledged is not there."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -145,3 +146,45 @@ def test_an_expired_object_is_not_there_before_it_is_removed(tmp_path: Path) -> 
         assert 400 == (await service.ask("PUT", "c/p", headers={"x-delete-at": "1"})).status
 
     run(tmp_path, story)
+
+
+def test_of_many_that_want_to_be_first_one_is(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"")
+        only_new = {"if-none-match": "*"}
+        said = await asyncio.gather(*(service.ask("PUT", "c/o", f"{at}".encode(), headers=only_new) for at in range(8)))
+        assert [201] + [412] * 7 == sorted(one.status for one in said)
+        winner = next(at for at, one in enumerate(said) if one.status == 201)
+        assert f"{winner}".encode() == (await service.ask("GET", "c/o")).body
+
+    run(tmp_path, story)
+
+
+def test_too_large_is_refused_before_it_comes(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"")
+        assert 413 == (await service.ask("PUT", "c/o", length=5368709123)).status
+        assert [] == await service.listing("c")
+
+    async def flooded(service: Service) -> None:
+        await service.put("c", b"")
+        flood = [{"type": "http.request", "body": bytes(1 << 20), "more_body": True}] * 5
+        assert 413 == (await service.ask("PUT", "c/o", messages=flood, length=None)).status
+        assert [] == await service.listing("c")
+
+    run(tmp_path / "one", story)
+    run(tmp_path / "other", flooded, max_file_size=3 << 20)
+
+
+def test_containers_keep_their_storage_policy(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"", x_storage_policy="Silver")
+        assert "silver" == (await service.ask("HEAD", "c")).headers["x-storage-policy"]
+        assert 409 == (await service.ask("PUT", "c", headers={"x-storage-policy": "gold"})).status
+        assert 400 == (await service.ask("PUT", "d", headers={"x-storage-policy": "tin"})).status
+        await service.put("c/o")
+        assert [one for one in service.files() if "objects-1" in one]
+        assert b"x" == (await service.ask("GET", "c/o")).body
+        assert "1" == (await service.ask("HEAD", "")).headers["x-account-storage-policy-silver-object-count"]
+
+    run(tmp_path, story, policies=("gold", "silver"))

@@ -14,6 +14,9 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """The options of object storage."""
 
     devices: tuple[str, ...] = ()  # directories, one for each disk; one in the state directory when empty
+    policies: tuple[str, ...] = (
+        "Policy-0",
+    )  # names of storage policies; the first is the default; none is ever taken away
     replicas: float = 1.0  # how many copies of everything
     part_power: int = 8  # 2 ** part_power partitions
     min_part_hours: float = 1.0  # a partition whose copy moved stays so long before another does
@@ -31,7 +34,9 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     client_timeout_s: float = 60.0  # a client that neither sends nor takes anything for so long is given up
     fallocate_reserve_percent: float = 1.0  # of a device; below that it takes nothing new
     listing_wait_s: float = 1.0  # a listing slower than that is brought up to date later
-    domain_root: tuple[str, ...] = ()  # container.account.<root> reaches a container
+    allow_open_expired: bool = (
+        False  # owners may read and revive with X-Open-Expired what has expired and is still there
+    )
     sync_realms: tuple[str, ...] = ()  # each "<realm> <key> <cluster>=<url> ..."; / is this cluster
     account_ratelimit: float = 0.0  # container PUT and DELETE a second for each account; 0: any number
 

@@ -40,7 +40,7 @@ def build(
     options = config or ObjectStoreConfig()
     stamps = Stamps(clock)
     folders = {folder: Path(folder) for folder in options.devices} or {"d1": state / "d1"}
-    policies = (Policy(index=0, name="Policy-0", default=True),)
+    policies = tuple(Policy(index=at, name=name, default=not at) for at, name in enumerate(options.policies))
     rings = _rings(state, options, folders, policies, stamps.now() / 3600)
     devices = Devices(
         [

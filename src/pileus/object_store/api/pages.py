@@ -63,7 +63,7 @@ def info(app: ObjectStoreApp) -> dict[str, object]:
         "extra_header_count": 0,
         "allow_account_management": True,
         "account_autocreate": True,
-        "allow_open_expired": False,
+        "allow_open_expired": config.allow_open_expired,
         "strict_cors_mode": True,
         "valid_api_versions": ["v1", "v1.0"],
         "policies": policies,

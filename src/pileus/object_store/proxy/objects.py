@@ -19,6 +19,7 @@ from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.interface import Found, Spot, Told
 
 log = log_of(__name__)
+NOT_SHOWN = {"name", "content-length", "block-sums"}
 HTML = {"content-type": "text/html; charset=UTF-8"}
 
 
@@ -147,8 +148,12 @@ class ObjectProxy:
     def _require_fresh(self, ask: Ask, metadata: Mapping[str, str]) -> None:
         """An object whose time has come is not there, even before it is removed."""
         deadline = metadata.get("x-delete-at", "")
-        if deadline and int(deadline) <= self._cluster.stamps.now() and not ask.flag("x-open-expired"):
+        if deadline and int(deadline) <= self._cluster.stamps.now() and not self._opens(ask):
             raise Refused(404)
+
+    def _opens(self, ask: Ask) -> bool:
+        """Whether what has expired is answered all the same: to the expirer, and to owners where that is allowed."""
+        return ask.flag("x-open-expired") and (ask.hidden or (ask.owner and self._cluster.config.allow_open_expired))
 
     async def _require_deadline(self, ask: Ask, policy: int) -> None:
         """Who removes what has expired removes nothing else that took its place."""
@@ -166,7 +171,7 @@ class ObjectProxy:
         return Told(path.above, listed_as(path, policy, metadata, stamp, changed))
 
     def _headers(self, found: Found) -> dict[str, str]:
-        kept = {name: value for name, value in found.metadata.items() if name not in {"name", "content-length"}}
+        kept = {name: value for name, value in found.metadata.items() if name not in NOT_SHOWN}
         return {
             **kept,
             "content-length": str(found.size),

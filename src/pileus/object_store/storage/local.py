@@ -17,7 +17,7 @@ class LocalServer:
         self.devices = devices
         self.objects = LocalObjects(devices, rings, listing_wait_s)
         self.containers = LocalContainers(devices, rings, stamps)
-        self.accounts = LocalAccounts(devices, rings)
+        self.accounts = LocalAccounts(devices, rings, self.containers.settle)
         self.replicas = LocalReplicas(devices, rings)
 
     def reach(self, servers: Servers) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.accounts import AccountFacts, AccountLedger
@@ -31,6 +31,7 @@ class LocalContainers:
         self._stamps = stamps
         self._commits: GroupCommit[ObjectRow] = GroupCommit()
         self._reports: dict[tuple[str, Path], asyncio.Task[None]] = {}
+        self._due: dict[tuple[str, Path], tuple[Place, Path]] = {}
         self.servers: Servers | None = None  # how accounts are reached
 
     def _at(self, place: Place, path: Path) -> tuple[LocalDevice, ContainerLedger]:
@@ -90,12 +91,14 @@ class LocalContainers:
 
         await self._commits.add((place.device.id, path), rows, commit)
         key = (place.device.name, path)
+        self._due[key] = (place, path)
         if key not in self._reports:
             self._reports[key] = asyncio.create_task(self._soon(key, place, path))
 
     async def _soon(self, key: tuple[str, Path], place: Place, path: Path) -> None:
         await asyncio.sleep(REPORT_AFTER_S)
         self._reports.pop(key, None)
+        self._due.pop(key, None)
         try:
             await self.report(place, path)
         except StorageProblem as failed:  # the container updater does it later
@@ -123,9 +126,13 @@ class LocalContainers:
                 await self.servers.of(target).accounts.merge(target, path.above, [row])
 
     async def settle(self, account: str) -> None:
-        """What containers of an account are about to report has been reported."""
-        for task in [task for (_, path), task in self._reports.items() if path.account == account]:
-            await task
+        """What containers of an account here are about to report has been reported."""
+        for place, path in [due for due in self._due.values() if due[1].account == account]:
+            self._due.pop((place.device.name, path), None)
+            try:
+                await self.report(place, path)
+            except StorageProblem as failed:  # it is tried again when its time comes
+                log.info("an account was not told of its container", container=str(path), why=failed.message)
 
     async def close(self) -> None:
         """Nothing is under way."""
@@ -137,7 +144,8 @@ class LocalContainers:
 class LocalAccounts:
     """Accounts on this machine."""
 
-    def __init__(self, devices: Devices, rings: Rings) -> None:
+    def __init__(self, devices: Devices, rings: Rings, settle: Callable[[str], Awaitable[None]]) -> None:
+        self._settle = settle  # whoever looks at an account sees what was done in its containers just before
         self._devices = devices
         self._rings = rings
         self._commits: GroupCommit[ContainerRow] = GroupCommit()
@@ -164,11 +172,13 @@ class LocalAccounts:
 
     async def facts(self, place: Place, path: Path, *, deleted_too: bool = False) -> AccountFacts:
         """What the account knows of itself."""
+        await self._settle(path.account)
         device, ledger = self._at(place, path)
         return await device.keep_book(lambda: ledger.facts(deleted_too=deleted_too))
 
     async def listed(self, place: Place, path: Path, wanted: Wanted) -> tuple[AccountFacts, list[Entry]]:
         """The account and part of its listing."""
+        await self._settle(path.account)
         device, ledger = self._at(place, path)
         return await device.keep_book(lambda: ledger.listed(wanted))
 

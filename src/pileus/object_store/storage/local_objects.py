@@ -5,13 +5,14 @@ container is told before the answer, and if that takes long a note is left on th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.objects import Incoming, Opened
 from pileus.object_store.disk.pendings import Pending, Pendings
-from pileus.object_store.errors import StorageProblem
+from pileus.object_store.disk.sums import BLOCK
+from pileus.object_store.errors import Corrupt, StorageProblem
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
 from pileus.object_store.storage.devices import Devices, LocalDevice
@@ -20,7 +21,6 @@ from pileus.object_store.storage.interface import Found, Servers, Spot, Told, Up
 log = log_of(__name__)
 
 SMALL = 1 << 16  # bytes that are kept in memory until the object is complete
-CHUNK = 1 << 20
 
 
 class LocalObjects:
@@ -45,7 +45,7 @@ class LocalObjects:
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
         opened = await device.do(lambda: objects.open(spot.place.partition, spot.hash, whole=whole))
-        return LocalFound(device, opened)
+        return LocalFound(device, opened, lambda: objects.quarantine(spot.place.partition, spot.hash))
 
     async def update(self, spot: Spot, stamp: str, metadata: Mapping[str, str], told: Told | None) -> dict[str, str]:
         """The object's metadata is this; return what was before."""
@@ -143,8 +143,9 @@ class LocalUpload:
 class LocalFound:
     """An object on a device of this machine, open."""
 
-    def __init__(self, device: LocalDevice, opened: Opened) -> None:
+    def __init__(self, device: LocalDevice, opened: Opened, quarantine: Callable[[], None]) -> None:
         self._device = device
+        self._quarantine = quarantine
         self._opened = opened
         self.metadata = opened.metadata
         self.size = opened.size
@@ -153,18 +154,22 @@ class LocalFound:
 
     async def read(self, start: int, length: int) -> AsyncIterator[bytes]:
         """The bytes from `start`; those behind the first are read in a thread."""
-        first = self._opened.first
-        if start < len(first):
-            head = first[start : start + length] if start or length < len(first) else first
-            yield head
-            start, length = start + len(head), length - len(head)
-        while length > 0:
-            wanted = min(CHUNK, length)
-            chunk = await self._device.do(lambda start=start, wanted=wanted: self._opened.read(start, wanted))  # type: ignore[misc]
-            if not chunk:
+        end = min(start + length, self.size)
+        while start < end:
+            number, skipped = divmod(start, BLOCK)
+            block = self._opened.first or await self._device.do(lambda number=number: self._block(number))  # type: ignore[misc]
+            if len(block) <= skipped:
                 raise StorageProblem("An object is shorter than its record says.")
-            yield chunk
-            start, length = start + len(chunk), length - len(chunk)
+            part = block[skipped : skipped + end - start] if skipped or len(block) > end - start else block
+            yield part
+            start += len(part)
+
+    def _block(self, number: int) -> bytes:
+        try:
+            return self._opened.block(number)
+        except Corrupt:
+            self._quarantine()
+            raise
 
     async def close(self) -> None:
         """It is not read any more."""
