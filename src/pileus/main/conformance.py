@@ -28,7 +28,7 @@ EXPECTED = HOME / "expected_failures.txt"
 PINNED = ROOT / "requirements" / "conformance.txt"
 FAKES = ("--compute", "fake", "--network", "fake")
 PILEUS = (sys.executable, "-m", "pileus.main.cli")
-SERVICES = ("identity", "image", "network", "compute", "object_storage", "scenario")
+SERVICES = ("identity", "image", "network", "compute", "volume", "object_storage", "scenario")
 NEEDED = (packages.Program("iputils-ping", "ping"),)  # Tempest asks servers whether they are there
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
@@ -63,7 +63,9 @@ class Suite(msgspec.Struct, frozen=True):
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite("api", r"^tempest\.(api\.(identity|image|network|compute|object_storage)|serial_tests\.api)\.", FAKES),
+        Suite(
+            "api", r"^tempest\.(api\.(identity|image|network|compute|volume|object_storage)|serial_tests\.api)\.", FAKES
+        ),
         Suite(
             "smoke",
             r"^tempest\.(api\.(identity|image|network|compute|object_storage)|scenario)\..*\[.*\bsmoke\b.*\]$",
