@@ -8,7 +8,7 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
 from pileus.compute.drivers.interface import CARDS
-from pileus.compute.flows.hosts import lacking
+from pileus.compute.flows.hosts import why_unable
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.servers import server_change
 from pileus.kit.auth import Caller
@@ -68,9 +68,9 @@ async def detach_card(app: Compute, caller: Caller, server: Server, port_id: str
 
 
 async def _check_host(app: Compute, server: Server) -> None:
-    unable = await lacking(app, CARDS)
-    if server.host in unable:
-        raise errors.NotReady(server=server.id, why=f"host {server.host} {unable[server.host]}.")
+    why = why_unable(await app.hosts.get(server.host or ""), CARDS)
+    if why is not None:
+        raise errors.NotReady(server=server.id, why=f"host {server.host} {why}.")
 
 
 async def _ports(app: Compute, server: Server) -> Sequence[PortFacts]:

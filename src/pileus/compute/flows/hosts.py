@@ -32,9 +32,16 @@ def facts_of(host: Host) -> HostFacts | None:
 
 async def lacking(app: Compute, ability: str) -> dict[str, str]:
     """The hosts that lack what only newer agents can do, and that in words."""
-    facts = {host.name: facts_of(host) for host in await app.hosts.list()}
-    why = f"runs an earlier release, which cannot do that ({ability})"
-    return {name: why for name, known in facts.items() if known is not None and ability not in known.abilities}
+    found = {host.name: why_unable(host, ability) for host in await app.hosts.list()}
+    return {name: why for name, why in found.items() if why is not None}
+
+
+def why_unable(host: Host, ability: str) -> str | None:
+    """Why the host cannot do what only newer agents can; None if it can."""
+    facts = facts_of(host)
+    if facts is None or ability in facts.abilities:
+        return None
+    return f"runs an earlier release, which cannot do that ({ability})"
 
 
 def inventories(facts: HostFacts, config: ComputeConfig) -> Mapping[str, Inventory]:
