@@ -197,7 +197,12 @@ def metadata(key: Path) -> Iterator[Callable[[str, bytes], int]]:
 
         def serve(name: str, user_data: bytes) -> int:
             root = "/openstack/latest"
-            pages = {f"{root}/meta_data.json": describe(key, name), f"{root}/user_data": user_data}
+            files = [{"path": "/etc/given/words", "content_path": "/content/0000"}]
+            pages = {
+                f"{root}/meta_data.json": json.dumps({**json.loads(describe(key, name)), "files": files}).encode(),
+                f"{root}/user_data": user_data,
+                "/openstack/content/0000": b"words\nthat were given\n",
+            }
             return cleanup.enter_context(metadata_service(pages))
 
         yield serve

@@ -58,6 +58,10 @@ def test_has_run_the_user_data(running: Machine) -> None:
     assert "I was here\n" == running.ssh("cat /data/proof")
 
 
+def test_puts_the_files_it_was_given_where_they_belong(running: Machine) -> None:
+    assert "words\nthat were given\n" == running.ssh("cat /etc/given/words")
+
+
 def test_lets_in_at_the_console_with_the_password(running: Machine) -> None:
     running.until("login: ")
     running.type("pileus")
