@@ -22,6 +22,9 @@ import msgspec
 from pileus.compute.app import Compute
 from pileus.compute.flows.choice import choose_host
 from pileus.compute.store.servers import server_find
+from pileus.identity.models import Project, User
+from pileus.identity.store.projects import CREATE as PROJECT_CREATE
+from pileus.identity.store.users import USER_CREATE
 from pileus.kit.flow.operations import OPERATION
 from pileus.main.assemble import Cloud, assemble
 from pileus.main.blocks import BLOCKS
@@ -34,7 +37,9 @@ SERVERS = 200
 PORTS = 400
 READS = 4000
 LISTS = 40
-LOGINS = 200
+LOGINS = 400
+PEOPLE = 100_000
+PROJECTS = 10_000
 AT_ONCE = 16
 PROVIDERS = "/placement/resource_providers"
 HOSTS = 1000
@@ -135,6 +140,17 @@ class Bench:
         await self.ask("PUT", f"/compute/v2.1/os-quota-sets/{project}", limits)
         return {"flavorRef": "1", "imageRef": image, "networks": [{"uuid": network["id"]}]}
 
+    async def populate(self, users: int, projects: int) -> None:
+        """There are so many users and projects, whose ids are numbers."""
+        db = self._cloud.frame.db
+        async with db.transaction():
+            for at in range(projects):
+                project = Project(id=f"{at:032x}", name=f"bench {at}", domain_id="default", parent_id="default")
+                await db.run(PROJECT_CREATE, **msgspec.structs.asdict(project))
+            for at in range(users):
+                user = User(id=f"{at:032x}", name=f"bench {at}", domain_id="default")
+                await db.run(USER_CREATE, **msgspec.structs.asdict(user))
+
     async def until_quiet(self) -> None:
         """No operation is under way."""
         end = time.monotonic() + PATIENCE_S
@@ -191,8 +207,9 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
         await take("GET without database", READS, lambda _: ask("GET", "/network/v2.0/extensions/router"), target=8000)
         await take("the same, with a token and policy", READS,
                    lambda _: ask("GET", "/compute/v2.1/extensions/os-consoles"), target=8000)  # fmt: skip
-        await take("token by password", LOGINS, bench.log_in, upstream_ms=354)
-        await take("token validate", READS // 2, lambda _: ask("GET", "/identity/v3/auth/tokens"), upstream_ms=9.26)
+        await take("token by password", LOGINS, bench.log_in, at_once=AT_ONCE, target=300, upstream_ms=354)
+        await take("token validate", READS // 2, lambda _: ask("GET", "/identity/v3/auth/tokens"), target=5000,
+                   upstream_ms=9.26)  # fmt: skip
         port = {"port": {"network_id": server["networks"][0]["uuid"], "name": "bench"}}
         await take("port create", PORTS, lambda _: ask("POST", "/network/v2.0/ports", port), at_once=AT_ONCE,
                    target=400, upstream_ms=173)  # fmt: skip
@@ -215,7 +232,19 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
                    after=lambda _: bench.until_quiet(), upstream_ms=795)  # fmt: skip
         await bench.join_hosts(HOSTS)
         await take(f"choose one of {HOSTS:,} hosts", SERVERS, place, most_ms=5)
+        await _lists_of_many(bench, take)
     return done
+
+
+async def _lists_of_many(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
+    """Pages of long lists have been measured, wherever in the list they begin."""
+    await bench.populate(PEOPLE, PROJECTS)
+    for kind, there_are in (("users", PEOPLE), ("projects", PROJECTS)):
+
+        def page(at: int, kind: str = kind, each: int = there_are // LISTS) -> Awaitable[object]:
+            return bench.ask("GET", f"/identity/v3/{kind}?limit=100&marker={abs(at) * each:032x}")
+
+        await take(f"list 100 of {there_are:,} {kind}", LISTS, page, most_ms=20)
 
 
 async def _many(count: int, op: Op, at_once: int) -> None:
