@@ -1,14 +1,14 @@
 """Tokens: logging in, validating, revoking."""
 
 import datetime as dt
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.api.root import Password, api
 from pileus.identity.app import Identity
-from pileus.identity.commands.catalog import catalog_list
+from pileus.identity.commands.catalog import catalog_encoded
 from pileus.identity.commands.federation import service_providers
 from pileus.identity.commands.proxies import address_of, remote_user_of
 from pileus.identity.commands.tokens import Receipt, log_in, revoke_token
@@ -249,7 +249,8 @@ async def view(call: Call[Identity], token: ValidToken) -> TokenView:
             shown.service_providers = [
                 {"id": one.id, "auth_url": one.auth_url, "sp_url": one.sp_url} for one in providers
             ]
-        shown.catalog = await catalog_list(call.app, token.project.id if token.project else None, user.id)
+        catalog = await catalog_encoded(call.app, token.project.id if token.project else None, user.id)
+        shown.catalog = cast("list[CatalogEntry]", catalog)
     return shown
 
 

@@ -15,6 +15,7 @@ from pileus.identity.models.tokens import ValidToken
 
 T = TypeVar("T")
 FOLLOWS_S = 1.0
+TEXTS_KEPT = 2_000
 
 
 class Memory:
@@ -25,6 +26,7 @@ class Memory:
         self._tokens_kept = tokens_kept
         self._tokens: OrderedDict[str, ValidToken] = OrderedDict()
         self._facts: dict[str, object] = {}
+        self._texts: OrderedDict[tuple[str | None, ...], bytes] = OrderedDict()
         self._revoked: dict[str, dt.datetime] = {}
         self.rates = Rates()
         self._nonces: OrderedDict[str, float] = OrderedDict()
@@ -52,6 +54,7 @@ class Memory:
         self.generation += 1
         self._tokens.clear()
         self._facts.clear()
+        self._texts.clear()
 
     def token(self, token: str, now: dt.datetime) -> ValidToken | None:
         """What is remembered of a token, if it is still valid."""
@@ -86,6 +89,20 @@ class Memory:
             return False
         self._nonces[nonce] = at
         return True
+
+    async def text(self, key: tuple[str | None, ...], make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """What was made for this key, once in a generation as long as it is asked for often enough."""
+        found = self._texts.get(key)
+        if found is None:
+            generation = self.generation
+            found = await make()
+            if generation == self.generation:
+                self._texts[key] = found
+                if len(self._texts) > TEXTS_KEPT:
+                    self._texts.popitem(last=False)
+        else:
+            self._texts.move_to_end(key)
+        return found
 
     async def fact(self, name: str, read: Callable[[], Awaitable[T]]) -> T:
         """The fact of that name, read once in a generation."""
