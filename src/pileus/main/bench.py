@@ -207,9 +207,7 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
         await take("GET without database", READS, lambda _: ask("GET", "/network/v2.0/extensions/router"), target=8000)
         await take("the same, with a token and policy", READS,
                    lambda _: ask("GET", "/compute/v2.1/extensions/os-consoles"), target=8000)  # fmt: skip
-        await take("token by password", LOGINS, bench.log_in, at_once=AT_ONCE, target=300, upstream_ms=354)
-        await take("token validate", READS // 2, lambda _: ask("GET", "/identity/v3/auth/tokens"), target=5000,
-                   upstream_ms=9.26)  # fmt: skip
+        await _tokens(bench, take)
         port = {"port": {"network_id": server["networks"][0]["uuid"], "name": "bench"}}
         await take("port create", PORTS, lambda _: ask("POST", "/network/v2.0/ports", port), at_once=AT_ONCE,
                    target=400, upstream_ms=173)  # fmt: skip
@@ -234,6 +232,13 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
         await take(f"choose one of {HOSTS:,} hosts", SERVERS, place, most_ms=5)
         await _lists_of_many(bench, take)
     return done
+
+
+async def _tokens(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
+    """Logging in has been measured, and telling what a token stands for."""
+    await take("token by password", LOGINS, bench.log_in, at_once=AT_ONCE, target=300, upstream_ms=354)
+    await take("token validate", READS // 2, lambda _: bench.ask("GET", "/identity/v3/auth/tokens"), target=5000,
+               upstream_ms=9.26)  # fmt: skip
 
 
 async def _lists_of_many(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
