@@ -60,7 +60,7 @@ WANTED = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sets(NAMES, max_size=25), st.lists(WANTED, min_size=5, max_size=25), st.sets(NAMES, max_size=5))
 def test_listing_is_what_a_sorted_set_says(names: set[str], questions: list[Wanted], gone: set[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def test_listing_is_what_a_sorted_set_says(names: set[str], questions: list[Want
         ledger.ledger.close()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.builds(

@@ -18,7 +18,7 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         "Policy-0",
     )  # names of storage policies; the first is the default; none is ever taken away
     replicas: float = 1.0  # how many copies of everything
-    part_power: int = 8  # 2 ** part_power partitions
+    part_power: int = 6  # 2 ** part_power partitions, of 256 directories each
     min_part_hours: float = 1.0  # a partition whose copy moved stays so long before another does
     operator_roles: tuple[str, ...] = ("admin", "swiftoperator", "member")
     reader_roles: tuple[str, ...] = ("reader",)

@@ -141,10 +141,10 @@ class ObjectFiles:
         folder = self.folder(partition, hash)
         with self._locks[int(hash[-4:], 16) % 64]:
             now = self.files(partition, hash)
-            if now.newest >= stamp:
-                raise Superseded(now.newest)
             if only_new and now.data is not None:
                 raise Exists
+            if now.newest >= stamp:
+                raise Superseded(now.newest)
             failpoint("object.keep", "before rename")
             try:
                 os.rename(path, os.path.join(folder, name))
