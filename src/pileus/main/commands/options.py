@@ -26,12 +26,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", default=None, metavar="HOST:PORT", help="address to serve at (127.0.0.1:5000)")
     parser.add_argument("--compute", default=None, choices=("qemu", "fake"), help="what runs servers (qemu)")
     parser.add_argument("--network", default=None, choices=("ovn", "fake"), help="what carries networks (ovn)")
+    parser.add_argument("--volumes", default=None, choices=("file", "fake"), help="what keeps volumes (as servers)")
     parser.add_argument("--services", default=None, metavar="A,B", help="only these services (all)")
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, object]:
     """The options the command line gave."""
-    names = {"listen": "listen", "compute": "compute_driver", "network": "network_driver", "services": "services"}
+    names = {
+        "listen": "listen",
+        "compute": "compute_driver",
+        "network": "network_driver",
+        "volumes": "volume_driver",
+        "services": "services",
+    }
     given: dict[str, object] = {option: getattr(args, name, None) for name, option in names.items()}
     if isinstance(given["services"], str):
         given["services"] = [part.strip() for part in given["services"].split(",") if part.strip()]
