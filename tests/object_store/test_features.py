@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.object_store.world import ACCOUNT, Service, run
 
+from pileus.object_store.api.elsewhere import elsewhere
+
 ROOT = "/object-store"
 
 
@@ -293,3 +295,14 @@ def test_what_this_cluster_can_do_is_told(tmp_path: Path) -> None:
         assert [{"name": "Policy-0", "aliases": "Policy-0", "default": True}] == told["swift"]["policies"]
 
     run(tmp_path, story)
+
+
+async def test_a_controller_without_disks_says_who_has_them() -> None:
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    assert 503 == await elsewhere({"type": "http"}, None, send)  # type: ignore[arg-type]
+    assert 503 == sent[0]["status"]
+    assert b"agent = true" in sent[1]["body"]  # type: ignore[operator]

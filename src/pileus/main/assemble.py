@@ -355,6 +355,10 @@ class _Wired:
     def object_store(self) -> list[Standing]:
         """Object storage is mounted: it answers HTTP by itself."""
         frame, manifest = self._frame, self._manifests["object_store"]
+        if not frame.settings.agent:  # a further controller: the disks are the first one's
+            for name in (manifest.MOUNT, *manifest.ROOT_PAGES):
+                frame.kernel.raw[name] = manifest.elsewhere
+            return []
         state, options = frame.state / "objects", frame.settings.object_store
         app = manifest.build(people=self._directory, clock=frame.clock, state=state, config=options)
         self._ports["object_store"] = app

@@ -7,6 +7,7 @@ from uuid import uuid4
 from pileus.kit.auth import Authenticator
 from pileus.kit.clock import Clock
 from pileus.kit.flow.standing import Standing
+from pileus.object_store.api.elsewhere import elsewhere as elsewhere
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
