@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 
 NAME = "try-1"
 USER_DATA = b"#!/bin/sh\necho 'I was here' | tee -a /data/proof\n"

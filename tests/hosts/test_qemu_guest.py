@@ -22,7 +22,7 @@ from pileus.compute.drivers.interface import (
 )
 from pileus.guest import Guest, ensure
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 
 BOOT_S = 60.0
 
