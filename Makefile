@@ -26,6 +26,6 @@ gen:  ## write what is derived from the declarations
 	$(BIN)/python tools/generate.py
 
 requirements:  ## pin requirements/*.in with hashes (needs uv)
-	cd requirements && for name in core test conformance; do \
+	cd requirements && for name in core federation test conformance; do \
 	    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	        --output-file $$name.txt $$name.in || exit 1; done

@@ -204,11 +204,11 @@ async def test_people_see_themselves_and_their_project_but_no_others(cloud: Any)
 
 def test_rules_have_the_defaults_operators_know() -> None:
     with POLICIES.open() as file:
-        known = {
-            row["rule"]: row["default_role"]
-            for row in csv.DictReader(file, delimiter="\t")
-            if row["service"] == "identity"
-        }
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["service"] == "identity"]
+    known = {row["rule"]: row["default_role"] for row in rows}
     ours = {rule.name: rule.default for rule in [*(route.rule for route in API.routes if route.rule), *API.rules]}
     assert {name: known.get(name) for name in ours} == ours
+    # The list of revoked PKI tokens went with the tokens; nothing else is missing.
+    asked = {row["rule"] for row in rows if row["operations"]}
+    assert {"identity:revocation_list"} == asked - ours.keys()
     Enforcer().declare(rule for rule in [*(route.rule for route in API.routes if route.rule), *API.rules])
