@@ -200,7 +200,7 @@ async def test_membership_and_projects_last_as_the_provider_and_the_mapping_say(
 async def test_a_trusted_proxy_asserts_and_nobody_else_does(world: World) -> None:
     await world.start()
     await world.cloud.ask(
-        "PATCH", f"{FED}/identity_providers/corp/protocols/openid", {"protocol": {"remote_id_attribute": "iss"}}
+        "PATCH", f"{FED}/identity_providers/corp/protocols/openid", {"protocol": {"remote_id_attribute": "ISS"}}
     )
     path = f"{FED}/identity_providers/corp/protocols/openid/auth"
     said = {f"x-assertion-{name}": value for name, value in {"sub": "ann", "email": "a@b", "groups": "staff"}.items()}

@@ -6,10 +6,11 @@ from pileus.identity.api.domains import DomainView
 from pileus.identity.api.domains import view as domain_view
 from pileus.identity.api.projects import ProjectView
 from pileus.identity.api.projects import view as project_view
-from pileus.identity.api.root import api, holder
+from pileus.identity.api.root import api
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
 from pileus.identity.commands.scopes import domains_of_user, in_system, projects_of_user
+from pileus.identity.commands.validity import token_find
 from pileus.kit.http import Call
 from pileus.kit.policy import ANY, Rule
 from pileus.ports.identity import CatalogEntry
@@ -23,7 +24,8 @@ async def catalog(call: Call[Identity]) -> list[CatalogEntry]:
 
 async def _groups(call: Call[Identity]) -> tuple[str, ...]:
     """The groups the caller is in by their token alone."""
-    came = (await holder(call)).payload.federated
+    found = await token_find(call.app, call.caller.token or "")
+    came = found.payload.federated if found is not None else None
     return came.group_ids if came is not None else ()
 
 

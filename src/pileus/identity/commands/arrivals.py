@@ -68,7 +68,9 @@ async def _way(app: Identity, idp_id: str, protocol_id: str) -> tuple[IdentityPr
 def _check_issuer(provider: IdentityProvider, protocol: Protocol, assertion: Assertion, issuer: str | None) -> None:
     """Raise NotKnownAs unless the provider is known by the name the assertion gives it."""
     attribute = protocol.remote_id_attribute
-    said = issuer if issuer is not None else (assertion.get(attribute) if attribute else None)
+    # Headers come in any case.
+    named = {name.lower(): value for name, value in assertion.items()}
+    said = issuer if issuer is not None else (named.get(attribute.lower()) if attribute else None)
     if issuer is None and attribute is None:
         return  # a proxy that asserts only what comes from this one, as it lets nobody else in
     if said is None or said not in provider.remote_ids:
