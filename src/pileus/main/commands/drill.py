@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each fault; 0 when the cloud survived them all."""
+    # Whoever ends a drill wants its cloud gone, too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     path = Path(tempfile.mkdtemp(prefix="pl-", dir="/tmp"))
     path.chmod(0o755)  # a server runs as a user of its own and has to get at its disk
     drivers = ("qemu", "ovn") if args.real else ("fake", "fake")
