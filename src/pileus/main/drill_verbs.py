@@ -228,11 +228,16 @@ def _snapped(scene: Scene) -> str:
     return f"{scene.server()} with an image" if image["status"] == "active" else f"image {image['status']}"
 
 
+def _fabric(kind: str) -> tuple[str, ...]:
+    """Where OVN is told that such a thing comes or goes: not of floating IPs at no port, and of groups nobody is in."""
+    return () if kind in {"floatingip", "security_group"} else FABRIC
+
+
 def _made(kind: str, about: Callable[[Scene], Json]) -> Verb:
     its = {"security_group": "security-groups"}.get(kind, f"{kind}s")
     return Verb(
         f"{kind} create", lambda scene: scene.make(kind, about(scene)), lambda scene: scene.there(kind), "there",
-        f"{kind}.created", (f"{ANSWER}@POST */{its}",), FABRIC, makes=kind,
+        f"{kind}.created", (f"{ANSWER}@POST */{its}",), _fabric(kind), makes=kind,
     )  # fmt: skip
 
 
@@ -240,7 +245,7 @@ def _removed(kind: str) -> Verb:
     its = {"security_group": "security-groups"}.get(kind, f"{kind}s")
     return Verb(
         f"{kind} delete", lambda scene: scene.change("DELETE", kind), lambda scene: scene.there(kind), ABSENT,
-        f"{kind}.deleted", (f"{ANSWER}@DELETE */{its}/*",), FABRIC,
+        f"{kind}.deleted", (f"{ANSWER}@DELETE */{its}/*",), _fabric(kind),
     )  # fmt: skip
 
 
