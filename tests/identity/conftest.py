@@ -51,7 +51,7 @@ class Cloud:
         """As another process over the same database would see it."""
         self.app = build(db=self.db, clock=self.clock, state=self._keys, config=self.config, web=self.web)
         self.port = IdentityPort(self.app)
-        self.kernel = Kernel(self.port)
+        self.kernel = Kernel(self.port, self.port.certificate)
         self.kernel.mount("identity", API, self.app)
 
     async def ask(

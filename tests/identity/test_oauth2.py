@@ -80,3 +80,21 @@ async def test_a_user_is_known_by_a_certificate_and_the_token_is_bound_to_it(clo
         ("10.0.0.1", "nonsense"),
     ):
         assert 401 == (await ask(cloud, given, client, x_client_certificate=shown_by))[0]
+
+
+async def test_a_bound_token_is_nothing_without_its_certificate_from_a_trusted_proxy(cloud: Any) -> None:
+    cloud.config = msgspec.structs.replace(Config(), trusted_proxies=("10.0.0.1/32",))
+    await cloud.start()
+    user, now = cloud.account.user_id, cloud.clock.now()
+    good, other = certificate(now, user, "default"), certificate(now, user, "default")
+    _, told = await ask(cloud, {**GRANT, "client_id": user}, "10.0.0.1", x_client_certificate=good)
+    token = {"authorization": f"Bearer {told['access_token']}"}
+    for client, shown, status in (
+        ("10.0.0.1", {"x-client-certificate": good}, 200),
+        ("10.0.0.1", {}, 401),
+        ("10.0.0.1", {"x-client-certificate": other}, 401),
+        ("10.0.0.1", {"x-client-certificate": "nonsense"}, 401),
+        ("192.0.2.1", {"x-client-certificate": good}, 401),
+    ):
+        got, text, _ = await cloud.raw("GET", f"/v3/users/{user}", None, {**token, **shown}, client)
+        assert status == got, text

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pileus.identity.app import Identity
 from pileus.identity.commands.catalog import catalog_list
 from pileus.identity.commands.limits import bounds_of
+from pileus.identity.commands.oauth2 import certificate_shown
 from pileus.identity.commands.signatures import signer_find
 from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import NotAuthenticated
@@ -27,6 +28,10 @@ class IdentityPort:
         if found is None:
             raise NotAuthenticated
         return found.caller
+
+    def certificate(self, client: str, headers: Mapping[str, str]) -> str | None:
+        """The thumbprint of the certificate that a trusted proxy says its client showed."""
+        return certificate_shown(self._app, client, headers)
 
     async def signer(self, access: str, text: bytes, signature: str) -> Signer | None:
         """Who signed the text with the secret of this access key; None unless it is their signature."""

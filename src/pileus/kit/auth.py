@@ -44,6 +44,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
     token: str | None = None
     access_rules: tuple[AccessRule, ...] | None = None  # the only requests the caller may make; None: any
+    certificate: str | None = None  # thumbprint of the client certificate without which the token is worth nothing
 
     @property
     def admin(self) -> bool:

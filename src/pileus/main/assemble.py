@@ -194,7 +194,7 @@ async def _assembled(state: State, settings: Settings, address: str | Path) -> C
         engine=Engine(db, bus, clock, leases=leases),
         hosts=Hosts(db, bus, clock),
         events=events,
-        kernel=Kernel(directory),
+        kernel=Kernel(directory, directory.certificate),
     )
     frame.hosts.on_seen(lambda kind, id: frame.engine.wake_subject(f"{kind}:{id}"))
     _mount(frame, identity, people)

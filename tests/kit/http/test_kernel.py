@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import pytest
 
 from pileus.kit.auth import Caller
 from pileus.kit.errors import Conflict, NotFound, Unauthorized
@@ -17,6 +18,7 @@ CALLERS = {
     "rita": Caller(user_id="r", project_id="p1", roles=frozenset({"reader"})),
     "bob": Caller(user_id="b", project_id="p2", roles=frozenset({"member", "reader"})),
     "root": Caller(user_id="o", project_id="p0", roles=frozenset({"admin", "member", "reader"})),
+    "bound": Caller(user_id="a", project_id="p1", roles=frozenset({"member", "reader"}), certificate="print"),
 }
 
 
@@ -184,6 +186,31 @@ def test_strangers_get_401_and_other_projects_404() -> None:
     assert 401 == ask("GET", "/things/v2.1/things/t1", None)[0]
     assert 401 == ask("GET", "/things/v2.1/things/t1", "nonsense")[0]
     assert 404 == ask("GET", "/things/v2.1/things/t1", "bob")[0]
+
+
+@pytest.mark.parametrize(
+    ("token", "authorization", "status"),
+    [
+        (None, "Bearer alice", 200),
+        (None, "bearer  alice ", 200),
+        (None, "Bearer nonsense", 401),
+        (None, "Bearer", 401),
+        (None, "Basic alice", 401),
+        ("bob", "Bearer alice", 404),
+        ("nonsense", "Bearer alice", 401),
+        ("alice", "Bearer nonsense", 200),
+    ],
+)
+def test_a_bearer_is_known_by_its_token_unless_x_auth_token_names_another(
+    token: str | None, authorization: str, status: int
+) -> None:
+    assert status == ask("GET", "/things/v2.1/things/t1", token, headers={"authorization": authorization})[0]
+
+
+def test_a_token_bound_to_a_certificate_is_refused_where_nobody_can_show_one() -> None:
+    status, body, _ = ask("GET", "/things/v2.1/things/t1", "bound")
+    (problem,) = body.values()
+    assert (401, True) == (status, "certificate" in problem["message"])
 
 
 def test_what_is_missing_is_told_only_to_those_the_rule_lets_in() -> None:

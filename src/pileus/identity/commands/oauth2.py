@@ -5,6 +5,7 @@ With a certificate (RFC 8705) the client is a user; the proxy that has seen it h
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -14,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import application_proven
+from pileus.identity.commands.proxies import is_trusted
 from pileus.identity.commands.tokens import fresh_payload, issue
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.models import Method, Scope, ScopeKind, User, ValidToken
@@ -44,6 +46,13 @@ async def token_by_certificate(app: Identity, client_id: str, header: str) -> tu
     payload = msgspec.structs.replace(payload, thumbprint=thumbprint_of(certificate))
     scopes = [Scope(ScopeKind.PROJECT, user.default_project_id)] if user.default_project_id else []
     return await issue(app, payload, [*scopes, Scope()])
+
+
+def certificate_shown(app: Identity, client: str, headers: Mapping[str, str]) -> str | None:
+    """The thumbprint of the certificate that a trusted proxy hands on with a request (RFC 8705 section 3)."""
+    header = headers.get(app.config.client_certificate_header.lower())
+    certificate = certificate_of(header) if header and is_trusted(app, client) else None
+    return None if certificate is None else thumbprint_of(certificate)
 
 
 def certificate_of(header: str) -> x509.Certificate | None:

@@ -246,4 +246,5 @@ def _caller(token: str, payload: Payload, user: User, project: Project | None, r
         system=payload.scope.kind is ScopeKind.SYSTEM,
         roles=frozenset(role.name.lower() for role in roles),
         token=token,
+        certificate=payload.thumbprint or None,
     )

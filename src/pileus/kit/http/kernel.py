@@ -38,6 +38,8 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _json = msgspec.json.Encoder()
 
 
+# The thumbprint of the certificate a client showed, by the address and the headers of the request; None without one.
+CertificateShown = Callable[[str, Mapping[str, str]], str | None]
 # Answers one request in full, and returns the status it sent.
 RawHandler = Callable[[Mapping[str, Any], Receive, Send], Awaitable[int]]
 
@@ -64,6 +66,10 @@ class BadMethod(MethodNotAllowed):
 
 class NotAmongRules(Unauthorized):
     """The access rules of this token do not allow {method} {path}."""
+
+
+class NeedsCertificate(Unauthorized):
+    """This token can only be used with the client certificate it was issued for."""
 
 
 class WrongProject(Invalid):
@@ -106,8 +112,11 @@ class Mounted:
 class Kernel:
     """Answers requests for all mounted services."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(
+        self, authenticator: Authenticator, certificate: CertificateShown = lambda _client, _headers: None
+    ) -> None:
         self._authenticator = authenticator
+        self._certificate = certificate
         self._mounts: dict[str, Mounted] = {}
         self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
         self.pages: dict[str, Callable[[str], Awaitable[Reply]]] = {}  # likewise, but they wait, and get the query
@@ -251,10 +260,13 @@ class Kernel:
 
     async def _known(self, api: Api, call: Call[Any]) -> None:
         """Paths that do not exist are told only to callers with a good token, and that is good for such a request."""
-        token = call.headers.get("x-auth-token")
+        token = call.headers.get("x-auth-token") or _bearer(call.headers)
         if not token:
             raise NeedsToken
-        call.caller = await self._authenticator.caller(token)
+        caller = await self._authenticator.caller(token)
+        if caller.certificate is not None and caller.certificate != self._certificate(call.client, call.headers):
+            raise NeedsCertificate
+        call.caller = caller
         if not call.caller.may_ask(api.service.replace("_", "-"), call.method, call.path):
             raise NotAmongRules(method=call.method, path=call.path)
 
@@ -432,6 +444,12 @@ def _length(headers: Mapping[str, str]) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise BadBody("The Content-Length header is not a number.")
     return int(text)
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    """The token in the header of OAuth 2.0 (RFC 6750 section 2.1); empty where there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _action(raw: bytes) -> str:

@@ -91,9 +91,11 @@ class SwiftApi:
         if not token:
             return NOBODY
         try:
-            return await self._app.people.caller(token)
+            caller = await self._app.people.caller(token)
         except Unauthorized:
             return NOBODY  # a container may be open to anybody; else it is 401 after all
+        # Nobody says here which certificate was shown: what is bound to one is worth nothing.
+        return caller if caller.certificate is None else NOBODY
 
     def _mark(self, answer: Answer, request_id: str) -> None:
         for name in [name for name in answer.headers if name.startswith(OUTWARD) or name == "x-match-etag"]:
