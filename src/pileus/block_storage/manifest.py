@@ -1,6 +1,6 @@
 """What main mounts of block storage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pileus.block_storage.api import (
@@ -36,11 +36,17 @@ from pileus.block_storage.flows.delete import BACKUP_DELETE, DELETE, SNAPSHOT_DE
 from pileus.block_storage.flows.groups import GROUP_CREATE, GROUP_DELETE, GROUP_SNAPSHOT, GROUP_SNAPSHOT_DELETE
 from pileus.block_storage.flows.sweep import EVERY_S, sweep
 from pileus.block_storage.port import VolumePort
+from pileus.block_storage.store.backups import backups as backup_rows
+from pileus.block_storage.store.groups import group_snapshots as group_snapshot_rows
+from pileus.block_storage.store.groups import groups as group_rows
+from pileus.block_storage.store.volumes import snapshots as snapshot_rows
+from pileus.block_storage.store.volumes import volumes as volume_rows
 from pileus.block_storage.tables import BLOCK_STORAGE
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.flow.engine import Engine
+from pileus.kit.flow.retention import Living
 from pileus.kit.flow.standing import Standing
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
@@ -103,6 +109,7 @@ __all__ = [
     "RESOURCES",
     "BlockStorageConfig",
     "build",
+    "living",
     "port",
     "prepare",
     "standing",
@@ -149,3 +156,14 @@ def port(app: BlockStorage) -> VolumePort:
 def standing(app: BlockStorage) -> Sequence[Standing]:
     """What it does for ever."""
     return (Standing("old volume messages", EVERY_S, partial(sweep, app)),)
+
+
+def living(app: BlockStorage) -> Mapping[str, Living]:
+    """Which of its things are still there: what was done with them is told as long."""
+    return {
+        "volume": partial(volume_rows.there, app),
+        "volume_snapshot": partial(snapshot_rows.there, app),
+        "volume_backup": partial(backup_rows.there, app),
+        "volume_group": partial(group_rows.there, app),
+        "volume_group_snapshot": partial(group_snapshot_rows.there, app),
+    }

@@ -389,6 +389,7 @@ class _Wired:
         )
         await manifest.prepare(app)
         self._ports["block_storage"] = manifest.port(app)
+        self._living |= manifest.living(app)
         _mount(frame, manifest, app)
         return list(manifest.standing(app))
 

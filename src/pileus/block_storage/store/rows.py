@@ -1,5 +1,6 @@
 """Rows of one table as values of one struct: found, listed, created, changed and deleted by id."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -7,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.block_storage.app import BlockStorage
-from pileus.kit.db import Listing, command, query
+from pileus.kit.db import Listing, command, query, scalar
 
 T = TypeVar("T", bound=msgspec.Struct)
 NEWEST_FIRST = (("created_at", "desc"), ("id", "desc"))
@@ -22,6 +23,7 @@ class Rows(Generic[T]):
         this = table.c.id == sa.bindparam("of_id")
         self._find = query(sa.select(*columns).where(this), kind)
         self._many = query(sa.select(*columns).where(table.c.id.in_(sa.bindparam("ids", expanding=True))), kind)
+        self._there = scalar(sa.select(table.c.id).where(table.c.id.in_(sa.bindparam("ids", expanding=True))), str)
         self._create = command(sa.insert(table))
         self._change = command(sa.update(table).where(this))
         self._delete = command(sa.delete(table).where(this))
@@ -44,6 +46,10 @@ class Rows(Generic[T]):
         """Those of the rows that there are, by id."""
         rows = await app.db.all(self._many, ids=list(dict.fromkeys(ids))) if ids else []
         return {str(getattr(row, "id")): row for row in rows}  # noqa: B009 - T has an id, which its bound cannot say
+
+    async def there(self, app: BlockStorage, ids: Sequence[str], at: dt.datetime) -> "list[str]":
+        """Of these ids, those that have a row. What is deleted leaves none, so that the moment says nothing more."""
+        return await app.db.all(self._there, ids=list(ids)) if ids else []
 
     async def list(
         self,
