@@ -68,6 +68,31 @@ async def test_only_running_servers_get_passwords() -> None:
         assert 409 == (await change(world, id))[0]
 
 
+async def told(world: World, id: str) -> tuple[Any, ...]:
+    """The newest action, and the event in it."""
+    base = f"/v2.1/servers/{id}/os-instance-actions"
+    newest = (await world.ask("GET", base, by="root", at="2.84")).body["instanceActions"][0]
+    shown = (await world.ask("GET", f"{base}/{newest['request_id']}", by="root", at="2.84")).body["instanceAction"]
+    (event,) = shown["events"]
+    return shown["action"], shown["message"], event["event"], event["result"], event["host"], event["details"]
+
+
+async def test_it_is_among_the_actions_without_the_password() -> None:
+    async with a_world() as world:
+        id = await with_agent(world)
+        await change(world, id)
+        done = ("changePassword", None, "compute_set_admin_password", "Success", "h1", None)
+        assert done == await told(world, id)
+        world.drivers["h1"].fail_next("open", "nobody is there")
+        _, said = await change(world, id)
+        failed = ("changePassword", "Error", "compute_set_admin_password", "Error", "h1", said)
+        assert failed == await told(world, id)
+        rows = str(await world.engine.history(f"server:{id}"))
+        assert "horse" not in rows
+        (event, _) = await world.app.events.of_subject(f"server:{id}")
+        assert "server.password_changed" == event.kind
+
+
 class Deaf(asyncio.StreamReader):
     """An agent that says what a test wants it to."""
 
