@@ -33,7 +33,8 @@ def translated(failed: BaseException, *, closed: bool = False) -> BaseException:
     if isinstance(failed, asyncpg.DataError):  # the driver's own: a value it cannot send as the column's type
         return CheckViolation(why=str(failed))
     if isinstance(failed, (asyncpg.InterfaceError, asyncpg.InternalClientError)) and closed:
-        return DatabaseUnavailable(why=str(failed))
+        # What the driver says of its own states then is for nobody who asks the cloud for something.
+        return DatabaseUnavailable(why="its connection broke")
     return failed
 
 
