@@ -19,6 +19,11 @@ _I = IMAGES.c
 _HERE = _I.id == bindparam("at")
 
 
+def _is_one_of(*statuses: str) -> sa.ColumnElement[bool]:
+    # Written out: PostgreSQL does not tell the kind of a parameter that only stands in a list.
+    return _I.status.in_([sa.literal_column(f"'{status}'") for status in statuses])
+
+
 class Property(msgspec.Struct, frozen=True):
     """A property of an image."""
 
@@ -57,15 +62,17 @@ TAGS_OF = query(
     .order_by(TAGS.c.place, TAGS.c.tag),
     Tag,
 )
-_SIZE = sa.func.coalesce(_I.size, 0)
+_NONE: sa.ColumnElement[int] = sa.literal_column("0")
+_ONE: sa.ColumnElement[int] = sa.literal_column("1")
+_SIZE = sa.func.coalesce(_I.size, _NONE)
 _STAGED = _I.staged.is_not(None)
-_COMING = sa.or_(_I.upload.is_not(None), _I.status.in_(["uploading", "importing"]))
+_COMING = sa.or_(_I.upload.is_not(None), _is_one_of("uploading", "importing"))
 USED = query(
     sa.select(
-        sa.func.coalesce(sa.func.sum(sa.case((_STAGED, 0), else_=_SIZE)), 0).label("size"),
-        sa.func.coalesce(sa.func.sum(sa.case((_STAGED, _SIZE), else_=0)), 0).label("staged"),
+        sa.func.coalesce(sa.func.sum(sa.case((_STAGED, _NONE), else_=_SIZE)), _NONE).label("size"),
+        sa.func.coalesce(sa.func.sum(sa.case((_STAGED, _SIZE), else_=_NONE)), _NONE).label("staged"),
         sa.func.count().label("images"),
-        sa.func.coalesce(sa.func.sum(sa.case((_COMING, 1), else_=0)), 0).label("uploading"),
+        sa.func.coalesce(sa.func.sum(sa.case((_COMING, _ONE), else_=_NONE)), _NONE).label("uploading"),
     ).where(_I.owner == bindparam("owner")),
     Used,
 )
@@ -149,7 +156,7 @@ _SAID: dict[str, sa.ColumnElement[Any]] = {
     "updated_at": bindparam("now"),
 }
 LOCATION_TAKEN = command(sa.update(IMAGES).where(_HERE, _I.status == "queued").values(**_SAID))
-LOCATED = command(sa.update(IMAGES).where(_HERE, _I.status.in_(["active", "importing"])).values(**_SAID))
+LOCATED = command(sa.update(IMAGES).where(_HERE, _is_one_of("active", "importing")).values(**_SAID))
 EMPTIED = command(sa.update(IMAGES).where(_HERE).values(status="queued", updated_at=bindparam("now")))
 WIPE = command(
     sa.update(IMAGES)
