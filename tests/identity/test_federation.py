@@ -173,6 +173,12 @@ async def test_nobody_becomes_a_user_of_ours_by_their_name_nor_joins_groups_by_i
     assert 401 == (await world.bring(world.idp.signed(now))).status
 
 
+async def member_until(cloud: Any, user: str) -> dict[str, str | None]:
+    """The groups a user is in, and until when."""
+    listed = (await cloud.ask("GET", f"/v3/users/{user}/groups")).body["groups"]
+    return {one["name"]: one["membership_expires_at"] for one in listed}
+
+
 async def test_membership_and_projects_last_as_the_provider_and_the_mapping_say(world: World) -> None:
     provided = {"projects": [{"name": "of {0}", "roles": [{"name": "member"}]}]}
     await world.start([{**RULES[0], "local": [*RULES[0]["local"], provided]}], authorization_ttl=10)
@@ -181,6 +187,15 @@ async def test_membership_and_projects_last_as_the_provider_and_the_mapping_say(
     user = answer.body["token"]["user"]["id"]
     listed = (await cloud.ask("GET", f"/v3/users/{user}/projects")).body["projects"]
     assert {"of ann", "p"} == {one["name"] for one in listed}
+    ends = (cloud.clock.now() + dt.timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    kept = (await cloud.make("group", name="kept"))["id"]
+    await cloud.ask("PUT", f"/v3/groups/{kept}/users/{user}")
+    assert {"staff": ends, "kept": None} == await member_until(cloud, user)
+    await cloud.ask("PUT", f"/v3/groups/{world.group}/users/{user}")
+    assert {"staff": None, "kept": None} == await member_until(cloud, user)
+    await cloud.ask("DELETE", f"/v3/groups/{world.group}/users/{user}")
+    # Who leaves a group for good voids the tokens that came of it: they log in anew.
+    answer = await world.bring(world.idp.signed(cloud.clock.now()))
     scoped = (await world.scoped(answer.headers["x-subject-token"])).headers["x-subject-token"]
     made = await cloud.ask(
         "POST", f"/v3/users/{user}/application_credentials", {"application_credential": {"name": "a"}}, scoped
@@ -190,6 +205,7 @@ async def test_membership_and_projects_last_as_the_provider_and_the_mapping_say(
     held = await cloud.auth(applied)
     assert 201 == held.status
     cloud.clock.move(601)
+    assert {"kept": None} == await member_until(cloud, user)
     assert 401 == (await cloud.ask("GET", "/v3/auth/catalog", None, held.headers["x-subject-token"])).status
     assert 401 == (await cloud.auth(applied)).status
     assert {"of ann"} == {

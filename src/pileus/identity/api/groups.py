@@ -1,5 +1,6 @@
 """Groups, and who is in them."""
 
+import datetime as dt
 from typing import ClassVar
 
 import msgspec
@@ -21,6 +22,7 @@ from pileus.identity.api.root import (
     require_list,
     within_domain,
 )
+from pileus.identity.api.tokens import moment
 from pileus.identity.api.users import UserQuery, UserView
 from pileus.identity.api.users import view as user_view
 from pileus.identity.app import Identity
@@ -32,12 +34,14 @@ from pileus.identity.commands.users import (
     check_member,
     create_group,
     delete_group,
+    memberships,
     remove_member,
 )
 from pileus.identity.errors import Missing
 from pileus.identity.models import Extra, Group, User, new_id
 from pileus.identity.store.users import GROUPS_LIST, USERS_LIST, group_find, user_find
 from pileus.kit.auth import Caller
+from pileus.kit.db import In
 from pileus.kit.http import Call, Page, Query, Wire
 from pileus.kit.policy import Rule, Target
 
@@ -80,6 +84,12 @@ class GroupView(Wire):
     description: str
     links: Links
     extra: Extra = {}
+
+
+class GroupOfUserView(GroupView):
+    """A group as its member sees it."""
+
+    membership_expires_at: str | None = None
 
 
 class GroupQuery(Query):
@@ -206,9 +216,16 @@ async def member_remove(call: Call[Identity], member: Membership) -> None:
     key="groups",
     find=find.user,
 )
-async def of_user(call: Call[Identity], user: User, query: GroupQuery, page: Page) -> list[GroupView]:
+async def of_user(call: Call[Identity], user: User, query: GroupQuery, page: Page) -> list[GroupOfUserView]:
     """List the groups a user is in."""
-    where = {**asked(call, query, "name"), "user_id": user.id}
+    where = asked(call, query, "name")
     await mirror_domain(call.app, where.get("domain_id"))
     most = await list_limit_of(call.app, where.get("domain_id"))
-    return [view(call, one) for one in await listed(call, GROUPS_LIST, where, most)]
+    ends = await memberships(call.app, user)
+    found = await listed(call, GROUPS_LIST, {**where, "id": In(ends)}, most)
+    return [_view_of_user(call, one, ends[one.id]) for one in found]
+
+
+def _view_of_user(call: Call[Identity], group: Group, ends: dt.datetime | None) -> GroupOfUserView:
+    shown = msgspec.structs.asdict(view(call, group))
+    return GroupOfUserView(**shown, membership_expires_at=moment(ends) if ends is not None else None)

@@ -1,5 +1,6 @@
 """Users and groups: making, changing and deleting them, and who is in which group."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from pileus.identity.commands.passwords import password_columns, refuse_weak_pas
 from pileus.identity.errors import Duplicate, Missing, NotAllowedToChange, NotMember
 from pileus.identity.models import Group, User
 from pileus.identity.store import changing
+from pileus.identity.store.federation import expiring_groups
 from pileus.identity.store.projects import domain_find
 from pileus.identity.store.roles import assignments_drop_actor
 from pileus.identity.store.users import (
@@ -18,6 +20,7 @@ from pileus.identity.store.users import (
     group_create,
     group_delete,
     group_find,
+    group_ids_of,
     member_add,
     member_is,
     member_remove,
@@ -162,3 +165,10 @@ async def check_member(app: Identity, group: Group, user: User) -> None:
     """Raise NotMember unless the user is in the group."""
     if not await member_is(app, group.id, user.id):
         raise NotMember(user=user.id, group=group.id)
+
+
+async def memberships(app: Identity, user: User) -> dict[str, dt.datetime | None]:
+    """The groups a user is in, and when they are in each no longer; None for those that do not end."""
+    # The groups that end last come last, and what does not end counts more than what does.
+    ends: dict[str, dt.datetime | None] = {one.group_id: one.expires_at for one in await expiring_groups(app, user.id)}
+    return {**ends, **dict.fromkeys(await group_ids_of(app, user.id))}

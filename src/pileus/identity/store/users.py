@@ -49,18 +49,16 @@ GROUPS_LIST = Listing(
     groups,
     Group,
     key=groups.c.id,
-    filters={
-        **{name: groups.c[name] for name in ("id", "name", "domain_id")},
-        "user_id": lambda test: groups.c.id.in_(
-            sa.select(group_members.c.group_id).where(test(group_members.c.user_id))
-        ),
-    },
+    filters={name: groups.c[name] for name in ("id", "name", "domain_id")},
     sorts={"id": groups.c.id, "name": groups.c.name},
 )
 
 MEMBER_ADD = command(upsert(group_members, key=["user_id", "group_id"]))
 MEMBER_REMOVE = command(sa.delete(group_members).where(_MEMBER))
 MEMBER_FETCH = scalar(sa.select(group_members.c.user_id).where(_MEMBER), str)
+GROUP_IDS = query(
+    sa.select(group_members.c.group_id).where(group_members.c.user_id == bindparam("user_id")), tuple[str]
+)
 MEMBERS = query(
     sa.select(group_members.c.group_id, group_members.c.user_id)
     .where(group_members.c.group_id.in_(bindparam("ids", expanding=True)))
@@ -154,3 +152,8 @@ async def member_is(app: Identity, group_id: str, user_id: str) -> bool:
 async def members_of(app: Identity, group_ids: list[str]) -> list[tuple[str, str]]:
     """Who is in these groups: pairs of group and user."""
     return await app.db.all(MEMBERS, ids=group_ids)
+
+
+async def group_ids_of(app: Identity, user_id: str) -> list[str]:
+    """The groups a user is in for good."""
+    return [group_id for (group_id,) in await app.db.all(GROUP_IDS, user_id=user_id)]
