@@ -23,7 +23,7 @@ class PlainPasswords:
     async def hashed(self, password: str) -> str:
         return f"plain {password}"
 
-    async def matches(self, user_id: str, stored: str | None, password: str) -> bool:
+    async def matches(self, user_id: str, stored: str | None, password: str, *, anew: bool = False) -> bool:
         return stored == f"plain {password}"
 
     def forget(self, user_id: str) -> None:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from argon2 import PasswordHasher
 
 from pileus.identity.commands.users import change_user
 from pileus.identity.config import Config
+from pileus.identity.drivers.passwords import Argon2Passwords
 from pileus.identity.store.users import user_find
 
 PASSWORD = "correct horse"
@@ -116,3 +119,54 @@ async def test_who_was_away_for_too_long_must_be_let_in_again(cloud: Any) -> Non
     for enabled in (False, True):
         await change_user(cloud.app, await user_find(cloud.app, ann["id"]), {"enabled": enabled})
     assert 201 == (await cloud.auth(cloud.by_password("ann"))).status
+
+
+class CountingHasher:
+    """Argon2id as cheap as can be, which counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        self.verified = 0
+
+    def hash(self, password: str, /) -> str:
+        return self._hasher.hash(password)
+
+    def verify(self, hash: str, password: str, /) -> bool:
+        self.verified += 1
+        return self._hasher.verify(hash, password)
+
+
+async def test_whatever_is_wrong_with_a_login_it_costs_the_same_and_looks_the_same(strict: Any) -> None:
+    await strict.start()
+    hasher = CountingHasher()
+    strict.app = msgspec.structs.replace(strict.app, passwords=Argon2Passwords(strict.clock, hasher=hasher))
+    strict.kernel.mount("identity", strict.kernel.mounts["identity"].api, strict.app)
+    users = {name: await strict.make("user", name=name, password=PASSWORD) for name in ("ann", "out", "off")}
+    bare = await strict.make("user", name="bare")
+    for name in users:  # each of them is remembered to have had the right password
+        await strict.login(name)
+    for _ in range(2):
+        await strict.auth(strict.by_password("out", "wrong"))
+    await strict.ask("PATCH", f"/v3/users/{users['off']['id']}", {"user": {"enabled": False}})
+
+    async def costs(identity: Any) -> tuple[int, int, Any]:
+        before = hasher.verified
+        answer = await strict.auth(identity)
+        return hasher.verified - before, answer.status, answer.body
+
+    plain = {
+        "wrong password": strict.by_password("ann", "wrong"),
+        "unknown user": strict.by_password("nobody"),
+        "unknown domain": strict.by_password("ann", domain="nowhere"),
+        "locked out": strict.by_password("out"),
+        "locked out, wrong": strict.by_password("out", "wrong"),
+        "disabled": strict.by_password("off"),
+        "disabled, wrong": strict.by_password("off", "wrong"),
+        "without a password": strict.by_password(bare["name"]),
+    }
+    seen = {name: await costs(identity) for name, identity in plain.items()}
+    seen |= {f"{name}, again": await costs(plain[name]) for name in ("locked out", "disabled")}
+    for name, found in seen.items():
+        assert (name, 1, 401) == (name, *found[:2])
+        assert seen["wrong password"][2] == found[2], name
+    assert (0, 201) == (await costs(strict.by_password("ann")))[:2], "only who may log in is let in from memory"

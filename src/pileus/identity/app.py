@@ -33,8 +33,11 @@ class Passwords(Protocol):
         """What to store for a password."""
         ...
 
-    async def matches(self, user_id: str, stored: str | None, password: str) -> bool:
-        """Whether it is the password; takes as long when nothing is stored, or when there is no such user."""
+    async def matches(self, user_id: str, stored: str | None, password: str, *, anew: bool = False) -> bool:
+        """Whether it is the password; takes as long when nothing is stored, or when there is no such user.
+
+        `anew`: whatever is remembered, and without remembering it.
+        """
         ...
 
     def forget(self, user_id: str) -> None:

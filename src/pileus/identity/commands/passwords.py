@@ -34,14 +34,16 @@ from pileus.identity.store.users import user_change, user_find
 
 async def password_is(app: Identity, user_id: str, user: User | None, password: str) -> bool:
     """Whether the password is the user's, who is not locked out; takes as long whatever is wrong."""
-    right = await app.passwords.matches(user_id, user.password_hash if user else None, password)
+    # Who may not log in anyhow is never told by a quick answer that the password would be right.
+    anew = user is None or not user.enabled or await _is_locked_out(app, user)
+    right = await app.passwords.matches(user_id, user.password_hash if user else None, password, anew=anew)
     if user is None or not app.config.lockout_failure_attempts or user.options.get("ignore_lockout_failure_attempts"):
         return right and user is not None
     async with app.db.transaction():
         now = app.clock.now()
         failed = await failures_find(app, user.id)
         if failed is not None and failed.number >= app.config.lockout_failure_attempts:
-            if now < failed.last_at + dt.timedelta(seconds=app.config.lockout_duration_s):
+            if _lasts(app, failed):
                 return False
             failed = None
         if not right:
@@ -49,6 +51,18 @@ async def password_is(app: Identity, user_id: str, user: User | None, password: 
         elif failed is not None:
             await failures_forget(app, user.id)
     return right
+
+
+async def _is_locked_out(app: Identity, user: User) -> bool:
+    if not app.config.lockout_failure_attempts or user.options.get("ignore_lockout_failure_attempts"):
+        return False
+    failed = await failures_find(app, user.id)
+    return failed is not None and failed.number >= app.config.lockout_failure_attempts and _lasts(app, failed)
+
+
+def _lasts(app: Identity, failed: Failures) -> bool:
+    """Whether what many failures brought about is not over yet."""
+    return app.clock.now() < failed.last_at + dt.timedelta(seconds=app.config.lockout_duration_s)
 
 
 def refuse_unusable(app: Identity, user: User) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -26,11 +26,23 @@ QUEUE = 200  # some three seconds; who comes later is told so instead of waiting
 REMEMBERED = 10_000
 
 
+class Hasher(Protocol):
+    """Computes and checks hashes; as slow as it shall be."""
+
+    def hash(self, password: str, /) -> str:
+        """What to store for a password."""
+        ...
+
+    def verify(self, hash: str, password: str, /) -> bool:
+        """True for the right password; raises VerificationError or InvalidHashError."""
+        ...
+
+
 class Argon2Passwords:
     """Passwords as argon2id hashes; those other programs stored with scrypt or PBKDF2 are understood."""
 
-    def __init__(self, clock: Clock, memory_s: float = 60, queue: int = QUEUE) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+    def __init__(self, clock: Clock, memory_s: float = 60, queue: int = QUEUE, hasher: Hasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
         self._clock = clock
         self._memory_s = memory_s
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -45,14 +57,22 @@ class Argon2Passwords:
         """What to store for a password."""
         return await self._computed(lambda: self._hasher.hash(password))
 
-    async def matches(self, user_id: str, stored: str | None, password: str) -> bool:
-        """Whether it is the password; takes as long when nothing is stored, or when there is no such user."""
+    async def matches(self, user_id: str, stored: str | None, password: str, *, anew: bool = False) -> bool:
+        """Whether it is the password; takes as long when nothing is stored, or when there is no such user.
+
+        `anew`: whatever is remembered, and without remembering it.
+        """
         digest = self._digest(stored or "", password)
         known = self._verified.get(user_id)
-        if known is not None and known[1] > self._clock.monotonic() and hmac.compare_digest(known[0], digest):
+        if (
+            not anew
+            and known is not None
+            and known[1] > self._clock.monotonic()
+            and hmac.compare_digest(known[0], digest)
+        ):
             return True
         right = await self._computed(lambda: self._verify(stored or self._nobody, password))
-        if right:
+        if right and not anew:
             while len(self._verified) >= REMEMBERED:
                 del self._verified[next(iter(self._verified))]
             self._verified[user_id] = (digest, self._clock.monotonic() + self._memory_s)
