@@ -98,7 +98,7 @@ class World:
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, by: str | None = "alice", at: str = LATEST,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None, prefix: str = "/volume/v3",
     ) -> Answered:  # fmt: skip
         """What the API says to a caller at a microversion."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -119,7 +119,7 @@ class World:
         scope = {
             "type": "http",
             "method": method,
-            "path": f"/volume/v3{path}",
+            "path": f"{prefix}{path}",
             "query_string": query.encode(),
             "scheme": "http",
             "headers": [(key.encode(), value.encode()) for key, value in given.items()],

@@ -8,16 +8,24 @@ from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
-from pileus.block_storage.commands.snapshots import create_snapshot
-from pileus.block_storage.commands.volumes import delete_volume, mine
+from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, snapshot_get
+from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
 from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.models.types import QosSpecs
-from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Volume
+from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Snapshot, Volume
 from pileus.block_storage.store.messages import messages
 from pileus.block_storage.store.types import qos_specs, types
-from pileus.block_storage.store.volumes import attachments, attachments_of_servers, volume_hold, volumes
+from pileus.block_storage.store.volumes import (
+    attachments,
+    attachments_of,
+    attachments_of_servers,
+    snapshots,
+    volume_hold,
+    volumes,
+)
 from pileus.kit.auth import Caller
 from pileus.ports.block_storage import Attached, Connection, Limits, NewVolume, VolumeFacts
+from pileus.ports.volume_lists import SnapshotListed, VolumeAsked, VolumeListed, VolumeLists
 
 FAKE = "fake"
 # What QoS specs for front ends say, in the words of hosts.
@@ -36,6 +44,7 @@ class VolumePort:
 
     def __init__(self, app: BlockStorage) -> None:
         self._app = app
+        self.lists: VolumeLists = Lists(app)
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's."""
@@ -192,3 +201,96 @@ def limits_of(qos: QosSpecs, size_gib: int) -> Limits:
             if text.isascii() and text.isdigit():
                 found[name] = int(text) * factor
     return Limits(**found)
+
+
+class Lists:
+    """Implements pileus.ports.volume_lists.VolumeLists."""
+
+    def __init__(self, app: BlockStorage) -> None:
+        self._app = app
+
+    async def volumes(self, caller: Caller, limit: int) -> Sequence[VolumeListed]:
+        """The newest volumes of the caller's project."""
+        return await self._listed(await volumes.list(self._app, {"project_id": caller.project_id or ""}, limit=limit))
+
+    async def volume(self, caller: Caller, id: str) -> VolumeListed:
+        """The volume; raises VolumeNotFound."""
+        return (await self._listed([await volume_get(self._app, caller, id)]))[0]
+
+    async def make_volume(self, caller: Caller, asked: VolumeAsked, request_id: str) -> VolumeListed:
+        """The caller's project has the volume."""
+        new = Asked(
+            name=asked.name,
+            description=asked.description,
+            size=asked.size_gib,
+            type=asked.type,
+            zone=asked.zone,
+            snapshot_id=asked.snapshot_id,
+            metadata=dict(asked.metadata),
+        )
+        return (await self._listed([await create_volume(self._app, caller, new, request_id)]))[0]
+
+    async def remove_volume(self, caller: Caller, id: str, request_id: str) -> None:
+        """The volume is being deleted; raises VolumeNotFound or InvalidVolume."""
+        await delete_volume(self._app, caller, await volume_get(self._app, caller, id), request_id)
+
+    async def snapshots(self, caller: Caller, limit: int) -> Sequence[SnapshotListed]:
+        """The newest snapshots of the caller's project."""
+        found = await snapshots.list(self._app, {"project_id": caller.project_id or ""}, limit=limit)
+        return [_snapshot_listed(each) for each in found]
+
+    async def snapshot(self, caller: Caller, id: str) -> SnapshotListed:
+        """The snapshot; raises SnapshotNotFound."""
+        return _snapshot_listed(await snapshot_get(self._app, caller, id))
+
+    async def make_snapshot(
+        self, caller: Caller, volume_id: str, request_id: str, *, name: str | None, description: str | None, force: bool
+    ) -> SnapshotListed:
+        """The snapshot of the volume is being made; raises VolumeNotFound or InvalidVolume."""
+        volume = await volume_get(self._app, caller, volume_id)
+        made = await create_snapshot(
+            self._app, caller, volume, request_id, name=name, description=description, force=force
+        )
+        return _snapshot_listed(made)
+
+    async def remove_snapshot(self, caller: Caller, id: str, request_id: str) -> None:
+        """The snapshot is being deleted; raises SnapshotNotFound or InvalidSnapshot."""
+        await delete_snapshot(self._app, caller, await snapshot_get(self._app, caller, id), request_id)
+
+    async def _listed(self, found: Sequence[Volume]) -> list[VolumeListed]:
+        attached = await attachments_of(self._app, [volume.id for volume in found])
+        kinds = await types.many(self._app, [volume.type_id for volume in found if volume.type_id])
+        return [
+            _volume_listed(volume, kinds[volume.type_id].name if volume.type_id in kinds else None, attached[volume.id])
+            for volume in found
+        ]
+
+
+def _volume_listed(volume: Volume, type: str | None, held: Sequence[Attachment]) -> VolumeListed:
+    first = next((each for each in held if each.status in {ATTACHED, DETACHING}), None)
+    return VolumeListed(
+        id=volume.id,
+        name=volume.name,
+        description=volume.description,
+        status=volume.status,
+        size_gib=volume.size,
+        zone=volume.zone,
+        type=type,
+        snapshot_id=volume.snapshot_id,
+        metadata=volume.metadata,
+        created_at=volume.created_at,
+        server_id=None if first is None else first.server_id,
+        device=None if first is None else first.device,
+    )
+
+
+def _snapshot_listed(snapshot: Snapshot) -> SnapshotListed:
+    return SnapshotListed(
+        id=snapshot.id,
+        volume_id=snapshot.volume_id,
+        name=snapshot.name,
+        description=snapshot.description,
+        status=snapshot.status,
+        size_gib=snapshot.size,
+        created_at=snapshot.created_at,
+    )

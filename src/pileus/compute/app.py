@@ -9,6 +9,7 @@ from pileus.kit.db import Database
 from pileus.kit.flow.engine import Engine
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
+from pileus.ports.block_storage import Volumes
 from pileus.ports.consoles import Consoles
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
@@ -32,4 +33,5 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True):
     identity: Directory
     consoles: Consoles
     files: FilesAtHand
+    volumes: Volumes | None  # None where there is no block storage
     config: ComputeConfig

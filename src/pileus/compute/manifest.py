@@ -25,6 +25,7 @@ from pileus.compute.api import (
     migrations,
     move_actions,
     old_addresses,
+    old_volumes,
     password_action,
     quotas,
     refused_actions,
@@ -68,6 +69,7 @@ from pileus.kit.flow.retention import Living
 from pileus.kit.flow.standing import Standing
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
+from pileus.ports.block_storage import Volumes
 from pileus.ports.consoles import Consoles
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
@@ -128,6 +130,7 @@ RESOURCES = (
     server_ports,
     security_groups,
     old_addresses,
+    old_volumes,
     images,
     actions,
     image_actions,
@@ -168,6 +171,7 @@ def build(
     identity: Directory,
     consoles: Consoles,
     files: FilesAtHand,
+    volumes: Volumes | None = None,
     config: ComputeConfig | None = None,
 ) -> Compute:
     """Compute, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
@@ -184,6 +188,7 @@ def build(
         identity=identity,
         consoles=consoles,
         files=files,
+        volumes=volumes,
         config=config or ComputeConfig(),
     )
 

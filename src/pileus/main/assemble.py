@@ -243,13 +243,13 @@ async def _services(frame: Frame, manifests: Mapping[str, Any], directory: ident
         standing += wired.image()
     if "network" in manifests:
         standing += wired.network()
+    if "block_storage" in manifests:
+        standing += await wired.block_storage()
     if "compute" in manifests:
         standing += wired.compute()
         sockets["/console/websocket"] = wired.console
     if "object_store" in manifests:
         standing += wired.object_store()
-    if "block_storage" in manifests:
-        standing += await wired.block_storage()
     policies = policy_files(frame.state.path, frame.kernel, manifests, frame.clock)
     policies.take()
     standing.append(policies.standing())
@@ -343,6 +343,7 @@ class _Wired:
             identity=self._directory,
             consoles=AllConsoles(own, self._consoles, self._asks),
             files=self._files,
+            volumes=self._ports.get("block_storage"),
             config=frame.settings.compute,
         )
         self._compute = app

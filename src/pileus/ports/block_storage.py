@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from pileus.kit.auth import Caller
+from pileus.ports.volume_lists import VolumeLists
 
 
 class VolumeFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +81,8 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
 class Volumes(Protocol):
     """Disks that outlive servers."""
+
+    lists: VolumeLists
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's; None else."""
