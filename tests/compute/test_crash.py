@@ -34,6 +34,7 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "attach interface": [{"interfaceAttachment": {}}],
     "detach interface": [{"interfaceAttachment": {}}, {"detach": None}],
     "migrate": [{"migrate": None}],
+    "migrate past a bad host": [{"migrate": None}],
     "confirm a move": [{"migrate": None}, {"confirmResize": None}],
     "revert a move": [{"migrate": None}, {"revertResize": None}],
     "delete what moved": [{"migrate": None}, {"delete": None}],
@@ -64,6 +65,8 @@ class ServerScene:
             await self.now.settle()
             await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")
         elif self.verb in ACTIONS:
+            if self.verb == "migrate past a bad host":
+                self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
             for action in ACTIONS[self.verb]:
                 await self.now.settle()
                 await self.act(action)
@@ -103,7 +106,7 @@ class ServerScene:
         return await self.now.ask("POST", f"{path}/images", action, by="root", at="2.81")
 
     async def engine(self) -> Engine:
-        self.now = World(self.first.db, self.first.clock, ("h1", "h2"), ComputeConfig(), self.first)
+        self.now = World(self.first.db, self.first.clock, tuple(self.first.drivers), ComputeConfig(), self.first)
         return self.now.engine
 
     async def others(self) -> tuple[TakesTurns, ...]:
@@ -136,7 +139,8 @@ class ServerScene:
 
 def scene(verb: str):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
-        world = World(await a_database(), clock, ("h1", "h2"), ComputeConfig())
+        hosts = ("h1", "h2", "h3") if verb == "migrate past a bad host" else ("h1", "h2")
+        world = World(await a_database(), clock, hosts, ComputeConfig())
         await world.settle()
         await world.flavor()
         await world.flavor("big", vcpus=2, ram=1024, disk=2)
@@ -153,4 +157,6 @@ async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
 
 async def test_the_undisturbed_ends_are_the_right_ones() -> None:
     ends = {verb: (await play(scene(verb), None)).world[0] for verb in ("boot", "boot fails", "delete", "stop")}
+    passed = (await play(scene("migrate past a bad host"), None)).world
+    assert ("VERIFY_RESIZE", "h3") == passed[:2]
     assert {"boot": "ACTIVE", "boot fails": "ERROR", "delete": None, "stop": "SHUTOFF"} == ends

@@ -149,6 +149,47 @@ async def test_a_move_that_fails_leaves_the_server_where_it_was(host: str, verb:
         assert "error" == (await migrations(world, id))[0]["status"]
 
 
+async def test_a_host_that_cannot_take_a_server_is_left_for_another() -> None:
+    async with a_world("h1", "h2", "h3") as world:
+        id = await world.boot()
+        assert ("ACTIVE", "h1") == await placed(world, id)
+        world.drivers["h2"].fail_next("ensure", "no such CPU", times=50)
+        await world.act(id, by="root", migrate=None)
+        await world.settle()
+        assert ("VERIFY_RESIZE", "h3") == await placed(world, id)
+        assert {"h1": PowerSeen.OFF, "h3": PowerSeen.ON} == await powers(world, id)
+        assert ["h1", "h3"] == rooms(world)
+        (migration,) = await migrations(world, id)
+        assert ("finished", "h3") == (migration["status"], migration["dest_compute"])
+        runs = (await world.engine.history(f"server:{id}"))[0].steps
+        steps = [f"{'undo ' if run.undoing else ''}{run.step}" for run in runs]
+        once = ["claim room", "power off", "reshape"]
+        assert [*once, "undo reshape", "undo power off", "undo claim room", *once] == steps
+
+
+async def test_a_server_that_no_host_can_take_runs_on_where_it_was() -> None:
+    async with a_world("h1", "h2", "h3") as world:
+        id = await world.boot()
+        for name in ("h2", "h3"):
+            world.drivers[name].fail_next("ensure", f"{name} is broken", times=50)
+        await world.act(id, by="root", migrate=None)
+        await world.settle()
+        assert ("ACTIVE", "h1") == await placed(world, id)
+        assert ({"h1": PowerSeen.ON}, ["h1"]) == (await powers(world, id), rooms(world))
+        failure = (await world.engine.history(f"server:{id}"))[0].operation.failure or ""
+        assert "h2 is broken" in failure and "h3 is broken" in failure
+
+
+async def test_a_host_that_was_named_is_not_left_for_another() -> None:
+    async with a_world("h1", "h2", "h3") as world:
+        id = await world.boot()
+        world.drivers["h2"].fail_next("ensure", "no such CPU", times=50)
+        await world.act(id, by="root", at="2.56", migrate={"host": "h2"})
+        await world.settle()
+        assert ("ACTIVE", "h1") == await placed(world, id)
+        assert ({"h1": PowerSeen.ON}, ["h1"]) == (await powers(world, id), rooms(world))
+
+
 async def test_a_server_that_is_deleted_on_its_way_is_gone_everywhere() -> None:
     async with a_world("h1", "h2") as world:
         id = await world.boot()

@@ -3,7 +3,8 @@
     claim room -> power off -> reshape          confirm: forget the former room and disks
                                                 revert: power off -> go back -> give the room back -> start
 
-A resized server stays where it is if there is room, and moves else; one that is migrated moves. The room it had belongs to the
+A resized server stays where it is if there is room, and moves else; one that is migrated moves. A host that cannot take it is left
+for another one, three in all, unless somebody named it; meanwhile the server stays off. The room it had belongs to the
 operation until it is settled. Where it stays, its disks are remembered under the operation's id; where it moves, they are copied
 while it stands still, and the host it left keeps them, and the document that says so, with the power off.
 """
@@ -15,7 +16,7 @@ import msgspec
 from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import DISKS, Power
 from pileus.compute.flows import document
-from pileus.compute.flows.boot import NO_HOST, server_id
+from pileus.compute.flows.boot import HOSTS_TRIED, NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
 from pileus.compute.flows.hosts import lacking
 from pileus.compute.flows.remake import GONE, power_off
@@ -66,7 +67,9 @@ async def _claim(app: Compute, op: Operation, server: Server) -> Claim | str:
     unable = await lacking(app, DISKS)
     if server.host in unable:
         return f"{server.host}: {unable[server.host]}"
-    return await choose_host(app, wanted, {**unable, server.host or "": "is where the server is"})
+    return await choose_host(
+        app, wanted, {**unable, **op.facts.get("failed", {}), server.host or "": "is where the server is"}
+    )
 
 
 def _target(op: Operation, server: Server) -> str:
@@ -83,7 +86,13 @@ async def give_room_back(app: Compute, op: Operation) -> Outcome:
     async with app.db.transaction():
         if await app.placement.claims(op.id):
             await app.placement.hand_over(op.id, server_id(op))
-    return Done()
+    # When a host has failed it, the server was off while another was looked for.
+    return await on_again(app, op) if "failed" in op.facts else Done()
+
+
+async def on_again(app: Compute, op: Operation) -> Outcome:
+    """The host has been told again what the server's row says, unless another host is tried next."""
+    return Done() if op.back_to is not None and op.turn_back is None else await as_before(app, op)
 
 
 async def reshape(app: Compute, op: Operation) -> Outcome:
@@ -102,9 +111,17 @@ async def reshape(app: Compute, op: Operation) -> Outcome:
             return waits
         await app.networks.bind_ports(server.id, host)
     seen = await document.bring(app, after, document.settled_power(server), origin=origin if elsewhere else None)
+    if isinstance(seen, Fail) and elsewhere and op.args.get("host") is None:
+        return _another(op, host, seen.why)
     if isinstance(seen, (Wait, Fail)):
         return seen
     return Done(also=lambda: _resized(app, op, server, after))
+
+
+def _another(op: Operation, host: str, why: str) -> Fail:
+    failed = {**op.facts.get("failed", {}), host: f"could not take the server: {why}"}
+    told = "; ".join(f"{name}: {reason}" for name, reason in sorted(failed.items()))
+    return Fail(f"{NO_HOST} {told}", again_from="claim room", facts={"failed": failed})
 
 
 async def _resized(app: Compute, op: Operation, server: Server, after: Server) -> None:
@@ -224,11 +241,11 @@ async def resize_ended(app: Compute, op: Operation) -> None:
 
 STEPS = (
     Step("claim room", claim_room, give_room_back, shows="resize_prep"),
-    Step("power off", power_off, as_before, shows="resize_migrating", deadline_s=DEADLINE_S),
+    Step("power off", power_off, on_again, shows="resize_migrating", deadline_s=DEADLINE_S),
     Step("reshape", reshape, unshape, shows="resize_finish", deadline_s=COPY_S),
 )
-RESIZE = Flow("server.resize", STEPS, ended=resize_ended)
-MIGRATE = Flow(MIGRATE_NAME, STEPS, ended=resize_ended)
+RESIZE = Flow("server.resize", STEPS, tries=HOSTS_TRIED, ended=resize_ended)
+MIGRATE = Flow(MIGRATE_NAME, STEPS, tries=HOSTS_TRIED, ended=resize_ended)
 CONFIRM = Flow("server.resize_confirm", (Step("confirm", confirm, final=True),))
 REVERT = Flow(
     "server.resize_revert",
