@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import hmac
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,32 @@ async def test_membership_and_projects_last_as_the_provider_and_the_mapping_say(
     assert {"of ann"} == {
         one["name"] for one in (await cloud.ask("GET", f"/v3/users/{user}/projects")).body["projects"]
     }
+
+
+async def test_the_provider_says_which_projects_somebody_has_and_takes_them_back(world: World) -> None:
+    local = [{"user": {"name": "{0}"}}, {"projects": "{1}"}]
+    remote = [{"type": "sub"}, {"type": "OIDC-projects"}]
+    await world.start(domain_id="default")
+    cloud, now = world.cloud, world.cloud.clock.now()
+    mapping = {"rules": [{"local": local, "remote": remote}], "schema_version": "3.0"}
+    assert 200 == (await cloud.ask("PATCH", f"{FED}/mappings/m", {"mapping": mapping})).status
+
+    async def given(projects: Any) -> set[tuple[str, str]]:
+        answer = await world.bring(world.idp.signed(now, projects=projects))
+        assert 201 == answer.status, answer.body
+        user = answer.body["token"]["user"]["id"]
+        path = f"/v3/role_assignments?user.id={user}&include_names=true"
+        listed = (await cloud.ask("GET", path)).body["role_assignments"]
+        return {(one["scope"]["project"]["name"], one["role"]["name"]) for one in listed}
+
+    def named(**projects: str) -> list[Any]:
+        return [{"name": name, "roles": [{"name": role} for role in roles.split()]} for name, roles in projects.items()]
+
+    assert {("a;b", "member"), ("q", "reader")} == await given(named(**{"a;b": "member", "q": "reader"}))
+    assert {("q", "member"), ("r", "reader")} == await given(json.dumps(named(q="member", r="reader")))
+    assert set() == await given("[]")
+    for wrong in ("nonsense", [{"name": "q"}], [{"name": "q", "roles": [], "colour": "red"}]):
+        assert 401 == (await world.bring(world.idp.signed(now, projects=wrong))).status
 
 
 async def test_a_trusted_proxy_asserts_and_nobody_else_does(world: World) -> None:

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from pileus.identity.models.mapping import BadRules, MappedGroup, MappedProject, Place, apply_rules, read_rules
+from pileus.identity.models.mapping import (
+    BadAssertion,
+    BadRules,
+    MappedGroup,
+    MappedProject,
+    Place,
+    apply_rules,
+    read_rules,
+)
 
 SAID = {"UserName": "ann", "Email": "ann@example.com", "Groups": "staff;admins;guests", "orgPersonType": "Employee"}
 USER = {"user": {"name": "{0}"}}
@@ -111,6 +119,8 @@ def test_a_local_user_is_one_of_ours_and_a_proxy_may_name_the_user() -> None:
         (rule(USER, [{"type": "x", "any_one_of": ["("], "regex": True}]), "1.0"),
         (rule([USER, {"groups": "{0}"}], [NAME]), "1.0"),
         (rule({"user": {"name": "x", "type": "god"}}, [NAME]), "1.0"),
+        (rule([USER, {"projects": "{0}"}], [NAME]), "1.0"),
+        (rule([USER, {"projects": "{0}"}], [NAME]), "2.0"),
         (rule(USER, [NAME]), "4.0"),
     ],
 )
@@ -121,3 +131,37 @@ def test_rules_that_make_no_sense_are_refused(rules: Any, version: str) -> None:
 
 def test_a_number_too_high_fills_in_nothing() -> None:
     assert apply_rules(rule({"user": {"name": "{7}"}}, [NAME]), "1.0", SAID) is None
+
+
+SAYS = [NAME, {"type": "projects"}]
+NAMED = rule([USER, {"domain": {"id": "d"}, "projects": "{1}"}], SAYS)
+
+
+def test_a_provider_says_itself_which_projects_somebody_has_from_schema_3_on() -> None:
+    said = '[{"name": "p", "roles": [{"name": "member"}]}, {"name": "{0}", "roles": [], "domain": {"name": "E"}}]'
+    found = apply_rules(NAMED, "3.0", {**SAID, "projects": said})
+    assert found is not None
+    expected = (MappedProject("p", ("member",), Place(id="d")), MappedProject("{0}", (), Place(name="E")))
+    assert (expected, True) == (found.projects, found.projects_are_all)
+    none = apply_rules(NAMED, "3.0", {**SAID, "projects": "[]"})
+    assert none is not None
+    assert ((), True) == (none.projects, none.projects_are_all)
+
+
+def test_rules_that_say_nothing_of_projects_leave_them_as_they_are() -> None:
+    listed = [USER, {"projects": [{"name": "p", "roles": []}]}]
+    for local, version, expected in ((listed, "3.0", True), (listed, "2.0", False), (USER, "3.0", False)):
+        found = apply_rules(rule(local, [NAME]), version, SAID)
+        assert found is not None
+        assert expected is found.projects_are_all
+    found = apply_rules(rule([USER, {"projects": "{7}"}], [NAME]), "3.0", SAID)
+    assert found is not None and not found.projects_are_all
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["p", "{}", "[1]", '[{"name": "p"}]', '[{"name": "p", "roles": ["r"]}]', '[{"name": "p", "roles": [], "x": 1}]'],
+)
+def test_projects_that_make_no_sense_are_no_projects(said: str) -> None:
+    with pytest.raises(BadAssertion):
+        apply_rules(NAMED, "3.0", {**SAID, "projects": said})

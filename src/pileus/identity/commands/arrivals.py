@@ -14,8 +14,16 @@ from pileus.identity.app import Identity
 from pileus.identity.commands.tokens import fresh_payload, issue
 from pileus.identity.errors import Missing, NotAuthenticated, NotKnownAs
 from pileus.identity.models import Assignment, Federated, Method, Project, Scope, User, ValidToken, new_id
-from pileus.identity.models.federation import ExpiringMember, FederatedUser, IdentityProvider, Protocol
-from pileus.identity.models.mapping import Assertion, Mapped, MappedProject, MappedUser, Place, apply_rules
+from pileus.identity.models.federation import ExpiringMember, FederatedUser, IdentityProvider, KeptMapping, Protocol
+from pileus.identity.models.mapping import (
+    Assertion,
+    BadAssertion,
+    Mapped,
+    MappedProject,
+    MappedUser,
+    Place,
+    apply_rules,
+)
 from pileus.identity.store import changing, follow
 from pileus.identity.store.federation import (
     MAPPINGS,
@@ -26,7 +34,7 @@ from pileus.identity.store.federation import (
     protocol_find,
 )
 from pileus.identity.store.projects import domain_by_name, domain_find, project_by_name, project_create
-from pileus.identity.store.roles import assignment_add, role_by_name
+from pileus.identity.store.roles import assignment_add, assignment_remove, assignments_of_user, role_by_name
 from pileus.identity.store.users import group_by_name, group_find, user_by_name, user_change, user_create, user_find
 from pileus.kit.db import UniqueViolation
 from pileus.kit.observe.log import log_of
@@ -43,7 +51,7 @@ async def arrive(
     provider, protocol = await _way(app, idp_id, protocol_id)
     _check_issuer(provider, protocol, assertion, issuer)
     mapping = await MAPPINGS.find(app, protocol.mapping_id)
-    mapped = apply_rules(mapping.rules, mapping.schema_version, assertion) if mapping is not None else None
+    mapped = _mapped(mapping, provider, assertion) if mapping is not None else None
     if mapped is None:
         raise NotAuthenticated
     domain = await domain_find(app, provider.domain_id)
@@ -55,6 +63,14 @@ async def arrive(
     payload = fresh_payload(app, user, METHODS.get(protocol.id, Method.MAPPED))
     federated = Federated(provider.id, protocol.id, group_ids)
     return await issue(app, msgspec.structs.replace(payload, federated=federated), [Scope()])
+
+
+def _mapped(mapping: KeptMapping, provider: IdentityProvider, assertion: Assertion) -> Mapped | None:
+    try:
+        return apply_rules(mapping.rules, mapping.schema_version, assertion)
+    except BadAssertion as bad:
+        log.warning("a mapping cannot use what a provider says", mapping=mapping.id, idp=provider.id, why=str(bad))
+        return None
 
 
 async def _way(app: Identity, idp_id: str, protocol_id: str) -> tuple[IdentityProvider, Protocol]:
@@ -161,27 +177,43 @@ async def _settle(
                     app,
                     ExpiringMember(user_id=user.id, group_id=group_id, idp_id=provider.id, expires_at=expires_at),
                 )
-    for project in mapped.projects:
-        await _provide(app, provider, user, project)
+    given = [one for project in mapped.projects for one in await _provide(app, provider, user, project)]
+    if mapped.projects_are_all and not mapped.user.local:
+        await _take_back_others(app, user, given)
 
 
-async def _provide(app: Identity, provider: IdentityProvider, user: User, wanted: MappedProject) -> None:
+async def _provide(app: Identity, provider: IdentityProvider, user: User, wanted: MappedProject) -> list[Assignment]:
+    """The project exists, and the user has these roles there: what is told."""
     domain = await _domain(app, wanted.domain, provider.domain_id)
     if domain is None:
         raise Missing(kind="domain", id=wanted.domain.name or wanted.domain.id if wanted.domain else provider.domain_id)
+    given = []
     async with changing(app):
-        project = await project_by_name(app, wanted.name, domain.id)
+        name = wanted.name[:64]
+        project = await project_by_name(app, name, domain.id)
         if project is None:
-            project = Project(id=new_id(), name=wanted.name[:64], domain_id=domain.id, parent_id=domain.id)
+            project = Project(id=new_id(), name=name, domain_id=domain.id, parent_id=domain.id)
             await project_create(app, project)
         for name in wanted.roles:
             role = await role_by_name(app, name)
             if role is None:
                 log.warning("a mapping gives a role there is not", role=name, idp=provider.id)
                 continue
-            await assignment_add(
-                app,
+            given.append(
                 Assignment(
                     actor_kind="user", actor_id=user.id, scope_kind="project", scope_id=project.id, role_id=role.id
-                ),
+                )
             )
+            await assignment_add(app, given[-1])
+    return given
+
+
+async def _take_back_others(app: Identity, user: User, given: list[Assignment]) -> None:
+    """The user has no roles of their own in projects but these; those through groups stay."""
+    held = [one for one in await assignments_of_user(app, user.id) if one.actor_id == user.id]
+    others = [one for one in held if one.scope_kind == "project" and one not in given]
+    if not others:
+        return
+    async with changing(app):
+        for one in others:
+            await assignment_remove(app, one)

@@ -168,13 +168,20 @@ def _one(value: object) -> str:
     return (str(value).lower() if isinstance(value, bool) else str(value)).replace(";", ",")
 
 
+def _many(values: list[object]) -> str:
+    if any(isinstance(value, dict) for value in values):
+        # Mappings read such a list as JSON, in whose text a semicolon can be spelt otherwise.
+        return msgspec.json.encode(values).decode().replace(";", "\\u003b")
+    return ";".join(_one(value) for value in values)
+
+
 def assertion_of(claims: Mapping[str, Any]) -> dict[str, str]:
     """Claims as mappings name them: as they are, and as Apache's module for OpenID Connect calls them."""
     found: dict[str, str] = {"REMOTE_USER": _one(claims["sub"])}
     for name, value in claims.items():
         if isinstance(value, dict) or value is None:
             continue
-        text = ";".join(_one(one) for one in value) if isinstance(value, list) else _one(value)
+        text = _many(value) if isinstance(value, list) else _one(value)
         for called in (name, f"OIDC-{name}", f"HTTP_OIDC_{name.upper()}"):
             found[called] = text
     return found

@@ -2,7 +2,9 @@
 
 A rule's `remote` part says what must be asserted; what it names without a condition (or through a list of allowed or
 refused values) can be used in the `local` part as {0}, {1} and so on. All rules that match count; the first that makes a
-user makes the user. From schema 2.0 on a `domain` of the local part is that of users, groups and projects without one.
+user makes the user. From schema 2.0 on a `domain` of the local part is that of users, groups and projects without one. From
+schema 3.0 on the provider itself may say, as JSON, which projects somebody has: `projects` is then text with places to be
+filled in, and the projects of the rules are all that the user is given.
 """
 
 import re
@@ -57,6 +59,11 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     group_ids: tuple[str, ...] = ()
     groups: tuple[MappedGroup, ...] = ()
     projects: tuple[MappedProject, ...] = ()
+    projects_are_all: bool = False  # whether the user shall be given nothing in other projects
+
+
+class BadAssertion(ValueError):
+    """What the provider says cannot be understood as the rules mean it; the message says why."""
 
 
 class BadRules(ValueError):
@@ -109,7 +116,7 @@ class _Local(msgspec.Struct, forbid_unknown_fields=True):
     group: _Group | None = None
     groups: str | None = None
     group_ids: str | None = None
-    projects: list[_Project] | None = None
+    projects: list[_Project] | str | None = None
     domain: _Named | None = None
 
 
@@ -134,11 +141,13 @@ def read_rules(rules: object, version: str) -> list[_Rule]:
         for remote in rule.remote:
             _check_remote(remote)
         for local in rule.local:
-            _check_local(local)
+            _check_local(local, version)
     return found
 
 
-def _check_local(local: _Local) -> None:
+def _check_local(local: _Local, version: str) -> None:
+    if isinstance(local.projects, str) and version in {"1.0", "2.0"}:
+        raise BadRules(f"projects are a list in schema {version}; they can be text from schema 3.0 on")
     if local.groups is not None and local.domain is None:
         raise BadRules("groups need a domain")
     if local.user is not None and local.user.type not in {"ephemeral", "local"}:
@@ -161,8 +170,9 @@ def _check_remote(remote: _Remote) -> None:
 
 
 def apply_rules(rules: object, version: str, assertion: Assertion) -> Mapped | None:
-    """What the rules make of an assertion; None when none of them makes a user of it."""
+    """What the rules make of an assertion; None when none of them makes a user of it. Raises BadAssertion."""
     user: MappedUser | None = None
+    says_projects = False
     group_ids: list[str] = []
     groups: list[MappedGroup] = []
     projects: list[MappedProject] = []
@@ -174,7 +184,9 @@ def apply_rules(rules: object, version: str, assertion: Assertion) -> Mapped | N
         for local in rule.local:
             user = user or _user(local, direct, default)
             _groups(local, direct, default, group_ids, groups)
-            projects += _projects(local, direct, default, version)
+            said = _projects(local, direct, default, version)
+            says_projects = says_projects or said is not None
+            projects += said or ()
     if user is None:
         name = assertion.get("REMOTE_USER")
         if name is None or not (group_ids or groups or projects):
@@ -185,6 +197,7 @@ def apply_rules(rules: object, version: str, assertion: Assertion) -> Mapped | N
         group_ids=tuple(dict.fromkeys(group_ids)),
         groups=tuple(dict.fromkeys(groups)),
         projects=tuple(projects),
+        projects_are_all=says_projects and version not in {"1.0", "2.0"},
     )
 
 
@@ -284,13 +297,39 @@ def _groups(
         named += [MappedGroup(name, domain) for name in _many(local.groups, direct)]
 
 
-def _projects(local: _Local, direct: Sequence[Values], default: Place | None, version: str) -> Iterable[MappedProject]:
-    for project in local.projects or ():
+def _projects(
+    local: _Local, direct: Sequence[Values], default: Place | None, version: str
+) -> list[MappedProject] | None:
+    """The projects of a local part; None where it says nothing of them."""
+    if isinstance(local.projects, str):
+        text = _filled(local.projects, direct)
+        return None if text is None else _said_projects(text, default)
+    if local.projects is None:
+        return None
+    found = []
+    for project in local.projects:
         name = _filled(project.name, direct)
         roles = tuple(role for one in project.roles if (role := _filled(one.name, direct)) is not None)
         if name is not None:
             domain = _place(project.domain, direct, default) if version != "1.0" else None
-            yield MappedProject(name, roles, domain)
+            found.append(MappedProject(name, roles, domain))
+    return found
+
+
+def _said_projects(text: str, default: Place | None) -> list[MappedProject]:
+    """The projects the provider names, as it names them: nothing is filled in there."""
+    try:
+        said = msgspec.json.decode(text, type=list[_Project])
+    except msgspec.DecodeError as bad:
+        raise BadAssertion(f"the projects are not what they should be: {bad}") from bad
+    return [
+        MappedProject(
+            one.name,
+            tuple(role.name for role in one.roles),
+            Place(one.domain.id, one.domain.name) if one.domain and (one.domain.id or one.domain.name) else default,
+        )
+        for one in said
+    ]
 
 
 def explained(mapped: Mapped | None) -> dict[str, Any]:

@@ -109,13 +109,15 @@ async def _rotate(state: State, settings: Settings, args: argparse.Namespace) ->
 
 
 def _map(args: argparse.Namespace) -> int:
-    from pileus.identity.models.mapping import BadRules, apply_rules, explained
+    from pileus.identity.models.mapping import BadAssertion, BadRules, apply_rules, explained
 
     rules, version = _rules(args.rules)
     try:
         found = apply_rules(rules, args.schema or version, _assertion(args.assertion))
     except BadRules as bad:
         raise BadFile(file=args.rules, why=bad) from bad
+    except BadAssertion as bad:
+        raise BadFile(file=args.assertion, why=bad) from bad
     print(json.dumps(explained(found), indent=2))
     return 0 if found is not None else 1
 
