@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pileus.kit.auth import Caller
-from pileus.kit.db import In
 from pileus.network.app import Network as App
 from pileus.network.commands.auto_topologies import ensure_topology
 from pileus.network.commands.bindings import forget_bindings
@@ -21,12 +20,11 @@ from pileus.network.models.resources import Network, Port
 from pileus.network.port.addresses import AddressPort
 from pileus.network.port.groups import Groups
 from pileus.network.store import addresses as address_rows
-from pileus.network.store import floating_ips as floating_rows
-from pileus.network.store import groups as group_rows
 from pileus.network.store import networks as network_rows
 from pileus.network.store import ports as rows
+from pileus.network.store.cards import cards_of
 from pileus.network.store.journal import PORT
-from pileus.ports.network import Address, NicRequest, PortFacts
+from pileus.ports.network import NicRequest, PortFacts
 
 OF_SERVERS = "compute:nova"
 FREE = {"device_id": "", "device_owner": "", "server_id": None, "host": "", "up": False, "number": 0}
@@ -177,27 +175,10 @@ class Ports:
 
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
         """The ports of many servers at once, in the order in which they were made."""
-        db = self._app.db
-        found = await rows.ports_of_servers(db, server_ids)
-        if not found:
-            return {}
-        networks = {
-            network.id: network
-            for network in await db.page(
-                network_rows.LISTING, where={"id": In(sorted({port.network_id for port in found}))}
-            )
-        }
-        floating = await db.all(floating_rows.OF_PORTS, ids=[port.id for port in found])
-        outer: dict[str, list[str]] = {}
-        for each in floating:
-            outer.setdefault(each.port_id or "", []).append(each.address)
-        ids = {group_id for port in found for group_id in port.security_groups}
-        names = {group.id: group.name for group in await db.all(group_rows.MANY, ids=sorted(ids))}
         told: dict[str, list[PortFacts]] = {}
-        for port in found:
-            facts = _facts(port, networks[port.network_id], outer.get(port.id, ()), names)
-            told.setdefault(port.server_id or "", []).append(facts)
-        return {server_id: tuple(facts) for server_id, facts in told.items()}
+        for card in await cards_of(self._app.db, server_ids):
+            told.setdefault(card.server_id, []).append(card)
+        return {server_id: tuple(cards) for server_id, cards in told.items()}
 
     async def server_at(self, network_id: str, address: str) -> str | None:
         """The id of the server that has the address on the network."""
@@ -208,23 +189,3 @@ def _dns_name(server_name: str) -> str:
     """A name for the name service, made of a server's name."""
     letters = "".join(char if char.isascii() and char.isalnum() else "-" for char in server_name.lower())
     return letters.strip("-")[:63]
-
-
-def _facts(port: Port, network: Network, outer: Sequence[str], names: Mapping[str, str]) -> PortFacts:
-    inner = [
-        Address(address=fixed.address, version=6 if ":" in fixed.address else 4, subnet_id=fixed.subnet)
-        for fixed in port.fixed_ips
-    ]
-    return PortFacts(
-        id=port.id,
-        network_id=network.id,
-        network_name=network.name,
-        mac=port.mac,
-        mtu=network.mtu,
-        server_id=port.server_id or "",
-        made=port.made,
-        up=port.up,
-        host=port.host or None,
-        addresses=(*inner, *(Address(address=address, version=4, kind="floating") for address in outer)),
-        security_groups=tuple(names[group_id] for group_id in port.security_groups),
-    )

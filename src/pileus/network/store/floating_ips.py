@@ -33,12 +33,6 @@ LISTING = Listing(
 )
 GET = query(select(*floating_ips.c).where(floating_ips.c.id == bindparam("id")), FloatingIp)
 ALL = query(select(*floating_ips.c), FloatingIp)
-OF_PORTS = query(
-    select(*floating_ips.c)
-    .where(floating_ips.c.port_id.in_(bindparam("ids", expanding=True)))
-    .order_by(floating_ips.c.address),
-    FloatingIp,
-)
 IDLE_ON = query(
     select(*floating_ips.c).where(
         floating_ips.c.network_id == bindparam("network_id"), floating_ips.c.router_id.is_(None)
