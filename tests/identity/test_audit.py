@@ -68,6 +68,38 @@ async def test_a_change_that_is_not_made_is_not_told(cloud: Any) -> None:
     assert before == await events.last()
 
 
+async def test_refused_changes_are_told_without_secrets_and_never_too_many(cloud: Any) -> None:
+    cloud.config = Config(refusals_told_of_user=3, refusals_told=5)
+    events = await audited(cloud)
+    people = {name: await cloud.person(name, "reader") for name in ("rita", "ron", "rob")}
+    before = await events.last()
+
+    async def refusals(name: str, count: int) -> None:
+        for _ in range(count):
+            body = {"user": {"name": "eve", "password": SECRET}}
+            assert 403 == (await cloud.ask("POST", "/v3/users", body, people[name])).status
+
+    await refusals("rita", 4)
+    told = await events.since(before)
+    assert [("identity.user.created", "failure")] * 3 == [(one.kind, one.payload["outcome"]) for one in told]
+    rita = (await cloud.port.caller(people["rita"])).user_id
+    assert (rita, rita) == (told[0].user_id, told[0].payload["initiator"]["id"])
+    assert {"reasonCode": "403", "reasonType": "Forbidden"} == told[0].payload["reason"]
+    assert SECRET not in json.dumps([one.payload for one in told])
+    assert people["rita"] not in json.dumps([one.payload for one in told])
+    await refusals("ron", 3)
+    await refusals("rob", 1)
+    assert 5 == len(await events.since(before)), "of all together no more than this"
+    assert 401 == (await cloud.ask("DELETE", f"/v3/users/{rita}", None, "nonsense")).status
+    assert 403 == (await cloud.ask("GET", "/v3/users", None, people["rita"])).status
+    cloud.clock.move(61)
+    await cloud.ask("DELETE", f"/v3/users/{cloud.account.user_id}", None, people["rob"])
+    last = (await events.since(before))[5:]
+    assert [("identity.user.deleted", cloud.account.user_id)] == [
+        (one.kind, one.payload["target"]["id"]) for one in last
+    ]
+
+
 @pytest.mark.parametrize("name", ["ann", "nobody"])
 async def test_who_fails_too_often_waits_whether_there_is_such_a_user_or_not(cloud: Any, name: str) -> None:
     cloud.config = Config(failed_logins_of_user=3, failed_logins_from_address=5)

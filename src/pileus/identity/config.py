@@ -37,6 +37,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lockout_duration_s: float = 1800
     failed_logins_of_user: int = 60  # a minute, after which they have to wait; 0 is never
     failed_logins_from_address: int = 300  # likewise
+    refusals_told: int = 300  # refused changes of all users a minute that auditors are told of; 0 is none
+    refusals_told_of_user: int = 30  # likewise of one user
+    audit_kept: int = 1_000_000  # events for auditors
+    audit_kept_days: int = 365
     unique_last_password_count: int = 0  # how many of their last passwords users may not choose again
     trusted_proxies: tuple[str, ...] = ()  # networks whose requests may say for whom they are
     remote_user_header: str = "X-Remote-User"  # by which a trusted proxy says who logged in there

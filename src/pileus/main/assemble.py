@@ -7,6 +7,7 @@ then left out too, or says so.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +39,7 @@ from pileus.kit.http import Kernel, Reply
 from pileus.kit.http.openapi import document
 from pileus.kit.http.server import Application
 from pileus.kit.http.socket import Socket, SocketHandler
-from pileus.kit.observe.events import Events
+from pileus.kit.observe.events import Events, Lasting
 from pileus.kit.observe.log import log_of
 from pileus.main import machine
 from pileus.main.gate import Gate
@@ -180,7 +181,8 @@ async def _assembled(state: State, settings: Settings, address: str | Path) -> C
     await ensure_schema(address, [name for name, manifest in manifests.items() if hasattr(manifest, "METADATA")])
     db = await Database.open(address)
     clock, bus = SystemClock(), await open_bus(address)
-    events = Events(db, bus, clock)
+    audit = Lasting("identity.", settings.identity.audit_kept, timedelta(days=settings.identity.audit_kept_days))
+    events = Events(db, bus, clock, lasting=audit)
     people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity, events=events)
     directory = identity.IdentityPort(people)
     leases = Leases(db, bus, clock, f"{socket.gethostname()}:{state.path}") if is_postgres(address) else None

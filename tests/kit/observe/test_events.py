@@ -1,8 +1,10 @@
 """Events: one row per change of state, with the change or not at all."""
 
+import datetime as dt
+
 import pytest
 
-from pileus.kit.observe.events import EVENT, Events
+from pileus.kit.observe.events import EVENT, Events, Lasting
 from pileus.kit.observe.log import within_request
 
 
@@ -39,3 +41,18 @@ async def test_readers_go_on_from_a_number_and_only_the_newest_are_kept(kit):
         assert len(await events.since(0)) == 3
         k.clock.move(31 * 24 * 3600)
         assert await events.forget_old() == 3
+
+
+async def test_some_kinds_last_by_themselves_and_are_bounded_by_themselves(kit):
+    async with kit() as k:
+        lasting = Lasting("audit.", 2, dt.timedelta(days=90))
+        events = Events(k.db, k.bus, k.clock, kept=2, lasting=lasting)
+        for kind in ("audit.a", "audit.b", "audit.c", "tick", "tick", "audits", "tock"):
+            await events.tell(kind, "server:1")
+        assert await events.forget_old() == 3
+        assert [one.kind for one in await events.since(0)] == ["audit.b", "audit.c", "audits", "tock"]
+        k.clock.move(31 * 24 * 3600)
+        await events.forget_old()
+        assert [one.kind for one in await events.since(0)] == ["audit.b", "audit.c"]
+        k.clock.move(60 * 24 * 3600)
+        assert await events.forget_old() == 2

@@ -8,11 +8,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.refusals import tell_refusal
 from pileus.identity.commands.validity import token_find
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.models import Extra, ValidToken
 from pileus.identity.models.audit import ACT, ACTIONS, Act
 from pileus.kit.db import Like, Listing
+from pileus.kit.errors import Problem
 from pileus.kit.http import Api, Call, Query, Reply, Titles, Wire
 from pileus.kit.http.route import Handler
 from pileus.kit.policy import Rule
@@ -34,8 +36,7 @@ class Audited(Api):
             @functools.wraps(handler)
             async def known(**wanted: Any) -> Any:
                 call: Call[Identity] = wanted["call"]
-                act = Act(call.method, call.path, call.caller.user_id, call.caller.project_id, call.client, [])
-                before = ACT.set(act)
+                before = ACT.set(_act(call))
                 try:
                     return await handler(**wanted)
                 finally:
@@ -47,7 +48,17 @@ class Audited(Api):
         return audited
 
 
-api = Audited("identity", Titles(), prefixes=("/v3",))
+def _act(call: Call[Identity]) -> Act:
+    return Act(call.method, call.path, call.caller.user_id, call.caller.project_id, call.client, [])
+
+
+async def _refused(call: Call[Identity], problem: Problem) -> None:
+    """Whoever audits is told of changes that somebody known is not allowed to make."""
+    if problem.status == 403 and call.method in ACTIONS and call.caller.user_id:
+        await tell_refusal(call.app, _act(call), problem.code)
+
+
+api = Audited("identity", Titles(), prefixes=("/v3",), refused=_refused)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 PlaceName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # of projects and domains

@@ -62,23 +62,26 @@ def noted(id: str) -> str:
     return id
 
 
-def of_change(act: Act) -> dict[str, Any]:
-    """A change that was made."""
+def of_change(act: Act, reason: str | None = None) -> dict[str, Any]:
+    """A change that was made; or was not, as whoever asked for it may not: `reason` is the name of the refusal."""
     kind = TYPES.get(act.parts[0], f"data/security/{act.noun}") if act.parts else "data/security"
-    return {
+    told: dict[str, Any] = {
         "typeURI": "http://schemas.dmtf.org/cloud/audit/1.0/event",
         "eventType": "activity",
         "action": f"{ACTIONS[act.method]}.{act.noun}",
-        "outcome": "success",
+        "outcome": "success" if reason is None else "failure",
         "initiator": {
             "typeURI": "service/security/account/user",
             "id": act.user_id,
             "project_id": act.project_id,
             "host": {"address": act.address},
         },
-        "target": {"typeURI": kind, "id": act.target_id, "path": act.path},
+        "target": {"typeURI": kind, "id": act.target_id[:255], "path": act.path[:1024]},
         "observer": {"typeURI": "service/security", "id": "identity"},
     }
+    if reason is not None:
+        told["reason"] = {"reasonCode": "403", "reasonType": reason}
+    return told
 
 
 def of_login(*, user: str, methods: tuple[str, ...], address: str, reason: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import sqlalchemy as sa
 
 from pileus.identity.app import Identity
-from pileus.identity.models.audit import ACT, ACTIONS, of_change
+from pileus.identity.models.audit import ACT, ACTIONS, Act, of_change
 from pileus.identity.tables import changes
 from pileus.kit.db import command, scalar, upsert
 
@@ -31,13 +31,19 @@ async def _tell_change(app: Identity) -> None:
     if act is None or act.told or app.events is None:
         return
     act.told = True
-    await app.events.tell(
-        f"identity.{act.noun}.{ACTIONS[act.method]}",
-        f"{act.noun}:{act.target_id}",
-        act.project_id,
-        payload=of_change(act),
-        user_id=act.user_id,
-    )
+    await tell_act(app, act)
+
+
+async def tell_act(app: Identity, act: Act, reason: str | None = None) -> None:
+    """Those who audit are told of a change, or, with a reason, that it was refused."""
+    if app.events is not None:
+        await app.events.tell(
+            f"identity.{act.noun}.{ACTIONS[act.method]}",
+            f"{act.noun}:{act.target_id}"[:255],
+            act.project_id,
+            payload=of_change(act, reason),
+            user_id=act.user_id,
+        )
 
 
 async def count_change(app: Identity) -> None:

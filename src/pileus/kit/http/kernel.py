@@ -215,7 +215,7 @@ class Kernel:
     ) -> Reply:
         dialect = mounted.api.dialect
         try:
-            return await self._handled(mounted, call, parts, receive)
+            return await self._told(mounted, call, parts, receive)
         except Problem as problem:
             reply = dialect.error(problem, call)
             if isinstance(problem, TooLarge):
@@ -229,6 +229,14 @@ class Kernel:
         except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
             log.broke("request failed", bug, method=call.method, path=scope["path"])
             return dialect.error(_ServerError(request_id=call.request_id), call)
+
+    async def _told(self, mounted: Mounted, call: Call[Any], parts: list[str], receive: Receive) -> Reply:
+        try:
+            return await self._handled(mounted, call, parts, receive)
+        except Problem as problem:
+            if mounted.api.refused is not None:
+                await mounted.api.refused(call, problem)
+            raise
 
     async def _handled(self, mounted: Mounted, call: Call[Any], parts: list[str], receive: Receive) -> Reply:
         api = mounted.api

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 import msgspec
 
+from pileus.kit.errors import Problem
 from pileus.kit.http.call import Call, Page
 from pileus.kit.http.dialect import Dialect
 from pileus.kit.http.version import ALWAYS, FOREVER, Microversions, Version, version
@@ -24,6 +25,7 @@ from pileus.kit.policy import Rule
 
 Handler = Callable[..., Awaitable[Any]]
 Guard = Callable[[Call[Any], object], None]
+Refused = Callable[[Call[Any], Problem], Awaitable[None]]
 Find = Callable[..., Awaitable[object | None]]
 
 
@@ -84,6 +86,7 @@ class Api:
         body_limit: int = 1 << 20,
         guard: Guard | None = None,
         check: Check | None = None,
+        refused: Refused | None = None,
     ) -> None:
         self.service = service
         self.dialect = dialect
@@ -92,6 +95,7 @@ class Api:
         self.body_limit = body_limit
         self.guard = guard  # looks at what a request is about once it is found and allowed; raises to refuse
         self.check = check  # looks at a request once its operation is found; raises to refuse
+        self.refused = refused  # is told of requests that end with a problem, once nothing of them is under way
         self.routes: list[Route] = []
         self.rules: list[Rule] = []  # those no route names: of fields, and of decisions inside commands
 

@@ -48,19 +48,41 @@ OF_SUBJECT = query(
 )
 OF_REQUEST = query(_all.where(events.c.request_id == sa.bindparam("request_id")).order_by(events.c.number), Event)
 LAST = scalar(sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)), int)
-FORGET = command(
-    sa.delete(events).where(sa.or_(events.c.number <= sa.bindparam("up_to"), events.c.at < sa.bindparam("before")))
+_old = sa.or_(events.c.number <= sa.bindparam("up_to"), events.c.at < sa.bindparam("before"))
+_lasting = events.c.kind.like(sa.bindparam("kind", type_=sa.String()), escape="\\")
+_others = events.c.kind.not_like(sa.bindparam("kind", type_=sa.String()), escape="\\")
+FORGET = command(sa.delete(events).where(_old))
+FORGET_OTHERS = command(sa.delete(events).where(_others, _old))
+FORGET_LASTING = command(sa.delete(events).where(_lasting, _old))
+NUMBER_OF_LASTING = scalar(
+    sa.select(events.c.number)
+    .where(_lasting)
+    .order_by(events.c.number.desc())
+    .limit(1)
+    .offset(sa.bindparam("kept", type_=sa.Integer())),
+    int,
 )
+
+
+class Lasting(msgspec.Struct, frozen=True):
+    """Events whose kind begins so are kept by themselves: so many of them, for so long."""
+
+    prefix: str
+    kept: int
+    kept_for: dt.timedelta
 
 
 class Events:
     """Tells and reads events."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock | None = None, *, kept: int = KEPT) -> None:
+    def __init__(
+        self, db: Database, bus: Bus, clock: Clock | None = None, *, kept: int = KEPT, lasting: Lasting | None = None
+    ) -> None:
         self._db = db
         self._bus = bus
         self._clock = clock or SystemClock()
         self._kept = kept
+        self._lasting = lasting
 
     async def tell(
         self,
@@ -101,4 +123,11 @@ class Events:
 
     async def forget_old(self) -> int:
         """Only so many events are left, none of them too old; returns how many were dropped."""
-        return await self._db.run(FORGET, up_to=await self.last() - self._kept, before=self._clock.now() - KEPT_FOR)
+        up_to, now = await self.last() - self._kept, self._clock.now()
+        if self._lasting is None:
+            return await self._db.run(FORGET, up_to=up_to, before=now - KEPT_FOR)
+        kind = f"{self._lasting.prefix}%"
+        gone = await self._db.run(FORGET_OTHERS, kind=kind, up_to=up_to, before=now - KEPT_FOR)
+        last = await self._db.one(NUMBER_OF_LASTING, kind=kind, kept=self._lasting.kept) or 0
+        before = now - self._lasting.kept_for
+        return gone + await self._db.run(FORGET_LASTING, kind=kind, up_to=last, before=before)
