@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.identity.test_federation import World as Federation
 from tests.identity.test_oauth1 import Client
 
 from pileus.identity.models.reach import Reach, widening
@@ -175,12 +176,10 @@ def check(before: Held, way: str, after: Held) -> None:
         assert wide is not None and all(rule in rules for rule in wide), way
 
 
-async def test_every_chain_of_three_stays_within_what_it_came_from(cloud: Any) -> None:
-    world = World(cloud)
-    await world.start()
-    assert world.first is not None
-    reached: set[tuple[str, ...]] = set()
-    waiting: list[tuple[tuple[str, ...], Held]] = [((), world.first)]
+async def chains(world: World, first: Held) -> dict[tuple[str, ...], Held]:
+    """What every chain of three, and of less, leads to; each step is within the one before."""
+    reached: dict[tuple[str, ...], Held] = {}
+    waiting: list[tuple[tuple[str, ...], Held]] = [((), first)]
     while waiting:
         chain, held = waiting.pop()
         for way in world.ways:
@@ -189,11 +188,19 @@ async def test_every_chain_of_three_stays_within_what_it_came_from(cloud: Any) -
                 continue
             check(held, way.__name__, after)
             path = (*chain, way.__name__)
-            reached.add(path)
+            reached[path] = after
             if path != ("rescoped",) * len(path):
                 await check_makes_no_credentials(world, after, path)
             if len(path) < 3:
                 waiting.append((path, after))
+    return reached
+
+
+async def test_every_chain_of_three_stays_within_what_it_came_from(cloud: Any) -> None:
+    world = World(cloud)
+    await world.start()
+    assert world.first is not None
+    reached = await chains(world, world.first)
     firsts = {path[0] for path in reached if len(path) == 1}
     assert {way.__name__ for way in world.ways} == firsts
     assert ("trusted", "trusted", "trusted") in reached
@@ -203,6 +210,60 @@ async def test_every_chain_of_three_stays_within_what_it_came_from(cloud: Any) -
     assert not any(
         "rescoped" in path[1:] and set(path[: path.index("rescoped", 1)]) != {"rescoped"} for path in reached
     )
+
+
+class FederatedWorld(World):
+    """The same, where it is Dee who begins, whom an identity provider vouches for: its staff administer the project."""
+
+    def __init__(self, cloud: Any) -> None:
+        super().__init__(cloud)
+        self.federation = Federation(cloud)
+
+    async def begin(self, minutes: int) -> Held:
+        """Dee's token; the groups are hers for so many minutes, or, with none, by her token alone."""
+        await self.start()
+        await self.federation.join(self.project, "admin", authorization_ttl=minutes or None)
+        answer = await self.federation.bring(self.federation.idp.signed(self.cloud.clock.now(), sub="dee"))
+        assert 201 == answer.status, answer.body
+        self.people["dee"] = answer.body["token"]["user"]
+        held = await self._held(await self.federation.scoped(answer.headers["x-subject-token"]))
+        assert held is not None
+        return held
+
+
+def only_rescoped(path: tuple[str, ...]) -> bool:
+    return set(path) == {"rescoped"}
+
+
+async def test_every_chain_from_a_federated_token_ends_with_the_groups_it_stands_on(cloud: Any) -> None:
+    world = FederatedWorld(cloud)
+    first = await world.begin(minutes=5)
+    reached = await chains(world, first)
+    assert {way.__name__ for way in world.ways} == {path[0] for path in reached if len(path) == 1}
+    assert {("trusted", "trusted", "trusted"), ("rescoped", "applied", "trusted")} <= set(reached)
+
+    async def works(held: Held) -> bool:
+        status = (await cloud.ask("GET", "/v3/auth/tokens", None, held.token, {"x-subject-token": held.token})).status
+        assert status in {200, 401}
+        return bool(status == 200)
+
+    plain = {path: held for path, held in reached.items() if "applied_with_rules" not in path}
+    assert [] == [path for path, held in plain.items() if not await works(held)]
+    for path, held in reached.items():
+        if only_rescoped(path):
+            for kept in ("expires_at", "user"):
+                assert first.body[kept] == held.body[kept], path
+    cloud.clock.move(5 * 60 + 1)
+    # The provider's word is good for as long as the token that brought it; nothing made of it outlasts the groups.
+    assert [path for path in reached if only_rescoped(path)] == [
+        path for path, held in reached.items() if await works(held)
+    ]
+
+
+async def test_nothing_can_be_made_of_groups_that_are_in_a_token_alone(cloud: Any) -> None:
+    world = FederatedWorld(cloud)
+    reached = await chains(world, await world.begin(minutes=0))
+    assert {("rescoped",) * length for length in (1, 2, 3)} == set(reached)
 
 
 async def check_makes_no_credentials(world: World, held: Held, path: tuple[str, ...]) -> None:

@@ -84,11 +84,14 @@ class World:
         )
 
     async def start(self, rules: Any = None, **provider: Any) -> None:
-        cloud = self.cloud
-        await cloud.start()
+        await self.cloud.start()
+        await self.join((await self.cloud.make("project", name="p"))["id"], "reader", rules, **provider)
+
+    async def join(self, project: str, role: str, rules: Any = None, **provider: Any) -> None:
+        """The cloud believes the provider, whose staff have the role in the project."""
+        cloud, self.project = self.cloud, project
         self.group = (await cloud.make("group", name="staff"))["id"]
-        self.project = (await cloud.make("project", name="p"))["id"]
-        await cloud.ask("PUT", f"/v3/projects/{self.project}/groups/{self.group}/roles/{await cloud.role('reader')}")
+        await cloud.ask("PUT", f"/v3/projects/{project}/groups/{self.group}/roles/{await cloud.role(role)}")
         body = {"enabled": True, "remote_ids": [ISSUER], **provider}
         for path, key, given in (
             ("identity_providers/corp", "identity_provider", body),

@@ -119,7 +119,8 @@ async def _by_trust(app: Identity, token: str, payload: Payload) -> ValidToken |
     found = await _derived(app, token, payload, acts, source)
     if found is None or await _open_user(app, trust.trustee_user_id, payload.issued_at) is None:
         return None
-    return msgspec.structs.replace(found, trust=trust)
+    # Whoever acts, the roles are those of the first who gave them.
+    return await _until_groups_end(app, msgspec.structs.replace(found, trust=trust), behalf)
 
 
 async def _all_open(app: Identity, payload: Payload, user_ids: list[str]) -> bool:
@@ -214,8 +215,12 @@ async def stands_for(app: Identity, token: str, payload: Payload) -> ValidToken 
     found = await _stands_for(app, token, payload)
     if found is None or found.payload.scope.kind is ScopeKind.NONE:
         return found
-    # Groups that are theirs for a while may be where the roles come from: look again when the first of them ends.
-    ends = [one.expires_at for one in (await expiring_groups(app, found.user.id))[:1]]
+    return await _until_groups_end(app, found, found.user.id)
+
+
+async def _until_groups_end(app: Identity, found: ValidToken, user_id: str) -> ValidToken:
+    """The same, to be looked at again when the user, whose roles it stands on, is in one of their groups no longer."""
+    ends = [one.expires_at for one in (await expiring_groups(app, user_id))[:1]]
     ends += [found.until] if found.until is not None else []
     return msgspec.structs.replace(found, until=min(ends)) if ends else found
 
