@@ -1,15 +1,22 @@
 """Domains whose people are in a directory: a real slapd, and what can be known without one."""
 
 import contextlib
+import datetime as dt
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from pileus.identity.drivers.ber import BadBer, elements, number, packed, text, whole
 from pileus.identity.drivers.ldap import encoded
@@ -114,29 +121,37 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-@pytest.fixture
-def slapd(tmp_path: Path) -> Iterator[str]:
-    """The address of a directory with Ann and Bob."""
+@contextlib.contextmanager
+def serving(place: Path, *urls: str, more: str = "") -> Iterator[None]:
+    """A directory with Ann and Bob, reached there."""
     program = shutil.which("slapd", path="/usr/sbin:/usr/bin")
     assert program is not None, "slapd is among the packages tests need"
-    (tmp_path / "db").mkdir()
+    (place / "db").mkdir()
     schemas = "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
-    (tmp_path / "slapd.conf").write_text(
-        f"{schemas}pidfile {tmp_path}/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n"
-        f'database mdb\nsuffix "{SUFFIX}"\nrootdn "cn=admin,{SUFFIX}"\nrootpw admin\ndirectory {tmp_path}/db\n'
+    (place / "slapd.conf").write_text(
+        f"{schemas}pidfile {place}/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n{more}"
+        f'database mdb\nsuffix "{SUFFIX}"\nrootdn "cn=admin,{SUFFIX}"\nrootpw admin\ndirectory {place}/db\n'
     )
-    (tmp_path / "ldif").write_text(LDIF)
+    (place / "ldif").write_text(LDIF)
     slapadd = shutil.which("slapadd", path="/usr/sbin:/usr/bin") or "slapadd"
-    subprocess.run([slapadd, "-f", tmp_path / "slapd.conf", "-l", tmp_path / "ldif"], check=True, capture_output=True)
-    url = f"ldap://127.0.0.1:{free_port()}"
+    subprocess.run([slapadd, "-f", place / "slapd.conf", "-l", place / "ldif"], check=True, capture_output=True)
     with subprocess.Popen(
-        [program, "-d", "0", "-h", url, "-f", tmp_path / "slapd.conf"], stderr=subprocess.DEVNULL
+        [program, "-d", "0", "-h", " ".join(urls), "-f", place / "slapd.conf"], stderr=subprocess.DEVNULL
     ) as runs:
         try:
-            _wait_for(int(url.rpartition(":")[2]))
-            yield url
+            for url in urls:
+                _wait_for(int(url.rpartition(":")[2]))
+            yield
         finally:
             runs.terminate()
+
+
+@pytest.fixture
+def slapd(tmp_path: Path) -> Iterator[str]:
+    """The address of a directory."""
+    url = f"ldap://127.0.0.1:{free_port()}"
+    with serving(tmp_path, url):
+        yield url
 
 
 def _wait_for(port: int) -> None:
@@ -148,14 +163,14 @@ def _wait_for(port: int) -> None:
     raise AssertionError("slapd does not listen")
 
 
-async def in_directory(cloud: Any, url: str) -> str:
+async def in_directory(cloud: Any, url: str, **more: Any) -> str:
     """A domain whose people are in the directory."""
     await cloud.start()
     domain: str = (await cloud.make("domain", name="corp"))["id"]
     ldap = {
         "url": url, "user": f"cn=admin,{SUFFIX}", "password": "admin", "suffix": SUFFIX, "user_tree_dn": PEOPLE,
         "user_id_attribute": "uid", "user_name_attribute": "uid", "group_tree_dn": f"ou=groups,{SUFFIX}",
-        "group_name_attribute": "cn", "page_size": 1,
+        "group_name_attribute": "cn", "page_size": 1, **more,
     }  # fmt: skip
     config = {"identity": {"driver": "ldap"}, "ldap": ldap}
     assert 201 == (await cloud.ask("PUT", f"/v3/domains/{domain}/config", {"config": config})).status
@@ -222,3 +237,47 @@ async def test_a_directory_that_is_away_is_said_to_be(cloud: Any) -> None:
     answer = await cloud.auth(cloud.by_password("ann", "x", domain))
     assert (503, True) == (answer.status, "directory" in answer.body["error"]["message"])
     assert 201 == (await cloud.auth(cloud.by_password("admin"))).status
+
+
+def certificate(place: Path, name: str) -> Path:
+    """A certificate for this machine's own address, beside its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(called).issuer_name(called).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    (place / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (place / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return place / f"{name}.pem"
+
+
+@pytest.mark.host
+async def test_a_directory_is_reached_by_tls_and_must_show_a_certificate_that_is_trusted(
+    cloud: Any, tmp_path: Path
+) -> None:
+    own, other = certificate(tmp_path, "own"), certificate(tmp_path, "other")
+    plain, sealed = f"ldap://127.0.0.1:{free_port()}", f"ldaps://127.0.0.1:{free_port()}"
+    # Passwords are taken over encrypted connections only.
+    more = f"TLSCertificateFile {own}\nTLSCertificateKeyFile {own.with_suffix('.key')}\nsecurity simple_bind=128\n"
+    with serving(tmp_path, plain, sealed, more=more):
+        domain = await in_directory(cloud, sealed, tls_cacertfile=str(own))
+        for url, start, trusted, asked, status in (
+            (sealed, False, own, "demand", 201),
+            (plain, True, own, "demand", 201),
+            (sealed, False, other, "demand", 503),
+            (plain, True, other, "demand", 503),
+            (sealed, False, other, "never", 201),
+            (plain, True, other, "never", 201),
+            (plain, False, own, "demand", 503),
+        ):
+            ldap = {"url": url, "use_tls": start, "tls_cacertfile": str(trusted), "tls_req_cert": asked}
+            changed = await cloud.ask("PATCH", f"/v3/domains/{domain}/config", {"config": {"ldap": ldap}})
+            assert 200 == changed.status, changed.body
+            answer = await cloud.auth(cloud.by_password("ann", "ann secret", domain))
+            assert status == answer.status, (ldap, answer.body)
