@@ -1,9 +1,11 @@
 """Domains whose people are in a directory: a real slapd, and what can be known without one."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,9 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from pileus.identity.drivers.ber import BadBer, elements, number, packed, text, whole
-from pileus.identity.drivers.ldap import encoded
+from pileus.identity.drivers.ldap import connected, encoded
+from pileus.identity.errors import DirectoryFailed
 from pileus.identity.models import Group, User
 from pileus.identity.models.directory import Party, Person, group_of, plan_of, public_id, user_of
+from pileus.identity.models.domain_settings import Ldap
 from pileus.identity.models.ldap_filter import All, BadFilter, Equal, Filter, Like, Not, Present, read_filter
 from pileus.identity.models.ldap_filter import Any as Either
 
@@ -281,3 +285,33 @@ async def test_a_directory_is_reached_by_tls_and_must_show_a_certificate_that_is
             assert 200 == changed.status, changed.body
             answer = await cloud.auth(cloud.by_password("ann", "ann secret", domain))
             assert status == answer.status, (ldap, answer.body)
+
+
+@pytest.mark.parametrize("injected", [False, True])
+async def test_no_answer_from_before_the_encryption_is_taken_for_one_after_it(tmp_path: Path, injected: bool) -> None:
+    own = certificate(tmp_path, "own")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(own, own.with_suffix(".key"))
+
+    def answer(number_: int, tag: int, code: int) -> bytes:
+        return packed(0x30, number(number_), packed(tag, number(code, 0x0A), text(""), text("")))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readexactly((await reader.readexactly(2))[1])
+            writer.write(answer(1, 0x78, 0) + (answer(2, 0x61, 0) if injected else b""))
+            await writer.start_tls(context)
+            while await reader.read(1000):
+                writer.write(answer(2, 0x61, 49))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = Ldap(url=f"ldap://127.0.0.1:{port}", use_tls=True, tls_cacertfile=str(own))
+        if injected:
+            with pytest.raises(DirectoryFailed, match="unencrypted"):
+                async with connected(settings) as connection:
+                    assert not await connection.bind("cn=x", "wrong"), "the answer of whoever sits between"
+        else:
+            async with connected(settings) as connection:
+                assert not await connection.bind("cn=x", "wrong")

@@ -82,6 +82,13 @@ class Connection:
         if code != SUCCESS:
             raise DirectoryFailed(why=f"it does not start TLS (result {code}) {why}")
         await self._writer.start_tls(context, server_hostname=host)
+        # What came before the encryption is from whoever sits between; a reader would take it for an answer after it.
+        early = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                early = await self._reader.read(1)
+        if early:
+            raise DirectoryFailed(why="something came unencrypted where TLS was to begin")
 
     async def search(
         self, base: str, scope: str, asked: Filter, attributes: Sequence[str], page: int = 500
