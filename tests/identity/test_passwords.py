@@ -145,6 +145,10 @@ async def test_whatever_is_wrong_with_a_login_it_costs_the_same_and_looks_the_sa
     bare = await strict.make("user", name="bare")
     for name in users:  # each of them is remembered to have had the right password
         await strict.login(name)
+    shut = (await strict.make("domain", name="shut"))["id"]
+    await strict.make("user", name="eve", password=PASSWORD, domain_id=shut)
+    await strict.login("eve", domain=shut, scope="unscoped")
+    await strict.ask("PATCH", f"/v3/domains/{shut}", {"domain": {"enabled": False}})
     for _ in range(2):
         await strict.auth(strict.by_password("out", "wrong"))
     await strict.ask("PATCH", f"/v3/users/{users['off']['id']}", {"user": {"enabled": False}})
@@ -162,6 +166,7 @@ async def test_whatever_is_wrong_with_a_login_it_costs_the_same_and_looks_the_sa
         "locked out, wrong": strict.by_password("out", "wrong"),
         "disabled": strict.by_password("off"),
         "disabled, wrong": strict.by_password("off", "wrong"),
+        "disabled domain": strict.by_password("eve", domain=shut),
         "without a password": strict.by_password(bare["name"]),
     }
     seen = {name: await costs(identity) for name, identity in plain.items()}

@@ -29,13 +29,14 @@ from pileus.identity.store.passwords import (
     old_password_add,
     old_passwords_of,
 )
+from pileus.identity.store.projects import domain_find
 from pileus.identity.store.users import user_change, user_find
 
 
 async def password_is(app: Identity, user_id: str, user: User | None, password: str) -> bool:
     """Whether the password is the user's, who is not locked out; takes as long whatever is wrong."""
     # Who may not log in anyhow is never told by a quick answer that the password would be right.
-    anew = user is None or not user.enabled or await _is_locked_out(app, user)
+    anew = user is None or not await _is_open(app, user) or await _is_locked_out(app, user)
     right = await app.passwords.matches(user_id, user.password_hash if user else None, password, anew=anew)
     if user is None or not app.config.lockout_failure_attempts or user.options.get("ignore_lockout_failure_attempts"):
         return right and user is not None
@@ -51,6 +52,12 @@ async def password_is(app: Identity, user_id: str, user: User | None, password: 
         elif failed is not None:
             await failures_forget(app, user.id)
     return right
+
+
+async def _is_open(app: Identity, user: User) -> bool:
+    """Whether neither the user nor their domain is disabled."""
+    domain = await domain_find(app, user.domain_id)
+    return user.enabled and domain is not None and domain.enabled
 
 
 async def _is_locked_out(app: Identity, user: User) -> bool:
