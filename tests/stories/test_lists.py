@@ -11,6 +11,8 @@ from tests.stories.world import World, documents, listed, made, pages
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
 MORE = 5
+AT = {"OpenStack-API-Version": "compute 2.90"}
+WHOLE = {"/compute/v2.1/os-services"}  # has no pages upstream, and refuses a limit since 2.75
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,11 @@ def paged(operation: dict) -> bool:  # type: ignore[type-arg]
 def test_pages_hold_what_the_whole_holds(cloud: RunningCloud, several: None, user: str) -> None:
     walked = []
     for path, key in collections(cloud):
-        whole = cloud.ask("GET", path, as_=user, headers={"OpenStack-API-Version": "compute 2.90"})
+        whole = cloud.ask("GET", path, as_=user, headers=AT)
         if whole.status != 200 or not all("id" in item for item in whole.json[key]):
+            continue
+        if path in WHOLE:
+            assert 400 == cloud.ask("GET", f"{path}?limit=1", as_=user, headers=AT).status
             continue
         every = [item["id"] for item in listed(cloud, path, key, user)]
         walked.append(path)
