@@ -1,11 +1,11 @@
 """What a client needs to log in: `export OS_…` lines and a clouds.yaml."""
 
-import secrets
 import shlex
 
 import yaml
 
 from pileus.kit.errors import NotFound
+from pileus.kit.secret import new_secret
 from pileus.main.certificates import authority_of
 from pileus.main.settings import Settings
 from pileus.main.state import Credentials, State, write_whole
@@ -23,7 +23,7 @@ def ensure_credentials(state: State, settings: Settings) -> Credentials:
     missing = [user for user in USERS if user not in credentials.passwords]
     if missing:
         for user in missing:
-            credentials.passwords[user] = secrets.token_urlsafe(18)
+            credentials.passwords[user] = new_secret(18)
         credentials.region = settings.region
         state.keep(credentials)
     authority = authority_of(state, settings)

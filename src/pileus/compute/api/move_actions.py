@@ -1,6 +1,5 @@
 """Actions that take a server to another host."""
 
-import secrets
 from typing import Annotated
 
 import msgspec
@@ -12,6 +11,7 @@ from pileus.compute.commands import moves
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import PROJECT_MANAGER, Rule
+from pileus.kit.secret import new_secret
 
 MIGRATE_TO = "os_compute_api:os-migrate-server:migrate:host"
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")]
@@ -52,7 +52,7 @@ async def migrate(call: Call[Compute], server: Server, body: Migrate | None) -> 
 async def evacuate_early(call: Call[Compute], server: Server, body: Evacuate) -> Evacuated:
     """Make a server anew on another host, since its own is down."""
     await _evacuate(call, server, body, stop=False)
-    given = body.admin_password if body.admin_password is not UNSET else secrets.token_urlsafe(9)
+    given = body.admin_password if body.admin_password is not UNSET else new_secret(9)
     return Evacuated(admin_password=given)
 
 

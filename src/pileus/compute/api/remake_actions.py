@@ -1,6 +1,5 @@
 """Actions that give a server another disk or another size: rebuild, rescue, resize, and back."""
 
-import secrets
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from pileus.compute.app import Compute
 from pileus.compute.commands import power, remake, resize
 from pileus.compute.models.servers import GivenFile, Server
 from pileus.kit.http import Call, F, Wire
+from pileus.kit.secret import new_secret
 
 Password = Annotated[str, F("adminPass")]
 DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
@@ -95,7 +95,7 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
     shown = await changed(call, now)
     call.reply_headers["Location"] = call.url(f"/v2.1/servers/{server.id}")
     values = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    password = body.admin_password or secrets.token_urlsafe(9)
+    password = body.admin_password or new_secret(9)
     return ServerRebuilt(**values, admin_password=password, user_data_plain=now.user_data)
 
 
@@ -105,7 +105,7 @@ async def rescue(call: Call[Compute], server: Server, body: Rescue | None) -> Re
     image_id = body.image_id if body is not None else None
     await remake.rescue_server(call.app, call.caller, server, image_id, call.request_id)
     given = body.admin_password if body is not None else None
-    return Rescued(admin_password=given or secrets.token_urlsafe(9))
+    return Rescued(admin_password=given or new_secret(9))
 
 
 @api.action(ACTION_PATH, "unrescue", member("os-unrescue"), find=server_find)

@@ -1,7 +1,6 @@
 """Application credentials: made and deleted, and checked when a program logs in with one."""
 
 import datetime as dt
-import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -19,6 +18,7 @@ from pileus.identity.store import applications as store
 from pileus.identity.store import changing
 from pileus.kit.auth import AccessRule
 from pileus.kit.db import UniqueViolation
+from pileus.kit.secret import new_secret
 
 
 class ApplicationAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ async def create_application(app: Identity, asked: ApplicationAsked) -> tuple[Ap
         raise BadApplicationCredential(why="expires_at lies in the past")
     source = asked.source
     assert source.project_id is not None, "the caller has found the project"
-    secret = asked.secret or secrets.token_urlsafe(64)
+    secret = asked.secret or new_secret(64)
     hashed = await app.passwords.hashed(secret)
     given: Sequence[AccessRule | str] | None = asked.rules
     if given is None and source.rules is not None:

@@ -9,7 +9,6 @@ before it says anything secret.
 import datetime as dt
 import hashlib
 import re
-import secrets
 from collections.abc import Callable
 
 import msgspec
@@ -19,6 +18,7 @@ from pileus.kit.clock import Clock
 from pileus.kit.db import Database, command, query, scalar, upsert
 from pileus.kit.errors import Conflict, Denied, Invalid
 from pileus.kit.hosts.wire import Peer
+from pileus.kit.secret import new_secret
 from pileus.kit.tables import host_certificates, hosts, join_tokens
 
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
@@ -84,7 +84,7 @@ class Members:
 
     async def new_token(self, ttl: dt.timedelta) -> str:
         """A secret with which one machine may join, once, before it expires."""
-        secret = secrets.token_urlsafe(32)
+        secret = new_secret(32)
         now = self._clock.now()
         async with self._db.transaction():
             await self._db.run(TOKENS_FORGET, before=now - KEEP)
