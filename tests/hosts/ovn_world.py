@@ -113,7 +113,15 @@ class Guest:
         folder.mkdir()
         (folder / "index.html").write_text(text)
         argv = ["ip", "netns", "exec", self.space, "busybox", "httpd", "-f", "-p", "80", "-h", str(folder)]
-        self._programs.append(await asyncio.create_subprocess_exec(*argv))
+        program = await asyncio.create_subprocess_exec(*argv)
+        self._programs.append(program)
+        await until(lambda: _listens(program.pid, 80))
+
+
+async def _listens(pid: int, port: int) -> bool:
+    """Whether somebody listens at the port in the network that the process is in by now."""
+    tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+    return any(f":{port:04X} " in line and " 0A " in line for table in tables for line in table.splitlines())
 
 
 class Who:

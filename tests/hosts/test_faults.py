@@ -18,8 +18,7 @@ from tests.hosts.first_light import REAL
 from pileus.guest.sector import boot_sector
 from pileus.main.processes import daemons_of, servers_of
 
-# Two minutes of kills with waits of their own: for a machine that does nothing else meanwhile.
-pytestmark = [pytest.mark.host, pytest.mark.scale, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 
 COMPUTE = {"OpenStack-API-Version": "compute 2.90"}
 

@@ -83,7 +83,6 @@ async def test_guests_talk_across_the_router_and_with_the_outside(tmp_path: Path
         assert (await bob.gets(f"http://{OUTSIDE}.50/")).startswith("I am Ann"), "floating IP from inside"
 
 
-@pytest.mark.scale  # seen to fail once beside other real tests: how soon OVN moves an address is not ours
 async def test_floating_ip_is_answered_where_the_port_is_when_it_has_a_mac(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         floating = FloatingIp(

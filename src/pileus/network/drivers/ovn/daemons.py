@@ -37,6 +37,7 @@ RELAY = "ovsdb-relay"
 
 _LOG_BYTES = 4 << 20
 _GONE_S = 5.0
+_AFTER_FAILURE_S = 1.0
 _PATIENCE_MS = 4000
 _CONNECTIONS = "db:OVN_Southbound,SB_Global,connections"
 
@@ -137,12 +138,16 @@ class Daemons:
     async def keep_running(self, repair: Callable[[], Awaitable[object]], pause_s: float = 30.0) -> None:
         """Never returns: calls `repair` the moment a daemon ends, and every `pause_s` seconds."""
         while True:
-            await self._until_one_ends(pause_s)
             try:
+                await self._until_one_ends(pause_s)
                 await repair()
             except DriverError as failed:
                 log.warning("OVN cannot be repaired", extra={"why": failed.why})
-                await asyncio.sleep(1)  # A pause, not a wait for anything: what fails now may work in a second.
+                await asyncio.sleep(_AFTER_FAILURE_S)  # a pause, not a wait: what fails now may work in a second
+            except Exception:
+                # Whatever it was (a program's half-printed answer, say): who keeps the network running must go on.
+                log.exception("the repair of OVN broke")
+                await asyncio.sleep(_AFTER_FAILURE_S)
 
     async def stop(self) -> None:
         """No daemon runs and the namespace is gone."""

@@ -103,6 +103,10 @@ class Ovsdb:
                 if failures == len(_RETRY_S):
                     log.warning("database not reachable", extra={"database": self._database, "why": str(failed)})
                 failures += 1
+            except Exception:
+                # Whatever the server said (a row of a table we did not ask for, say): the copy is taken anew.
+                log.exception("database cannot be followed", extra={"database": self._database})
+                failures += 1
             finally:
                 self._ready.clear()
                 if self._connection is not None:

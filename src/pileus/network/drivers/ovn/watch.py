@@ -51,6 +51,9 @@ class TapWatch:
             except (OSError, RpcFailed, DriverError, ProgramFailed) as failed:
                 # The daemons' own watch mends those; then there is something to see again.
                 log.info("TAPs cannot be seen", extra={"why": str(failed)})
+            except Exception:
+                # Whatever it was: who looks after the TAPs must go on looking.
+                log.exception("the look at TAPs broke")
 
     async def look(self) -> None:
         """What is loose for the second time is on the switch again; what is gone was told."""
