@@ -128,7 +128,9 @@ class Fake(Script):
         await self._obey("ensure")
         pretence = self._servers.get(server.id)
         if pretence is None:
-            pretence = Pretence(server, Seen(PowerSeen.OFF, disks_ready=True), disk=await self._arrived(server))
+            # A process that was killed has forgotten its servers, and only what ran is ever to be suspended.
+            power = PowerSeen.SUSPENDED if server.power is Power.SUSPENDED else PowerSeen.OFF
+            pretence = Pretence(server, Seen(power, disks_ready=True), disk=await self._arrived(server))
             self._servers[server.id] = pretence
         kept = self._kept_cards(pretence, server)
         await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
