@@ -7,7 +7,7 @@ from typing import Any
 from tests.block_storage.world import CALLERS, Answered
 from tests.block_storage.world import World as Yard
 from tests.block_storage.world import a_world as a_yard
-from tests.compute.fakes import FakeConsoles, FakeDirectory, FakeFiles, FakeImages, FakeNetworks, FakePlacement
+from tests.compute.fakes import VAULT, FakeConsoles, FakeDirectory, FakeFiles, FakeImages, FakeNetworks, FakePlacement
 from tests.compute.world import a_world
 
 from pileus.block_storage.manifest import port
@@ -28,7 +28,7 @@ async def a_cloud() -> AsyncIterator[Yard]:
         app = manifest.build(
             yard.db, yard.clock, yard.bus, yard.engine, yard.hosts, Events(yard.db, yard.bus, yard.clock),
             placement=FakePlacement(), images=FakeImages(), networks=FakeNetworks(), identity=FakeDirectory(),
-            consoles=FakeConsoles({}), files=FakeFiles({}), volumes=port(yard.app),
+            consoles=FakeConsoles({}), files=FakeFiles({}), vault=VAULT, volumes=port(yard.app),
         )  # fmt: skip
         yard.kernel.mount("compute", manifest.API, app)
         yield yard

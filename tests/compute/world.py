@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.compute.fakes import IMAGE, FakeConsoles, FakeDirectory, FakeFiles, FakeImages, FakeNetworks, FakePlacement
+from tests.compute.fakes import (
+    IMAGE,
+    VAULT,
+    FakeConsoles,
+    FakeDirectory,
+    FakeFiles,
+    FakeImages,
+    FakeNetworks,
+    FakePlacement,
+)
 from tests.postgres import open_empty
 
 from pileus.compute import manifest
@@ -101,7 +110,7 @@ class World:
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
             networks=networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers),
-            files=FakeFiles(self.drivers), config=config,
+            files=FakeFiles(self.drivers), vault=VAULT, config=config,
         )  # fmt: skip
         for flow in manifest.FLOWS:
             self.engine.add(flow, self.app)

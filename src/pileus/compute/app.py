@@ -16,6 +16,7 @@ from pileus.ports.image import Images
 from pileus.ports.network import Networks
 from pileus.ports.placement import Placement
 from pileus.ports.server_files import FilesAtHand
+from pileus.ports.vault import Vault
 
 
 class Compute(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,4 +35,5 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True):
     consoles: Consoles
     files: FilesAtHand
     volumes: Volumes | None  # None where there is no block storage
+    vault: Vault
     config: ComputeConfig

@@ -46,7 +46,7 @@ from pileus.compute.api.service import api
 from pileus.compute.app import Compute
 from pileus.compute.config import ComputeConfig
 from pileus.compute.flows import hosts as host_flow
-from pileus.compute.flows import power
+from pileus.compute.flows import passwords, power
 from pileus.compute.flows.backup import CREATE_BACKUP
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.cards import ATTACH, DETACH
@@ -77,6 +77,7 @@ from pileus.ports.metadata import MetadataAnswers
 from pileus.ports.network import Networks
 from pileus.ports.placement import Placement
 from pileus.ports.server_files import FilesAtHand
+from pileus.ports.vault import Vault
 
 NAME = "compute"
 MOUNT = "compute"
@@ -171,6 +172,7 @@ def build(
     identity: Directory,
     consoles: Consoles,
     files: FilesAtHand,
+    vault: Vault,
     volumes: Volumes | None = None,
     config: ComputeConfig | None = None,
 ) -> Compute:
@@ -189,13 +191,14 @@ def build(
         consoles=consoles,
         files=files,
         volumes=volumes,
+        vault=vault,
         config=config or ComputeConfig(),
     )
 
 
 def standing(app: Compute) -> Sequence[Standing]:
     """What compares wanted and seen for ever."""
-    return (host_flow.standing(app), power.standing(app))
+    return (host_flow.standing(app), power.standing(app), passwords.standing(app))
 
 
 def living(app: Compute) -> Mapping[str, Living]:

@@ -186,6 +186,20 @@ CONSOLE_TOKENS = sa.Table(
     sa.Index("console_tokens_by_end", "expires_at"),
 )
 
+# Passwords on their way to guests, sealed with keys that are not in here.
+GIVEN_PASSWORDS = sa.Table(
+    "given_passwords",
+    COMPUTE,
+    sa.Column("server_id", Id, primary_key=True),
+    sa.Column("for_rescue", Boolean, primary_key=True),
+    sa.Column("reference", Name, nullable=False),
+    sa.Column("sealed", Text, nullable=False),
+    sa.Column("try_at", Moment),
+    sa.Column("tries", Integer, nullable=False),
+    sa.Column("given_at", Moment, nullable=False),
+    sa.Index("given_passwords_due", "try_at"),
+)
+
 # How servers came from one host or size to another; each row is named after the operation that does it.
 MIGRATIONS = sa.Table(
     "migrations",

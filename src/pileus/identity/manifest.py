@@ -97,15 +97,21 @@ __all__ = [
     "build",
     "make_demo",
     "repository",
+    "vault",
 ]
 
 
 def repository(state: Path, config: Config, kind: str) -> KeyRepository:
-    """The keys of one kind: fernet, jws, receipt or credential; in `state`/keys unless configured, made when needed."""
+    """The keys of one kind: fernet, jws, receipt, credential or secret; in `state`/keys unless configured, made when needed."""
     keys = Path(config.keys_dir) if config.keys_dir else state / "keys"
     if kind == "jws":
         return KeyRepository(keys / kind, config.fernet_keys, new_signing_key)
     return KeyRepository(keys / kind, config.fernet_keys)
+
+
+def vault(state: Path, config: Config) -> FernetSeal:
+    """What seals the secrets that other services keep for a while."""
+    return FernetSeal(repository(state, config, "secret"))
 
 
 def _tokens(state: Path, config: Config) -> Tokens:

@@ -345,6 +345,7 @@ class _Wired:
             identity=self._directory,
             consoles=AllConsoles(own, self._consoles, self._asks),
             files=self._files,
+            vault=identity.vault(frame.state.path, frame.settings.identity),
             volumes=self._ports.get("block_storage"),
             config=frame.settings.compute,
         )

@@ -82,7 +82,7 @@ def patient(state: State, settings: Settings, db: Database, here: Machine, fabri
     servers = compute.build(
         db=db, clock=clock, bus=bus, engine=engine, hosts=hosts, events=events, placement=placement.port(rooms),
         images=image.port(images), networks=network.port(networks), identity=identity.IdentityPort(people),
-        consoles=consoles, files=files, config=settings.compute,
+        consoles=consoles, files=files, vault=identity.vault(state.path, settings.identity), config=settings.compute,
     )  # fmt: skip
     for flow in compute.FLOWS:
         engine.add(flow, servers)

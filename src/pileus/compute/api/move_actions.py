@@ -51,8 +51,8 @@ async def migrate(call: Call[Compute], server: Server, body: Migrate | None) -> 
 @api.action(ACTION_PATH, "evacuate", admin("os-evacuate"), find=server_find, status=200, until="2.13")
 async def evacuate_early(call: Call[Compute], server: Server, body: Evacuate) -> Evacuated:
     """Make a server anew on another host, since its own is down."""
-    await _evacuate(call, server, body, stop=False)
     given = body.admin_password if body.admin_password is not UNSET else new_secret(9)
+    await _evacuate(call, server, body, stop=False, password=given)
     return Evacuated(admin_password=given)
 
 
@@ -68,11 +68,16 @@ async def evacuate_stopped(call: Call[Compute], server: Server, body: Evacuate) 
     await _evacuate(call, server, body, stop=True)
 
 
-async def _evacuate(call: Call[Compute], server: Server, body: Evacuate, *, stop: bool) -> None:
+async def _evacuate(
+    call: Call[Compute], server: Server, body: Evacuate, *, stop: bool, password: str | None = None
+) -> None:
     host = body.host if body.host is not UNSET else None
     force = _boolean(body.force) if body.force is not UNSET else False
+    force = force and host is not None
+    if body.admin_password is not UNSET:
+        password = body.admin_password
     await moves.evacuate_server(
-        call.app, call.caller, server, call.request_id, host=host, stop=stop, force=force and host is not None
+        call.app, call.caller, server, call.request_id, host=host, stop=stop, force=force, password=password
     )
 
 

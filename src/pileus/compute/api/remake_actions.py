@@ -91,11 +91,13 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
             changes[name] = access_address(version, changes[name])
     if body.files is not UNSET:
         changes["files"] = tuple(GivenFile(file.path, file.contents) for file in body.files)
-    now = await remake.rebuild_server(call.app, call.caller, server, body.image_id, changes, call.request_id)
+    password = body.admin_password or new_secret(9)
+    now = await remake.rebuild_server(
+        call.app, call.caller, server, body.image_id, changes, call.request_id, password=password
+    )
     shown = await changed(call, now)
     call.reply_headers["Location"] = call.url(f"/v2.1/servers/{server.id}")
     values = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    password = body.admin_password or new_secret(9)
     return ServerRebuilt(**values, admin_password=password, user_data_plain=now.user_data)
 
 
@@ -103,9 +105,9 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
 async def rescue(call: Call[Compute], server: Server, body: Rescue | None) -> Rescued:
     """Start a server from another image, with its own disk as the second one."""
     image_id = body.image_id if body is not None else None
-    await remake.rescue_server(call.app, call.caller, server, image_id, call.request_id)
-    given = body.admin_password if body is not None else None
-    return Rescued(admin_password=given or new_secret(9))
+    password = (body.admin_password if body is not None else None) or new_secret(9)
+    await remake.rescue_server(call.app, call.caller, server, image_id, call.request_id, password=password)
+    return Rescued(admin_password=password)
 
 
 @api.action(ACTION_PATH, "unrescue", member("os-unrescue"), find=server_find)

@@ -13,6 +13,7 @@ from pileus.compute.app import Compute
 from pileus.compute.commands.create import NewServer
 from pileus.compute.models.servers import GivenFile
 from pileus.kit.http import Call, F, Wire
+from pileus.kit.secret import new_secret
 from pileus.ports.network import NicRequest
 
 DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
@@ -147,6 +148,7 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         files=[GivenFile(file.path, file.contents) for file in server.files],
         min_count=least,
         max_count=most,
+        admin_password=server.admin_password or new_secret(9),
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
     )
 

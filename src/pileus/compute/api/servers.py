@@ -18,7 +18,6 @@ from pileus.compute.models.servers import Server
 from pileus.compute.store.servers import server_list
 from pileus.kit.http import Call, F, Page, Reply, Wire
 from pileus.kit.policy import ADMIN, Rule
-from pileus.kit.secret import new_secret
 from pileus.ports.network import Address
 
 MOST = 1000
@@ -77,7 +76,7 @@ async def create(call: Call[Compute], body: ServerBody) -> ServerCreated | Reply
         links=links(call, f"/servers/{first.id}"),
         disk_config=first.disk_config,
         security_groups=[GroupName(name=name) for name in first.security_groups or ("default",)],
-        admin_password=body.server.admin_password or new_secret(9),
+        admin_password=new.admin_password or "",
     )
 
 

@@ -14,6 +14,7 @@ from pileus.compute.app import Compute
 from pileus.compute.commands import quotas
 from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.commands.groups import joined_group
+from pileus.compute.commands.passwords import give_password
 from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
@@ -55,6 +56,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     files: Sequence[GivenFile] = ()
     min_count: int = 1
     max_count: int = 1
+    admin_password: str | None = None
     may_have_no_disk: bool = False  # a flavor with no disk of its own takes whatever the image takes
 
 
@@ -116,6 +118,7 @@ def _one_of(first: Server, new: NewServer, index: int, count: int) -> Server:
 
 async def _create(app: Compute, caller: Caller, new: NewServer, server: Server, request_id: str) -> Server:
     await server_create(app, server)
+    await give_password(app, server, server.image, new.admin_password)
     try:
         ports = await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
     except NotFound as missing:  # a network, a port or a group that the request names, so the request is wrong

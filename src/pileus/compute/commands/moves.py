@@ -4,6 +4,7 @@ from typing import Any
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
+from pileus.compute.commands.passwords import give_password
 from pileus.compute.commands.power import held
 from pileus.compute.flows.hosts import facts_of
 from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
@@ -41,7 +42,15 @@ async def migrate_server(app: Compute, caller: Caller, server: Server, host: str
 
 
 async def evacuate_server(
-    app: Compute, caller: Caller, server: Server, request_id: str, *, host: str | None, stop: bool, force: bool = False
+    app: Compute,
+    caller: Caller,
+    server: Server,
+    request_id: str,
+    *,
+    host: str | None,
+    stop: bool,
+    force: bool = False,
+    password: str | None = None,
 ) -> None:
     """The server is being made anew on the host, or on the best other one, since its own is down.
 
@@ -55,6 +64,8 @@ async def evacuate_server(
             raise errors.BadRequest(why="The target host can't be the same one.")
         if await _is_up(app, now.host or ""):
             raise errors.BadRequest(why=f"Compute service of {now.host} is still in use.")
+        if password is not None:
+            await give_password(app, now, now.image, password)
         args: dict[str, Any] = {"host": host, "from": now.host, "stop": stop, "force": force}
         op = await app.engine.begin(
             "server.evacuate",

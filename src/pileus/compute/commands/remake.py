@@ -7,6 +7,7 @@ import msgspec
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.create import boot_image, check_user_data, key_named
+from pileus.compute.commands.passwords import give_password
 from pileus.compute.commands.power import held
 from pileus.compute.commands.quotas import check_files, check_metadata
 from pileus.compute.models.servers import GivenFile, Server, ServerState
@@ -17,7 +18,14 @@ MAY_BE_REMADE = frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.
 
 
 async def rebuild_server(
-    app: Compute, caller: Caller, server: Server, image_id: str, changes: Mapping[str, object], request_id: str
+    app: Compute,
+    caller: Caller,
+    server: Server,
+    image_id: str,
+    changes: Mapping[str, object],
+    request_id: str,
+    *,
+    password: str,
 ) -> Server:
     """The server is being made anew from the image, with these changes to its row; returns it as it is now.
 
@@ -36,14 +44,17 @@ async def rebuild_server(
     async with app.db.transaction():
         now = await held(app, caller, server, "rebuild", MAY_BE_REMADE)
         row |= {"image": image, "disk_generation": now.disk_generation + 1, "shelf": None}
-        await server_change(app, now, **row)
+        remade = await server_change(app, now, **row)
+        await give_password(app, remade, image, password)
         await app.engine.begin(
             "server.rebuild", now.subject, project_id=now.project_id, user_id=caller.user_id, request_id=request_id
         )
         return await server_find(app, now.id) or now
 
 
-async def rescue_server(app: Compute, caller: Caller, server: Server, image_id: str | None, request_id: str) -> None:
+async def rescue_server(
+    app: Compute, caller: Caller, server: Server, image_id: str | None, request_id: str, *, password: str
+) -> None:
     """The server is being started from the image, its own if none is named; raises WrongState, ServerLocked, BadRequest."""
     id = image_id or (server.image.id if server.image is not None else None)
     if id is None:
@@ -51,6 +62,7 @@ async def rescue_server(app: Compute, caller: Caller, server: Server, image_id: 
     image = await boot_image(app, caller, id, server.flavor)
     async with app.db.transaction():
         now = await held(app, caller, server, "rescue", MAY_BE_REMADE)
+        await give_password(app, now, image, password, rescue=True)
         await app.engine.begin(
             "server.rescue",
             now.subject,

@@ -30,6 +30,10 @@ class Answer(msgspec.Struct, frozen=True, rename={"returned": "return"}):
     error: Refusal | None = None
 
 
+class Refused(DriverError):
+    """The agent was asked, and says no."""
+
+
 class GuestAgent:
     """A talk with one guest's agent."""
 
@@ -48,12 +52,12 @@ class GuestAgent:
                 return
 
     async def set_password(self, user: str, password: str) -> None:
-        """The user of the guest has the password; raises DriverError with the agent's words."""
+        """The user of the guest has the password; raises Refused with the agent's words."""
         encoded = base64.b64encode(password.encode()).decode()
         self._say("guest-set-user-password", username=user, password=encoded, crypted=False)  # codespell:ignore crypted
         answer = await self._heard()
         if answer.error is not None:
-            raise DriverError("The guest refuses the password", answer.error.desc)
+            raise Refused("The guest refuses the password", answer.error.desc)
 
     def _say(self, command: str, **arguments: object) -> None:
         self._writer.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")

@@ -13,6 +13,7 @@ from pileus.compute.models.migrations import MigrationStatus
 from pileus.compute.models.servers import ServerState
 from pileus.compute.store.consoles import tokens_forget
 from pileus.compute.store.migrations import migration_change
+from pileus.compute.store.passwords import passwords_forget
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Done, Flow, Outcome, Step
@@ -60,6 +61,7 @@ async def close_row(app: Compute, op: Operation) -> Outcome:
         if server.resized is not None:
             await migration_change(app, server.resized.operation, status=MigrationStatus.CONFIRMED)
         await tokens_forget(app, server.id)
+        await passwords_forget(app, server.id)
         await app.events.tell("server.deleted", server.subject, server.project_id, op.request_id, user_id=op.user_id)
 
     return Done(also=close)

@@ -48,7 +48,7 @@ def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interf
         disk_generation=server.disk_generation,
         rescue=_image(server.rescue),
         checkpoint=_checkpoint(server),
-        agent=server.image is not None and server.image.has_agent,
+        agent=any(image is not None and image.has_agent for image in (server.image, server.rescue)),
     )
 
 

@@ -11,6 +11,7 @@ from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
 from pileus.compute.flows.turn import as_before
 from pileus.compute.models.servers import BootImage, Fault, PowerWanted, Server, ServerState
+from pileus.compute.store.passwords import password_forget
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
@@ -90,6 +91,8 @@ async def _moved(
     app: Compute, op: Operation, server: Server, image: BootImage | None, phase: ServerState | None, event: str
 ) -> None:
     await server_change(app, server, rescue=image, phase=phase, power_wanted=PowerWanted.ON, broken=False, fault=None)
+    if image is None:
+        await password_forget(app, server.id, rescue=True)
     await app.events.tell(event, server.subject, server.project_id, op.request_id, user_id=op.user_id)
 
 
