@@ -13,7 +13,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import msgspec
 from openstack.connection import Connection
 from tests.clients.remains import left_of, servers_of
 from tests.clients.shell import OpenStackShell, Said
+from tests.ports import free_port
 
 from pileus.main.state import State
 
@@ -234,13 +234,6 @@ def until(look: Callable[[], Found], what: str, deadline_s: float = WAIT_S, ever
             return found
         assert time.monotonic() < end, f"not true within {deadline_s:g} s: {what}; last: {found!r}"
         time.sleep(every_s)
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _environment() -> dict[str, str]:

@@ -29,6 +29,6 @@ def test_what_is_no_pattern_is_text(text: str) -> None:
 
 
 def test_the_worst_that_is_allowed_ends_soon() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert not re.search(tame("a*a*b"), "a" * 255)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 20, "a wild pattern needs hours"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 from pileus.guest import Guest, ensure
 
@@ -115,13 +116,6 @@ def metadata_service(pages: Mapping[str, bytes]) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def free_port() -> int:
-    """A port nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def describe(key: Path, name: str) -> bytes:

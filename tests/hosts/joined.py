@@ -11,10 +11,13 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.clients.cloud import ROOT, RunningCloud, free_port, until
+from tests.clients.cloud import ROOT, RunningCloud, until
 from tests.clients.remains import left_of, servers_of
+from tests.ports import free_port
 
 from pileus.main.state import State
+
+SEEN_S = 90.0  # by when the cloud must have seen that a host came or went: 15 s, and room for a busy machine
 
 
 class Machine:
@@ -69,14 +72,14 @@ class Machine:
         os.kill(pid, signal.SIGKILL)
         until(lambda: self.state.pid() is None, "the killed agent is gone")
 
-    def until(self, state: str, deadline_s: float) -> None:
+    def until(self, state: str) -> None:
         """The cloud says that the host is up, or down."""
 
         def look() -> bool:
             services = self.cloud.openstack("compute service list", as_="admin")
             return any(found["Host"] == self.name and found["State"] == state for found in services)
 
-        until(look, f"host {self.name} is {state}", deadline_s, 0.3)
+        until(look, f"host {self.name} is {state}", SEEN_S, 0.3)
 
     def log(self) -> str:
         """The end of what its agent logged."""

@@ -41,7 +41,7 @@ OUTSIDE = f"172.31.{100 + 2 * _WORKER}"
 OTHER_OUTSIDE = f"172.31.{101 + 2 * _WORKER}"
 
 
-async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 15) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 60) -> None:
     """Waits for a state, looking again and again; fails the test after `deadline_s`."""
     end = time.monotonic() + deadline_s
     while not await holds():
@@ -85,7 +85,7 @@ class Guest:
         if namespace.exists(self.space):
             await run(["ip", "netns", "delete", self.space])
 
-    async def do(self, *argv: str, deadline_s: float = 20, check: bool = False) -> Finished:
+    async def do(self, *argv: str, deadline_s: float = 60, check: bool = False) -> Finished:
         """What a program says inside the guest."""
         return await run(["ip", "netns", "exec", self.space, *argv], deadline_s=deadline_s, check=check)
 

@@ -45,7 +45,7 @@ def test_guest_reaches_metadata_and_the_world_outside(guest: Guest) -> None:
 
 
 def test_console_log_tells_that_it_is_ready(guest: Guest) -> None:
-    until(lambda: "pileus-guest: ready" in guest.console(), "the console says so", 60)
+    until(lambda: "pileus-guest: ready" in guest.console(), "the console says so", 90)
 
 
 def test_serial_console_lets_type_and_its_address_is_good_once(guest: Guest) -> None:

@@ -95,7 +95,7 @@ def test_servers_of_a_dead_host_are_made_anew_elsewhere(cloud, host):
     make_server(cloud, "left", "nova:far")
     cloud.openstack("--os-compute-api-version 2.68 server evacuate left", as_="admin", fails=True)
     host.kill9()
-    host.until("down", 16)
+    host.until("down")
     cloud.openstack("--os-compute-api-version 2.68 server evacuate left", as_="admin")
     until(
         lambda: cloud.openstack("server show left", as_="admin")["OS-EXT-SRV-ATTR:host"] not in ("far", None),
@@ -105,7 +105,7 @@ def test_servers_of_a_dead_host_are_made_anew_elsewhere(cloud, host):
     shown = cloud.openstack("server show left", as_="admin")
     assert shown["status"] == "ACTIVE" and shown["OS-EXT-SRV-ATTR:host"] != "far"
     host.rejoin()
-    host.until("up", 10)
+    host.until("up")
     cloud.openstack("server delete left --wait", as_="admin")
     cloud.pileus("host", "remove", "far")
 
@@ -127,10 +127,10 @@ def test_a_dead_host_is_seen_gets_no_servers_and_comes_back(cloud, host):
     host.join()
     make_server(cloud, "kept", "nova:far")
     host.kill9()
-    host.until("down", 16)
+    host.until("down")
     assert make_server(cloud, "new") != "far"
     host.rejoin()
-    host.until("up", 5)
+    host.until("up")
     cloud.openstack("server delete kept new --wait", as_="admin")
 
 
@@ -138,7 +138,7 @@ def test_a_host_survives_the_controllers_restart(cloud, host):
     host.join()
     cloud.kill9()
     cloud.up()
-    host.until("up", 20)
+    host.until("up")
     heard = until(lambda: host.state.pid(), "its agent runs")
     assert make_server(cloud, "after", "nova:far") == "far" and host.state.pid() == heard
     cloud.openstack("server delete after --wait", as_="admin")

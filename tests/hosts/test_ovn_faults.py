@@ -65,7 +65,7 @@ async def test_killed_daemon_is_replaced_and_traffic_flows_again(tmp_path: Path,
             return now[daemon] not in (None, before[daemon])
 
         await until(replaced)
-        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 30)
+        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 90)
         assert {ANN} == await w.host.plug.plugged()
         extra = with_port(wanted, BOB, name="renamed")
         assert 1 == (await w.fabric.sync(extra)).updated
@@ -99,7 +99,7 @@ async def test_deleted_databases_are_made_again(tmp_path: Path) -> None:
             w.host.place.database(name).unlink()
         await w.host.repair()
 
-        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 30)
+        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 90)
         assert (await w.fabric.sync(wanted)).none
         assert {ANN} == await w.host.plug.plugged()
 
@@ -118,7 +118,7 @@ async def test_lost_switch_database_does_not_unplug_guests(tmp_path: Path) -> No
         await w.apply(wanted)
 
         assert {ANN} == await w.host.plug.plugged()
-        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 30)
+        await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 90)
 
 
 async def test_everything_comes_back_after_the_machine_restarted(tmp_path: Path) -> None:

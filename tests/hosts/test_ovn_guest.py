@@ -45,10 +45,10 @@ async def test_guest_answers_on_its_floating_ip(tmp_path: Path) -> None:
             async def serves() -> bool:
                 return await machine_gets(f"http://{OUTSIDE}.50/") is not None
 
-            await until(serves, 60)
+            await until(serves, 90)
 
             async def asked() -> bool:
                 return (RED, "10.1.0.10") in w.who.asked
 
-            await until(asked, 30)
+            await until(asked, 90)
         assert "network up eth0 10.1.0.10" in (tmp_path / "console.log").read_text(errors="replace")

@@ -96,7 +96,7 @@ async def _told_by_stateless_dhcp(bob: Guest) -> None:
     async def named() -> bool:
         return await namespace.within(bob.space, _name_server) == "fd00::53"
 
-    await until(addressed, 40)
+    await until(addressed)
     await until(named)
 
 

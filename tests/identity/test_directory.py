@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from tests.ports import free_port
 
 from pileus.identity.drivers.ber import BadBer, elements, number, packed, text, whole
 from pileus.identity.drivers.ldap import connected, encoded
@@ -117,12 +118,6 @@ def test_a_plan_makes_ours_like_theirs_and_deletes_nobody() -> None:
 
 
 # -- a real one ---------------------------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextlib.contextmanager

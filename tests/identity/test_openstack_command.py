@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from tests.clients.shell import OpenStackShell
+from tests.ports import free_port
 
 from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, bootstrap, build
 from pileus.kit.clock import SystemClock
 from pileus.kit.db import Database, create_all
 from pileus.kit.http import Kernel
-from pileus.kit.http.server import Application, Granian, free_port, until_listening
+from pileus.kit.http.server import Application, Granian, until_listening
 
 pytestmark = pytest.mark.client
 OPENED: list[OpenStackShell] = []

@@ -22,7 +22,7 @@ IMAGE = b"QFI\xfb\0\0\0\x02" + bytes(12) + b"\0\0\0\x10" + (1 << 20).to_bytes(8,
 SETTINGS = Settings(
     compute_driver="fake", network_driver="fake", host_name="h1", external=ExternalNetwork(cidr="172.24.4.0/24")
 )
-LONG_S = 20.0
+LONG_S = 60.0
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -29,16 +28,6 @@ def test_unknown_command_is_refused_with_usage(capsys: pytest.CaptureFixture[str
         cli.main(["levitate"])
     assert 2 == ended.value.code
     assert "levitate" in capsys.readouterr().err
-
-
-def test_help_answers_quickly() -> None:
-    def once() -> float:
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "pileus.main.cli", "--help"], check=True, capture_output=True, env=ENV)
-        return time.perf_counter() - begun
-
-    # 150 ms is the promise; the machine is shared, so the best of several, with room.
-    assert min(once() for _ in range(5)) < 0.3
 
 
 def test_help_imports_nothing_heavy() -> None:

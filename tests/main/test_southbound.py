@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.clients.cloud import free_port
+from tests.ports import free_port
 
 from pileus.kit.hosts.wire import Peer, peer_of
 from pileus.main.certificates import Certificate, ensure_leaf

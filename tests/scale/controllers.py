@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.ports import free_port
 
 import pileus
 from pileus.main.state import Credentials, State
@@ -44,7 +44,7 @@ class Controller:
         self.name = name
         self.kills = 0
         self.state = State(folder / name)
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
         self.state.create()
@@ -158,9 +158,3 @@ keys_dir = "{folder}/keys"
             connection.close()
         told = {name.lower(): value for name, value in response.getheaders()}
         return Answered(response.status, told, json.loads(text) if text.startswith(b"{") else None)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -25,7 +25,7 @@ async def opened(address: str, count: int = 2) -> AsyncIterator[list[PostgresBus
 
 async def gathered(woken: Any, count: int) -> set[WakeUp]:
     found: set[WakeUp] = set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found) < count:
             found |= await woken.next()
     return found
@@ -64,7 +64,7 @@ async def test_a_lost_connection_is_made_anew(postgres: str, postgres_server: An
         with other.subscribe("server") as woken:
             for round_ in range(2):
                 postgres_server.sql(END_ALL, postgres)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while not (found := await woken.next(0.05)):
                         one.wake("server", f"{round_}")
                 assert found == {WakeUp("server", f"{round_}")}

@@ -199,7 +199,8 @@ async def test_a_crash_of_the_server_loses_nothing_and_is_recovered_from(own_pos
                 done.append(f"{worker}-{n}")
 
         writers = [asyncio.create_task(write(worker)) for worker in range(8)]
-        await asyncio.sleep(0.1)
+        while not done:
+            await asyncio.sleep(0.001)
         await asyncio.to_thread(own_postgres_server.stop, signal.SIGQUIT)
         with pytest.raises(DatabaseUnavailable):
             await db.one(SERVER_COUNT)

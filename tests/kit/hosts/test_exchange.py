@@ -315,7 +315,7 @@ async def test_a_host_is_known_with_its_facts_and_up_while_it_is_heard(kit):
 async def test_a_long_poll_returns_when_something_is_wanted(kit):
     async with kit() as k:
         read = await k.hosts.want("a", "server", "1", {})
-        poll = asyncio.create_task(k.exchange.wanted("a", read, 5))
+        poll = asyncio.create_task(k.exchange.wanted("a", read, 60))
         with k.bus.subscribe(WANTED, id="a"):
             await asyncio.sleep(0.01)
             await k.hosts.want("b", "server", "1", {})
@@ -328,7 +328,7 @@ async def test_a_host_of_which_nothing_is_wanted_waits_without_asking_all_the_ti
     async with kit() as k:
         first = await k.exchange.wanted("a", 0, 5)
         assert first.whole and not first.documents
-        waiting = asyncio.create_task(k.exchange.wanted("a", first.cursor, 5))
+        waiting = asyncio.create_task(k.exchange.wanted("a", first.cursor, 60))
         await asyncio.sleep(0.01)
         assert not waiting.done()
         await k.hosts.want("a", "server", "1", {})
