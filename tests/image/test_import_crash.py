@@ -1,6 +1,7 @@
 """Killed at every point, an import ends where it ends undisturbed, and leaves no file over."""
 
 import asyncio
+import gzip
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from tests.image.harness import OCTETS, RAW, Service, over
 from tests.postgres import open_empty
 
-from pileus.image.config import ImageConfig, StoreConfig
+from pileus.image.config import ImageConfig, PluginsConfig, StoreConfig
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import METADATA
 from pileus.kit.clock import FakeClock
@@ -20,6 +21,8 @@ from pileus.kit.flow.settle import TakesTurns
 from pileus.kit.tables import metadata
 
 STORES = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold")}
+CONFIG = ImageConfig(stores=STORES, plugins=PluginsConfig(enabled=("image_decompression", "inject_image_metadata")))
+PACKED = ("packed", "damaged pack")
 DIRECT = {"method": {"name": "glance-direct"}, "all_stores": True}
 
 
@@ -33,8 +36,11 @@ class ImportScene:
 
     async def begin(self, engine: Engine) -> None:
         self.cloud = self._after_death(engine)
-        self.id = (await self.cloud.create())["id"]
-        await self.cloud.ask("PUT", f"/v2/images/{self.id}/stage", RAW, headers=OCTETS)
+        packed = self.verb in PACKED
+        self.id = (await self.cloud.create(container_format="compressed" if packed else "bare"))["id"]
+        content = gzip.compress(RAW, mtime=0) if packed else RAW
+        content = content[:-9] if self.verb == "damaged pack" else content
+        await self.cloud.ask("PUT", f"/v2/images/{self.id}/stage", content, headers=OCTETS)
         if self.verb == "damaged":
             (staged,) = (self.cloud.state / "images" / "staging").glob("*.*")
             staged.write_bytes(RAW[::-1])
@@ -62,7 +68,8 @@ class ImportScene:
         status, image, _ = await self.cloud.ask("GET", f"/v2/images/{self.id}", token="root")
         files = [path for path in self.cloud.state.rglob("*") if path.is_file() and path.suffix != ".sqlite"]
         tasks = (await self.cloud.ask("GET", "/v2/tasks", token="root"))[1]["tasks"]
-        about = (image["status"], image.get("stores")) if status == 200 else status
+        shown = ("status", "stores", "container_format", "size", "os_hash_value")
+        about = [image.get(name) for name in shown] if status == 200 else status
         return about, len(files), [task["status"] for task in tasks]
 
 
@@ -71,12 +78,12 @@ def scene(verb: str, folder: Path) -> MakeScene:
         db = await open_empty()
         await create_all(db, METADATA, metadata)
         state = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=folder))
-        return ImportScene(Service(over(db, state, clock, ImageConfig(stores=STORES)), state), verb)
+        return ImportScene(Service(over(db, state, clock, CONFIG), state), verb)
 
     return make
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["import", "damaged", "deleted"])
+@pytest.mark.parametrize("verb", ["import", "damaged", "deleted", *PACKED])
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, tmp_path: Path) -> None:
     assert await survives_crashes(scene(verb, tmp_path)) >= 3

@@ -1,5 +1,7 @@
 """What can be set of the image service."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -23,6 +25,15 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stall_s: float = 60.0  # nothing arrives for so long
 
 
+class PluginsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to images at their import: unpacked, converted, given properties; in this order."""
+
+    enabled: tuple[Literal["image_decompression", "image_conversion", "inject_image_metadata"], ...] = ()
+    output_format: Literal["raw", "qcow2", "vmdk"] = "raw"  # what image_conversion makes of every disk but CDs
+    inject: dict[str, str] = {}  # properties that inject_image_metadata gives
+    ignore_user_roles: tuple[str, ...] = ("admin",)  # whose images get none
+
+
 FILES = StoreConfig(path="images", description="Files of the controller")
 
 
@@ -40,6 +51,7 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_store: str = "file"
     cache_size: int = 0  # bytes of images of slow stores that are kept at hand; 0: none, and nobody may ask for it
     import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    plugins: PluginsConfig = PluginsConfig()
     web: WebConfig = WebConfig()
     show_locations: bool = False  # an owner sees and sets where the bytes of an image are
     show_direct_url: bool = False

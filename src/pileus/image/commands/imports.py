@@ -11,7 +11,7 @@ from pileus.image.drivers.web import NotAllowed, target_of
 from pileus.image.flows.imports import IMPORT, subject_of
 from pileus.image.flows.locate import LOCATE
 from pileus.image.models.images import Head, Image, Status, stores_of
-from pileus.image.models.imports import LOCATION, Import, Locating, Method, TaskStatus, progress
+from pileus.image.models.imports import LOCATION, Import, Locating, Method, Plugin, TaskStatus, progress
 from pileus.image.store import images as store
 from pileus.image.store import tasks
 from pileus.image.store.copies import copies_clear
@@ -33,11 +33,11 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 async def import_image(app: ImageApp, caller: Caller, image: Image, wish: Wish, given: Mapping[str, object]) -> None:
     """The import is under way, and a task shows it."""
-    asked = decided(app, image, wish)
+    asked = decided(app, caller, image, wish)
     await begin(app, caller, image, asked, kind="api_image_import", given=given)
 
 
-def decided(app: ImageApp, image: Image, wish: Wish) -> Import:
+def decided(app: ImageApp, caller: Caller, image: Image, wish: Wish) -> Import:
     """What the import has to do; raises what is wrong with it."""
     if wish.method not in app.config.import_methods:
         raise errors.WrongMethod(method=wish.method, offered=", ".join(app.config.import_methods))
@@ -49,7 +49,17 @@ def decided(app: ImageApp, image: Image, wish: Wish) -> Import:
     if method is Method.WEB:
         check_address(app, wish.uri, "web-download")
     stores = _stores(app, image, method, wish)
-    return Import(image=image.id, method=method, uri=wish.uri, stores=stores, every_store=wish.every_store)
+    plugins = tuple(Plugin(name) for name in app.config.plugins.enabled) if method is not Method.COPY else ()
+    exempt = Plugin.INJECT not in plugins or caller.roles & set(app.config.plugins.ignore_user_roles)
+    return Import(
+        image=image.id,
+        method=method,
+        uri=wish.uri,
+        stores=stores,
+        every_store=wish.every_store,
+        plugins=plugins,
+        inject={} if exempt else app.config.plugins.inject,
+    )
 
 
 def check_address(app: ImageApp, url: str, what: str) -> None:

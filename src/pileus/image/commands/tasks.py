@@ -51,6 +51,6 @@ async def begin_task(app: ImageApp, caller: Caller, kind: str, given: Mapping[st
     async with app.db.transaction():
         image = await create_image(app, None, columns, properties, [])
         wish = imports.Wish(method=Method.WEB, uri=url)
-        asked = imports.decided(app, image, wish)
+        asked = imports.decided(app, caller, image, wish)
         id = await imports.begin(app, caller, image, asked, kind=IMPORT, given=given)
         return await task_get(app, caller, id)

@@ -130,6 +130,27 @@ class FileStore:
         (self._folder / name).unlink(missing_ok=True)
         (self._incoming / name).unlink(missing_ok=True)
 
+    def path(self, name: str) -> Path:
+        """Where the file is."""
+        return self._folder / name
+
+    def room(self, name: str) -> Path:
+        """A folder below `work/`; it does not exist yet."""
+        return self._folder / "work" / name
+
+    async def adopt(self, file: Path, name: str) -> None:
+        """The file has moved here, and its folder is gone."""
+        await asyncio.to_thread(self._adopt, file, name)
+
+    def _adopt(self, file: Path, name: str) -> None:
+        file.replace(self._folder / name)
+        _sync_folder(self._folder)
+        shutil.rmtree(file.parent)
+
+    async def clear(self, name: str) -> None:
+        """The room is gone."""
+        await asyncio.to_thread(shutil.rmtree, self.room(name), ignore_errors=True)
+
     async def names(self) -> Collection[str]:
         """Every file's name."""
         return await asyncio.to_thread(self._names)

@@ -80,6 +80,26 @@ class ByteStore(ByteSource, Protocol):
         ...
 
 
+class Staging(ByteStore, Protocol):
+    """Where bytes wait for their import: files of this machine, which programs may work on."""
+
+    def path(self, name: str) -> Path:
+        """Where the file is."""
+        ...
+
+    def room(self, name: str) -> Path:
+        """Where a program may work; nobody else uses it."""
+        ...
+
+    async def adopt(self, file: Path, name: str) -> None:
+        """The file, which was made in a room, is here and durable under the name; the room is gone."""
+        ...
+
+    async def clear(self, name: str) -> None:
+        """The room is gone, whatever is in it."""
+        ...
+
+
 class Store(msgspec.Struct, frozen=True, kw_only=True):
     """One store, as the operator set it up."""
 
@@ -100,7 +120,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
 
     all: Mapping[str, Store]
     default: str
-    staging: ByteStore
+    staging: Staging
     cache: ByteStore
 
     def find(self, id: str) -> Store | None:

@@ -1,6 +1,7 @@
 """Import an image: its bytes come from where the request says, and go to the stores it names.
 
-    fetch (into the staging area, looked at) -> place (store by store) -> finish (active; the staging area is clean)
+    fetch (into the staging area, looked at) -> unpack, convert, inject (see prepare) -> place (store by store)
+        -> finish (active; the staging area is clean)
 
 An import that fails leaves the image waiting for its bytes as before it, in no store; a copy that fails leaves it where
 it was. What is fetched, and where it is written, is in the rows before the first byte moves, so a crash leaves nothing.
@@ -15,6 +16,7 @@ import msgspec
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
 from pileus.image.flows.intake import batches, bytes_of, take_in
+from pileus.image.flows.prepare import convert, inject, repack, spent, unconvert, unpack
 from pileus.image.models.images import HASH, Image, Status
 from pileus.image.models.imports import Import, Method, TaskStatus, progress
 from pileus.image.store import copies as copy_rows
@@ -69,7 +71,7 @@ async def unstage(app: ImageApp, op: Operation) -> Outcome:
     """Nothing of the image waits in the staging area."""
     image = await store.head_find(app, _asked(op).image)
     files = {f"{_asked(op).image}.{op.id}"} | ({image.staged} if image is not None and image.staged else set())
-    for file in files:
+    for file in files | spent(op):
         await app.stores.staging.remove(file)
     return Done()
 
@@ -77,6 +79,8 @@ async def unstage(app: ImageApp, op: Operation) -> Outcome:
 async def place(app: ImageApp, op: Operation) -> Outcome:
     """The bytes are in every store that was asked for, or in some, where that is enough."""
     asked = _asked(op)
+    for file in spent(op):
+        await app.stores.staging.remove(file)
     failed: dict[str, str] = {}
     for id in asked.stores:
         image = await store.image_find(app, asked.image)
@@ -193,6 +197,9 @@ IMPORT = Flow(
     "image.import",
     (
         Step("fetch", fetch, unstage, shows="fetching"),
+        Step("unpack", unpack, repack, shows="unpacking"),
+        Step("convert", convert, unconvert, shows="converting"),
+        Step("inject", inject, shows="converting"),
         Step("place", place, unplace, shows="placing"),
         Step("finish", finish, shows="finishing", final=True),
     ),

@@ -5,12 +5,19 @@ without a row is always rubbish: of a crash, or of an upload whose image was del
 """
 
 from pileus.image.app import ImageApp
+from pileus.image.drivers.interface import ByteStore
 from pileus.image.flows.cache import clean
+from pileus.image.flows.imports import subject_of
 from pileus.image.store import images as store
 from pileus.image.store.copies import places_in_use
 from pileus.image.store.tasks import tasks_forget
 
 EVERY_S = 60.0
+
+
+async def _underway(app: ImageApp, store: ByteStore, name: str) -> bool:
+    """Whether an import works on the file: between the steps, it has several of one image."""
+    return store is app.stores.staging and await app.operations.open(subject_of(name.partition(".")[0])) is not None
 
 
 async def sweep(app: ImageApp) -> str | None:
@@ -23,7 +30,8 @@ async def sweep(app: ImageApp) -> str | None:
         if head.upload is not None:
             await store.upload_fail(app, head.id, head.upload)
     in_use = await places_in_use(app)
-    orphans = [(one, name) for one, names in files for name in sorted(names - in_use)]
+    strays = [(one, name) for one, names in files for name in sorted(names - in_use)]
+    orphans = [stray for stray in strays if not await _underway(app, *stray)]
     for one, name in orphans:
         await one.remove(name)
     strangers = len(orphans) + await clean(app)

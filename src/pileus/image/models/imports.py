@@ -22,6 +22,15 @@ class Method(enum.StrEnum):
     DIRECT = "glance-direct"  # they were staged
     WEB = "web-download"  # an address
     COPY = "copy-image"  # a store the image is in already
+    GLANCE = "glance-download"  # another region's image service
+
+
+class Plugin(enum.StrEnum):
+    """What happens to bytes on their way from the staging area to the stores, in this order."""
+
+    UNPACK = "image_decompression"
+    CONVERT = "image_conversion"
+    INJECT = "inject_image_metadata"
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +41,8 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     uri: str = ""
     stores: tuple[str, ...]
     every_store: bool = True  # one store that fails fails the import
-    hashes: Mapping[str, str] = {}
+    plugins: tuple[Plugin, ...] = ()
+    inject: Mapping[str, str] = {}  # properties that the image gets
 
 
 class Locating(msgspec.Struct, frozen=True, kw_only=True):
