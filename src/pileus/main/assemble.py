@@ -444,13 +444,23 @@ def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:
 
     plain["/"] = root
     for name, manifest in manifests.items():
-        if not hasattr(manifest, "API"):
-            continue
-        frame.kernel.pages[f"/openapi/{name.replace('_', '-')}.json"] = _openapi(manifest)
+        frame.kernel.pages[f"/openapi/{name.replace('_', '-')}.json"] = (
+            _openapi(manifest) if hasattr(manifest, "API") else _described(manifest)
+        )
     if "compute" in manifests:
         from pileus.dashboard.consoles import pages
 
         plain.update(pages())
+
+
+def _described(manifest: Any) -> Callable[[str], Awaitable[Reply]]:
+    """The page with the document of a service that describes itself."""
+    made = msgspec.json.encode(manifest.openapi(__version__))
+
+    async def page(_query: str) -> Reply:
+        return Reply(200, made, dict(JSON))
+
+    return page
 
 
 def _openapi(manifest: Any) -> Callable[[str], Awaitable[Reply]]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from pileus.kit.auth import Authenticator
 from pileus.kit.clock import Clock
 from pileus.kit.flow.standing import Standing
+from pileus.object_store.api.described import WAYS, document
 from pileus.object_store.api.elsewhere import elsewhere as elsewhere
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp, Workers
@@ -93,6 +95,11 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
 def api(app: ObjectStoreApp) -> SwiftApi:
     """The API's HTTP."""
     return SwiftApi(app, MOUNT)
+
+
+def openapi(release: str) -> dict[str, Any]:
+    """What the API can do, as an OpenAPI document."""
+    return document(WAYS, mount=MOUNT, release=release)
 
 
 def _rings(
