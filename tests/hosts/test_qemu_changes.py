@@ -145,7 +145,9 @@ async def test_is_resized_and_taken_back(guest: Guest, tmp_path: Path) -> None:
             assert 2**31 == 2 * int(await it.say("echo $(($(cat /sys/block/vda/size) * 512))"))
         off = msgspec.structs.replace(server, power=Power.OFF)
         await watcher.make(off, has(PowerSeen.OFF))
-        big = msgspec.structs.replace(server, root=Disk(2, server.root.image), vcpus=2, ram_mib=192, checkpoint="op")
+        big = msgspec.structs.replace(
+            server, root=Disk(2, Image("guest", FORMAT)), vcpus=2, ram_mib=192, checkpoint="op"
+        )
         await watcher.make(big, lambda seen: seen.shape == big.shape and seen.power is PowerSeen.ON)
         async with shell(world, server.id) as it:
             assert 2**31 == int(await it.say("echo $(($(cat /sys/block/vda/size) * 512))"))
@@ -235,7 +237,7 @@ async def test_is_rescued_with_its_own_disk_beside(guest: Guest, tmp_path: Path)
         await watcher.make(server, has(PowerSeen.ON))
         async with shell(world, server.id) as it:
             await it.say(f"echo {MARK} | dd of=/dev/vda bs=512 seek=2000000 conv=notrunc 2>/dev/null; sync")
-        rescued = msgspec.structs.replace(server, rescue=server.root.image)
+        rescued = msgspec.structs.replace(server, rescue=Image("guest", FORMAT))
         await watcher.make(rescued, lambda seen: seen.shape == rescued.shape and seen.power is PowerSeen.ON)
         async with shell(world, server.id) as it:
             assert MARK not in await it.say("dd if=/dev/vda bs=512 skip=2000000 count=1 2>/dev/null | head -c 30")

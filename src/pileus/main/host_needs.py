@@ -80,7 +80,7 @@ class ImageRoutes:
         for wish in await self._hosts.wanted_list(host, KIND):
             if not wish.gone:
                 server = msgspec.convert({**wish.body, "id": wish.id}, Wanted)
-                found |= {disk.image.id for disk in (server.root, *server.disks) if disk.image is not None}
+                found |= {disk.image.id for disk in server.own_disks if disk.image is not None}
         for wish in await self._hosts.wanted_list(host, VolumeKind.VOLUME):
             origin = None if wish.gone else msgspec.convert({**wish.body, "id": wish.id}, VolumeDisk).origin
             if origin is not None and origin.kind == "image":

@@ -53,7 +53,7 @@ class Guest:
                 self.run, self.status = change(self.run, saved=True), None
             case Act.LOAD:
                 self.status = "paused"
-            case Act.CARDS:
+            case Act.DEVICES:
                 self.run = change(self.run, cards={}, changing={})
             case Act.NMI | Act.REST:
                 pass

@@ -132,7 +132,7 @@ class Fake(Script):
             power = PowerSeen.SUSPENDED if server.power is Power.SUSPENDED else PowerSeen.OFF
             pretence = Pretence(server, Seen(power, disks_ready=True), disk=await self._arrived(server))
             self._servers[server.id] = pretence
-        kept = self._kept_cards(pretence, server)
+        kept, kept_volumes = self._kept_cards(pretence, server), self._kept_volumes(pretence, server)
         await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
         pretence.wanted = server
         self._settle(pretence)
@@ -141,6 +141,8 @@ class Fake(Script):
             snapshot=self._copy(server),
             cards=tuple(sorted(nic.port_id for nic in server.nics)),
             cards_changing=tuple(sorted(nic.port_id for nic in kept)),
+            volumes=tuple(sorted(volume.id for volume in server.volumes)),
+            volumes_changing=kept_volumes,
         )
 
     async def ensure_power(self, id: str, power: Power) -> None:
@@ -236,6 +238,13 @@ class Fake(Script):
         pretence.kept = [known[id] for id in sorted(had - stay)]
         return pretence.kept
 
+    def _kept_volumes(self, pretence: Pretence, server: Wanted) -> tuple[str, ...]:
+        """Volumes that are to go and that a guest which runs does not let go of."""
+        had = {*pretence.seen.volumes, *pretence.seen.volumes_changing}
+        if server.id not in self._deaf or pretence.seen.power not in RUNNING:
+            return ()
+        return tuple(sorted(had - {volume.id for volume in server.volumes}))
+
     async def _plug_in(self, before: Sequence[Nic], after: Sequence[Nic]) -> None:
         """The ports of the second are plugged, those only of the first are not; nothing if no plug was given."""
         if self._plug is None:
@@ -256,7 +265,7 @@ class Fake(Script):
             # Whoever does not close it, as a process that is to have died, leaves nothing over either.
             weakref.finalize(self, shutil.rmtree, self._copies, ignore_errors=True)
         file = self._copies / f"{server.id}.qcow2"
-        file.write_bytes(empty_qcow2(max(1, server.root.size_gib) * 2**30))
+        file.write_bytes(empty_qcow2(max(1, server.root.size_gib if server.root is not None else 0) * 2**30))
         return Copy(server.snapshot, str(file))
 
     def _settle(self, pretence: Pretence) -> None:

@@ -74,6 +74,25 @@ class Nic(msgspec.Struct, frozen=True):
     model: str = "virtio"
 
 
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk that outlives the server. A `file` is on this host; what is `fake` has no bytes.
+
+    `place`: among the server's disks, the one it boots from having place 0. `shared`: other servers have it too. `limits`: what is
+    let through in a second, by QEMU's names. `instead_of`: the volume whose place it takes, with all that is on that one.
+    """
+
+    id: str
+    kind: str
+    path: str
+    place: int
+    format: ImageFormat = ImageFormat.RAW
+    size_gib: int = 0
+    readonly: bool = False
+    shared: bool = False
+    limits: dict[str, int] = {}
+    instead_of: str | None = None
+
+
 class Restarts(msgspec.Struct, frozen=True):
     """How often each was asked for since the server was made, and in `Seen` how often it was done.
 
@@ -103,7 +122,7 @@ class Wanted(msgspec.Struct, frozen=True):
     to QEMU's guest agent, since its image says that it has one. `snapshot`: the root disk is copied
     as it is now, whole, to a file of that name. `checkpoint`: the disks are remembered under this name before anything else is
     changed; `rollback`: they are as they were at that checkpoint. `origin`: the host that has the disks; those that are not here
-    yet come from there, and none is made anew.
+    yet come from there, and none is made anew. `root` is None for a server that boots from a volume, the one with place 0.
     """
 
     id: str
@@ -111,7 +130,7 @@ class Wanted(msgspec.Struct, frozen=True):
     project_id: str
     vcpus: int
     ram_mib: int
-    root: Disk
+    root: Disk | None
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = ()
     power: Power = Power.ON
@@ -127,12 +146,18 @@ class Wanted(msgspec.Struct, frozen=True):
     origin: str | None = None
     config_drive: dict[str, str] | None = None
     agent: bool = False
+    volumes: tuple[Volume, ...] = ()
+
+    @property
+    def own_disks(self) -> tuple[Disk, ...]:
+        """The disks that are the server's own, the one it boots from first if that is one of them."""
+        return self.disks if self.root is None else (self.root, *self.disks)
 
     @property
     def shape(self) -> str:
         """What cannot change while the server runs: a server of another shape has to be started anew."""
         size = f"{self.vcpus}x{self.ram_mib}"
-        disks = ",".join(str(disk.size_gib) for disk in (self.root, *self.disks))
+        disks = ",".join(str(disk.size_gib) for disk in self.own_disks)
         return f"{size}/{self.disk_generation}:{disks}/{self.rescue.id if self.rescue else ''}"
 
 
@@ -156,7 +181,8 @@ class Seen(msgspec.Struct, frozen=True):
     `doing` is work that goes on by itself ("fetching the image", "stopping"); `failure` says why the last ensure did
     not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended. `shape` is
     the last one wanted that is fulfilled. `cards` are the ports whose cards it has, or will start with; `cards_changing`
-    those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go.
+    those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go. `volumes` and
+    `volumes_changing` are the same of volumes.
     """
 
     power: PowerSeen = PowerSeen.ABSENT
@@ -172,6 +198,8 @@ class Seen(msgspec.Struct, frozen=True):
     snapshot: Copy | None = None
     cards: tuple[str, ...] = ()
     cards_changing: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    volumes_changing: tuple[str, ...] = ()
 
 
 ABSENT = Seen(PowerSeen.ABSENT)
@@ -188,7 +216,8 @@ class DriverError(Exception):
 
 CARDS = "cards"  # gives servers cards and takes them while they are as they are, and reports which they have
 DISKS = "disks"  # takes disks from another host, and gives them
-ABILITIES = (CARDS, DISKS)
+VOLUMES = "volumes"  # gives servers volumes and takes them while they are as they are, and boots from them
+ABILITIES = (CARDS, DISKS, VOLUMES)
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -108,7 +108,7 @@ class Qemu:
 
     async def ensure(self, server: Wanted) -> None:
         """The server is, or is becoming, as wanted."""
-        if len(server.nics) > MAX_NICS or 1 + len(server.disks) > MAX_DISKS:
+        if len(server.nics) > MAX_NICS or len(server.own_disks) + len(server.volumes) > MAX_DISKS:
             raise DriverError("The server has too many devices", f"{MAX_NICS} cards and {MAX_DISKS} disks is the most")
         unknown = {nic.model for nic in server.nics} - NIC_DEVICES.keys()
         if unknown:

@@ -11,7 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from pileus.compute.drivers.interface import Disk, Nic, Wanted
+from pileus.compute.drivers.interface import Disk, Nic, Volume, Wanted
+from pileus.compute.drivers.qemu import blocks
+from pileus.compute.drivers.qemu.blocks import DISKS_SLOT
 
 Accel = Literal["kvm", "tcg"]
 
@@ -23,13 +25,12 @@ VNC_SOCKET = "vnc.sock"
 # Slots are fixed so that a guest finds its cards where it left them; the first card at 3 gives the usual `ens3`.
 VIDEO_SLOT = 2
 NICS_SLOT = 3
-DISKS_SLOT = 11
 RNG_SLOT = 29
 BALLOON_SLOT = 30
 AGENT_SLOT = 31
 MAX_NICS = DISKS_SLOT - NICS_SLOT
 CONFIG_SLOT = RNG_SLOT - 1
-MAX_DISKS = CONFIG_SLOT - DISKS_SLOT - 1  # one more to rescue from
+MAX_DISKS = CONFIG_SLOT - DISKS_SLOT - 1  # volumes too, and one more to rescue from
 CONFIG_FILE = "config.iso"
 
 NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
@@ -42,32 +43,40 @@ OFFLOADS = (
 
 
 class Descriptors(msgspec.Struct, frozen=True):
-    """Numbers of the open files QEMU inherits: listening sockets, and a tap for each port."""
+    """Numbers of the open files QEMU inherits: listening sockets, a tap for each port, a file for each volume."""
 
     monitor: int
     serial: int | None
     taps: Mapping[str, int]
     memory: int | None = None
     agent: int | None = None
+    volumes: Mapping[str, int] = {}
 
 
 class DiskFile(msgspec.Struct, frozen=True):
-    """A disk of a server as files in its directory: its own, and if it is laid over an image a link to that."""
+    """A disk of a server as files in its directory: its own, and if it is laid over an image a link to that.
+
+    `at`: its place among the server's disks.
+    """
 
     file: str
     base: str
     disk: Disk
+    at: int
 
 
 def disk_files(server: Wanted) -> tuple[DiskFile, ...]:
-    """All disks of a server, the one it boots from first."""
+    """All disks of a server's own, the one it boots from first if that is one of them."""
     of = f"-{server.disk_generation}" if server.disk_generation else ""
-    disks = enumerate((server.root, *server.disks))
-    own = tuple(DiskFile(f"disk{at}{of}.qcow2", f"base{at}{of}", disk) for at, disk in disks)
+    first, later = int(server.root is None), int(server.rescue is not None)
+    own = tuple(
+        DiskFile(f"disk{at}{of}.qcow2", f"base{at}{of}", disk, at + later)
+        for at, disk in enumerate(server.own_disks, first)
+    )
     if server.rescue is None:
         return own
-    name = f"rescue-{server.rescue.id}"
-    return (DiskFile(f"{name}.qcow2", f"{name}.base", Disk(server.root.size_gib, server.rescue)), *own)
+    name, size = f"rescue-{server.rescue.id}", server.root.size_gib if server.root is not None else 0
+    return (DiskFile(f"{name}.qcow2", f"{name}.base", Disk(size, server.rescue), 0), *own)
 
 
 def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int]) -> list[str]:
@@ -80,7 +89,8 @@ def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int
         *_agent(fds.agent),
         *_video(server),
         *(word for nic in server.nics for word in _nic(slots[nic.port_id], nic, fds.taps[nic.port_id])),
-        *(word for at, disk in enumerate(disk_files(server)) for word in _disk(at, disk)),
+        *(word for disk in disk_files(server) for word in _disk(disk)),
+        *(word for volume in server.volumes for word in _volume(server, volume, fds.volumes[volume.id])),
         *(_config() if server.config_drive is not None else ()),
         *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
         *("-device", f"virtio-balloon-pci,free-page-reporting=on,addr={BALLOON_SLOT:#x}"),
@@ -164,9 +174,21 @@ def _plain(value: str | int | bool) -> str:  # noqa: FBT001 - any value a device
     return str(value) if not isinstance(value, bool) else "on" if value else "off"
 
 
-def _disk(at: int, disk: DiskFile) -> list[str]:
+def _volume(server: Wanted, volume: Volume, fd: int) -> list[str]:
+    slot = blocks.slots(server)[volume.id]
+    words = ["-add-fd", f"set={slot},fd={fd}"]
+    group = blocks.limits(volume, slot)
+    if group is not None:
+        words += ["-object", json.dumps(group)]
+    for node in blocks.nodes(volume, slot):
+        words += ["-blockdev", json.dumps(node)]
+    boots = {"bootindex": slot - DISKS_SLOT + 1} if volume.place == 0 else {}
+    return [*words, "-device", json.dumps(blocks.device(volume, slot) | boots)]
+
+
+def _disk(disk: DiskFile) -> list[str]:
     words: list[str] = []
-    base = None
+    base, at = None, disk.at
     image = disk.disk.image
     if image is not None:
         base = f"base{at}"

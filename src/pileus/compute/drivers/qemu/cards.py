@@ -57,7 +57,7 @@ class Cards:
     async def settle_running(self, wanted: Wanted, monitor: Monitor) -> float | None:
         """Every card came or went that could; returns after how many seconds to come again for those that did not."""
         self._note_changes(wanted)
-        there = await _devices(monitor)
+        there = await devices(monitor)
         nics = {nic.port_id: nic for nic in wanted.nics}
         for port_id, slot in self._home.run().changing.items():
             nic = nics.get(port_id)
@@ -72,7 +72,7 @@ class Cards:
     async def doubt(self, monitor: Monitor) -> None:
         """Cards that QEMU does not have are on their way in again: a guest let go of one after that had been taken back."""
         self.doubtful = False
-        run, there = self._home.run(), await _devices(monitor)
+        run, there = self._home.run(), await devices(monitor)
         cards = run.cards or {}
         lost = {port_id: slot for port_id, slot in cards.items() if device(slot) not in there}
         if lost:
@@ -152,7 +152,8 @@ def _without(cards: Mapping[str, int], port_id: str) -> dict[str, int]:
     return {id: slot for id, slot in cards.items() if id != port_id}
 
 
-async def _devices(monitor: Monitor) -> set[str]:
+async def devices(monitor: Monitor) -> set[str]:
+    """The names of the devices of ours that QEMU has."""
     return {
         each.name for each in msgspec.convert(await monitor.execute("qom-list", path=PERIPHERALS), list[Peripheral])
     }

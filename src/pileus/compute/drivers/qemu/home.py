@@ -51,6 +51,8 @@ class Run(msgspec.Struct, frozen=True):
         None  # the slot of each port's card; None: an earlier release did not write that down
     )
     changing: dict[str, int] = {}  # and of those that are on their way in or out of a server that runs
+    volumes: dict[str, int] = {}  # the slot of each volume's disk
+    volumes_changing: dict[str, int] = {}
 
 
 class Home:

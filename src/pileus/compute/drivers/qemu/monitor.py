@@ -73,6 +73,14 @@ class Monitor:
             raise DriverError("QEMU's monitor was lost", str(failed)) from failed
         await self.execute("getfd", fdname=name)
 
+    async def hand_set(self, number: int, fd: int) -> None:
+        """QEMU has a copy of the open file as `/dev/fdset/<number>`."""
+        try:
+            self._client.send_fd_scm(fd)
+        except (QMPError, OSError) as failed:
+            raise DriverError("QEMU's monitor was lost", str(failed)) from failed
+        await self.execute("add-fd", **{"fdset-id": number})
+
     async def status(self) -> str:
         """QEMU's word for the server's state: running, paused, shutdown, io-error …"""
         match await self.execute("query-status"):

@@ -31,7 +31,7 @@ class Act(enum.Enum):
     LOAD = "nothing yet; the memory is being read from the file"
     NMI = "interrupt the guest"
     SHAPE = "give the disks the shape that is wanted"
-    CARDS = "let network cards come and go"
+    DEVICES = "let network cards and volumes come and go"
 
 
 def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
@@ -70,12 +70,13 @@ def _processors(wanted: Wanted, run: Run, status: str) -> Act:
         return Act.NMI
     if run.checkpoint is not None and wanted.checkpoint is None:
         return Act.SHAPE  # Only to forget a checkpoint a server need not stand still.
-    return Act.REST if _has_cards(wanted, run) else Act.CARDS
+    return Act.REST if _has_devices(wanted, run) else Act.DEVICES
 
 
-def _has_cards(wanted: Wanted, run: Run) -> bool:
-    """Whether the server has the cards that are wanted, and none is on its way."""
-    return not run.changing and (run.cards or {}).keys() == {nic.port_id for nic in wanted.nics}
+def _has_devices(wanted: Wanted, run: Run) -> bool:
+    """Whether the server has the cards and volumes that are wanted, and none is on its way."""
+    has_cards = not run.changing and (run.cards or {}).keys() == {nic.port_id for nic in wanted.nics}
+    return has_cards and not run.volumes_changing and run.volumes.keys() == {volume.id for volume in wanted.volumes}
 
 
 def _stop(run: Run, status: str, now: float) -> Act:
@@ -89,8 +90,8 @@ def _stop(run: Run, status: str, now: float) -> Act:
 def _at_rest(wanted: Wanted, run: Run) -> Act:
     if not run.saved and (run.shape != wanted.shape or run.checkpoint != wanted.checkpoint):
         return Act.SHAPE
-    if not run.saved and not _has_cards(wanted, run):
-        return Act.CARDS
+    if not run.saved and not _has_devices(wanted, run):
+        return Act.DEVICES
     if wanted.power in (Power.OFF, Power.SUSPENDED):
         return Act.REST
     asked_anew = (

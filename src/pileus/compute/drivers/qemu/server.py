@@ -24,7 +24,7 @@ from pileus.compute.drivers.interface import (
     Seen,
     Wanted,
 )
-from pileus.compute.drivers.qemu import memory, taps
+from pileus.compute.drivers.qemu import blocks, memory, taps
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
@@ -39,6 +39,7 @@ from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED, Act, next_act
 from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
+from pileus.compute.drivers.qemu.volumes import Volumes, open_volume
 from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.plug import Plug, PortPlug
 
@@ -84,6 +85,7 @@ class Server:
         self._pressed = 0.0
         self._copies = Copies(home, self._tell)
         self._cards = Cards(home, means.plug)
+        self._volumes = Volumes(home)
         self._working = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
@@ -98,6 +100,7 @@ class Server:
                 return
             if self._cards.doubtful and await self._status() is not None:
                 await self._cards.doubt(await self._connected())
+                await self._volumes.doubt(await self._connected())
             await self._bring(wanted)
             if self._process is not None:
                 cards = self._home.run().cards or {}
@@ -185,6 +188,8 @@ class Server:
             snapshot=self._copies.ready(wanted.snapshot if (wanted := self._home.wanted()) is not None else None),
             cards=tuple(sorted(run.cards or {})),
             cards_changing=tuple(sorted(run.changing)),
+            volumes=tuple(sorted(run.volumes)),
+            volumes_changing=tuple(sorted(run.volumes_changing)),
         )
         if status is None or self._process is None:
             return seen
@@ -349,16 +354,16 @@ class Server:
                 await self._pause(wanted, on=act is Act.PAUSE)
             case _:
                 await self._do_seldom(act, wanted)
-        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD, Act.CARDS) or (
-            act is Act.CARDS and not self._home.run().changing
+        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD, Act.DEVICES) or (
+            act is Act.DEVICES and not (self._home.run().changing or self._home.run().volumes_changing)
         )
 
     async def _do_seldom(self, act: Act, wanted: Wanted) -> None:
         match act:
             case Act.SHAPE:
                 await self._reshape(wanted)
-            case Act.CARDS:
-                await self._change_cards(wanted)
+            case Act.DEVICES:
+                await self._change_devices(wanted)
             case Act.NMI:
                 await (await self._connected()).execute("inject-nmi")
                 self._remember(done=msgspec.structs.replace(self._home.run().done, nmi=wanted.restarts.nmi))
@@ -385,13 +390,14 @@ class Server:
         ran = run.ran and run.shape in ("", wanted.shape)
         self._remember(shape=wanted.shape, checkpoint=wanted.checkpoint, ran=ran)
 
-    async def _change_cards(self, wanted: Wanted) -> None:
+    async def _change_devices(self, wanted: Wanted) -> None:
         if self._process is None:
             await self._cards.settle_at_rest(wanted)
+            self._volumes.settle_at_rest(wanted)
             return
-        again_in_s = await self._cards.settle_running(wanted, await self._connected())
-        if again_in_s is not None:
-            self._come_again(again_in_s)
+        again = [await kind.settle_running(wanted, await self._connected()) for kind in (self._cards, self._volumes)]
+        if any(again):
+            self._come_again(max(seconds or 0 for seconds in again))
             self._rest(wanted)
 
     async def _bury(self) -> None:
@@ -441,7 +447,7 @@ class Server:
             fds = await self._descriptors(wanted, ours, before)
             slots = placed(wanted.nics, before.cards or {})
             words = Jail(self._home.uid).around(argv(wanted, accel, fds, slots), _groups(accel))
-            handed = (fds.monitor, fds.serial, fds.memory, fds.agent, *fds.taps.values())
+            handed = (fds.monitor, fds.serial, fds.memory, fds.agent, *fds.taps.values(), *fds.volumes.values())
             numbers = [fd for fd in handed if fd is not None]
             process = processes.start(words, self._home.guest, numbers, self._home.log)
         failpoint("qemu.start", "started")
@@ -457,6 +463,7 @@ class Server:
                 shape=wanted.shape,
                 checkpoint=before.checkpoint,
                 cards=slots,
+                volumes=blocks.slots(wanted),
             )
         )
         failpoint("qemu.start", "written")
@@ -509,7 +516,11 @@ class Server:
         for nic in wanted.nics:
             taps[nic.port_id] = await self._means.plug.open_tap(nic.port_id)
             ours.callback(os.close, taps[nic.port_id])
-        return Descriptors(monitor, serial, taps, saved, agent)
+        volumes = {}
+        for volume in wanted.volumes:
+            volumes[volume.id] = open_volume(volume)
+            ours.callback(os.close, volumes[volume.id])
+        return Descriptors(monitor, serial, taps, saved, agent, volumes)
 
     async def _end(self, first: signal.Signals) -> None:
         """QEMU is gone: asked first, which lets it put its disks in order, killed if it does not go."""

@@ -39,10 +39,10 @@ async def reshape(wanted: Wanted, home: Home) -> None:
 async def forget_checkpoint(wanted: Wanted, home: Home, monitor: Monitor) -> None:
     """The disks of a server that runs remember no checkpoint."""
     jail, name = Jail(home.uid), home.run().checkpoint
-    for at, files in enumerate(disk_files(wanted)):
+    for files in disk_files(wanted):
         known = await look_at(jail, home.guest / files.file, "qcow2")
         if name in {checkpoint.name for checkpoint in known.snapshots}:
-            await monitor.execute("blockdev-snapshot-delete-internal-sync", device=f"disk{at}", name=name)
+            await monitor.execute("blockdev-snapshot-delete-internal-sync", device=f"disk{files.at}", name=name)
 
 
 def _remove_left_over(wanted: Wanted, home: Home) -> None:
