@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from tests.compute.fakes import IMAGE
-from tests.compute.world import Answered, World, a_database
+from tests.compute.world import Answered, World, a_database, backends_of
 
+from pileus.block_storage import manifest as block_storage
 from pileus.compute.config import ComputeConfig
 from pileus.compute.store.migrations import migration_list
 from pileus.kit.clock import FakeClock
@@ -40,6 +41,10 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "delete what moved": [{"migrate": None}, {"delete": None}],
     "evacuate": [{"evacuate": {}}],
     "fetch images": [{"cache": [{"id": IMAGE}]}],
+    "attach a volume": [{"volumeAttachment": {}}],
+    "attach a volume in vain": [{"volumeAttachment": {}}],
+    "detach a volume": [{"volumeAttachment": {}}, {"detach volume": None}],
+    "delete with volumes": [{"volumeAttachment": {"delete_on_termination": True}}, {"delete": None}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
@@ -73,7 +78,16 @@ class ServerScene:
 
     async def act(self, action: dict[str, Any]) -> None:
         base = f"/v2.1/servers/{self.id}"
-        if "detach" in action:
+        if "volumeAttachment" in action:
+            if self.verb == "attach a volume in vain":
+                self.now.drivers["h1"].fail_next("ensure", "no such file", times=3)
+            wanted = {"volumeId": await self.now.volume(), **action["volumeAttachment"]}
+            body = {"volumeAttachment": wanted}
+            answered = await self.now.ask("POST", f"{base}/os-volume_attachments", body, at="2.79")
+        elif "detach volume" in action:
+            (one,) = (await self.now.ask("GET", f"{base}/os-volume_attachments")).body["volumeAttachments"]
+            answered = await self.now.ask("DELETE", f"{base}/os-volume_attachments/{one['id']}")
+        elif "detach" in action:
             card = (await self.now.ask("GET", f"{base}/os-interface")).body["interfaceAttachments"][-1]
             answered = await self.now.ask("DELETE", f"{base}/os-interface/{card['port_id']}")
         elif "cache" in action:
@@ -89,6 +103,20 @@ class ServerScene:
             by = "root" if "migrate" in action else "alice"
             answered = await self.now.ask("POST", f"{base}/action", action, at="2.60", by=by)
         assert answered.status in (200, 202, 204), answered.body
+
+    async def volumes(self) -> object:
+        """Volumes, and who has them, as both sides tell it."""
+        if not self.now.backends:
+            return None
+        shown = (await self.now.ask("GET", "/v3/volumes/detail", by="alice", of="volume")).body["volumes"]
+        path = f"/v2.1/servers/{self.id}/os-volume_attachments"
+        listed = (await self.now.ask("GET", path, by="root")).body.get("volumeAttachments", [])
+        return (
+            [(volume["status"], len(volume["attachments"])) for volume in shown],
+            len(listed),
+            len((await self.now.ask("GET", "/v3/attachments", by="alice", of="volume")).body["attachments"]),
+            [len(seen.volumes) for driver in self.now.drivers.values() for seen in (await driver.observe()).values()],
+        )
 
     async def lose_host(self) -> None:
         """Its agent is not heard any more, and what runs there runs on."""
@@ -134,13 +162,18 @@ class ServerScene:
             [(seen.host, seen.present) for seen in await self.now.hosts.seen_list(kind="server")],
             {name: sorted(driver.images.here) for name, driver in self.now.drivers.items()},
             [seen.host for seen in await self.now.hosts.seen_list(kind="image_fetch")],
+            await self.volumes(),
         )
 
 
 def scene(verb: str):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
         hosts = ("h1", "h2", "h3") if verb == "migrate past a bad host" else ("h1", "h2")
-        world = World(await a_database(), clock, hosts, ComputeConfig())
+        # Volumes are kept by the host that the lone server will be on.
+        backends = backends_of("h1") if "volume" in verb else None
+        world = World(await a_database(), clock, ("h1",) if backends else hosts, ComputeConfig(), backends=backends)
+        if backends:
+            await block_storage.prepare(world.storage)
         await world.settle()
         await world.flavor()
         await world.flavor("big", vcpus=2, ram=1024, disk=2)

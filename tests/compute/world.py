@@ -19,6 +19,11 @@ from tests.compute.fakes import (
 )
 from tests.postgres import open_empty
 
+from pileus.block_storage import agent as volume_agent
+from pileus.block_storage import manifest as block_storage
+from pileus.block_storage.drivers.fake import Fake as FakeBackend
+from pileus.block_storage.drivers.interface import Backend
+from pileus.block_storage.tables import BLOCK_STORAGE
 from pileus.compute import manifest
 from pileus.compute.agent import KIND, ServerHandler
 from pileus.compute.agent.images import ERRAND, ErrandHandler
@@ -54,6 +59,7 @@ CALLERS = {
     "root": Caller(user_id="root", project_id="p0", roles=frozenset({"admin", "manager", "member", "reader"})),
     "outsider": Caller(user_id="o", project_id="p1", roles=frozenset()),
 }
+LATEST = "3.71"  # of block storage
 UP_S = 3 * 86400 + 2 * 3600 + 5 * 60  # how long hosts were up when the world began
 HOST_FACTS = Facts(
     hostname="h", cpus=4, ram_mib=8192, disk_gib=100, disk_free_gib=90, arch="x86_64", hypervisor="fake",
@@ -81,7 +87,7 @@ class World:
 
     def __init__(
         self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: ComputeConfig,
-        survived: "World | None" = None, files: Path | None = None,
+        survived: "World | None" = None, files: Path | None = None, backends: Mapping[str, Backend] | None = None,
     ) -> None:  # fmt: skip
         self.db, self.clock, self.bus = db, clock, LocalBus()
         self.engine = Engine(db, self.bus, clock)
@@ -93,6 +99,7 @@ class World:
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images
+        self.backends = survived.backends if survived is not None else backends or {}
         self.booted_at = int(clock.now().timestamp()) - UP_S
         self.kernel = Kernel(Tokens())
         events = Events(db, self.bus, clock)
@@ -107,10 +114,17 @@ class World:
             pictures = image.build(db=db, clock=clock, operations=self.engine, state=files)
             self.kernel.mount("image", image.API, pictures)
             images = image.port(pictures)
+        self.storage = block_storage.build(
+            db, clock, self.bus, self.engine, self.hosts, events, images=images, identity=FakeDirectory()
+        )
+        for flow in block_storage.FLOWS if self.backends else ():
+            self.engine.add(flow, self.storage)
+        self.kernel.mount("volume", block_storage.API, self.storage)
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
             networks=networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers),
             files=FakeFiles(self.drivers), vault=VAULT, config=config,
+            volumes=block_storage.port(self.storage) if self.backends else None,
         )  # fmt: skip
         for flow in manifest.FLOWS:
             self.engine.add(flow, self.app)
@@ -123,13 +137,13 @@ class World:
         handler = ServerHandler(self.drivers[name])
         errands = ErrandHandler(self.drivers[name].images)
         exchange = LocalExchange(self.hosts, self.bus)
-        agent = Agent(
-            exchange,
-            name,
-            {KIND: handler, ERRAND: errands},
-            self.clock,
-            {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at, "keeps_images": True},
-        )
+        own = {"file": self.backends[name]} if name in self.backends else {}
+        facts = {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at, "keeps_images": True}
+        if own:
+            facts[volume_agent.FACTS] = [{"name": "file", "driver": "fake", "total_gib": 1000.0, "free_gib": 900.0}]
+        handlers = volume_agent.handlers(own) if own else {}
+        agent = Agent(exchange, name, {KIND: handler, ERRAND: errands, **handlers}, self.clock, facts)
+        volume_agent.wake(own, agent.look_again)
         handler.wake(agent.look_again)
         errands.wake(agent.look_again)
         return agent
@@ -145,7 +159,8 @@ class World:
         """What the API says to a caller at a microversion."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent: list[Any] = []
-        given = {"host": "cloud:1", "openstack-api-version": f"compute {at}", **(headers or {})}
+        api = f"volume {LATEST}" if of == "volume" else f"compute {at}"
+        given = {"host": "cloud:1", "openstack-api-version": api, **(headers or {})}
         if raw:
             given.setdefault("content-type", "application/json")
         if by:
@@ -203,16 +218,33 @@ class World:
         assert 200 == answered.status, answered.body
         return answered.body["server"]
 
+    async def volume(self, *, by: str = "alice", **more: Any) -> str:
+        """The id of a volume that is there."""
+        answered = await self.ask("POST", "/v3/volumes", {"volume": {"size": 1, **more}}, by=by, of="volume")
+        assert 202 == answered.status, answered.body
+        await self.settle()
+        return str(answered.body["volume"]["id"])
+
+    async def volume_shown(self, id: str, *, by: str = "alice") -> Any:
+        """The volume as it is shown."""
+        answered = await self.ask("GET", f"/v3/volumes/{id}", by=by, of="volume")
+        return answered.body["volume"] if answered.status == 200 else None
+
     async def act(self, id: str, *, by: str = "alice", at: str = "2.1", **action: Any) -> Answered:
         """Ask for an action; `_` in its name stands for `-`."""
         named = {name.replace("_", "-"): value for name, value in action.items()}
         return await self.ask("POST", f"/v2.1/servers/{id}/action", named, by=by, at=at)
 
 
+def backends_of(*hosts: str) -> dict[str, Backend]:
+    """A back end for each host, whose volumes only servers on that host get at."""
+    return {name: FakeBackend("file") for name in hosts}
+
+
 async def a_database() -> Database:
     """An empty database in memory."""
     db = await open_empty()
-    await create_all(db, COMPUTE, metadata)
+    await create_all(db, COMPUTE, BLOCK_STORAGE, metadata)
     return db
 
 
@@ -250,10 +282,15 @@ async def _furnish(world: World) -> None:
 
 
 @contextlib.asynccontextmanager
-async def a_world(*hosts: str, config: ComputeConfig | None = None, flavor: bool = True) -> AsyncIterator[World]:
-    """A world with these hosts known to placement, and a small flavor."""
-    own = await a_database()
-    world = World(own, FakeClock(), hosts or ("h1",), config or ComputeConfig())
+async def a_world(
+    *hosts: str, config: ComputeConfig | None = None, flavor: bool = True, volumes: bool = False
+) -> AsyncIterator[World]:
+    """A world with these hosts known to placement, and a small flavor; with `volumes` each keeps some, for its own servers."""
+    own, names = await a_database(), hosts or ("h1",)
+    backends = backends_of(*names) if volumes else None
+    world = World(own, FakeClock(), names, config or ComputeConfig(), backends=backends)
+    if volumes:
+        await block_storage.prepare(world.storage)
     await world.settle()
     if flavor:
         await world.flavor()

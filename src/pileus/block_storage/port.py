@@ -116,6 +116,7 @@ class VolumePort:
             format="raw",
             size_gib=volume.size,
             readonly=readonly,
+            shared=volume.multiattach,
             limits=await self._limits(volume),
         )
 

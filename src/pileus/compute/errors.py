@@ -159,6 +159,22 @@ class NoGuestAgent(Conflict):
     """QEMU guest agent is not enabled"""
 
 
+class VolumeNotFound(NotFound):
+    """Volume {volume} could not be found."""
+
+
+class NotAttached(NotFound):
+    """volume_id not found: {volume}"""
+
+
+class VolumeElsewhere(Conflict):
+    """Volume {volume} is a file of host {host}: server {server}, which is on host {other}, cannot have it."""
+
+
+class TooManyDisks(Denied):
+    """The maximum allowed number of disk devices (16) to attach to a single instance has been exceeded: {server}"""
+
+
 class PasswordNotSet(Conflict):
     """Failed to set admin password on {server} because {why}"""
 

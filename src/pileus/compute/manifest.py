@@ -35,6 +35,7 @@ from pileus.compute.api import (
     server_metadata,
     server_password,
     server_ports,
+    server_volumes,
     servers,
     shelve_actions,
     usage,
@@ -58,6 +59,7 @@ from pileus.compute.flows.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from pileus.compute.flows.shelve import SHELVE, UNSHELVE
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
+from pileus.compute.flows.volumes import ATTACH_VOLUME, DETACH_VOLUME
 from pileus.compute.port import GuestAnswers
 from pileus.compute.store.servers import servers_living
 from pileus.compute.tables import COMPUTE
@@ -100,6 +102,8 @@ FLOWS = (
     UNSHELVE,
     ATTACH,
     DETACH,
+    ATTACH_VOLUME,
+    DETACH_VOLUME,
     EVACUATE,
     MIGRATE,
     PREFETCH,
@@ -129,6 +133,7 @@ RESOURCES = (
     server_metadata,
     server_password,
     server_ports,
+    server_volumes,
     security_groups,
     old_addresses,
     old_volumes,

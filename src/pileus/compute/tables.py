@@ -220,3 +220,23 @@ MIGRATIONS = sa.Table(
     sa.Index("migrations_of_server", "server_id", "number"),
     sa.Index("migrations_of_project", "project_id", "number"),
 )
+
+# Which volume is which disk of a server.
+SERVER_VOLUMES = sa.Table(
+    "server_volumes",
+    COMPUTE,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("server_id", Id, nullable=False),
+    sa.Column("volume_id", Id, nullable=False),
+    sa.Column("attachment_id", Id, nullable=False),
+    sa.Column("place", Integer, nullable=False),
+    sa.Column("boot_index", Integer),
+    sa.Column("delete_on_termination", Boolean, nullable=False),
+    sa.Column("tag", Name),
+    sa.Column("source", Json),
+    sa.Column("connected", Json),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.UniqueConstraint("server_id", "place"),
+    sa.UniqueConstraint("server_id", "volume_id"),
+    sa.Index("server_volumes_of_volume", "volume_id"),
+)

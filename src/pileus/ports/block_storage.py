@@ -66,6 +66,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["raw", "qcow2"]
     size_gib: int
     readonly: bool = False
+    shared: bool = False  # others may have it too
     limits: Limits = Limits()
 
 

@@ -1,4 +1,4 @@
-"""What a server is joined to: addresses, cards, security groups and volumes."""
+"""What a server is joined to: addresses and cards."""
 
 import ipaddress
 from typing import Annotated
@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.server_view import AddressView, GroupName, addresses
+from pileus.compute.api.server_view import AddressView, addresses
 from pileus.compute.api.service import Tag, Uuid, api, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.commands import cards as commands
@@ -17,7 +17,6 @@ from pileus.ports.network import NicRequest, PortFacts
 
 CARDS = "/servers/{server_id}/os-interface"
 CHANGING = ("server.attach_interface", "server.detach_interface")
-VOLUMES = "/servers/{server_id}/os-volume_attachments"
 
 
 class PlainAddress(Wire):
@@ -152,33 +151,3 @@ def _address(given: str | None) -> str | None:
     except ValueError:
         raise errors.BadRequest(why=f"Invalid input for field/attribute ip_address. Value: {given}. "
                                 f"'{given}' is not an IP address.") from None  # fmt: skip
-
-
-@api.get(VOLUMES, reader("os-volumes-attachments:index"), key="volumeAttachments", find=server_find)
-async def volumes_index(call: Call[Compute], server: Server) -> list[GroupName]:
-    """List a server's volumes, of which there are none yet."""
-    return []
-
-
-@api.post(VOLUMES, member("os-volumes-attachments:create"), find=server_find, status=200)
-async def volumes_create(call: Call[Compute], server: Server) -> None:
-    """Attach a volume, which is not offered yet."""
-    raise errors.NotOffered(what="attaching volumes to servers")
-
-
-@api.get(VOLUMES + "/{volume_id}", reader("os-volumes-attachments:show"), find=server_find)
-async def volumes_show(call: Call[Compute], server: Server, volume_id: str) -> None:
-    """Show one of a server's volumes, of which there are none yet."""
-    raise errors.NoSuchThing(what="Volume", id=volume_id)
-
-
-@api.put(VOLUMES + "/{volume_id}", member("os-volumes-attachments:update"), find=server_find, status=202)
-async def volumes_update(call: Call[Compute], server: Server, volume_id: str) -> None:
-    """Change how a volume is attached; there are none yet."""
-    raise errors.NoSuchThing(what="Volume", id=volume_id)
-
-
-@api.delete(VOLUMES + "/{volume_id}", member("os-volumes-attachments:delete"), find=server_find, status=202)
-async def volumes_delete(call: Call[Compute], server: Server, volume_id: str) -> None:
-    """Detach a volume; there are none yet."""
-    raise errors.NoSuchThing(what="Volume", id=volume_id)

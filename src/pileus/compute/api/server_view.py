@@ -11,6 +11,8 @@ from pileus.compute.api.flavor_views import EmbeddedFlavor, FlavorLink, embedded
 from pileus.compute.api.service import Link, bookmark, fine_moment, links, moment
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import WITH_PROGRESS, Server, ServerState, host_id
+from pileus.compute.models.volumes import ServerVolume
+from pileus.compute.store.volumes import volume_list_many
 from pileus.kit.hosts.registry import UP_FOR
 from pileus.kit.http import Call, F, Wire
 from pileus.ports.network import PortFacts
@@ -48,6 +50,13 @@ class GroupName(Wire):
     """A security group of a server."""
 
     name: str
+
+
+class VolumeBrief(Wire):
+    """A volume of a server."""
+
+    id: str
+    delete_on_termination: Annotated[bool, F(since="2.3")]
 
 
 class ServerBrief(Wire):
@@ -90,7 +99,7 @@ class ServerView(Wire, kw_only=True):
     state: Annotated[str, F("OS-EXT-STS:vm_state")]
     power: Annotated[int, F("OS-EXT-STS:power_state")]
     security_groups: list[GroupName] | UnsetType = UNSET
-    volumes: Annotated[list[str], F("os-extended-volumes:volumes_attached")] = []
+    volumes: Annotated[list[VolumeBrief], F("os-extended-volumes:volumes_attached")]
     host: Annotated[str | None, F("OS-EXT-SRV-ATTR:host", rule=ATTRIBUTES)]
     hypervisor_hostname: Annotated[str | None, F("OS-EXT-SRV-ATTR:hypervisor_hostname", rule=ATTRIBUTES)]
     instance_name: Annotated[str, F("OS-EXT-SRV-ATTR:instance_name", rule=ATTRIBUTES)]
@@ -136,7 +145,7 @@ class ServerChanged(ServerView, kw_only=True):
     state: Annotated[str, F("OS-EXT-STS:vm_state", since=FULL)]
     power: Annotated[int, F("OS-EXT-STS:power_state", since=FULL)]
     security_groups: Annotated[list[GroupName] | UnsetType, F(since=FULL)] = UNSET
-    volumes: Annotated[list[str], F("os-extended-volumes:volumes_attached", since=FULL)] = []
+    volumes: Annotated[list[VolumeBrief], F("os-extended-volumes:volumes_attached", since=FULL)]
     host: Annotated[str | None, F("OS-EXT-SRV-ATTR:host", since=FULL, rule=ATTRIBUTES)]
     hypervisor_hostname: Annotated[str | None, F("OS-EXT-SRV-ATTR:hypervisor_hostname", since=FULL, rule=ATTRIBUTES)]
     instance_name: Annotated[str, F("OS-EXT-SRV-ATTR:instance_name", since=FULL, rule=ATTRIBUTES)]
@@ -155,14 +164,16 @@ class Shown(msgspec.Struct, frozen=True):
 
     call: Call[Compute]
     ports: Mapping[str, Sequence[PortFacts]]
+    volumes: Mapping[str, Sequence[ServerVolume]]
     now: dt.datetime
     in_full: bool
 
 
 async def views(call: Call[Compute], servers: Sequence[Server], *, in_full: bool = False) -> list[ServerView]:
     """The servers as the caller sees them; `in_full` adds what only a single server shows."""
-    ports = await call.app.networks.ports_of([server.id for server in servers])
-    shown = Shown(call, ports, call.app.clock.now(), in_full)
+    ids = [server.id for server in servers]
+    ports, volumes = await call.app.networks.ports_of(ids), await volume_list_many(call.app, ids)
+    shown = Shown(call, ports, volumes, call.app.clock.now(), in_full)
     return [_view(shown, server) for server in servers]
 
 
@@ -209,6 +220,10 @@ def _view(shown: Shown, server: Server) -> ServerView:
         state=server.state,
         power=server.power,
         security_groups=_groups(ports),
+        volumes=[
+            VolumeBrief(id=each.volume_id, delete_on_termination=each.delete_on_termination)
+            for each in shown.volumes.get(server.id, ())
+        ],
         locked=server.locked,
         locked_reason=server.locked_reason,
         description=server.description,

@@ -11,6 +11,8 @@ from pileus.compute.drivers import interface
 from pileus.compute.drivers.interface import Power, Seen
 from pileus.compute.models.guests import Guest, drive_files
 from pileus.compute.models.servers import BootImage, PowerWanted, Server, ServerState
+from pileus.compute.models.volumes import ServerVolume
+from pileus.compute.store.volumes import volume_list
 from pileus.kit.flow.step import Fail, Wait
 from pileus.ports.network import PortFacts
 
@@ -27,7 +29,9 @@ STANDING = {
 LOOK_AGAIN_S = 30.0  # a report wakes the operation; this is for a wake-up that was lost
 
 
-def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interface.Wanted:
+def document(
+    server: Server, ports: Sequence[PortFacts], power: Power, volumes: Sequence[interface.Volume] = ()
+) -> interface.Wanted:
     """All a host is told about a server."""
     image = _image(server.image)
     if server.shelf is not None:
@@ -40,7 +44,7 @@ def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interf
         project_id=server.project_id,
         vcpus=size.vcpus,
         ram_mib=size.ram,
-        root=interface.Disk(size.disk, image),
+        root=None if any(volume.place == 0 for volume in volumes) else interface.Disk(size.disk, image),
         disks=extra,
         nics=tuple(interface.Nic(port.id, port.mac, port.mtu) for port in ports),
         power=power,
@@ -49,7 +53,32 @@ def document(server: Server, ports: Sequence[PortFacts], power: Power) -> interf
         rescue=_image(server.rescue),
         checkpoint=_checkpoint(server),
         agent=any(image is not None and image.has_agent for image in (server.image, server.rescue)),
+        volumes=tuple(volumes),
     )
+
+
+def _volumes(rows: Sequence[ServerVolume], host: str, without: str | None) -> list[interface.Volume]:
+    """The volumes the host is told of: those that were connected there."""
+    found = []
+    for row in rows:
+        if row.connected is None or row.connected.host != host or row.volume_id == without:
+            continue
+        how = row.connected.how
+        limits = {name: value for name, value in msgspec.structs.asdict(how.limits).items() if value is not None}
+        found.append(
+            interface.Volume(
+                id=how.volume_id,
+                kind=how.kind,
+                path=how.path,
+                place=row.place,
+                format=interface.ImageFormat(how.format),
+                size_gib=how.size_gib,
+                readonly=how.readonly,
+                shared=how.shared,
+                limits=limits,
+            )
+        )
+    return found
 
 
 def _checkpoint(server: Server) -> str | None:
@@ -78,13 +107,15 @@ async def want(
     snapshot: str | None = None,
     rollback: str | None = None,
     without_port: str | None = None,
+    without_volume: str | None = None,
     origin: str | None = None,
 ) -> interface.Wanted:
     """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
     ports = tuple(port for port in ports if port.id != without_port)
     drive = _drive(Guest(server, ports, app.config.zone)) if server.config_drive else None
-    wanted = document(server, ports, power)
+    volumes = _volumes(await volume_list(app, server.id), host, without_volume)
+    wanted = document(server, ports, power, volumes)
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
