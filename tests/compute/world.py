@@ -21,6 +21,7 @@ from tests.postgres import open_empty
 
 from pileus.block_storage import agent as volume_agent
 from pileus.block_storage import manifest as block_storage
+from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.drivers.fake import Fake as FakeBackend
 from pileus.block_storage.drivers.interface import Backend
 from pileus.block_storage.tables import BLOCK_STORAGE
@@ -114,12 +115,7 @@ class World:
             pictures = image.build(db=db, clock=clock, operations=self.engine, state=files)
             self.kernel.mount("image", image.API, pictures)
             images = image.port(pictures)
-        self.storage = block_storage.build(
-            db, clock, self.bus, self.engine, self.hosts, events, images=images, identity=FakeDirectory()
-        )
-        for flow in block_storage.FLOWS if self.backends else ():
-            self.engine.add(flow, self.storage)
-        self.kernel.mount("volume", block_storage.API, self.storage)
+        self.storage = self._storage(events, images)
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
             networks=networks, identity=FakeDirectory(), consoles=FakeConsoles(self.drivers),
@@ -132,6 +128,16 @@ class World:
         self.agents = {name: self._agent(name) for name in hosts}
         self.reconcilers = Reconcilers(manifest.standing(self.app), self.bus, clock)
         self.kernel.mount("compute", manifest.API, self.app)
+
+    def _storage(self, events: Events, images: Images) -> BlockStorage:
+        """Block storage, which does nothing where no host keeps volumes."""
+        storage = block_storage.build(
+            self.db, self.clock, self.bus, self.engine, self.hosts, events, images=images, identity=FakeDirectory()
+        )
+        for flow in block_storage.FLOWS if self.backends else ():
+            self.engine.add(flow, storage)
+        self.kernel.mount("volume", block_storage.API, storage)
+        return storage
 
     def _agent(self, name: str) -> Agent:
         handler = ServerHandler(self.drivers[name])

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.compute.drivers.contract import HypervisorContract, Watcher, a_server, has
 from tests.compute.drivers.contract_changes import ChangeContract
+from tests.compute.drivers.contract_volumes import VolumeContract
 
 from pileus.compute.drivers.fake import Fake
 from pileus.compute.drivers.interface import DriverError, Nic, Power, PowerSeen, Wanted
@@ -32,7 +33,7 @@ class FakeWorld:
         return "hello"
 
 
-class TestFake(HypervisorContract, ChangeContract):
+class TestFake(HypervisorContract, ChangeContract, VolumeContract):
     @contextlib.asynccontextmanager
     async def world(self, tmp_path: Path) -> AsyncIterator[FakeWorld]:
         world = FakeWorld()
