@@ -107,14 +107,7 @@ class World:
         images: Images = self.images
         networks: Networks = self.networks
         if files is not None:  # the services themselves instead of fakes
-            built = network.build(
-                db=db, clock=clock, bus=self.bus, hosts=self.hosts, events=events, fabric=FakeFabric()
-            )
-            self.kernel.mount("network", network.API, built)
-            networks = network.port(built)
-            pictures = image.build(db=db, clock=clock, operations=self.engine, state=files)
-            self.kernel.mount("image", image.API, pictures)
-            images = image.port(pictures)
+            networks, images = self._services(events, files)
         self.storage = self._storage(events, images)
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
@@ -128,6 +121,16 @@ class World:
         self.agents = {name: self._agent(name) for name in hosts}
         self.reconcilers = Reconcilers(manifest.standing(self.app), self.bus, clock)
         self.kernel.mount("compute", manifest.API, self.app)
+
+    def _services(self, events: Events, files: Path) -> tuple[Networks, Images]:
+        """The network and image services."""
+        built = network.build(
+            db=self.db, clock=self.clock, bus=self.bus, hosts=self.hosts, events=events, fabric=FakeFabric()
+        )
+        self.kernel.mount("network", network.API, built)
+        pictures = image.build(db=self.db, clock=self.clock, operations=self.engine, state=files)
+        self.kernel.mount("image", image.API, pictures)
+        return network.port(built), image.port(pictures)
 
     def _storage(self, events: Events, images: Images) -> BlockStorage:
         """Block storage, which does nothing where no host keeps volumes."""
