@@ -3,11 +3,10 @@
 import datetime as dt
 
 import pytest
-from tests.block_storage.world import CALLERS, World, a_world
+from tests.block_storage.world import CALLERS, World, a_store, a_world
 
 from pileus.block_storage.models.types import QosSpecs
 from pileus.block_storage.port import VolumePort, limits_of
-from pileus.block_storage.store.volumes import volumes as rows
 from pileus.kit.errors import Conflict, Invalid, NotFound
 from pileus.ports.block_storage import NewVolume, Volumes
 
@@ -70,15 +69,26 @@ async def test_a_volume_to_boot_from_is_made_once() -> None:
         assert await volumes.look(ID) is None
 
 
-async def test_a_file_of_one_host_is_not_had_by_a_server_on_another() -> None:
-    async with a_world() as world:
-        volumes, volume = a_port(world), await world.volume()
-        await volumes.reserve(ID, volume, SERVER, ALICE)
-        row = await rows.find(world.app, volume)
-        assert row is not None
-        await rows.change(world.app, row, backend="file")
-        with pytest.raises(Conflict, match="file of host h1"):
-            await volumes.connect(ID, "h2")
+async def test_a_file_of_one_host_is_not_had_by_a_server_on_another_but_one_they_share_is() -> None:
+    shelves = {host: [a_store("local", "file"), a_store("nfs", "nfs", shared="s")] for host in ("h1", "h2")}
+    async with a_world("h1", "h2", more=shelves) as world:
+        volumes = a_port(world)
+        for backend, elsewhere in (("local", "is kept by host"), ("nfs", None)):
+            type = {"volume_type": {"name": backend, "extra_specs": {"volume_backend_name": backend}}}
+            await world.got("POST", "/types", type, by="root")
+            volume = await world.volume(volume_type=backend)
+            place = (await world.show(volume, by="root"))["os-vol-host-attr:host"].partition("@")[0]
+            other = {"h1": "h2", "h2": "h1"}[place]
+            found = await volumes.look(volume)
+            assert found is not None
+            assert (place if elsewhere else None) == found.host
+            await volumes.reserve(volume, volume, SERVER, ALICE)
+            if elsewhere:
+                with pytest.raises(Conflict, match=elsewhere):
+                    await volumes.connect(volume, other)
+                other = place
+            made = await volumes.connect(volume, other)
+            assert ("file", f"/fake/volume/{volume}") == (made.kind, made.path)
 
 
 def test_limits_are_read_from_specs_and_count_the_size() -> None:

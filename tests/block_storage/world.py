@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from pileus.block_storage import agent as volume_agent
 from pileus.block_storage import manifest
 from pileus.block_storage.config import BlockStorageConfig
 from pileus.block_storage.drivers.fake import Fake
+from pileus.block_storage.drivers.interface import Origin, Room
 from pileus.block_storage.tables import BLOCK_STORAGE
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
@@ -37,7 +39,7 @@ CALLERS = {
     "outsider": Caller(user_id="o", project_id="p1", roles=frozenset()),
 }
 LATEST = "3.71"
-__all__ = ["IMAGE", "World", "a_world"]
+__all__ = ["IMAGE", "World", "a_store", "a_world"]
 
 
 class Tokens:
@@ -55,20 +57,29 @@ class Answered(msgspec.Struct):
     headers: dict[str, str]
 
 
+def a_store(name: str, driver: str = "fake", shared: str | None = None, gib: int = 1000) -> Fake:
+    """A pretended back end of that kind."""
+    room = Room(name=name, driver=driver, shared=shared, total_gib=gib, free_gib=gib,
+                capabilities={"multiattach": True, "thin_provisioning_support": True})  # fmt: skip
+    return Fake(name, room)
+
+
 class World:
     """A cloud of block storage alone."""
 
     def __init__(
         self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: BlockStorageConfig,
-        survived: "World | None" = None,
+        survived: "World | None" = None, more: Mapping[str, Sequence[Fake]] = {},
     ) -> None:  # fmt: skip
         self.db, self.clock, self.bus = db, clock, LocalBus()
         self.engine = Engine(db, self.bus, clock)
         self.hosts = Hosts(db, self.bus, clock)
         self.backends = {name: Fake() for name in hosts}
+        self.stores = {name: {"fake": own, **{one.name: one for one in more.get(name, ())}}
+                       for name, own in self.backends.items()}  # fmt: skip
         self.images = FakeImages()
         if survived is not None:  # what is outside the process that died
-            self.backends, self.images = survived.backends, survived.images
+            self.backends, self.stores, self.images = survived.backends, survived.stores, survived.images
         self.app = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, Events(db, self.bus, clock), images=self.images,
             identity=FakeDirectory(), config=config,
@@ -83,14 +94,20 @@ class World:
 
     async def begin(self) -> None:
         """Hosts are at work and the default type is there."""
-        for name, backend in self.backends.items():
-            own = {"fake": backend}
+        for name, own in self.stores.items():
+            volume_agent.meet(own, self)
             exchange = LocalExchange(self.hosts, self.bus)
             handlers = volume_agent.handlers(own)
             agent = Agent(exchange, name, handlers, self.clock, await volume_agent.facts(own))
             volume_agent.wake(own, agent.look_again)
             self.agents[name] = agent
         await manifest.prepare(self.app)
+
+    async def fetch(self, host: str, backend: str, kind: str, id: str, destination: Path) -> None:
+        """Keeps pileus.ports.volume_files.VolumeFiles."""
+        origin = Origin(kind=kind, id=id)
+        async with self.stores[host][backend].reading(origin, destination.parent, live=False) as file:
+            file.replace(destination)
 
     async def settle(self, until_s: float | None = None) -> None:
         """Everything that can end has ended."""
@@ -161,16 +178,19 @@ async def a_database() -> Database:
 
 
 @contextlib.asynccontextmanager
-async def a_world(*hosts: str, config: BlockStorageConfig | None = None) -> AsyncIterator[World]:
-    """A world with these hosts, each with a fake back end."""
+async def a_world(
+    *hosts: str, config: BlockStorageConfig | None = None, more: Mapping[str, Sequence[Fake]] = {}
+) -> AsyncIterator[World]:
+    """A world with these hosts, each with a fake back end called fake, and those with more that have more."""
     own = await a_database()
-    world = World(own, FakeClock(), hosts or ("h1",), config or BlockStorageConfig())
+    world = World(own, FakeClock(), hosts or ("h1",), config or BlockStorageConfig(), more=more)
     await world.begin()
     await world.settle()
     try:
         yield world
     finally:
         await world.engine.stop()
-        for backend in world.backends.values():
-            await backend.close()
+        for backends in world.stores.values():
+            for backend in backends.values():
+                await backend.close()
         await own.close()

@@ -1,16 +1,18 @@
 """Block storage's promise to other services, kept."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
 
 from pileus.block_storage import errors
-from pileus.block_storage.agent import disk_seen
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach
+from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, room_at
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
 from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, snapshot_get
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
-from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.models.types import QosSpecs
 from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Snapshot, Volume
 from pileus.block_storage.store.messages import messages
@@ -24,10 +26,10 @@ from pileus.block_storage.store.volumes import (
     volumes,
 )
 from pileus.kit.auth import Caller
-from pileus.ports.block_storage import Attached, Connection, Limits, NewVolume, VolumeFacts
+from pileus.ports.block_storage import Attached, Cluster, Connection, Limits, NewVolume, VolumeFacts
 from pileus.ports.volume_lists import SnapshotListed, VolumeAsked, VolumeListed, VolumeLists
 
-FAKE = "fake"
+KINDS: dict[str, Literal["fake", "rbd"]] = {FAKE: "fake", RBD: "rbd"}
 # What QoS specs for front ends say, in the words of hosts.
 LIMITS = {
     "total_bytes_sec": "total_bytes",
@@ -100,10 +102,7 @@ class VolumePort:
         volume = await volumes.find(self._app, made.volume_id)
         if volume is None:
             raise errors.VolumeNotFound(volume=made.volume_id)
-        if volume.backend != FAKE and volume.host != host:
-            raise errors.AttachmentConflict(
-                volume=volume.id, why=f"is a file of host {volume.host}: a server on host {host} cannot have it."
-            )
+        room = await room_at(self._app, volume, host)
         readonly = readonly or bool(volume.readonly)
         if made.status == RESERVED or made.host != host:
             connector = {"host": host, "mountpoint": device, "mode": "ro" if readonly else "rw"}
@@ -111,13 +110,14 @@ class VolumePort:
         return Connection(
             volume_id=volume.id,
             attachment_id=made.id,
-            kind="fake" if volume.backend == FAKE else "file",
+            kind=KINDS.get(room.driver, "file"),
             path=await self._path(volume),
             format="raw",
             size_gib=volume.size,
             readonly=readonly,
             shared=volume.multiattach,
             limits=await self._limits(volume),
+            cluster=msgspec.convert(room.access, Cluster) if room.driver == RBD else None,
         )
 
     async def complete(self, attachment_id: str) -> None:
@@ -163,8 +163,7 @@ class VolumePort:
                 await attach.show(self._app, volume)
 
     async def _path(self, volume: Volume) -> str:
-        report = await self._app.hosts.seen(volume.host, Kind.VOLUME, volume.id) if volume.host else None
-        path = disk_seen(report.body).path if report is not None else None
+        path = await path_of(self._app, volume)
         if path is None:
             raise errors.AttachmentConflict(volume=volume.id, why="is not on its host yet.")
         return path
@@ -186,7 +185,7 @@ class VolumePort:
             multiattach=volume.multiattach,
             readonly=bool(volume.readonly),
             zone=volume.zone,
-            host=None if volume.backend == FAKE else volume.host,
+            host=await only_host(self._app, volume),
             encrypted=volume.encryption is not None,
             image_properties=volume.image_metadata,
             failure=told[0].text if told else None,

@@ -50,6 +50,7 @@ from pileus.main.schema import ensure_schema
 from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
+from pileus.main.volume_backends import volume_backends
 from pileus.main.watching import Watching
 from pileus.ports.metadata import Answer, MetadataAnswers
 
@@ -427,7 +428,7 @@ class _Wired:
         )
         self._consoles.of = runs
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
-        self.volumes = machine.volume_backends(frame.state, frame.settings, self._ports["image"])
+        self.volumes = volume_backends(frame.state, frame.settings, self._ports["image"], name)
         return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
 
 

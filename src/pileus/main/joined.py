@@ -26,6 +26,7 @@ from pileus.main.launch import READY
 from pileus.main.server_files import FarServerFiles, FileAnswers, HostStreams
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
+from pileus.main.volume_backends import volume_backends
 
 log = log_of(__name__)
 
@@ -90,7 +91,7 @@ class JoinedHost:
         images = FarImages(state, self._dialler)
         files = FarServerFiles(self._dialler)
         self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock, files=files)
-        self._volumes = machine.volume_backends(state, settings, images)
+        self._volumes = volume_backends(state, settings, images, member.host)
         self._exchange = RemoteExchange(self._dialler)
         self._agent: Agent | None = None
 

@@ -174,20 +174,6 @@ def hypervisor(
     return Qemu(state.path, images, plug, files=files, probe=probe, verdict=verdict)
 
 
-def volume_backends(state: State, settings: Settings, images: ImageFiles) -> dict[str, Backend]:
-    """What keeps volumes on this machine, by name; nothing where volumes are left out."""
-    if "block_storage" not in settings.services:
-        return {}
-    driver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
-    if driver == "fake":
-        from pileus.block_storage.drivers.fake import Fake as FakeBackend
-
-        return {"fake": FakeBackend("fake")}
-    from pileus.block_storage.drivers.file import FileBackend
-
-    return {"file": FileBackend("file", state / "volumes", images)}
-
-
 class LocalConsoles:
     """Consoles of the servers on this machine; keeps pileus.ports.consoles.Consoles."""
 

@@ -61,6 +61,7 @@ IMAGE = (
     Program("zstd", "zstd"),
     Program("xz-utils", "xz"),
 )
+CEPH = (Program("ceph-common", "rbd"),)  # for volumes in a pool of Ceph
 CLOUD = (*COMPUTE, *NETWORK, *IMAGE)
 TESTS = (
     Program("slapd", "slapd"),
@@ -69,6 +70,13 @@ TESTS = (
     Program("openssh-client", "ssh"),
     Program("postgresql", "/usr/lib/postgresql/15/bin/postgres"),
     Program("python3-openstackclient", "/usr/bin/openstack"),  # the oldest client that is supported, with its SDK
+)
+# A cluster to test against: only the long tests start one.
+LONG_TESTS = (
+    *CEPH,
+    Program("ceph-mon", "ceph-mon"),
+    Program("ceph-osd", "ceph-osd"),
+    Program("qemu-block-extra", "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so"),
 )
 
 

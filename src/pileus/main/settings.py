@@ -43,6 +43,16 @@ class ExternalNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masquerade: bool = True
 
 
+class VolumeBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A back end of volumes on this host: what it is, and what that needs."""
+
+    driver: Literal["file", "shared", "rbd", "fake"]
+    path: str = ""  # file, shared: the directory; below the state directory when empty
+    pool: str = "volumes"  # rbd: the pool,
+    conf: str = "/etc/ceph/ceph.conf"  # the cluster's configuration on this host,
+    user: str = "admin"  # and whose key is used
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options of the cloud."""
 
@@ -54,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compute_driver: Literal["qemu", "fake"] = "qemu"
     network_driver: Literal["ovn", "fake"] = "ovn"
     volume_driver: Literal["file", "fake", ""] = ""  # fake where servers are, unless something is said
+    volume_backends: dict[str, VolumeBackend] = {}  # by name; these instead of volume_driver's
     server: Literal["granian", "uvicorn"] = "granian"
     agent: bool = True  # whether this machine is a host as well, and has the network; not for further controllers
     host_name: str = ""  # this machine's name as a host; its own when empty

@@ -72,7 +72,7 @@ def run(what: str, rest: Sequence[str]) -> int:
         print("The tests are not installed: run ./pileus test from a checkout.", file=sys.stderr)
         return USAGE
     if what not in {"rules", "unit"}:
-        packages.ensure(packages.TESTS, _say)
+        packages.ensure((*packages.TESTS, *(packages.LONG_TESTS if what == "all" else ())), _say)
     if what == "conformance":
         from pileus.main import conformance
 

@@ -56,18 +56,31 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     write_iops: int | None = None
 
 
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """How a host asks Ceph: the path of its configuration, which names monitors and keyring, and whose key of that is used."""
+
+    conf: str
+    user: str
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """How a host gets at a volume's bytes. A `file` is on the host itself; what is `fake` has no bytes."""
+    """How a host gets at a volume's bytes.
+
+    A `file` is a path on the host itself: a file, a block device, or a file of a directory that several hosts have mounted. Of
+    an `rbd` the path is `pool/image`, and `cluster` says where Ceph's configuration lies on the host and as whom to ask. What
+    is `fake` has no bytes.
+    """
 
     volume_id: str
     attachment_id: str
-    kind: Literal["file", "fake"]
+    kind: Literal["file", "rbd", "fake"]
     path: str
     format: Literal["raw", "qcow2"]
     size_gib: int
     readonly: bool = False
     shared: bool = False  # others may have it too
     limits: Limits = Limits()
+    cluster: Cluster | None = None
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):

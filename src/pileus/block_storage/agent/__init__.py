@@ -3,7 +3,9 @@
 `ThingHandler` stands between kit/hosts' agent, which brings documents, and back ends, which know nothing of them.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -15,11 +17,45 @@ from pileus.block_storage.drivers.interface import (
     DiskSeen,
     DriverError,
     Kind,
+    Origin,
+    Room,
     Seen,
 )
 from pileus.kit.hosts.exchange import Body
+from pileus.kit.observe.log import log_of
+from pileus.ports.volume_files import VolumeFiles
+
+log = log_of(__name__)
 
 FACTS = "volume_backends"
+DOWN = "down"  # the capability of a back end that cannot be used now: why
+
+
+class Neighbours:
+    """Keeps DiskFiles: disks of this host's other back ends, and by `far` those of other hosts."""
+
+    def __init__(self, backends: Mapping[str, Backend], far: VolumeFiles | None = None) -> None:
+        self._backends = backends
+        self._far = far
+
+    @contextlib.asynccontextmanager
+    async def reading(self, origin: Origin, spool: Path, *, live: bool) -> AsyncIterator[Path]:
+        """A file with the raw bytes of the disk while the block lasts."""
+        if origin.host is None:
+            backend = self._backends.get(origin.backend or "")
+            if backend is None:
+                raise DriverError("There is nothing to copy", f"this host has no back end {origin.backend}")
+            async with backend.reading(origin, spool, live=live) as file:
+                yield file
+            return
+        if self._far is None:
+            raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is on host {origin.host}")
+        arrived = spool / f"{origin.id}.arrived"
+        try:
+            await self._far.fetch(origin.host, origin.backend or "", origin.kind, origin.id, arrived)
+            yield arrived
+        finally:
+            arrived.unlink(missing_ok=True)
 
 
 class ThingHandler:
@@ -32,9 +68,13 @@ class ThingHandler:
     async def observe(self) -> Mapping[str, Body]:
         """Every such thing on this host, wanted or not."""
         found: dict[str, Body] = {}
-        for backend in self._backends.values():
-            seen = await backend.observe(self._kind)
-            found |= {id: msgspec.to_builtins(each) for id, each in seen.items()}
+        for name, backend in self._backends.items():
+            try:
+                seen = await backend.observe(self._kind)
+            except DriverError as failed:
+                log.warning("a back end does not answer", backend=name, kind=self._kind, why=str(failed))
+                continue
+            found |= {id: _plain(each, name) for id, each in seen.items()}
         return found
 
     async def ensure(self, id: str, body: Body, generation: int) -> Seen:
@@ -45,7 +85,18 @@ class ThingHandler:
         # A document may come from a newer controller: fields unknown here are left aside.
         if self._kind is Kind.BACKUP:
             return await backend.ensure_backup(msgspec.convert({**body, "id": id}, Backup))
-        return await backend.ensure_disk(self._kind, msgspec.convert({**body, "id": id}, Disk))
+        disk = msgspec.convert({**body, "id": id}, Disk)
+        seen = await backend.ensure_disk(self._kind, disk)
+        if seen.content == disk.content and seen.doing is None:
+            await self._only_in(disk)
+        return msgspec.structs.replace(seen, backend=disk.backend)
+
+    async def _only_in(self, disk: Disk) -> None:
+        """No back end but that of the document, and that of what it may still be made of, has the disk."""
+        came_from = disk.origin.backend if disk.origin is not None and disk.origin.id == disk.id else None
+        for name, backend in self._backends.items():
+            if name not in {disk.backend, came_from}:
+                await backend.ensure_gone(self._kind, disk.id)
 
     async def ensure_gone(self, id: str) -> None:
         """Nothing of the thing is left on this host."""
@@ -58,6 +109,19 @@ def handlers(backends: Mapping[str, Backend]) -> dict[str, ThingHandler]:
     return {str(kind): ThingHandler(kind, backends) for kind in Kind}
 
 
+def _plain(seen: Seen, backend: str) -> Body:
+    if isinstance(seen, DiskSeen):
+        seen = msgspec.structs.replace(seen, backend=backend)
+    plain: Body = msgspec.to_builtins(seen)
+    return plain
+
+
+def meet(backends: Mapping[str, Backend], far: VolumeFiles | None = None) -> None:
+    """From now on the back ends can copy from one another, and from other hosts by `far`."""
+    for backend in backends.values():
+        backend.meet(Neighbours(backends, far))
+
+
 def wake(backends: Mapping[str, Backend], look_again: Callable[[str, str], None]) -> None:
     """From now on `look_again(kind, id)` is called when a thing changed by itself; `Agent.look_again` fits."""
     for backend in backends.values():
@@ -66,7 +130,16 @@ def wake(backends: Mapping[str, Backend], look_again: Callable[[str, str], None]
 
 async def facts(backends: Mapping[str, Backend]) -> Body:
     """What this host has to offer, for its registration."""
-    return {FACTS: [msgspec.to_builtins(await backend.room()) for backend in backends.values()]}
+    return {FACTS: [msgspec.to_builtins(await _room(name, backend)) for name, backend in backends.items()]}
+
+
+async def _room(name: str, backend: Backend) -> Room:
+    """What a back end has; nothing where it cannot be used, and why."""
+    try:
+        return await backend.room()
+    except DriverError as failed:
+        log.warning("a back end cannot be used", backend=name, why=str(failed))
+        return Room(name=name, driver="", total_gib=0, free_gib=0, capabilities={DOWN: str(failed)})
 
 
 def disk_seen(body: Body) -> DiskSeen:

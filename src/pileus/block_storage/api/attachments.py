@@ -6,7 +6,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.block_storage import errors
-from pileus.block_storage.agent import disk_seen
 from pileus.block_storage.api.listing import filters, paged
 from pileus.block_storage.api.service import (
     Name,
@@ -23,8 +22,8 @@ from pileus.block_storage.api.service import (
 from pileus.block_storage.api.volume_actions import ACTION
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach as commands
+from pileus.block_storage.commands import connections
 from pileus.block_storage.commands.volumes import volume_get
-from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.models.volumes import RESERVED, Attachment, Volume
 from pileus.block_storage.store.volumes import attachments, attachments_of, volumes
 from pileus.kit.auth import Caller
@@ -89,16 +88,11 @@ def _brief(attachment: Attachment) -> AttachmentBrief:
     )
 
 
-async def _path(app: BlockStorage, volume: Volume) -> str | None:
-    report = await app.hosts.seen(volume.host, Kind.VOLUME, volume.id) if volume.host is not None else None
-    return disk_seen(report.body).path if report is not None else None
-
-
 async def _view(call: Call[BlockStorage], attachment: Attachment) -> AttachmentView:
     info: dict[str, Any] = {}
     volume = await volumes.find(call.app, attachment.volume_id)
     if attachment.status != RESERVED and volume is not None:
-        said = commands.connection(volume, await _path(call.app, volume), mode=attachment.mode)
+        said = await connections.connection(call.app, volume, mode=attachment.mode)
         info = {**said["data"], "driver_volume_type": said["driver_volume_type"], "attachment_id": attachment.id}
     return AttachmentView(
         status=attachment.status,
@@ -285,10 +279,9 @@ async def old_roll_detaching(call: Call[BlockStorage], volume: Volume, body: dic
 @api.action(ACTION, "os-initialize_connection", _old("initialize_connection"), find=volume_find, status=200)
 async def initialize_connection(call: Call[BlockStorage], volume: Volume, body: Connector) -> dict[str, Any]:
     """Say how a host gets at a volume."""
-    path = await _path(call.app, volume)
-    if path is None:
+    if await connections.path_of(call.app, volume) is None:
         raise errors.InvalidVolume(why=f"Volume {volume.id} is not on its host yet.")
-    return {"connection_info": commands.connection(volume, path)}
+    return {"connection_info": await connections.connection(call.app, volume)}
 
 
 @api.action(ACTION, "os-terminate_connection", _old("terminate_connection"), find=volume_find)

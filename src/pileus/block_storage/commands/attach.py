@@ -264,19 +264,3 @@ async def _held(app: BlockStorage, volume: Volume) -> Volume:
     if now is None:
         raise errors.VolumeNotFound(volume=volume.id)
     return now
-
-
-def connection(volume: Volume, path: str | None, *, mode: str | None = None) -> dict[str, Any]:
-    """How a host gets at the volume, as this API says it."""
-    return {
-        "driver_volume_type": "local" if volume.backend != "fake" else "fake",
-        "data": {
-            "device_path": path,
-            "volume_id": volume.id,
-            "access_mode": "ro" if volume.readonly or mode == "ro" else "rw",
-            "encrypted": volume.encryption is not None,
-            "qos_specs": None,
-            "format": "raw",
-            "host": volume.host,
-        },
-    }

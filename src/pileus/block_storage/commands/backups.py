@@ -142,7 +142,7 @@ async def restore_backup(
                 )
             if volume.host != now.host:
                 raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, the volume on {volume.host}.")
-            origin = Origin(kind="backup", id=now.disk_id)
+            origin = Origin(kind="backup", id=now.disk_id, host=now.host, backend=now.backend)
             await remade(
                 app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id, restores=now.id
             )

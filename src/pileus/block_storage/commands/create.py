@@ -174,7 +174,7 @@ async def _of_snapshot(app: BlockStorage, caller: Caller, id: str) -> Source:
         )
     volume = await volumes.find(app, snapshot.volume_id)
     return Source(
-        origin=Origin(kind="snapshot", id=id),
+        origin=Origin(kind="snapshot", id=id, host=snapshot.host, backend=snapshot.backend),
         size=snapshot.size,
         type_id=snapshot.type_id,
         bootable=volume is not None and volume.bootable,
@@ -189,7 +189,7 @@ async def _of_volume(app: BlockStorage, caller: Caller, id: str) -> Source:
     if volume.status not in {AVAILABLE, IN_USE}:
         raise errors.InvalidVolume(why=f"Originating volume status must be available or in-use, not {volume.status}")
     return Source(
-        origin=Origin(kind="volume", id=id),
+        origin=Origin(kind="volume", id=id, host=volume.host, backend=volume.backend),
         size=volume.size,
         type_id=volume.type_id,
         bootable=volume.bootable,
@@ -206,7 +206,7 @@ async def _of_backup(app: BlockStorage, caller: Caller, id: str, *, restoring: b
         raise errors.InvalidBackup(why=f"Backup status must be available, not {backup.status}")
     kept = backup.kept or Kept()
     return Source(
-        origin=Origin(kind="backup", id=backup.disk_id),
+        origin=Origin(kind="backup", id=backup.disk_id, host=backup.host, backend=backup.backend),
         size=backup.size,
         bootable=kept.bootable,
         image_metadata=kept.image_metadata,

@@ -54,7 +54,7 @@ async def pool_at(app: BlockStorage, place: str) -> Pool:
 async def _disks(app: BlockStorage, kind: Kind, pool: Pool) -> dict[str, DiskSeen]:
     reports = await app.hosts.seen_list(pool.host, kind)
     seen = {report.id: disk_seen(report.body) for report in reports if report.present}
-    return {id: disk for id, disk in seen.items() if disk.content is not None}
+    return {id: disk for id, disk in seen.items() if disk.content is not None and disk.backend in {None, pool.backend}}
 
 
 async def manageable_volumes(app: BlockStorage, place: str) -> list[Found]:

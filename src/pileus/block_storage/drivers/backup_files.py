@@ -54,6 +54,12 @@ def seen(store: Path, id: str) -> BackupSeen:
     return BackupSeen() if index is None else BackupSeen(whole=True, objects=index.objects, stored=index.stored)
 
 
+def seen_all(store: Path) -> dict[str, BackupSeen]:
+    """Every backup there is; what begins with a dot is on its way."""
+    names = sorted(path.name for path in store.iterdir() if path.is_dir()) if store.exists() else []
+    return {name: seen(store, name) for name in names}
+
+
 def write(store: Path, id: str, disk: Path, parent: str | None, *, compressed: bool) -> None:
     """The backup holds the disk's bytes; what the parent has at the same place is not written again."""
     own = store / id

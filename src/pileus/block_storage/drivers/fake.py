@@ -4,11 +4,12 @@ It keeps every promise of `interface`, in memory: for tries, for tests, and for 
 first ones that were written. Failures and copies that take their time are scripted by whoever holds it.
 """
 
+import contextlib
 import shutil
 import tempfile
 import weakref
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from pileus.block_storage.drivers.interface import (
     Changed,
     Copy,
     Disk,
+    DiskFiles,
     DiskSeen,
     DriverError,
     Kind,
@@ -35,30 +37,14 @@ class Pretence(msgspec.Struct):
     content: bytes = b""
 
 
-class Fake:
-    """A Backend of things that do not exist."""
+class Scripted:
+    """What a test, or a drill, says to pretended things and asks of them."""
 
-    def __init__(self, name: str = "fake", room: Room | None = None) -> None:
-        self._room = room or Room(
-            name=name,
-            driver="fake",
-            total_gib=1_000_000,
-            free_gib=1_000_000,
-            capabilities={
-                "storage_protocol": "fake",
-                "vendor_name": "Pileus",
-                "driver_version": "1.0",
-                "thin_provisioning_support": True,
-                "multiattach": True,
-            },
-        )
+    def __init__(self) -> None:
         self._things: dict[tuple[Kind, str], Pretence] = {}
         self._failures: defaultdict[str, list[str]] = defaultdict(list)
         self._slow: set[str] = set()
         self._changed: Changed = lambda kind, id: None
-        self._exports: Path | None = None
-
-    # The script.
 
     def fail_next(self, verb: str, why: str, times: int = 1) -> None:
         """The next calls of `verb` (ensure_disk, ensure_backup, ensure_gone, observe) raise DriverError."""
@@ -81,6 +67,33 @@ class Fake:
         """What was written at the disk's beginning."""
         return self._things[kind, id].content
 
+    def _obey(self, verb: str) -> None:
+        if self._failures[verb]:
+            raise DriverError(f"The fake was told to fail {verb}", self._failures[verb].pop(0))
+
+
+class Fake(Scripted):
+    """A Backend of things that do not exist."""
+
+    def __init__(self, name: str = "fake", room: Room | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self._room = room or Room(
+            name=name,
+            driver="fake",
+            total_gib=1_000_000,
+            free_gib=1_000_000,
+            capabilities={
+                "storage_protocol": "fake",
+                "vendor_name": "Pileus",
+                "driver_version": "1.0",
+                "thin_provisioning_support": True,
+                "multiattach": True,
+            },
+        )
+        self._exports: Path | None = None
+        self._others: DiskFiles | None = None
+
     # Backend.
 
     def on_change(self, changed: Changed) -> None:
@@ -102,7 +115,7 @@ class Fake:
             if disk.id in self._slow:
                 thing.seen = msgspec.structs.replace(seen, doing="copying")
                 return thing.seen
-            thing.content = self._of(disk.origin)
+            thing.content = await self._of(disk.origin)
             seen = DiskSeen(size_gib=disk.size_gib, content=disk.content, path=f"/fake/{kind}/{disk.id}")
         size = max(seen.size_gib, disk.size_gib)
         thing.seen = msgspec.structs.replace(seen, size_gib=size, doing=None, export=self._export(disk, thing))
@@ -115,7 +128,7 @@ class Fake:
             if backup.parent is not None and (Kind.BACKUP, backup.parent) not in self._things:
                 raise DriverError("The backup cannot be made", f"its parent {backup.parent} is not here")
             whole = backup.id not in self._slow
-            content = self._of(backup.of)
+            content = await self._of(backup.of)
             seen = BackupSeen(whole=whole, doing=None if whole else "reading", objects=1, stored=len(content))
             thing = self._things[Kind.BACKUP, backup.id] = Pretence(seen, content)
         assert isinstance(thing.seen, BackupSeen), "a disk is no backup"
@@ -125,6 +138,18 @@ class Fake:
         self._obey("ensure_gone")
         self._things.pop((kind, id), None)
 
+    @contextlib.asynccontextmanager
+    async def reading(self, origin: Origin, spool: Path, *, live: bool) -> AsyncIterator[Path]:
+        file = spool / f"{origin.id}.still"
+        try:
+            file.write_bytes(await self._of(msgspec.structs.replace(origin, backend=None, host=None)))
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
+
+    def meet(self, others: DiskFiles) -> None:
+        self._others = others
+
     async def close(self) -> None:
         if self._exports is not None:
             shutil.rmtree(self._exports, ignore_errors=True)
@@ -132,11 +157,14 @@ class Fake:
 
     # Pretending.
 
-    def _of(self, origin: Origin | None) -> bytes:
+    async def _of(self, origin: Origin | None) -> bytes:
         if origin is None:
             return b""
         if origin.kind == "image":
             return origin.id.encode()
+        if self._others is not None and (origin.backend is not None or origin.host is not None):
+            async with self._others.reading(origin, self._spool(), live=False) as file:
+                return file.read_bytes().rstrip(b"\0")
         thing = self._things.get((Kind(origin.kind), origin.id))
         if thing is None:
             raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
@@ -145,14 +173,14 @@ class Fake:
     def _export(self, disk: Disk, thing: Pretence) -> Copy | None:
         if disk.export is None:
             return None
+        file = self._spool() / f"{disk.export.name}.raw"
+        file.write_bytes(thing.content.ljust(512, b"\0"))
+        return Copy(disk.export.name, str(file))
+
+    def _spool(self) -> Path:
+        """A folder for the few files there are, made when it is needed."""
         if self._exports is None:
             self._exports = Path(tempfile.mkdtemp(prefix="pileus-fake-"))
             # Whoever does not close it, as a process that is to have died, leaves nothing over either.
             weakref.finalize(self, shutil.rmtree, self._exports, ignore_errors=True)
-        file = self._exports / f"{disk.export.name}.raw"
-        file.write_bytes(thing.content.ljust(512, b"\0"))
-        return Copy(disk.export.name, str(file))
-
-    def _obey(self, verb: str) -> None:
-        if self._failures[verb]:
-            raise DriverError(f"The fake was told to fail {verb}", self._failures[verb].pop(0))
+        return self._exports

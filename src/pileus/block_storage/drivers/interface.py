@@ -6,6 +6,8 @@ A host gets a document for each volume, snapshot and backup it shall have; betwe
 
 import enum
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -25,11 +27,16 @@ DISKS = (Kind.VOLUME, Kind.SNAPSHOT)
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed."""
+    """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed.
+
+    `backend` and `host` say where it lies, when that is not where the copy shall be.
+    """
 
     kind: str  # image, volume, volume_snapshot, volume_backup
     id: str
     format: str = "raw"
+    backend: str | None = None
+    host: str | None = None
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +91,7 @@ class DiskSeen(msgspec.Struct, frozen=True, kw_only=True):
     doing: str | None = None
     path: str | None = None
     export: Copy | None = None
+    backend: str | None = None  # which of the host's back ends has it
 
 
 class BackupSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +104,17 @@ class BackupSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """What a back end has and can, as hosts tell of themselves."""
+    """What a back end has and can, as hosts tell of themselves.
+
+    Hosts whose back ends name the same `shared` store all get at what any of them keeps in it, under the same paths.
+    """
 
     name: str
     driver: str
     total_gib: float
     free_gib: float
+    shared: str | None = None
+    access: dict[str, str] = {}  # how this host gets at the store, for those whose volumes are no files
     capabilities: dict[str, Any] = {}
 
 
@@ -116,6 +129,14 @@ class DriverError(Exception):
 
 Changed = Callable[[Kind, str], None]
 Seen = DiskSeen | BackupSeen
+
+
+class DiskFiles(Protocol):
+    """Disks that other back ends keep, on this host or another."""
+
+    def reading(self, origin: Origin, spool: Path, *, live: bool) -> AbstractAsyncContextManager[Path]:
+        """A file with the raw bytes of the disk while the block lasts, in `spool` if it has to be made; raises DriverError."""
+        ...
 
 
 class Backend(Protocol):
@@ -147,6 +168,14 @@ class Backend(Protocol):
 
     async def ensure_gone(self, kind: Kind, id: str) -> None:
         """Nothing of the thing is left here."""
+        ...
+
+    def reading(self, origin: Origin, spool: Path, *, live: bool) -> AbstractAsyncContextManager[Path]:
+        """A file with the raw bytes of a disk kept here while the block lasts, in `spool` if it has to be made."""
+        ...
+
+    def meet(self, others: DiskFiles) -> None:
+        """From now on what other back ends keep can be copied from there."""
         ...
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ Everything that speaks against a back end is a sentence that ends up in the mess
 
 from collections.abc import Mapping, Sequence
 
+from pileus.block_storage.agent import DOWN
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.flows.pools import pool_list
 from pileus.block_storage.models.services import VOLUME, Pool
@@ -21,9 +22,13 @@ async def choose_pool(
     type: VolumeType | None,
     *,
     among: Sequence[str] | None = None,
+    near: str | None = None,
     failed: Mapping[str, str] = {},
 ) -> Pool | str:
-    """The best back end for the volume; else why each of them is none. `among` are the only hosts that will do."""
+    """The best back end for the volume; else why each of them is none.
+
+    `among` are the only hosts that will do; `near` is the place where what it is made of lies: there it is soonest made.
+    """
     settings = await setting_list(app)
     reasons: dict[str, str] = dict(failed)
     fitting: list[Pool] = []
@@ -36,7 +41,7 @@ async def choose_pool(
         else:
             reasons[pool.name] = why
     if fitting:
-        return max(fitting, key=lambda pool: (free_virtually(app, pool), pool.name))
+        return max(fitting, key=lambda pool: (pool.name == near, free_virtually(app, pool), pool.name))
     told = "; ".join(f"{name}: {why}" for name, why in sorted(reasons.items())) or "there is no back end"
     return f"{NONE_LEFT}: {told}"
 
@@ -53,6 +58,8 @@ def _unfit(
 ) -> str | None:
     if not pool.up:
         return f"has not been heard since {pool.heard:%Y-%m-%dT%H:%M:%SZ}"
+    if why := pool.capabilities.get(DOWN):
+        return f"cannot be used: {why}"
     if among is not None and pool.host not in among:
         return f"what the volume is made of is on {' or '.join(among)}"
     if volume.zone not in {None, app.config.zone}:

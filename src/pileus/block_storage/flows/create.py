@@ -13,6 +13,7 @@ from pileus.block_storage.flows.choice import NONE_LEFT, choose_pool
 from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import explain, settle, tell
 from pileus.block_storage.models import backups as backup_states
+from pileus.block_storage.models.services import pool_name
 from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_RESTORING, Volume
 from pileus.block_storage.store.backups import backups
 from pileus.block_storage.store.types import types
@@ -31,8 +32,14 @@ async def choose(app: BlockStorage, op: Operation) -> Outcome:
         if volume is None or volume.host is not None:
             return Done()
         type = await types.find(app, volume.type_id)
+        origin = volume.origin
         found = await choose_pool(
-            app, volume, type, among=await _sources(app, volume, op), failed=op.facts.get("failed", {})
+            app,
+            volume,
+            type,
+            among=await _sources(app, volume, op),
+            near=pool_name(origin.host, origin.backend) if origin is not None and origin.host is not None else None,
+            failed=op.facts.get("failed", {}),
         )
         if isinstance(found, str):
             return Fail(found)

@@ -19,12 +19,19 @@ def subject_id(op: Operation) -> str:
     return op.subject.partition(":")[2]
 
 
-def origin_of(origin: Origin | None) -> interface.Origin | None:
-    """The same, as hosts are told."""
+def origin_of(origin: Origin | None, host: str | None, backend: str | None) -> interface.Origin | None:
+    """The same, as that host is told for that back end: places are named only where they are others."""
     if origin is None:
         return None
     kinds = {"snapshot": Kind.SNAPSHOT, "backup": Kind.BACKUP}
-    return interface.Origin(kind=kinds.get(origin.kind, origin.kind), id=origin.id, format=origin.format)
+    elsewhere = origin.host not in {None, host}
+    return interface.Origin(
+        kind=kinds.get(origin.kind, origin.kind),
+        id=origin.id,
+        format=origin.format,
+        host=origin.host if elsewhere else None,
+        backend=origin.backend if elsewhere or origin.backend not in {None, backend} else None,
+    )
 
 
 def volume_disk(volume: Volume, *, live: bool = False, export: Export | None = None) -> Disk:
@@ -34,7 +41,7 @@ def volume_disk(volume: Volume, *, live: bool = False, export: Export | None = N
         backend=volume.backend or "",
         size_gib=volume.size,
         content=volume.content,
-        origin=origin_of(volume.origin),
+        origin=origin_of(volume.origin, volume.host, volume.backend),
         live=live,
         export=export,
     )

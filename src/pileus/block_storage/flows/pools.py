@@ -1,6 +1,6 @@
 """Back ends and services as they are now: what hosts told of themselves, what was promised, what admins said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -20,7 +20,8 @@ def rooms(host: Host) -> list[Room]:
 
 async def pool_list(app: BlockStorage) -> list[Pool]:
     """All back ends of all hosts."""
-    promised, now = await allocated(app), app.clock.now()
+    hosts, now = await app.hosts.list(), app.clock.now()
+    promised = _by_store(await allocated(app), hosts)
     return [
         Pool(
             host=host.name,
@@ -29,7 +30,8 @@ async def pool_list(app: BlockStorage) -> list[Pool]:
             heard=host.last_heard,
             total_gib=room.total_gib,
             free_gib=room.free_gib,
-            allocated_gib=promised.get((host.name, room.name), 0),
+            allocated_gib=promised.get(store_of(host.name, room), 0),
+            shared=room.shared,
             capabilities={
                 "driver": room.driver,
                 "max_over_subscription_ratio": str(app.config.over_subscription),
@@ -39,9 +41,24 @@ async def pool_list(app: BlockStorage) -> list[Pool]:
                 **room.capabilities,
             },
         )
-        for host in await app.hosts.list()
+        for host in hosts
         for room in rooms(host)
     ]
+
+
+def store_of(host: str, room: Room) -> tuple[str, str]:
+    """What a back end keeps its things in: its own, or one it shares with those of other hosts."""
+    return ("", room.shared) if room.shared is not None else (host, room.name)
+
+
+def _by_store(promised: Mapping[tuple[str, str], int], hosts: Sequence[Host]) -> dict[tuple[str, str], int]:
+    """How many GiB were promised of each store, by whichever host."""
+    found: dict[tuple[str, str], int] = {}
+    for host in hosts:
+        for room in rooms(host):
+            store = store_of(host.name, room)
+            found[store] = found.get(store, 0) + promised.get((host.name, room.name), 0)
+    return found
 
 
 async def service_list(app: BlockStorage) -> list[Service]:

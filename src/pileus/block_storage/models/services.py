@@ -11,6 +11,11 @@ BACKUP = "cinder-backup"
 PROGRAMS = (SCHEDULER, VOLUME, BACKUP)
 
 
+def pool_name(host: str, backend: str | None) -> str:
+    """A back end of a host, as this API writes it."""
+    return f"{host}@{backend}#{backend}"
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What an admin said of a service on a host."""
 
@@ -46,12 +51,13 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     total_gib: float
     free_gib: float
     allocated_gib: int = 0
+    shared: str | None = None  # the store that several hosts have, as they call it
     capabilities: dict[str, Any] = {}
 
     @property
     def name(self) -> str:
         """As this API writes it."""
-        return f"{self.host}@{self.backend}#{self.backend}"
+        return pool_name(self.host, self.backend)
 
     @property
     def full(self) -> dict[str, Any]:

@@ -44,12 +44,14 @@ DETACHED = "detached"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a volume's bytes come from; `format` is that of an image."""
+    """Where a volume's bytes come from; `format` is that of an image, `host` and `backend` are where it lay then."""
 
     kind: str  # image, volume, snapshot, backup
     id: str
     format: str = "raw"
     size: int = 0  # bytes of an image's file
+    host: str | None = None
+    backend: str | None = None
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,223 @@
+"""A back end made of a store of disks: what is wanted of volumes, snapshots and backups, done with the store's few verbs.
+
+    ensure_disk: blank, or copied of a disk, an image or a backup -> grown -> other contents gone -> copied for an image
+
+What takes long goes on by itself in `Works`. Backups are chunks in files, whatever keeps the disks.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import msgspec
+
+from pileus.block_storage.drivers import backup_files
+from pileus.block_storage.drivers.disks import Disks, Spot
+from pileus.block_storage.drivers.image_tool import copy_file, image_of, raw_of
+from pileus.block_storage.drivers.interface import (
+    DISKS,
+    GIB,
+    Backup,
+    BackupSeen,
+    Changed,
+    Copy,
+    Disk,
+    DiskFiles,
+    DiskSeen,
+    DriverError,
+    Kind,
+    Origin,
+    Room,
+    Seen,
+)
+from pileus.block_storage.drivers.work import Works
+from pileus.ports.image_files import ImageFiles
+
+
+class DiskBackend:
+    """A Backend above a store of disks. `backups` is the folder that backups are kept in."""
+
+    def __init__(self, disks: Disks, images: ImageFiles, backups: Path) -> None:
+        self._disks = disks
+        self._images = images
+        self._backups = backups
+        self._works = Works()
+        self._others: DiskFiles | None = None
+
+    def on_change(self, changed: Changed) -> None:
+        """From now on `changed(kind, id)` is called whenever a thing is worth another look."""
+        self._works.changed = changed
+
+    def meet(self, others: DiskFiles) -> None:
+        """From now on what other back ends keep can be copied from there."""
+        self._others = others
+
+    async def room(self) -> Room:
+        """What the store has."""
+        return await self._disks.room()
+
+    async def observe(self, kind: Kind) -> Mapping[str, Seen]:
+        """Every thing of that kind that is here."""
+        if kind is Kind.BACKUP:
+            return await asyncio.to_thread(backup_files.seen_all, self._backups)
+        return {id: self._seen(kind, id, contents) for id, contents in (await self._disks.held(kind)).items()}
+
+    async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
+        """The disk is there, or is being made."""
+        at = Spot(kind, disk.id, disk.content)
+        keep = f"content {at.content}"
+        await self._works.end(lambda w: w[:2] == (kind, disk.id) and w[2].startswith("content ") and w[2] != keep)
+        contents = await _contents(self._disks, kind, disk.id)
+        if at.content not in contents:
+            if disk.origin is None:
+                await self._disks.blank(at, disk.size_gib * GIB)
+            elif not self._works.ready((kind, disk.id, keep), lambda: self._fill(at, disk)):
+                return msgspec.structs.replace(
+                    self._seen(kind, disk.id, contents), doing=f"copying from {disk.origin.kind}"
+                )
+            contents = await _contents(self._disks, kind, disk.id)
+        if contents.get(at.content, 0) < disk.size_gib * GIB:
+            await self._disks.grow(at, disk.size_gib * GIB)
+            contents = await _contents(self._disks, kind, disk.id)
+        for old in contents.keys() - {at.content}:
+            await self._disks.remove(Spot(kind, disk.id, old))
+        return await self._exported(at, disk, self._seen(kind, disk.id, {at.content: contents[at.content]}))
+
+    async def ensure_backup(self, backup: Backup) -> BackupSeen:
+        """The backup is whole, or is being made."""
+        now = await asyncio.to_thread(backup_files.seen, self._backups, backup.id)
+        work = (Kind.BACKUP, backup.id, "write")
+        if now.whole or self._works.ready(work, lambda: self._back_up(backup)):
+            return await asyncio.to_thread(backup_files.seen, self._backups, backup.id)
+        return BackupSeen(doing="reading the volume")
+
+    async def ensure_gone(self, kind: Kind, id: str) -> None:
+        """Nothing of the thing is left."""
+        await self._works.end(lambda name: name[:2] == (kind, id))
+        if kind is Kind.BACKUP:
+            await asyncio.to_thread(backup_files.remove, self._backups, id)
+        else:
+            await self._disks.forget(kind, id)
+
+    @contextlib.asynccontextmanager
+    async def reading(self, origin: Origin, spool: Path, *, live: bool) -> AsyncIterator[Path]:
+        """A file with the raw bytes of a disk or a backup that is kept here."""
+        if origin.kind == Kind.BACKUP:
+            still = spool / f"{origin.id}.backup"
+            try:
+                await asyncio.to_thread(backup_files.restore, self._backups, origin.id, still)
+                yield still
+            finally:
+                still.unlink(missing_ok=True)
+        else:
+            async with self._disks.reading(await self._newest(self._disks, origin), spool, live=live) as file:
+                yield file
+
+    async def close(self) -> None:
+        """No copy goes on; it is begun anew when it is asked for again."""
+        await self._works.end()
+
+    # What takes long.
+
+    async def _fill(self, at: Spot, disk: Disk) -> None:
+        """The disk is made of its origin."""
+        assert disk.origin is not None, "a blank disk is made at once"
+        spool = self._disks.spool(at.kind, at.id)
+        await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
+        if disk.origin.kind == "image":
+            await self._from_image(disk.origin, at, spool, disk.size_gib * GIB)
+            return
+        elsewhere = disk.origin.backend is not None or disk.origin.host is not None
+        store = self._disks.sibling(disk.origin) if elsewhere else self._disks
+        if store is not None and disk.origin.kind != Kind.BACKUP and not elsewhere:
+            await self._disks.copy(await self._newest(self._disks, disk.origin), at, live=disk.live)
+            return
+        async with self._reading(store, disk.origin, spool, live=disk.live) as file:
+            await self._disks.fill(at, file)
+
+    @contextlib.asynccontextmanager
+    async def _reading(self, store: Disks | None, origin: Origin, spool: Path, *, live: bool) -> AsyncIterator[Path]:
+        """The origin's bytes, from this back end, from the same store as another host keeps it, or from anywhere else."""
+        reading: AbstractAsyncContextManager[Path]
+        if store is self._disks:
+            reading = self.reading(origin, spool, live=live)
+        elif store is not None and origin.kind != Kind.BACKUP:
+            reading = store.reading(await self._newest(store, origin), spool, live=live)
+        elif self._others is not None:
+            reading = self._others.reading(origin, spool, live=live)
+        else:
+            raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
+        async with reading as file:
+            yield file
+
+    async def _from_image(self, origin: Origin, at: Spot, spool: Path, size: int) -> None:
+        """The image's bytes as a raw disk. What it is made of was verified, and is looked at once more by a jailed tool."""
+        room = spool / "image"
+        await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
+        room.mkdir(mode=0o700)
+        try:
+            fetched = room / "fetched"
+            await self._images.fetch(origin.id, fetched)
+            raw = fetched if origin.format == "raw" else await raw_of(room, fetched, origin.format, at.id)
+            if raw.stat().st_size > size:
+                raise DriverError("The image does not fit", f"it holds {raw.stat().st_size} bytes, the volume {size}")
+            await self._disks.fill(at, raw)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
+
+    async def _back_up(self, backup: Backup) -> None:
+        """The backup holds what its origin held at one moment."""
+        await asyncio.to_thread(self._backups.mkdir, mode=0o700, parents=True, exist_ok=True)
+        async with self.reading(backup.of, self._backups, live=backup.live) as file:
+            await asyncio.to_thread(
+                backup_files.write, self._backups, backup.id, file, backup.parent, compressed=backup.compressed
+            )
+
+    async def _exported(self, at: Spot, disk: Disk, seen: DiskSeen) -> DiskSeen:
+        """What is seen, with the copy that is wanted and no other."""
+        folder, wanted = self._disks.spool(at.kind, at.id), disk.export
+        name = f"export-{wanted.name}.{wanted.format}" if wanted is not None else None
+        for old in folder.glob("export-*"):
+            if old.name != name and not (wanted is not None and old.name.endswith(".part")):
+                old.unlink()
+        if wanted is None or name is None:
+            return seen
+        target, format = folder / name, wanted.format
+        work = (at.kind, at.id, name)
+        if not target.exists() and not self._works.ready(
+            work, lambda: self._export(at, target, format, live=disk.live)
+        ):
+            return msgspec.structs.replace(seen, doing="copying for an image")
+        return msgspec.structs.replace(seen, export=Copy(wanted.name, str(target)))
+
+    async def _export(self, at: Spot, target: Path, format: str, *, live: bool) -> None:
+        await asyncio.to_thread(target.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        part.unlink(missing_ok=True)
+        async with self._disks.reading(at, target.parent, live=live) as file:
+            await (copy_file(file, part) if format == "raw" else image_of(file, part, format))
+        part.rename(target)
+
+    # What is there.
+
+    async def _newest(self, store: Disks, origin: Origin) -> Spot:
+        """The newest bytes of a volume or snapshot that is here."""
+        contents = await _contents(store, Kind(origin.kind), origin.id)
+        if not contents:
+            raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
+        return Spot(Kind(origin.kind), origin.id, max(contents))
+
+    def _seen(self, kind: Kind, id: str, contents: Mapping[int, int]) -> DiskSeen:
+        assert kind in DISKS, "backups are seen otherwise"
+        if not contents:
+            return DiskSeen()
+        newest = max(contents)
+        return DiskSeen(size_gib=contents[newest] // GIB, content=newest, path=self._disks.path(Spot(kind, id, newest)))
+
+
+async def _contents(store: Disks, kind: Kind, id: str) -> Mapping[int, int]:
+    """The sizes of the whole contents of one disk: two while the old one is about to go."""
+    return (await store.held(kind, id)).get(id, {})

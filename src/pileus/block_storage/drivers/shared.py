@@ -1,0 +1,74 @@
+"""Volumes in a directory that several hosts have mounted, as an NFS server gives it: any of those hosts gets at each.
+
+    <root>/.pileus-volumes               what the store is called: made once, where the directory is known to be mounted
+    <root>/hosts/<host>/volume/...       what a host is in charge of, as `file` keeps it
+
+Each host makes, changes and removes things in its own folder only, so what an old document makes a host do that was long
+away never meets what another does. A directory that is not mounted is never written to: its mark is missing.
+"""
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from pileus.block_storage.drivers.disk_backend import DiskBackend
+from pileus.block_storage.drivers.disks import Disks
+from pileus.block_storage.drivers.file import FileDisks
+from pileus.block_storage.drivers.interface import DriverError, Kind, Origin, Room
+from pileus.ports.image_files import ImageFiles
+
+MARK = ".pileus-volumes"
+
+
+class SharedDisks(FileDisks):
+    """Keeps disks in a host's folder of a shared directory."""
+
+    def __init__(self, name: str, shared: Path, host: str) -> None:
+        super().__init__(name, shared / "hosts" / host)
+        self._shared = shared
+
+    async def room(self) -> Room:
+        """What the file system has, and which store it is."""
+        store = mark_of(self._shared)
+        room = await super().room()
+        capabilities = {**room.capabilities, "storage_protocol": "nfs"}
+        return msgspec.structs.replace(room, driver="nfs", shared=store, capabilities=capabilities)
+
+    async def held(self, kind: Kind, id: str | None = None) -> Mapping[str, Mapping[int, int]]:
+        """Disks of that kind; raises DriverError where the directory is not mounted, so that nothing is made there either."""
+        mark_of(self._shared)
+        return await super().held(kind, id)
+
+    def sibling(self, origin: Origin) -> Disks | None:
+        """The other host's folder, if the origin is in a back end of the same name."""
+        if origin.backend not in {None, self._name} or origin.host is None:
+            return None
+        return SharedDisks(self._name, self._shared, origin.host)
+
+
+class SharedBackend(DiskBackend):
+    """A Backend of files in a directory that several hosts have mounted at the same place."""
+
+    def __init__(self, name: str, shared: Path, host: str, images: ImageFiles) -> None:
+        super().__init__(SharedDisks(name, shared, host), images, shared / "hosts" / host / Kind.BACKUP)
+
+
+def mark_of(shared: Path) -> str:
+    """What the store is called; raises DriverError where the directory is not mounted."""
+    mark = shared / MARK
+    if not mark.exists():
+        if not os.path.ismount(shared):
+            why = f"{shared} is no mount point and has no file {MARK}: mount it, or make the file if it shall serve as it is"
+            raise DriverError("The shared directory cannot be used", why)
+        part = shared / f"{MARK}.{uuid.uuid4().hex}"
+        part.write_text(str(uuid.uuid4()))
+        try:
+            os.link(part, mark)  # the first of several hosts decides
+        except FileExistsError:
+            pass
+        finally:
+            part.unlink()
+    return mark.read_text().strip()

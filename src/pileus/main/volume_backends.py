@@ -1,0 +1,46 @@
+"""What keeps volumes on this machine, as the options say: each back end by its name, knowing its neighbours."""
+
+from pathlib import Path
+
+from pileus.block_storage.agent import meet
+from pileus.block_storage.drivers.interface import Backend
+from pileus.main.settings import Settings, VolumeBackend
+from pileus.main.state import State
+from pileus.ports.image_files import ImageFiles
+
+
+def volume_backends(state: State, settings: Settings, images: ImageFiles, host: str) -> dict[str, Backend]:
+    """The back ends of this machine; none where volumes are left out."""
+    if "block_storage" not in settings.services:
+        return {}
+    wanted = settings.volume_backends
+    if not wanted:
+        driver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
+        wanted = {driver: VolumeBackend(driver=driver)}
+    found = {name: _backend(name, each, state, images, host) for name, each in wanted.items()}
+    meet(found)
+    return found
+
+
+def _backend(name: str, wanted: VolumeBackend, state: State, images: ImageFiles, host: str) -> Backend:
+    own = state / "volumes" if name == "file" else state / "volumes" / "backends" / name
+    folder = Path(wanted.path) if wanted.path else own
+    match wanted.driver:
+        case "fake":
+            from pileus.block_storage.drivers.fake import Fake
+
+            return Fake(name)
+        case "file":
+            from pileus.block_storage.drivers.file import FileBackend
+
+            return FileBackend(name, folder, images)
+        case "shared":
+            from pileus.block_storage.drivers.shared import SharedBackend
+
+            return SharedBackend(name, folder, host, images)
+        case "rbd":
+            from pileus.block_storage.drivers.rbd import RbdBackend
+            from pileus.block_storage.drivers.rbd_commands import Cluster
+
+            cluster = Cluster(pool=wanted.pool, conf=wanted.conf, user=wanted.user)
+            return RbdBackend(name, cluster, host, own, images)
