@@ -21,3 +21,15 @@ def test_every_operation_is_in_the_document_with_its_policy() -> None:
     name = body["properties"]["thing"]["$ref"].rpartition("/")[2]
     assert 5 == found["components"]["schemas"][name]["properties"]["name"]["maxLength"]
     assert {"min": "2.1", "max": "2.9"} == found["x-openstack-microversions"]
+
+
+def test_a_token_can_be_carried_in_either_header() -> None:
+    found = document(things.api, mount="things", release="1")
+    ways = found["components"]["securitySchemes"]
+    assert ("header", "X-Auth-Token", "bearer") == (
+        *(ways["token"][key] for key in ("in", "name")),
+        ways["bearer"]["scheme"],
+    )
+    operations = [operation for path in found["paths"].values() for operation in path.values()]
+    assert {(), ("token", "bearer")} >= {tuple(name for way in one["security"] for name in way) for one in operations}
+    assert any(one["security"] for one in operations)

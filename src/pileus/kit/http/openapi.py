@@ -17,6 +17,10 @@ from pileus.kit.http.wire import Wire, borders, fields, schema, wires_in
 
 _NO_BRACES = str.maketrans("", "", "{}")
 _REF = "#/components/schemas/{name}"
+_SCHEMES = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+    "bearer": {"type": "http", "scheme": "bearer"},  # the same tokens, as OAuth 2.0 carries them (RFC 6750)
+}
 
 
 def document(api: Api, *, mount: str, release: str, at: Version | None = None) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def document(api: Api, *, mount: str, release: str, at: Version | None = None) -
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+            "securitySchemes": _SCHEMES,
         },
     }
     if api.microversions:
@@ -123,7 +127,7 @@ def _operation(api: Api, route: Route, shapes: dict[Any, Any]) -> dict[str, Any]
         "summary": route.summary,
         "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],
         "responses": {str(route.status): _answer(route, shapes), "default": {"description": "A problem, explained."}},
-        "security": [] if route.rule is None else [{"token": []}],
+        "security": [] if route.rule is None else [{"token": []}, {"bearer": []}],
     }
     if route.query is not None:
         made["parameters"] += [_parameter(name, kind) for name, kind in _query_fields(route)]
