@@ -37,6 +37,7 @@ class Cloud:
         self.config = Config()
         self.web: Any = None
         self.admin = ""
+        self.shown: dict[str, str] = {}  # headers that go with every request
 
     async def start(self) -> None:
         self.db = await open_empty()
@@ -74,7 +75,7 @@ class Cloud:
     ) -> tuple[int, str, dict[str, str]]:
         """The status, text and headers of an answer."""
         raw = (body or "").encode()
-        given = {"host": "cloud:1", "content-length": str(len(raw)), **headers}
+        given = {"host": "cloud:1", "content-length": str(len(raw)), **self.shown, **headers}
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:

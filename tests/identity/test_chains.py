@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.identity.test_federation import World as Federation
 from tests.identity.test_oauth1 import Client
+from tests.identity.test_oauth2 import GRANT, certificate
+from tests.identity.test_oauth2 import ask as ask_oauth2
 
+from pileus.identity.config import Config
 from pileus.identity.models.reach import Reach, widening
 
 PASSWORD = "correct horse"
@@ -67,6 +70,7 @@ class World:
         for project, role in ((self.project, "admin"), (other, "admin")):
             role_id = await cloud.role(role)
             await cloud.ask("PUT", f"/v3/projects/{project}/users/{self.people['ann']['id']}/roles/{role_id}")
+        await cloud.ask("POST", f"/v3/users/{self.people['ann']['id']}/credentials/OS-EC2", {"tenant_id": other})
         self.first = await self._held(await cloud.auth(cloud.by_password("ann"), self.scope))
 
     @property
@@ -266,6 +270,54 @@ async def test_nothing_can_be_made_of_groups_that_are_in_a_token_alone(cloud: An
     assert {("rescoped",) * length for length in (1, 2, 3)} == set(reached)
 
 
+class BoundWorld(World):
+    """The same, where Ann begins with a token that is bound to her certificate; every request comes with it."""
+
+    async def begin(self) -> Held:
+        cloud = self.cloud
+        cloud.config = msgspec.structs.replace(Config(), trusted_proxies=("192.0.2.1/32",))
+        await self.start()
+        ann = self.people["ann"]["id"]
+        await cloud.ask("PATCH", f"/v3/users/{ann}", {"user": {"default_project_id": self.project}})
+        cloud.shown["x-client-certificate"] = certificate(cloud.clock.now(), ann, "default")
+        status, told = await ask_oauth2(cloud, {**GRANT, "client_id": ann})
+        assert 200 == status, told
+        token = told["access_token"]
+        shown = await cloud.ask("GET", "/v3/auth/tokens", None, token, {"x-subject-token": token})
+        return Held(token, shown.body["token"])
+
+
+async def test_nothing_that_came_from_a_bound_token_can_be_used_without_its_certificate(cloud: Any) -> None:
+    world = BoundWorld(cloud)
+    first = await world.begin()
+    reached = await chains(world, first)
+    bound = {"applied", "applied_with_rules", "restricted"}
+    assert bound == {path[0] for path in reached if len(path) == 1}
+    assert ("applied", "applied", "applied") in reached
+    for path, held in reached.items():
+        assert first.body["oauth2_credential"] == held.body["oauth2_credential"], path
+        assert 200 == (await cloud.ask("GET", f"/v3/users/{held.user}", None, held.token)).status, path
+    cloud.shown.clear()
+    for path, held in reached.items():
+        assert 401 == (await cloud.ask("GET", f"/v3/users/{held.user}", None, held.token)).status, path
+
+
+async def test_an_application_credential_of_a_bound_token_logs_in_to_bound_tokens_only(cloud: Any) -> None:
+    world = BoundWorld(cloud)
+    held = await world.begin()
+    path = f"/v3/users/{held.user}/application_credentials"
+    made = (await cloud.ask("POST", path, {"application_credential": {"name": "a"}}, held.token)).body
+    one = made["application_credential"]
+    cloud.shown.clear()
+    pair = {"client_id": one["id"], "client_secret": one["secret"]}
+    status, told = await ask_oauth2(cloud, {**GRANT, **pair})
+    assert 200 == status
+    part = {"id": one["id"], "secret": one["secret"]}
+    answer = await cloud.auth({"methods": ["application_credential"], "application_credential": part})
+    for token in (told["access_token"], answer.headers["x-subject-token"]):
+        assert 401 == (await cloud.ask("GET", f"/v3/users/{held.user}", None, token)).status
+
+
 async def check_makes_no_credentials(world: World, held: Held, path: tuple[str, ...]) -> None:
     """No delegated token makes what somebody could log in with by itself."""
     if all(step == "rescoped" for step in path):
@@ -274,6 +326,10 @@ async def check_makes_no_credentials(world: World, held: Held, path: tuple[str, 
     assert 403 == (await world.cloud.ask("POST", "/v3/credentials", body, held.token)).status, path
     keys = f"/v3/users/{held.user}/credentials/OS-EC2"
     assert 403 == (await world.cloud.ask("POST", keys, {"tenant_id": world.project}, held.token)).status, path
+    has_some = held.user == world.people["ann"]["id"]
+    for secrets in ("/v3/credentials", keys):
+        seen = await world.cloud.ask("GET", secrets, None, held.token)
+        assert 403 == seen.status or (not has_some and [] == seen.body["credentials"]), "nor sees those there are"
 
 
 MOMENTS = st.none() | st.datetimes(timezones=st.just(dt.UTC), min_value=dt.datetime(2024, 1, 1))  # noqa: DTZ001
@@ -284,6 +340,7 @@ REACHES = st.builds(
     role_ids=st.frozensets(st.sampled_from("xyz")),
     rules=st.none() | st.frozensets(st.tuples(st.just("s"), st.sampled_from(["GET", "PUT"]), st.just("/"))),
     expires_at=MOMENTS,
+    certificate=st.none() | st.sampled_from("12"),
 )
 
 
@@ -299,6 +356,7 @@ def test_what_is_within_has_no_more_of_anything(source: Reach, asked: Reach) -> 
         assert (source.user_id, source.project_id) == (asked.user_id, asked.project_id)
         assert set() != asked.role_ids <= source.role_ids
         assert source.rules is None or (asked.rules is not None and asked.rules <= source.rules)
+        assert source.certificate in {None, asked.certificate}
         assert source.expires_at is None or (asked.expires_at is not None and asked.expires_at <= source.expires_at)
 
 

@@ -100,6 +100,10 @@ class NoDelegationOfDelegation(Denied):
     """A token that came from a trust or a restricted application credential gives nothing on: {what}."""
 
 
+class NoDelegationOfBound(Denied):
+    """A token that is bound to a client certificate gives nothing that could be used without it: {what}."""
+
+
 class Duplicate(Conflict):
     """Conflict occurred attempting to store {kind} - Duplicate entry found with {what}."""
 

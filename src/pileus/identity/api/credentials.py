@@ -18,7 +18,7 @@ from pileus.identity.commands.credentials import (
     ec2_id,
     keys_of,
 )
-from pileus.identity.commands.delegation import refuse_derived
+from pileus.identity.commands.delegation import refuse_derived, refuse_less_than_user
 from pileus.identity.errors import CredentialNotOfUser, Missing
 from pileus.identity.models import Credential, Extra, User
 from pileus.identity.store.delegation import CREDENTIALS_LIST, credential_find
@@ -87,14 +87,17 @@ async def index(call: Call[Identity], query: CredentialQuery, page: Page) -> lis
         own = {"target.credential.user_id": call.caller.user_id}
         call.require("identity:list_credentials", own)
         where["user_id"] = (where.get("user_id", call.caller.user_id), call.caller.user_id)
-    return [view(call, one) for one in await listed(call, CREDENTIALS_LIST, where)]
+    found = await listed(call, CREDENTIALS_LIST, where)
+    if found:
+        refuse_less_than_user(await holder(call), "no secrets")
+    return [view(call, one) for one in found]
 
 
 @api.post("/credentials", Rule("identity:create_credential", WRITE), key="credential", late=True)
 async def create(call: Call[Identity], body: CredentialCreate) -> CredentialView:
     """Create a credential."""
     call.require("identity:create_credential", {"target.credential.user_id": body.user_id})
-    refuse_derived(await holder(call), "no credentials")
+    refuse_less_than_user(await holder(call), "no credentials")
     made = await create_credential(
         call.app,
         user_id=body.user_id,
@@ -109,6 +112,7 @@ async def create(call: Call[Identity], body: CredentialCreate) -> CredentialView
 @api.get("/credentials/{credential_id}", Rule("identity:get_credential", READ), key="credential", find=find.credential)
 async def show(call: Call[Identity], credential: Credential) -> CredentialView:
     """Show a credential."""
+    refuse_less_than_user(await holder(call), "no secrets")
     return view(call, credential)
 
 
@@ -117,7 +121,7 @@ async def show(call: Call[Identity], credential: Credential) -> CredentialView:
 )
 async def update(call: Call[Identity], credential: Credential, body: CredentialCreate) -> CredentialView:
     """Change a credential's secret."""
-    refuse_derived(await holder(call), "no credentials")
+    refuse_less_than_user(await holder(call), "no credentials")
     return view(call, await change_credential(call.app, credential, given_of(body, CredentialView)))
 
 
@@ -180,7 +184,10 @@ async def _find_keys(app: Identity, caller: Caller, user_id: str, credential_id:
 )
 async def keys_index(call: Call[Identity], user: User, page: Page) -> list[KeysView]:
     """List a user's pairs of keys."""
-    return [_keys_view(call, one) for one in await listed(call, CREDENTIALS_LIST, {"user_id": user.id, "type": EC2})]
+    found = await listed(call, CREDENTIALS_LIST, {"user_id": user.id, "type": EC2})
+    if found:
+        refuse_less_than_user(await holder(call), "no secrets")
+    return [_keys_view(call, one) for one in found]
 
 
 @api.post(
@@ -192,7 +199,7 @@ async def keys_index(call: Call[Identity], user: User, page: Page) -> list[KeysV
 async def keys_create(call: Call[Identity], user_id: str, body: KeysCreate) -> KeysView:
     """Make a pair of keys for a user."""
     call.require("identity:ec2_create_credential", {"target.credential.user_id": user_id})
-    refuse_derived(await holder(call), "no credentials")
+    refuse_less_than_user(await holder(call), "no credentials")
     return _keys_view(call, await create_keys(call.app, user_id, body.tenant_id))
 
 
@@ -204,6 +211,7 @@ async def keys_create(call: Call[Identity], user_id: str, body: KeysCreate) -> K
 )
 async def keys_show(call: Call[Identity], keys: Credential) -> KeysView:
     """Show a pair of keys by its access key."""
+    refuse_less_than_user(await holder(call), "no secrets")
     return _keys_view(call, keys)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from pileus.identity.api.root import api
 from pileus.identity.app import Identity
 from pileus.identity.commands.oauth2 import token_by_certificate, token_by_secret
-from pileus.identity.commands.proxies import is_trusted
+from pileus.identity.commands.proxies import address_of, is_trusted
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.models import ValidToken
 from pileus.kit.http import Call, Reply
@@ -66,7 +66,7 @@ async def _token(call: Call[Identity], given: dict[str, str]) -> tuple[str, Vali
     if pair is None and "client_secret" in given:
         pair = given.get("client_id", ""), given["client_secret"]
     if pair is not None:
-        return await token_by_secret(call.app, *pair)
+        return await token_by_secret(call.app, *pair, address_of(call.app, call.client, call.headers))
     certificate = call.headers.get(call.app.config.client_certificate_header.lower())
     if certificate is None or "client_id" not in given or not is_trusted(call.app, call.client):
         return None

@@ -15,7 +15,7 @@ from pileus.identity.api.root import api
 from pileus.identity.api.tokens import told, view
 from pileus.identity.app import Identity
 from pileus.identity.commands.arrivals import arrive
-from pileus.identity.commands.delegation import refuse_derived
+from pileus.identity.commands.delegation import refuse_less_than_user
 from pileus.identity.commands.proxies import is_trusted
 from pileus.identity.commands.single_sign_on import (
     assert_to,
@@ -254,7 +254,7 @@ async def _vouched(call: Call[Identity], body: AssertAuth) -> tuple[Any, bytes]:
     token = await token_find(call.app, body.identity.token.id)
     if token is None:
         raise NotAuthenticated
-    refuse_derived(token, "no word of ours to others")
+    refuse_less_than_user(token, "no word of ours to others")
     return await assert_to(call.app, token, body.scope.service_provider.id, entity_id(call))
 
 

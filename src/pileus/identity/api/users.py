@@ -29,6 +29,7 @@ from pileus.identity.app import Identity
 from pileus.identity.commands.directories import mirror_domain
 from pileus.identity.commands.domain_settings import list_limit_of
 from pileus.identity.commands.passwords import change_own_password
+from pileus.identity.commands.proxies import address_of
 from pileus.identity.commands.scopes import projects_of_user
 from pileus.identity.commands.users import change_user, create_user, delete_user
 from pileus.identity.models import Extra, User, new_id
@@ -183,7 +184,8 @@ class PasswordChange(Wire):
 @api.post("/users/{user_id}/password", None, key="user", status=204)
 async def change_password(call: Call[Identity], user_id: str, body: PasswordChange) -> None:
     """Change one's own password."""
-    await change_own_password(call.app, user_id, body.original_password, body.password)
+    address = address_of(call.app, call.client, call.headers)
+    await change_own_password(call.app, user_id, body.original_password, body.password, address)
 
 
 @api.get(

@@ -24,7 +24,8 @@ from pileus.kit.secret import new_secret
 class ApplicationAsked(msgspec.Struct, frozen=True, kw_only=True):
     """The application credential a user wants, with roles by id or name and rules new or by id, as far as `source` goes.
 
-    Without roles it has all of them; without rules or an end, those of the source.
+    Without roles it has all of them; without rules or an end, those of the source. Where the source is bound to a client
+    certificate, so is it.
     """
 
     source: Reach
@@ -62,6 +63,7 @@ async def create_application(app: Identity, asked: ApplicationAsked) -> tuple[Ap
                 rule_ids=None if rules is None else tuple(dict.fromkeys(one.id for one in rules)),
                 unrestricted=asked.unrestricted,
                 expires_at=asked.expires_at or source.expires_at,
+                certificate=source.certificate,
             )
             _refuse_widening(source, made, rules)
             await store.application_create(app, made)
@@ -77,6 +79,7 @@ def _refuse_widening(source: Reach, made: ApplicationCredential, rules: Sequence
         role_ids=frozenset(made.role_ids),
         rules=rules_of(rules),
         expires_at=made.expires_at,
+        certificate=made.certificate,
     )
     why = widening(source, wanted)
     if why is not None:

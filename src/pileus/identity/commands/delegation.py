@@ -5,10 +5,12 @@ Nothing here decides by itself whether a delegation is too wide; `models.reach.w
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import rules_of_application
 from pileus.identity.commands.scopes import roles_in
-from pileus.identity.errors import NoDelegationOfDelegation
+from pileus.identity.errors import NoDelegationOfBound, NoDelegationOfDelegation
 from pileus.identity.models import ApplicationCredential, Role, Scope, ScopeKind, Trust, ValidToken
 from pileus.identity.models.oauth1 import AccessToken
 from pileus.identity.models.reach import Reach, rules_of
@@ -29,7 +31,8 @@ async def reach_of(app: Identity, token: ValidToken, project_id: str) -> Reach:
     """What the holder of a token may give on in a project: what their user may, or less where the token is derived."""
     if not token.is_derived:
         came = token.payload.federated
-        return await reach_in(app, token.user.id, project_id, came.group_ids if came else ())
+        whole = await reach_in(app, token.user.id, project_id, came.group_ids if came else ())
+        return msgspec.structs.replace(whole, certificate=token.certificate)
     ends = [
         one.expires_at for one in (token.trust, token.application, token.access) if one and one.expires_at is not None
     ]
@@ -39,6 +42,7 @@ async def reach_of(app: Identity, token: ValidToken, project_id: str) -> Reach:
         role_ids=frozenset(role.id for role in token.roles),
         rules=rules_of(token.caller.access_rules),
         expires_at=min(ends) if ends else None,
+        certificate=token.certificate,
     )
 
 
@@ -60,6 +64,7 @@ async def reach_of_application(app: Identity, application: ApplicationCredential
         role_ids=frozenset(application.role_ids),
         rules=rules_of(await rules_of_application(app, application)),
         expires_at=application.expires_at,
+        certificate=application.certificate,
     )
 
 
@@ -105,6 +110,13 @@ def refuse_derived(token: ValidToken, what: str) -> None:
     """Raise NoDelegationOfDelegation for a token that stands for less than its user."""
     if token.is_derived:
         raise NoDelegationOfDelegation(what=what)
+
+
+def refuse_less_than_user(token: ValidToken, what: str) -> None:
+    """Raise a refusal unless the token is worth all its user is: for what somebody could use without it, and for good."""
+    refuse_derived(token, what)
+    if token.certificate is not None:
+        raise NoDelegationOfBound(what=what)
 
 
 def refuse_restricted(token: ValidToken, what: str) -> None:

@@ -96,7 +96,7 @@ async def mirror_domain(app: Identity, domain_id: object) -> None:
     if settings is None or not isinstance(domain_id, str):
         return
     at = app.clock.monotonic()
-    if not app.memory.is_new(f"mirror/{domain_id}", at, FRESH_S):
+    if not app.memory.is_due(f"mirror/{domain_id}", at, FRESH_S):
         return
     async with _reading(settings) as connection:
         asked = _people_filter(settings)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pileus.identity.app import Identity
-from pileus.identity.commands.delegation import chosen_roles, reach_in, refuse_derived
+from pileus.identity.commands.delegation import chosen_roles, reach_in, refuse_less_than_user
 from pileus.identity.errors import BadOAuth, BadOAuthRequest, Missing, NotYoursToTrust
 from pileus.identity.models import Extra, ValidToken, new_id
 from pileus.identity.models.oauth1 import (
@@ -27,6 +27,7 @@ from pileus.identity.models.oauth1 import (
 from pileus.identity.models.reach import Reach, widening
 from pileus.identity.store import changing
 from pileus.identity.store.oauth import ACCESSES, CONSUMERS, REQUESTS, request_take, requests_forget
+from pileus.identity.store.once import nonce_use
 from pileus.identity.store.projects import project_find
 
 LETTERS = string.ascii_letters + string.digits
@@ -81,7 +82,7 @@ async def _consumer_proven(app: Identity, signed: Signed | None, token_sealed: s
     if consumer is None or not right or not is_fresh(signed, app.clock.now()):
         raise BadOAuth
     nonce = "/".join((consumer.id, signed.said["oauth_timestamp"], signed.said.get("oauth_nonce", "")))
-    if not app.memory.is_new(nonce, app.clock.monotonic(), 2 * FRESH_S):
+    if not await nonce_use(app, f"oauth1/{nonce}", app.clock.now() + dt.timedelta(seconds=2 * FRESH_S)):
         raise BadOAuth
     return consumer
 
@@ -112,10 +113,11 @@ async def authorize(
     app: Identity, token: ValidToken, request_id: str, named: Sequence[tuple[str | None, str | None]]
 ) -> str:
     """The holder of the token grants these of their roles in the project; the verifier is what the consumer is told."""
-    refuse_derived(token, "no access by OAuth")
+    refuse_less_than_user(token, "no access by OAuth")
     found = await REQUESTS.find(app, request_id)
     if found is None or found.expires_at <= app.clock.now():
         raise Missing(kind="request token", id=request_id)
+    # Roles of groups that are in the token alone are none that could be granted: the consumer has no part in it.
     source = await reach_in(app, token.user.id, found.project_id)
     roles, beyond = await chosen_roles(app, source, named)
     wanted = Reach(user_id=token.user.id, project_id=found.project_id, role_ids=frozenset(role.id for role in roles))

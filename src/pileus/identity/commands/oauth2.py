@@ -15,19 +15,27 @@ from cryptography.x509.oid import NameOID
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import application_proven
+from pileus.identity.commands.failing import buckets_of, count_failure, refuse_failing
 from pileus.identity.commands.proxies import is_trusted
 from pileus.identity.commands.tokens import fresh_payload, issue
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.models import Method, Scope, ScopeKind, User, ValidToken
+from pileus.identity.models.logins import Named
 from pileus.identity.store import follow
 from pileus.identity.store.projects import domain_find
 from pileus.identity.store.users import user_find
 
 
-async def token_by_secret(app: Identity, client_id: str, secret: str) -> tuple[str, ValidToken]:
-    """A token of the application credential whose secret this is; raises Unauthorized."""
+async def token_by_secret(app: Identity, client_id: str, secret: str, address: str) -> tuple[str, ValidToken]:
+    """A token of the application credential whose secret this is; raises Unauthorized. Who guesses has to wait."""
     await follow(app)
-    found = await application_proven(app, id=client_id, user_id=None, name=None, secret=secret)
+    buckets = buckets_of(app, address, [Named(id=client_id)])
+    await refuse_failing(app, buckets)
+    try:
+        found = await application_proven(app, id=client_id, user_id=None, name=None, secret=secret)
+    except NotAuthenticated:
+        await count_failure(app, buckets)
+        raise
     user = await user_find(app, found.user_id)
     if user is None:
         raise NotAuthenticated

@@ -9,6 +9,7 @@ from typing import Any
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.directories import refuse_in_directory
+from pileus.identity.commands.failing import buckets_of, count_failure, refuse_failing
 from pileus.identity.errors import (
     AccountInactive,
     NotAuthenticated,
@@ -20,6 +21,7 @@ from pileus.identity.errors import (
     WrongPassword,
 )
 from pileus.identity.models import User
+from pileus.identity.models.logins import Named
 from pileus.identity.store import changing
 from pileus.identity.store.passwords import (
     Failures,
@@ -111,12 +113,15 @@ def password_columns(app: Identity, options: dict[str, Any], stored: str | None,
     return {"password_hash": stored, "password_expires_at": expires_at, "password_set_at": now}
 
 
-async def change_own_password(app: Identity, user_id: str, original: str, password: str) -> None:
-    """The user has the new password, and every token issued so far is void."""
+async def change_own_password(app: Identity, user_id: str, original: str, password: str, address: str) -> None:
+    """The user has the new password, and every token issued so far is void; who guesses has to wait as at a login."""
+    buckets = buckets_of(app, address, [Named(id=user_id)])
+    await refuse_failing(app, buckets)
     user = await user_find(app, user_id)
     if user is not None:
         await refuse_in_directory(app, user.domain_id)
     if not await password_is(app, user_id, user, original):
+        await count_failure(app, buckets)
         raise WrongPassword
     if user is None or not user.enabled:
         raise NotAuthenticated

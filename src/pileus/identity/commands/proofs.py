@@ -10,11 +10,12 @@ import msgspec
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import application_proven
 from pileus.identity.commands.credentials import TOTP, blob_of
+from pileus.identity.commands.delegation import refuse_less_than_user
 from pileus.identity.commands.directories import binds, directory_of, user_mirrored
 from pileus.identity.commands.oauth1 import access_proven
 from pileus.identity.commands.passwords import password_is, refuse_unusable
 from pileus.identity.commands.validity import token_find
-from pileus.identity.errors import NoDelegationOfDelegation, NotAuthenticated, TokenNotFound, UnknownMethod
+from pileus.identity.errors import NotAuthenticated, TokenNotFound, UnknownMethod
 from pileus.identity.models import Method, Payload, Project, Scope, ScopeKind, User
 from pileus.identity.models.logins import Login, Named
 from pileus.identity.models.totp import counter_of, secret_of
@@ -103,8 +104,7 @@ async def _by_token(app: Identity, login: Login) -> Proven:
     held = await token_find(app, login.token) if login.token else None
     if held is None:
         raise TokenNotFound
-    if held.is_derived or held.payload.thumbprint:
-        raise NoDelegationOfDelegation(what="no other token")
+    refuse_less_than_user(held, "no other token")
     return Proven(user=held.user, method=Method.TOKEN, parent=held.payload)
 
 

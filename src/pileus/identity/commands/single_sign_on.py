@@ -25,6 +25,7 @@ from pileus.identity.app import Identity
 from pileus.identity.commands.arrivals import arrive
 from pileus.identity.config import OpenIdClient, SamlProvider
 from pileus.identity.drivers.saml import (
+    LEEWAY,
     Asserted,
     Expected,
     SigningPair,
@@ -37,6 +38,7 @@ from pileus.identity.errors import BadAssertion, Missing, NeedsProject, NotSetUp
 from pileus.identity.models import ValidToken
 from pileus.identity.models.federation import ServiceProvider
 from pileus.identity.store.federation import SERVICES
+from pileus.identity.store.once import nonce_use
 
 LOGIN_S = 600
 _HEAD = b"sso\0"
@@ -207,7 +209,7 @@ async def bring_saml(
         now=app.clock.now(),
     )
     said = await asyncio.to_thread(read_response, raw, expected)
-    if not said.id or not app.memory.is_new(f"saml/{idp_id}/{said.id}", app.clock.monotonic(), 2 * 86400):
+    if not said.id or not await nonce_use(app, f"saml/{idp_id}/{said.id}", said.until + LEEWAY):
         raise BadAssertion(why="it was brought here before")
     return await arrive(app, idp_id, protocol_id, _saml_assertion(said), said.issuer)
 

@@ -5,17 +5,17 @@ same again.
 """
 
 import datetime as dt
-import math
 
 import msgspec
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.delegation import trusts_behind
+from pileus.identity.commands.failing import buckets_of, count_failure, refuse_failing
 from pileus.identity.commands.passwords import mark_active
 from pileus.identity.commands.proofs import PROOFS, Proven, domain_named, prove
 from pileus.identity.commands.trusts import trust_of, use_trust
 from pileus.identity.commands.validity import stands_for
-from pileus.identity.errors import NotAuthenticated, ReceiptNotFound, TooManyFailures
+from pileus.identity.errors import NotAuthenticated, ReceiptNotFound
 from pileus.identity.models import (
     Method,
     Payload,
@@ -54,33 +54,18 @@ async def log_in(app: Identity, login: Login) -> tuple[str, ValidToken] | Receip
 
     Those who audit are told how it ended; who fails too often has to wait.
     """
-    keys = _rate_keys(app, login)
-    at = app.clock.monotonic()
-    waits = [app.memory.rates.wait_s(key, most, at) for key, most in keys]
-    if max(waits, default=0.0) > 0:
-        raise TooManyFailures(seconds=math.ceil(max(waits)))
+    buckets = buckets_of(app, login.address, (login.user, login.passcode_user))
+    await refuse_failing(app, buckets)
     try:
         found = await _log_in(app, login)
     except Unauthorized as refused:
-        for key, most in keys:
-            app.memory.rates.failed(key, most, at)
-        await _tell_login(app, login, "", refused.code)
+        async with app.db.transaction():
+            await count_failure(app, buckets)
+            await _tell_login(app, login, "", refused.code)
         raise
     user = found.user if isinstance(found, Receipt) else found[1].user
     await _tell_login(app, login, user.id, "InsufficientAuthMethods" if isinstance(found, Receipt) else None)
     return found
-
-
-def _rate_keys(app: Identity, login: Login) -> list[tuple[str, int]]:
-    """What failures are counted by, whether there is such a user or not; and how many a minute are too many."""
-    keys = []
-    for named in (login.user, login.passcode_user):
-        if named is not None and app.config.failed_logins_of_user:
-            place = named.domain.id or named.domain.name if named.domain else ""
-            keys.append((f"user/{place}/{named.id or named.name}", app.config.failed_logins_of_user))
-    if login.address and app.config.failed_logins_from_address:
-        keys.append((f"address/{login.address}", app.config.failed_logins_from_address))
-    return keys
 
 
 async def _tell_login(app: Identity, login: Login, user_id: str, reason: str | None) -> None:
@@ -113,7 +98,7 @@ async def issue(app: Identity, payload: Payload, scopes: list[Scope]) -> tuple[s
     """A token for the first of the scopes in which the payload stands for anything; raises Unauthorized."""
     for scope in scopes:
         generation = app.memory.generation
-        scoped = await _within_its_end(app, msgspec.structs.replace(payload, scope=scope))
+        scoped = await _within_its_source(app, msgspec.structs.replace(payload, scope=scope))
         token = app.tokens.issue(scoped)
         found = await stands_for(app, token, scoped)
         if found is not None:
@@ -224,8 +209,8 @@ async def scope_of(app: Identity, asked: ScopeAsked) -> Scope | None:
     return Scope(ScopeKind.PROJECT, project.id) if project else None
 
 
-async def _within_its_end(app: Identity, payload: Payload) -> Payload:
-    """The payload, which ends when what it comes from does."""
+async def _within_its_source(app: Identity, payload: Payload) -> Payload:
+    """The payload, which ends when what it comes from does, and is bound to the same certificate."""
     ends: list[dt.datetime | None] = []
     match payload.scope.kind:
         case ScopeKind.TRUST:
@@ -234,6 +219,8 @@ async def _within_its_end(app: Identity, payload: Payload) -> Payload:
         case ScopeKind.APPLICATION:
             application = await application_find(app, payload.scope.id)
             ends = [application.expires_at] if application else []
+            bound = application.certificate if application else None
+            payload = msgspec.structs.replace(payload, thumbprint=bound or "")
         case ScopeKind.OAUTH1:
             access = await ACCESSES.find(app, payload.scope.id)
             ends = [access.expires_at] if access else []

@@ -139,6 +139,8 @@ async def _by_application(app: Identity, token: str, payload: Payload) -> ValidT
     asked = await reach_of_application(app, application)
     if widening(await reach_in(app, application.user_id, application.project_id), asked) is not None:
         return None
+    if (payload.thumbprint or None) != application.certificate:
+        return None
     found = await _derived(app, token, payload, payload.user_id, asked)
     if found is None:
         return None

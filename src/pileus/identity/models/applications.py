@@ -21,6 +21,7 @@ class ApplicationCredential(msgspec.Struct, frozen=True, kw_only=True):
     rule_ids: tuple[str, ...] | None = None
     unrestricted: bool = False
     expires_at: dt.datetime | None = None
+    certificate: str | None = None  # thumbprint of the client certificate its tokens are bound to
 
     def policy_target(self) -> Mapping[str, object]:
         """What rules see of an application credential."""

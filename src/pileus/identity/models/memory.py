@@ -29,7 +29,7 @@ class Memory:
         self._texts: OrderedDict[tuple[str | None, ...], bytes] = OrderedDict()
         self._revoked: dict[str, dt.datetime] = {}
         self.rates = Rates()
-        self._nonces: OrderedDict[str, float] = OrderedDict()
+        self._done: OrderedDict[str, float] = OrderedDict()
         self._count = 0
         self._seen_at: float | None = None
 
@@ -81,13 +81,13 @@ class Memory:
             del self._revoked[audit]
         self._revoked[audit_id] = expires_at
 
-    def is_new(self, nonce: str, at: float, kept_s: float) -> bool:
-        """Whether this process sees the nonce for the first time in so many seconds; it does not any more now."""
-        while self._nonces and next(iter(self._nonces.values())) <= at - kept_s:
-            self._nonces.popitem(last=False)
-        if nonce in self._nonces:
+    def is_due(self, work: str, at: float, every_s: float) -> bool:
+        """Whether this process last did the work so many seconds ago, or never; it is taken to do it now."""
+        while self._done and next(iter(self._done.values())) <= at - every_s:
+            self._done.popitem(last=False)
+        if work in self._done:
             return False
-        self._nonces[nonce] = at
+        self._done[work] = at
         return True
 
     async def text(self, key: tuple[str | None, ...], make: Callable[[], Awaitable[bytes]]) -> bytes:

@@ -1,9 +1,45 @@
-"""How often something may fail: buckets that leak. Each holds so many failures, and loses them evenly in a minute."""
+"""How often something may fail: buckets that leak. Each holds so many failures, and loses them evenly in a minute.
 
+Who logs in wrongly is counted in the database, where all controllers see it (`Filled`); what only this process goes by is
+counted here (`Rates`).
+"""
+
+import datetime as dt
 from collections import OrderedDict
+
+import msgspec
 
 WINDOW_S = 60.0
 KEPT = 50_000
+
+
+def level_after(level: float, most: int, passed_s: float) -> float:
+    """How many failures are left of so many, some time later; of a time that has not come yet, all."""
+    return max(0.0, level - max(0.0, passed_s) * most / WINDOW_S)
+
+
+def wait_at(level: float, most: int) -> float:
+    """How long until one more failure fits in; 0 when it does now."""
+    return 0.0 if level <= most - 1 else (level - most + 1) * WINDOW_S / most
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """What failures are counted by, which names nobody; and how many a minute are too many."""
+
+    key: str
+    most: int
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """How full a bucket was at a moment."""
+
+    key: str
+    level: float
+    at: dt.datetime
+
+    def now(self, bucket: Bucket, now: dt.datetime) -> float:
+        """How full it is now."""
+        return level_after(self.level, bucket.most, (now - self.at).total_seconds())
 
 
 class Rates:
@@ -14,8 +50,7 @@ class Rates:
 
     def wait_s(self, key: str, most: int, at: float) -> float:
         """How long until one more failure fits in; 0 when it does now."""
-        level = self._level(key, most, at)
-        return 0.0 if level <= most - 1 else (level - most + 1) * WINDOW_S / most
+        return wait_at(self._level(key, most, at), most)
 
     def failed(self, key: str, most: int, at: float) -> None:
         """One more failure."""
@@ -26,4 +61,4 @@ class Rates:
 
     def _level(self, key: str, most: int, at: float) -> float:
         level, since = self._filled.get(key, (0.0, at))
-        return max(0.0, level - (at - since) * most / WINDOW_S)
+        return level_after(level, most, at - since)

@@ -15,13 +15,14 @@ Rules = frozenset[tuple[str, str, str]]
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """On whose behalf, where, with which roles and requests (None: any), and until when (None: for ever)."""
+    """On whose behalf, where, with which roles and requests (None: any), until when (None: for ever), and by whose hand."""
 
     user_id: str
     project_id: str | None
     role_ids: frozenset[str]
     rules: Rules | None = None
     expires_at: dt.datetime | None = None
+    certificate: str | None = None  # thumbprint of the one that must be shown with each request; None: none need be
 
 
 def rules_of(rules: Iterable[AccessRule] | None) -> Rules | None:
@@ -43,4 +44,6 @@ def widening(source: Reach, asked: Reach) -> str | None:
         return "it allows requests beyond the access rules"
     if source.expires_at is not None and (asked.expires_at is None or asked.expires_at > source.expires_at):
         return f"it lasts longer than {source.expires_at.isoformat()}"
+    if source.certificate is not None and asked.certificate != source.certificate:
+        return "it can be used without the client certificate the token is bound to"
     return None

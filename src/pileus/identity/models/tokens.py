@@ -157,6 +157,11 @@ class ValidToken(msgspec.Struct, frozen=True, kw_only=True):
     until: dt.datetime | None = None  # when to look again, where something it stands on ends before it does
 
     @property
+    def certificate(self) -> str | None:
+        """The thumbprint of the client certificate it is bound to; None for a token that whoever has it can use."""
+        return self.payload.thumbprint or None
+
+    @property
     def is_derived(self) -> bool:
         """Whether it stands for less than its user."""
         return any(source is not None for source in (self.trust, self.application, self.keys, self.access))

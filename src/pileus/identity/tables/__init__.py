@@ -41,6 +41,7 @@ from pileus.identity.tables.limits import (
     registered_limits,
 )
 from pileus.identity.tables.oauth import access_tokens, consumers, request_tokens, used_passcodes
+from pileus.identity.tables.once import failure_rates, nonces
 
 __all__ = [
     "access_rules",
@@ -54,6 +55,7 @@ __all__ = [
     "endpoint_groups",
     "endpoints",
     "expiring_members",
+    "failure_rates",
     "failures",
     "federated_users",
     "group_members",
@@ -63,6 +65,7 @@ __all__ = [
     "limits",
     "mappings",
     "metadata",
+    "nonces",
     "old_passwords",
     "policies",
     "policy_associations",

@@ -208,6 +208,7 @@ application_credentials = sa.Table(
     sa.Column("rule_ids", Json),
     sa.Column("unrestricted", Boolean, nullable=False),
     sa.Column("expires_at", Moment),
+    sa.Column("certificate", Name),
     sa.UniqueConstraint("user_id", "name"),
 )
 
