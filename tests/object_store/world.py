@@ -14,6 +14,7 @@ from pileus.kit.clock import FakeClock
 from pileus.kit.errors import Unauthorized
 from pileus.object_store import manifest
 from pileus.object_store.config import ObjectStoreConfig
+from pileus.object_store.storage.reach import Tls
 
 CALLERS = {
     "alice": Caller(user_id="a", user_name="alice", project_id="p1", project_name="one", roles=frozenset({"member"})),
@@ -51,11 +52,12 @@ class Said(msgspec.Struct):
 class Service:
     """Object storage as its clients see it; paths are below alice's account unless they begin with a slash."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, *, tls: Tls = lambda: None, **options: Any) -> None:
         self.folder = folder
         self.clock = FakeClock()
         config = ObjectStoreConfig(**{"part_power": 4, "disk_threads": 4, **options})
-        self.app = manifest.build(people=Tokens(), clock=self.clock, state=folder / "objects", config=config)
+        state = folder / "objects"
+        self.app = manifest.build(people=Tokens(), clock=self.clock, state=state, config=config, tls=tls)
         self.api = manifest.api(self.app)
 
     async def ask(
@@ -116,7 +118,7 @@ class Service:
 
     async def close(self) -> None:
         """Nothing is open."""
-        await self.app.server.close()
+        await self.app.close()
 
 
 def _scope(method: str, path: str, query: str, headers: Mapping[str, str]) -> dict[str, Any]:

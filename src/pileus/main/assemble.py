@@ -374,7 +374,7 @@ class _Wired:
     async def close(self) -> None:
         """What services hold open themselves is closed."""
         if "object_store" in self._ports:
-            await self._ports["object_store"].server.close()
+            await self._ports["object_store"].close()
         for backend in self.volumes.values():
             await backend.close()
 

@@ -44,7 +44,7 @@ def ensure_authority(state: State) -> Path:
     folder = state / "keys" / "tls"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (state / "ca.pem").exists() or not (folder / "ca.key").exists():
-        _make_authority(state / "ca.pem", folder / "ca.key")
+        make_authority(state / "ca.pem", folder / "ca.key")
     return folder / "ca.key"
 
 
@@ -73,7 +73,8 @@ def _names(settings: Settings) -> list[str]:
     return sorted(names)
 
 
-def _make_authority(file: Path, key_file: Path) -> None:
+def make_authority(file: Path, key_file: Path) -> None:
+    """There is a new authority: its certificate in one file, its key in the other."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec

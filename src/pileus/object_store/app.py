@@ -6,13 +6,19 @@ from pileus.kit.auth import Authenticator
 from pileus.object_store.config import ObjectStoreConfig
 from pileus.object_store.features.pipeline import Pipeline
 from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.storage.far.serving import StorageChannel
+from pileus.object_store.storage.keeper import Keeper
 from pileus.object_store.storage.local import LocalServer
+from pileus.object_store.storage.published import Atlas
+from pileus.object_store.storage.reach import AllServers
 from pileus.object_store.workers.auditor import Auditor
 from pileus.object_store.workers.expirer import Expirer
+from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
+from pileus.object_store.workers.teller import Teller
 from pileus.object_store.workers.updater import Updater
 
 
@@ -20,12 +26,14 @@ class Workers(msgspec.Struct, frozen=True):
     """What keeps right what is stored; each `run` is one pass, and says in a few words what it did."""
 
     updater: Updater
+    teller: Teller
     replicator: Replicator
     ledgers: LedgerReplicator
     auditor: Auditor
     expirer: Expirer
     reaper: Reaper
     syncer: Syncer
+    follower: Follower
 
 
 class ObjectStoreApp(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +42,16 @@ class ObjectStoreApp(msgspec.Struct, frozen=True, kw_only=True):
     config: ObjectStoreConfig
     cluster: Cluster
     server: LocalServer
+    servers: AllServers
+    channel: StorageChannel  # where other machines of the cluster are answered, once it listens
+    atlas: Atlas
+    keeper: Keeper | None  # where the rings are kept: on the first controller
     pipeline: Pipeline
     people: Authenticator
     workers: Workers
+
+    async def close(self) -> None:
+        """Nothing is under way, and nothing is open."""
+        await self.channel.close()
+        await self.server.close()
+        await self.servers.close()

@@ -19,6 +19,13 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     )  # names of storage policies; the first is the default; none is ever taken away
     replicas: float = 1.0  # how many copies of everything
     part_power: int = 6  # 2 ** part_power partitions, of 256 directories each
+    overload: float = 0.0  # how far a disk may go beyond its share for the sake of distance; 0.1: a tenth
+    region: int = 1  # of this machine's disks: what fails together
+    zone: int = 1
+    listen: str = ""  # HOST:PORT where other machines reach this one's disks; made up when they join
+    seed: str = ""  # HOST:PORT of the first controller's disks, on further controllers; they answer 503 without it
+    conn_timeout_s: float = 2.0  # another machine that takes no connection within that is stood in for
+    node_timeout_s: float = 10.0  # likewise one that answers nothing
     min_part_hours: float = 1.0  # a partition whose copy moved stays so long before another does
     operator_roles: tuple[str, ...] = ("admin", "swiftoperator", "member")
     reader_roles: tuple[str, ...] = ("reader",)

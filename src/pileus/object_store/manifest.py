@@ -1,9 +1,14 @@
-"""What main mounts of object storage."""
+"""What main mounts of object storage.
 
-from collections.abc import Mapping
+`build` makes it on the first controller, which keeps the rings; `build_elsewhere` on any other machine of the cluster: a host
+that gives devices, or a further controller, which has none.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+
+import msgspec
 
 from pileus.kit.auth import Authenticator
 from pileus.kit.clock import Clock
@@ -13,21 +18,26 @@ from pileus.object_store.api.elsewhere import elsewhere as elsewhere
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
-from pileus.object_store.disk.durable import ensure_folder, write_durably
 from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.proxy import Proxy
-from pileus.object_store.ring.rings import Policy, Rings
+from pileus.object_store.ring.rings import Policy
 from pileus.object_store.storage.devices import Devices, LocalDevice
-from pileus.object_store.storage.local import LocalServer, OneServer
-from pileus.object_store.storage.ring_files import ensure_ring, weight_of
+from pileus.object_store.storage.far.lines import Timeouts
+from pileus.object_store.storage.far.serving import StorageChannel
+from pileus.object_store.storage.keeper import Keeper, Offered, Shape, device_name, weight_of
+from pileus.object_store.storage.local import LocalServer
+from pileus.object_store.storage.published import FILE, FIRST, Atlas, Published, Reached
+from pileus.object_store.storage.reach import AllServers, Tls
 from pileus.object_store.workers.auditor import Auditor
 from pileus.object_store.workers.expirer import Expirer
+from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
+from pileus.object_store.workers.teller import Teller
 from pileus.object_store.workers.updater import Updater
 
 NAME = "object_store"
@@ -37,59 +47,70 @@ ROOT_PAGES = ("info", "crossdomain.xml", "endpoints")  # clients look for these 
 
 
 def build(
-    *, people: Authenticator, clock: Clock, state: Path, config: ObjectStoreConfig | None = None
+    *,
+    people: Authenticator,
+    clock: Clock,
+    state: Path,
+    config: ObjectStoreConfig | None = None,
+    tls: Tls = lambda: None,
 ) -> ObjectStoreApp:
-    """Object storage over the directories of this machine; what they need to begin with is there when it returns."""
+    """Object storage on the first controller; what its directories need to begin with is there when it returns."""
     options = config or ObjectStoreConfig()
     stamps = Stamps(clock)
     folders = {folder: Path(folder) for folder in options.devices} or {"d1": state / "d1"}
-    policies = tuple(Policy(index=at, name=name, default=not at) for at, name in enumerate(options.policies))
-    rings = _rings(state, options, folders, policies, stamps.now() / 3600)
-    devices = Devices(
-        [
-            LocalDevice(
-                name,
-                folder,
-                threads=options.disk_threads,
-                reserve_percent=options.fallocate_reserve_percent,
-                policies=tuple(rings.policies),
-            )
-            for name, folder in folders.items()
-        ]
+    shape = Shape(
+        part_power=options.part_power,
+        replicas=options.replicas,
+        min_part_hours=options.min_part_hours,
+        overload=options.overload,
     )
-    devices.prepare()
-    server = LocalServer(devices, rings, stamps, listing_wait_s=options.listing_wait_s)
-    servers = OneServer(server)
-    server.reach(servers)
-    cluster = Cluster(rings, servers, stamps, options)
-    proxy = Proxy(cluster)
-    pipeline = Pipeline(features(cluster), proxy)
-    workers = Workers(
-        updater=Updater(devices, cluster),
-        replicator=Replicator(devices, cluster),
-        ledgers=LedgerReplicator(devices, cluster),
-        auditor=Auditor(devices, cluster),
-        expirer=Expirer(cluster, proxy),
-        reaper=Reaper(devices, cluster, proxy, delay_s=options.reap_after_s),
-        syncer=Syncer(devices, cluster, pipeline),
+    keeper = Keeper(state, shape, _policies(options), lambda: stamps.now() / 3600)
+    keeper.offer(FIRST, _offered(options, folders))
+    machine = _Machine(
+        stamps=stamps, options=options, atlas=keeper.atlas, own=FIRST, folders=folders, tls=tls, keeper=keeper
     )
-    return ObjectStoreApp(
-        config=options, cluster=cluster, server=server, pipeline=pipeline, people=people, workers=workers
-    )
+    return _wired(people, machine)
+
+
+def build_elsewhere(
+    *,
+    people: Authenticator,
+    clock: Clock,
+    state: Path,
+    config: ObjectStoreConfig,
+    host: str | None,
+    seed: Reached,
+    tls: Tls,
+) -> ObjectStoreApp:
+    """Object storage on another machine; `host` is its name if it gives devices. The rings come from others, at first from the seed."""
+    empty = Published(version=0, salt="", policies=_policies(config), rings={}, hosts={FIRST: seed})
+    atlas = Atlas.kept(state / FILE) or Atlas(state / FILE, empty)
+    folders = {device_name(host, folder): Path(folder) for folder in config.devices} if host is not None else {}
+    machine = _Machine(stamps=Stamps(clock), options=config, atlas=atlas, own=host, folders=folders, tls=tls)
+    return _wired(people, machine)
+
+
+def offered(config: ObjectStoreConfig) -> list[Offered]:
+    """What a host that joined gives."""
+    return _offered(config, {folder: Path(folder) for folder in config.devices})
 
 
 def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
     """What it does for ever."""
     workers = app.workers
-    return (
+    everywhere = (
         Standing("objects: containers that were not told", 30.0, workers.updater.run, everywhere=True),
-        Standing("objects: what expires", 60.0, workers.expirer.run),
+        Standing("objects: accounts that were not told", 30.0, workers.teller.run, everywhere=True),
         Standing("objects: copies", 30.0, workers.replicator.run, everywhere=True),
         Standing("objects: copies of listings", 30.0, workers.ledgers.run, everywhere=True),
         Standing("objects: audit", 60.0, workers.auditor.run, everywhere=True),
         Standing("objects: deleted accounts", 300.0, workers.reaper.run, everywhere=True),
         Standing("objects: container sync", 10.0, workers.syncer.run, everywhere=True),
+        Standing("objects: what the cluster is", 5.0, workers.follower.run, everywhere=True),
     )
+    if app.server.own == FIRST or app.server.own is None:
+        return (*everywhere, Standing("objects: what expires", 60.0, workers.expirer.run))
+    return everywhere
 
 
 def api(app: ObjectStoreApp) -> SwiftApi:
@@ -102,25 +123,68 @@ def openapi(release: str) -> dict[str, Any]:
     return document(WAYS, mount=MOUNT, release=release)
 
 
-def _rings(
-    state: Path, options: ObjectStoreConfig, folders: Mapping[str, Path], policies: tuple[Policy, ...], hours: float
-) -> Rings:
-    weights = {name: weight_of(folder) for name, folder in folders.items()}
-    ring = ensure_ring(
-        state / "ring.json",
-        weights,
-        part_power=options.part_power,
-        replicas=options.replicas,
-        min_part_hours=options.min_part_hours,
-        hours=hours,
-    ).ring()
-    return Rings(ring, ring, {policy.index: ring for policy in policies}, policies, _salt(state))
+class _Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells one machine of the cluster from another."""
+
+    stamps: Stamps
+    options: ObjectStoreConfig
+    atlas: Atlas
+    own: str | None
+    folders: Mapping[str, Path]
+    tls: Tls
+    keeper: Keeper | None = None
 
 
-def _salt(state: Path) -> str:
-    """What keeps clients from choosing where their things go; once made it stays, since all is found by it."""
-    file = state / "salt"
-    if not file.exists():
-        ensure_folder(str(state))
-        write_durably(str(file), uuid4().hex.encode(), str(state))
-    return file.read_text().strip()
+def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
+    stamps, options, atlas, own = machine.stamps, machine.options, machine.atlas, machine.own
+    folders, tls, keeper = machine.folders, machine.tls, machine.keeper
+    rings = atlas.rings
+    devices = Devices([_device(name, folder, options, sorted(rings.policies)) for name, folder in folders.items()])
+    devices.prepare()
+    server = LocalServer(devices, rings, stamps, own=own, listing_wait_s=options.listing_wait_s)
+    servers = AllServers(own, server, atlas, tls, Timeouts(options.conn_timeout_s, options.node_timeout_s))
+    server.reach(servers)
+    cluster = Cluster(rings, servers, stamps, options)
+    proxy = Proxy(cluster)
+    pipeline = Pipeline(features(cluster), proxy)
+    workers = Workers(
+        updater=Updater(devices, cluster),
+        teller=Teller(server),
+        replicator=Replicator(devices, cluster, own or FIRST),
+        ledgers=LedgerReplicator(devices, cluster),
+        auditor=Auditor(devices, cluster),
+        expirer=Expirer(cluster, proxy),
+        reaper=Reaper(devices, cluster, proxy, delay_s=options.reap_after_s),
+        syncer=Syncer(devices, cluster, pipeline),
+        follower=Follower(atlas, servers, keeper),
+    )
+    return ObjectStoreApp(
+        config=options,
+        cluster=cluster,
+        server=server,
+        servers=servers,
+        channel=StorageChannel(server, atlas),
+        atlas=atlas,
+        keeper=keeper,
+        pipeline=pipeline,
+        people=people,
+        workers=workers,
+    )
+
+
+def _device(name: str, folder: Path, options: ObjectStoreConfig, policies: Sequence[int]) -> LocalDevice:
+    return LocalDevice(
+        name,
+        folder,
+        threads=options.disk_threads,
+        reserve_percent=options.fallocate_reserve_percent,
+        policies=policies,
+    )
+
+
+def _policies(options: ObjectStoreConfig) -> tuple[Policy, ...]:
+    return tuple(Policy(index=at, name=name, default=not at) for at, name in enumerate(options.policies))
+
+
+def _offered(options: ObjectStoreConfig, folders: Mapping[str, Path]) -> list[Offered]:
+    return [Offered(name, weight_of(folder), options.region, options.zone) for name, folder in folders.items()]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from pileus.kit.observe.log import log_of
 from pileus.object_store.features.bulk import Bulk
 from pileus.object_store.features.container_sync import ContainerSync
 from pileus.object_store.features.copying import Copying
@@ -17,8 +18,11 @@ from pileus.object_store.features.staticweb import StaticWeb
 from pileus.object_store.features.symlinks import Symlinks
 from pileus.object_store.features.tempurl import TemporaryUrls
 from pileus.object_store.features.versions import Versioning
-from pileus.object_store.proxy.asks import Answer, Ask, Feature, Handler, Refused
+from pileus.object_store.proxy.asks import Answer, Ask, Feature, Handler, Refused, refusal
 from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.proxy.replicas import AWAY
+
+log = log_of(__name__)
 
 
 def features(cluster: Cluster) -> tuple[Feature, ...]:
@@ -59,3 +63,6 @@ class Pipeline:
             return await self._way(ask)
         except Refused as refused:
             return refused.answer
+        except AWAY as away:  # features ask for what guards a thing before they ask the proxy for the thing
+            log.warning("object storage cannot do it now", why=away.message, path=str(ask.path))
+            return refusal(503)

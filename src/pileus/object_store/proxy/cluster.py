@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pileus.object_store.config import ObjectStoreConfig
 from pileus.object_store.disk.accounts import AccountFacts
 from pileus.object_store.disk.containers import ContainerFacts
-from pileus.object_store.errors import Missing
+from pileus.object_store.errors import Missing, Unreachable
 from pileus.object_store.models.paths import Path
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.proxy.replicas import read_any
@@ -59,10 +59,13 @@ class Cluster:
         self._containers: Remembered[ContainerFacts] = Remembered(stamps, config.recheck_s)
 
     def where(self, path: Path, policy: int = 0) -> tuple[list[Place], Iterator[Place]]:
-        """Where a path belongs, and who stands in."""
+        """Where a path belongs, and who stands in; raises Unreachable while that is not known."""
         ring = self.rings.ring(path, policy)
         partition = ring.partition(self.rings.hash(path))
-        return ring.places(partition), ring.handoffs(partition)
+        places = ring.places(partition)
+        if not places:
+            raise Unreachable(server="of the cluster", why="this machine does not know the rings yet")
+        return places, ring.handoffs(partition)
 
     async def account(self, path: Path) -> AccountFacts | None:
         """What is known of the path's account; None when there is none."""

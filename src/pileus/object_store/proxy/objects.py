@@ -100,11 +100,21 @@ class ObjectProxy:
         places, handoffs = self._cluster.where(path, policy)
         hash = self._cluster.rings.hash(path)
         servers = self._cluster.servers
-        return await read_any(
-            places[skip:],
-            handoffs,
-            lambda at: servers.of(at).objects.open(Spot(at, policy, hash), whole=whole),
-        )
+        gone = ""
+
+        async def opened(at: Place) -> Found:
+            nonlocal gone
+            try:
+                found = await servers.of(at).objects.open(Spot(at, policy, hash), whole=whole)
+            except Missing as missing:
+                gone = max(gone, missing.stamp or "")
+                raise
+            if found.stamp < gone:  # a copy on a device that was away when the object was deleted
+                await found.close()
+                raise Missing(gone)
+            return found
+
+        return await read_any(places[skip:], handoffs, opened)
 
     async def _find(self, ask: Ask, policy: int, *, whole: bool) -> Found:
         try:

@@ -35,6 +35,8 @@ class Builder(msgspec.Struct, kw_only=True):
     devices: dict[int, Device] = {}
     rows: list[list[int]] = []
     moved_at: list[float] = []  # hours since 1970, by partition
+    settled: list[str] = []  # devices whose weight, zone and region the operator chose
+    removed: list[str] = []  # devices the operator took out, which do not come back by themselves
 
     def set_device(self, device: Device) -> None:
         """The device takes part from the next rebalance on, or has this weight then."""

@@ -1,10 +1,9 @@
-"""The storage server that is this process, and how the others are found."""
+"""The storage server that is this process."""
 
 from pileus.object_store.models.stamps import Stamps
-from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
 from pileus.object_store.storage.devices import Devices
-from pileus.object_store.storage.interface import Servers, StorageServer
+from pileus.object_store.storage.interface import Servers
 from pileus.object_store.storage.local_ledgers import LocalAccounts, LocalContainers
 from pileus.object_store.storage.local_objects import LocalObjects
 from pileus.object_store.storage.local_replicas import LocalReplicas
@@ -13,7 +12,11 @@ from pileus.object_store.storage.local_replicas import LocalReplicas
 class LocalServer:
     """Object, container and account servers over the devices of this process."""
 
-    def __init__(self, devices: Devices, rings: Rings, stamps: Stamps, *, listing_wait_s: float = 1.0) -> None:
+    def __init__(
+        self, devices: Devices, rings: Rings, stamps: Stamps, *, own: str | None = "", listing_wait_s: float = 1.0
+    ) -> None:
+        self.own = own  # this machine's name in rings; None if it gives no devices
+        self.rings = rings
         self.devices = devices
         self.objects = LocalObjects(devices, rings, listing_wait_s)
         self.containers = LocalContainers(devices, rings, stamps)
@@ -31,14 +34,3 @@ class LocalServer:
         await self.containers.close()
         await self.accounts.close()
         self.devices.close()
-
-
-class OneServer:
-    """All places are served by this process."""
-
-    def __init__(self, server: StorageServer) -> None:
-        self._server = server
-
-    def of(self, place: Place) -> StorageServer:
-        """Who serves a place."""
-        return self._server

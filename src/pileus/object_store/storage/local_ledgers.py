@@ -53,7 +53,7 @@ class LocalContainers:
             policy=default if policy is None else policy,
         )
         fresh = await device.keep_book(lambda: ledger.put(facts, said, stamp, policy))
-        await self.report(place, path)
+        await self._report_if_possible(place, path)
         return fresh
 
     async def post(self, place: Place, path: Path, said: Mapping[str, str], stamp: str) -> None:
@@ -65,7 +65,7 @@ class LocalContainers:
         """The container is gone and its account knows."""
         device, ledger = self._at(place, path)
         await device.keep_book(lambda: ledger.delete(stamp))
-        await self.report(place, path)
+        await self._report_if_possible(place, path)
 
     async def facts(self, place: Place, path: Path) -> ContainerFacts:
         """What the container knows of itself."""
@@ -99,10 +99,7 @@ class LocalContainers:
         await asyncio.sleep(REPORT_AFTER_S)
         self._reports.pop(key, None)
         self._due.pop(key, None)
-        try:
-            await self.report(place, path)
-        except StorageProblem as failed:  # the container updater does it later
-            log.info("an account was not told of its container", container=str(path), why=failed.message)
+        await self._report_if_possible(place, path)
 
     async def report(self, place: Place, path: Path) -> None:
         """The account knows what its container holds, or whether it is gone."""
@@ -125,14 +122,17 @@ class LocalContainers:
             with contextlib.suppress(Missing):  # an account that is gone need not know
                 await self.servers.of(target).accounts.merge(target, path.above, [row])
 
+    async def _report_if_possible(self, place: Place, path: Path) -> None:
+        try:
+            await self.report(place, path)
+        except StorageProblem as failed:  # the worker that looks after it does it later
+            log.info("an account was not told of its container", container=str(path), why=failed.message)
+
     async def settle(self, account: str) -> None:
         """What containers of an account here are about to report has been reported."""
         for place, path in [due for due in self._due.values() if due[1].account == account]:
             self._due.pop((place.device.name, path), None)
-            try:
-                await self.report(place, path)
-            except StorageProblem as failed:  # it is tried again when its time comes
-                log.info("an account was not told of its container", container=str(path), why=failed.message)
+            await self._report_if_possible(place, path)
 
     async def close(self) -> None:
         """Nothing is under way."""

@@ -23,9 +23,10 @@ log = log_of(__name__)
 class Replicator:
     """Brings the objects of this process's devices to where they belong."""
 
-    def __init__(self, devices: Devices, cluster: Cluster) -> None:
+    def __init__(self, devices: Devices, cluster: Cluster, own: str = "") -> None:
         self._devices = devices
         self._cluster = cluster
+        self._own = own
 
     async def run(self) -> str | None:
         """Each partition here has been compared with its other copies once."""
@@ -40,10 +41,10 @@ class Replicator:
     async def _partition(self, device: LocalDevice, policy: int, partition: int, progress: Progress) -> None:
         places = self._cluster.rings.objects[policy].places(partition)
         mine = next((place for place in places if place.device.name == device.name), None)
-        source = mine or Place(_device(self._cluster, policy, device.name), partition)
+        source = mine or Place(Device(id=-1, name=device.name, host=self._own), partition)
         whole = True
         for target in places:
-            if target.device.id == source.device.id:
+            if target.device.name == device.name:
                 continue
             try:
                 await self._push(source, target, policy, progress)
@@ -95,10 +96,6 @@ class Replicator:
         """Tombstones from before this moment have been seen by everybody."""
         ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)
         return of_ticks(max(0, ticks))
-
-
-def _device(cluster: Cluster, policy: int, name: str) -> Device:
-    return next(one for one in cluster.rings.objects[policy].devices.values() if one.name == name)
 
 
 def _older(name: str, known: set[str]) -> bool:
