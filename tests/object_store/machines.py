@@ -24,7 +24,7 @@ class Machines(Service):
     def __init__(self, folder: Path, **options: Any) -> None:
         self.state = State(folder / "first")
         self.hosts: dict[str, ObjectStoreApp] = {}
-        super().__init__(folder, tls=lambda: certificates.client_tls(self.state), **options)
+        super().__init__(folder, tls=certificates.ClientTls(self.state), **options)
 
     async def open(self, address: str = "127.0.0.1") -> Reached:
         """The first controller answers the others."""
@@ -82,5 +82,5 @@ def elsewhere(
         config=ObjectStoreConfig(devices=devices, disk_threads=4),
         host=host,
         seed=first,
-        tls=lambda: certificates.client_tls(state),
+        tls=certificates.ClientTls(state),
     )

@@ -41,9 +41,11 @@ from pileus.kit.http.server import Application
 from pileus.kit.http.socket import Socket, SocketHandler
 from pileus.kit.observe.events import Events, Lasting
 from pileus.kit.observe.log import log_of
-from pileus.main import machine
+from pileus.main import machine, object_certificates
 from pileus.main.gate import Gate
 from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
+from pileus.main.object_hosts import ObjectHosts, seed_of
+from pileus.main.object_rings import RingRoutes
 from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
@@ -360,16 +362,27 @@ class _Wired:
     def object_store(self) -> list[Standing]:
         """Object storage is mounted: it answers HTTP by itself."""
         frame, manifest = self._frame, self._manifests["object_store"]
-        if not frame.settings.agent:  # a further controller: the disks are the first one's
-            for name in (manifest.MOUNT, *manifest.ROOT_PAGES):
-                frame.kernel.raw[name] = manifest.elsewhere
-            return []
-        state, options = frame.state / "objects", frame.settings.object_store
-        app = manifest.build(people=self._directory, clock=frame.clock, state=state, config=options)
-        self._ports["object_store"] = app
+        app = self._objects(manifest)
+        answers = manifest.api(app) if app is not None else manifest.elsewhere
         for name in (manifest.MOUNT, *manifest.ROOT_PAGES):
-            frame.kernel.raw[name] = manifest.api(app)
-        return list(manifest.standing(app))
+            frame.kernel.raw[name] = answers
+        return list(manifest.standing(app)) if app is not None else []
+
+    def _objects(self, manifest: ModuleType) -> Any:
+        """Object storage over this machine's disks, or those of others; None where nobody said who has some."""
+        frame = self._frame
+        state, options = frame.state / "objects", frame.settings.object_store
+        shared = {"people": self._directory, "clock": frame.clock, "state": state, "config": options}
+        tls = object_certificates.ClientTls(frame.state)
+        if frame.settings.agent:
+            app = manifest.build(**shared, tls=tls)
+        elif options.seed:
+            object_certificates.ensure_controller(frame.state)
+            app = manifest.build_elsewhere(**shared, host=None, seed=seed_of(options.seed), tls=tls)
+        else:
+            return None
+        self._ports["object_store"] = app
+        return app
 
     async def close(self) -> None:
         """What services hold open themselves is closed."""
@@ -414,9 +427,16 @@ class _Wired:
             routes |= ImageRoutes(frame.state, frame.hosts, self._ports["image"]).routes()
         if self._files is not None:
             routes |= FileRoutes(frame.hosts, self._files).routes()
+        objects = ObjectHosts(frame.state, self._ports.get("object_store"), frame.settings.object_store.listen)
+        routes |= objects.routes()
+        roster.objects = objects
         if "network" in self._ports:
             routes |= MetadataRoutes(frame.hosts, self._answers, self._ports["network"].server_at).routes()
-        return Gate(frame.state, frame.settings, members, roster, routes, parts.span if parts is not None else None)
+        span = parts.span if parts is not None else None
+        rings = RingRoutes(self._ports.get("object_store")).routes()
+        gate = Gate(frame.state, frame.settings, members, roster, routes, span, owner_routes=rings)
+        gate.objects = objects
+        return gate
 
     async def agent(self) -> Agent | None:
         """The agent of this machine, if there is anything to do for it."""

@@ -21,6 +21,7 @@ COMMANDS = {
     "destroy": "stop everything and remove all that this cloud has stored",
     "join": "make this machine a host of a cloud elsewhere",
     "host": "hosts of this cloud: make tokens to join with, list, drain, remove",
+    "ring": "disks of object storage: show, weight, remove, rebalance, dispersion, background workers",
     "env": "print the settings an OpenStack client needs",
     "identity": "users, keys and mappings: who may do what, unlock, rotate keys, try a mapping",
     "image": "build the small guest image that tests and tries boot from",

@@ -21,6 +21,7 @@ from pileus.kit.hosts.members import Members
 from pileus.kit.observe.log import log_of
 from pileus.main.certificates import Certificate, ensure_authority, ensure_leaf
 from pileus.main.host_certificates import channel_tls, fingerprint, key_of, sign
+from pileus.main.object_hosts import ObjectHosts
 from pileus.main.roster import Drain, Roster
 from pileus.main.settings import Settings, own_address, remember_only
 from pileus.main.southbound import SouthboundDoor, inner_address
@@ -102,6 +103,8 @@ class Gate:
         roster: Roster,
         routes: Mapping[tuple[str, str], Route],
         on_open: OnOpen,
+        *,
+        owner_routes: Mapping[tuple[str, str], Route] | None = None,
     ) -> None:
         self._state = state
         self._settings = settings
@@ -110,9 +113,11 @@ class Gate:
         self._signing = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
         self._at: tuple[str, int] | None = None
+        self.objects: ObjectHosts | None = None
         self._southbound = SouthboundDoor(state, members.admits)
         self._hosts = Channel({**routes, **self._routes()}, members.admits)
-        self._owner = Channel({("POST", "/tokens"): Route(self.new_token), **roster_routes(roster)}, admit_owner)
+        own = {("POST", "/tokens"): Route(self.new_token), **roster_routes(roster), **(owner_routes or {})}
+        self._owner = Channel(own, admit_owner)
 
     async def start(self) -> None:
         """The owner is answered, and hosts are where the configuration says so."""
@@ -136,6 +141,8 @@ class Gate:
             await self._on_open(host, southbound_port(port), own)
             if self._settings.network_driver == "ovn":
                 await self._southbound.open(host, southbound_port(port), own, inner_address(host))
+        if self.objects is not None:
+            await self.objects.gate_opened(host, port)
 
     async def close(self) -> None:
         """Nobody is answered any more."""

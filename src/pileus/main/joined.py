@@ -23,6 +23,7 @@ from pileus.main import machine
 from pileus.main.host_needs import ConsoleAnswers, FarImages, FarMetadata
 from pileus.main.joining import Membership, dialler, membership, own_certificate, refreshed, renew_if_due, tls
 from pileus.main.launch import READY
+from pileus.main.object_joined import JoinedObjects
 from pileus.main.server_files import FarServerFiles, FileAnswers, HostStreams
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
@@ -93,6 +94,7 @@ class JoinedHost:
         self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock, files=files)
         self._volumes = volume_backends(state, settings, images, member.host)
         self._exchange = RemoteExchange(self._dialler)
+        self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
         self._agent: Agent | None = None
 
     async def work(self) -> None:
@@ -103,12 +105,13 @@ class JoinedHost:
         )
         await self._agent.start()
         log.info("the host is at work", host=self._member.host, cloud=self._member.url)
-        await _together(self._tell_ready(), self._answers().listen(), self._keep_fresh())
+        await _together(self._tell_ready(), self._answers().listen(), self._keep_fresh(), self._objects.work())
 
     async def close(self) -> None:
         """This process has let go of everything; servers and networks go on."""
         if self._agent is not None:
             await self._agent.stop()
+        await self._objects.close()
         await self._runs.close()
         for backend in self._volumes.values():
             await backend.close()

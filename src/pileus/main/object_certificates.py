@@ -72,13 +72,24 @@ def request(state: State, host: str) -> str:
     return request_for(host, Path(own(state).key))
 
 
-def client_tls(state: State) -> ssl.SSLContext | None:
-    """How this machine asks others; None while it has no certificate."""
-    found = own(state)
-    if not Path(found.certificate).exists() or not Path(found.authority).exists():
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return _of_ours(context, found)
+class ClientTls:
+    """How this machine asks others; None while it has no certificate. What is read stays until the file changes."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._read_at = 0
+        self._context: ssl.SSLContext | None = None
+
+    def __call__(self) -> ssl.SSLContext | None:
+        """What the next connection is to be made with."""
+        found = own(self._state)
+        try:
+            changed = Path(found.certificate).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        if changed != self._read_at:
+            self._context, self._read_at = _of_ours(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), found), changed
+        return self._context
 
 
 def server_tls(state: State) -> ssl.SSLContext:

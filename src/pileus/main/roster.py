@@ -12,6 +12,7 @@ from pileus.kit.db import Database
 from pileus.kit.errors import Conflict
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.members import Members
+from pileus.main.object_hosts import ObjectHosts
 
 # What else is to be told that a host was removed.
 Also = Callable[[str], Awaitable[None]] | None
@@ -54,6 +55,7 @@ class Roster:
         self._own = own
         self._also = also
         self.compute: Any = None
+        self.objects: ObjectHosts | None = None
 
     async def list(self) -> "list[Listed]":
         """Every host, by name; also one that joined and was never heard."""
@@ -84,12 +86,14 @@ class Roster:
         return next(host for host in await self.list() if host.name == name)
 
     async def remove(self, name: str) -> None:
-        """The host is one no more, and its certificate good for nothing; raises HostInUse, OwnMachine, NoSuchHost."""
+        """The host is one no more, and its certificate good for nothing; raises HostInUse, OwnMachine, NoSuchHost, KeepsObjects."""
         from pileus.compute.flows.hosts import provider_id
         from pileus.compute.store.hosts import setting_forget
 
         if name == self._own:
             raise OwnMachine(host=name)
+        if self.objects is not None:
+            self.objects.require_free(name)
         async with self._db.transaction():
             if name not in {member.host for member in await self._members.list()}:
                 await self._hosts.get(name)
@@ -101,6 +105,8 @@ class Roster:
             if self.compute is not None:
                 await self.compute.placement.forget_provider(provider_id(name))
                 await setting_forget(self.compute, name)
+        if self.objects is not None:
+            await self.objects.forget(name)
         if self._also is not None:
             await self._also(name)
 

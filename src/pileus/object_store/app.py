@@ -15,6 +15,7 @@ from pileus.object_store.workers.auditor import Auditor
 from pileus.object_store.workers.expirer import Expirer
 from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
+from pileus.object_store.workers.lines import Workforce
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
@@ -49,6 +50,7 @@ class ObjectStoreApp(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: Pipeline
     people: Authenticator
     workers: Workers
+    workforce: Workforce  # how they are doing
 
     async def close(self) -> None:
         """Nothing is under way, and nothing is open."""

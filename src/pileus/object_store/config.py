@@ -17,7 +17,7 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     policies: tuple[str, ...] = (
         "Policy-0",
     )  # names of storage policies; the first is the default; none is ever taken away
-    replicas: float = 1.0  # how many copies of everything
+    replicas: float = 3.0  # how many copies of everything; fewer while there are fewer devices
     part_power: int = 6  # 2 ** part_power partitions, of 256 directories each
     overload: float = 0.0  # how far a disk may go beyond its share for the sake of distance; 0.1: a tenth
     region: int = 1  # of this machine's disks: what fails together

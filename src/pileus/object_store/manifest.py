@@ -34,6 +34,7 @@ from pileus.object_store.workers.auditor import Auditor
 from pileus.object_store.workers.expirer import Expirer
 from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
+from pileus.object_store.workers.lines import Work, Workforce, calls
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
@@ -67,7 +68,14 @@ def build(
     keeper = Keeper(state, shape, _policies(options), lambda: stamps.now() / 3600)
     keeper.offer(FIRST, _offered(options, folders))
     machine = _Machine(
-        stamps=stamps, options=options, atlas=keeper.atlas, own=FIRST, folders=folders, tls=tls, keeper=keeper
+        clock=clock,
+        stamps=stamps,
+        options=options,
+        atlas=keeper.atlas,
+        own=FIRST,
+        folders=folders,
+        tls=tls,
+        keeper=keeper,
     )
     return _wired(people, machine)
 
@@ -86,7 +94,9 @@ def build_elsewhere(
     empty = Published(version=0, salt="", policies=_policies(config), rings={}, hosts={FIRST: seed})
     atlas = Atlas.kept(state / FILE) or Atlas(state / FILE, empty)
     folders = {device_name(host, folder): Path(folder) for folder in config.devices} if host is not None else {}
-    machine = _Machine(stamps=Stamps(clock), options=config, atlas=atlas, own=host, folders=folders, tls=tls)
+    machine = _Machine(
+        clock=clock, stamps=Stamps(clock), options=config, atlas=atlas, own=host, folders=folders, tls=tls
+    )
     return _wired(people, machine)
 
 
@@ -98,19 +108,22 @@ def offered(config: ObjectStoreConfig) -> list[Offered]:
 def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
     """What it does for ever."""
     workers = app.workers
-    everywhere = (
-        Standing("objects: containers that were not told", 30.0, workers.updater.run, everywhere=True),
-        Standing("objects: accounts that were not told", 30.0, workers.teller.run, everywhere=True),
-        Standing("objects: copies", 30.0, workers.replicator.run, everywhere=True),
-        Standing("objects: copies of listings", 30.0, workers.ledgers.run, everywhere=True),
-        Standing("objects: audit", 60.0, workers.auditor.run, everywhere=True),
-        Standing("objects: deleted accounts", 300.0, workers.reaper.run, everywhere=True),
-        Standing("objects: container sync", 10.0, workers.syncer.run, everywhere=True),
-        Standing("objects: what the cluster is", 5.0, workers.follower.run, everywhere=True),
-    )
-    if app.server.own == FIRST or app.server.own is None:
-        return (*everywhere, Standing("objects: what expires", 60.0, workers.expirer.run))
-    return everywhere
+    works: list[tuple[str, float, Work]] = [
+        ("objects: containers that were not told", 30.0, workers.updater.run),
+        ("objects: accounts that were not told", 30.0, workers.teller.run),
+        ("objects: copies", 30.0, workers.replicator.run),
+        ("objects: copies of listings", 30.0, workers.ledgers.run),
+        ("objects: audit", 60.0, workers.auditor.run),
+        ("objects: deleted accounts", 300.0, workers.reaper.run),
+        ("objects: container sync", 10.0, workers.syncer.run),
+        ("objects: what the cluster is", 5.0, workers.follower.run),
+    ]
+    watched = app.workforce.watched
+    made = [Standing(name, every_s, watched(name, work), everywhere=True) for name, every_s, work in works]
+    if app.server.own in {FIRST, None}:
+        name = "objects: what expires"
+        made.append(Standing(name, 60.0, watched(name, workers.expirer.run)))
+    return tuple(made)
 
 
 def api(app: ObjectStoreApp) -> SwiftApi:
@@ -126,6 +139,7 @@ def openapi(release: str) -> dict[str, Any]:
 class _Machine(msgspec.Struct, frozen=True, kw_only=True):
     """What tells one machine of the cluster from another."""
 
+    clock: Clock
     stamps: Stamps
     options: ObjectStoreConfig
     atlas: Atlas
@@ -147,6 +161,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     cluster = Cluster(rings, servers, stamps, options)
     proxy = Proxy(cluster)
     pipeline = Pipeline(features(cluster), proxy)
+    workforce = Workforce(machine.clock)
     workers = Workers(
         updater=Updater(devices, cluster),
         teller=Teller(server),
@@ -163,7 +178,8 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
         cluster=cluster,
         server=server,
         servers=servers,
-        channel=StorageChannel(server, atlas),
+        channel=StorageChannel(server, atlas, calls(atlas, workforce)),
+        workforce=workforce,
         atlas=atlas,
         keeper=keeper,
         pipeline=pipeline,

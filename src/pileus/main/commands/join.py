@@ -31,6 +31,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", nargs="?", default="", metavar="URL", help="where the cloud lets hosts in")
     parser.add_argument("--token", default="", help="what `pileus host token` printed; or in $PILEUS_JOIN_TOKEN")
     parser.add_argument("--name", default="", help="this host's name in the cloud (this machine's)")
+    parser.add_argument(
+        "--device", action="append", default=[], metavar="DIR", help="a disk for object storage; may be repeated"
+    )
+    parser.add_argument(
+        "--listen", default="", metavar="HOST:PORT", help="where others reach those disks (--address, port 5003)"
+    )
+    parser.add_argument(
+        "--zone", type=int, default=1, help="of those disks: what fails together, in object storage's rings"
+    )
+    parser.add_argument("--region", type=int, default=1, help="likewise, one level up")
     parser.add_argument("--address", default="", help="this machine's address for tunnels (the one the cloud sees)")
 
 
@@ -62,11 +72,16 @@ def _join(state: State, args: argparse.Namespace) -> Membership:
     state.create()
     host = args.name or socket.gethostname()
     member = asyncio.run(join(state, args.url, token, host, args.address))
-    given = {
+    given: dict[str, object] = {
         "host_name": member.host,
         "compute_driver": member.cloud.compute,
         "network_driver": member.cloud.network,
     }
+    if args.device:
+        devices = [os.path.abspath(device) for device in args.device]
+        given |= {"object_store.devices": devices, "object_store.zone": args.zone, "object_store.region": args.region}
+    if args.listen:
+        given["object_store.listen"] = args.listen
     remember_only(state, given)
     return member
 

@@ -70,6 +70,28 @@ class Builder(msgspec.Struct, kw_only=True):
         self.version += 1
         return Balance(moved, self._worst(loads, shares), self._close())
 
+    def standing(self) -> tuple[dict[int, float], dict[int, int], Balance]:
+        """What each device should have, what it has, and how well the ring is made."""
+        shares, loads = self._shares(), dict.fromkeys(self.devices, 0)
+        for row in self.rows:
+            for id in row:
+                if id in loads:
+                    loads[id] += 1
+        return shares or dict.fromkeys(self.devices, 0.0), loads, Balance(0, self._worst(loads, shares), self._close())
+
+    def dispersed(self) -> int:
+        """How many partitions have copies nearer to each other than the devices make necessary."""
+        able = [device.tiers for device in self.devices.values() if device.weight > 0]
+        most = [len({tiers[level] for tiers in able}) for level in range(4)]
+        count = 0
+        for partition in range(len(self.moved_at)):
+            held = sum(partition < len(row) for row in self.rows)
+            count += any(
+                found < min(held, most[level])
+                for found, level in zip(self._distance(partition), (3, 0, 1, 2), strict=True)
+            )
+        return count
+
     def increase_part_power(self) -> None:
         """Each partition becomes two on the same devices: nothing moves between devices, files move on each."""
         self.part_power += 1

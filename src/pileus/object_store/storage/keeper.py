@@ -117,11 +117,14 @@ class Keeper:
             raise NoSuchDevice(name=name)
         self._settle(dict(self.atlas.cluster.hosts), changed=True)
 
-    def allow(self, name: str) -> None:
-        """A device that was removed may come back; it does when its host offers it next."""
+    def allow(self, name: str) -> bool:
+        """A device that was removed may come back; it does when its host offers it next. Return whether it was removed."""
+        if not any(name in builder.removed for builder in self.builders.values()):
+            return False
         for builder in self.builders.values():
             builder.removed = [one for one in builder.removed if one != name]
         self._store(dict(self.atlas.cluster.hosts))
+        return True
 
     def _fitted(self, host: str, devices: Sequence[Offered]) -> bool:
         found = [_fit(builder, host, devices) for builder in self.builders.values()]

@@ -6,7 +6,7 @@ What a connection has open (an upload, a copy that is read) ends with it, or wit
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import h11
 import msgspec
@@ -38,14 +38,16 @@ BODY_S = 60.0  # a body of which nothing comes for so long has ended
 HANDSHAKE_S = 10.0
 MOST_CONNECTIONS = 10_000
 LONGEST_FRAME = 64 << 20
+Call = Callable[[bytes], Awaitable[bytes]]  # JSON in, JSON out
 
 
 class StorageChannel:
     """Serves the devices of this process to the other machines of the cluster."""
 
-    def __init__(self, server: StorageServer, atlas: Atlas) -> None:
+    def __init__(self, server: StorageServer, atlas: Atlas, calls: Mapping[str, Call] | None = None) -> None:
         self._server = server
         self._atlas = atlas
+        self._calls = calls or {}
         self._listening: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -76,7 +78,7 @@ class StorageChannel:
             return
         self._connections[task] = writer
         wire = Wire(h11.SERVER, reader, writer)
-        session = _Session(wire, self._server, self._atlas, lambda: self._atlas.admits(peer.name, key), peer)
+        session = _Session(wire, self._server, self._calls, lambda: self._atlas.admits(peer.name, key), peer)
         try:
             while await session.one():
                 wire.state.start_next_cycle()
@@ -111,11 +113,11 @@ class _Session:
     """One connection: its requests, and what it has open."""
 
     def __init__(
-        self, wire: Wire, server: StorageServer, atlas: Atlas, admitted: Callable[[], bool], peer: Peer
+        self, wire: Wire, server: StorageServer, calls: Mapping[str, Call], admitted: Callable[[], bool], peer: Peer
     ) -> None:
         self._wire = wire
         self._server = server
-        self._atlas = atlas
+        self._calls = calls
         self._admitted = admitted
         self._peer = peer
         self._upload: Upload | None = None
@@ -169,10 +171,8 @@ class _Session:
                 await self._body()
                 await self.end()
                 await self._answer(200, b"")
-            case "cluster/newer":
-                known = msgspec.json.decode(await self._body(), type=tuple[int])[0]
-                newer = self._atlas.cluster if self._atlas.cluster.version > known else None
-                await self._answer(200, msgspec.json.encode(newer))
+            case _ if target in self._calls:
+                await self._answer(200, await self._calls[target](await self._body()))
             case _:
                 await self.end()
                 await self._call(target)
