@@ -175,6 +175,10 @@ class TooManyDisks(Denied):
     """The maximum allowed number of disk devices (16) to attach to a single instance has been exceeded: {server}"""
 
 
+class CannotBeStill(Invalid):
+    """Quiescing is not supported in instance {server}: its image {image} has os_require_quiesce, and not hw_qemu_guest_agent which that needs."""
+
+
 class PasswordNotSet(Conflict):
     """Failed to set admin password on {server} because {why}"""
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 
+from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
 from pileus.compute.models.servers import Server, ServerState
@@ -18,9 +19,10 @@ NOT_INHERITED = frozenset({"cache_in_nova", "bittorrent", "img_signature", "img_
 async def create_image(
     app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str], request_id: str
 ) -> str:
-    """An image of the server is being made; returns its id. Raises WrongState or ServerLocked."""
+    """An image of the server is being made; returns its id. Raises WrongState, ServerLocked or CannotBeStill."""
     async with app.db.transaction():
         now = await held(app, caller, server, "create_image", ALLOWED)
+        check_stillness(now)
         image_id = await image_row(app, caller, now, name, metadata)
         await app.engine.begin(
             "server.create_image",
@@ -46,10 +48,11 @@ async def create_backup(
 ) -> str:
     """A backup of the server is being made, after which the newest `rotation` of that type stay; returns its image's id.
 
-    Raises WrongState or ServerLocked.
+    Raises WrongState, ServerLocked or CannotBeStill.
     """
     async with app.db.transaction():
         now = await held(app, caller, server, "backup", ALLOWED)
+        check_stillness(now)
         kind = {"image_type": "backup", "backup_type": backup_type}
         image_id = await image_row(app, caller, now, name, {**metadata, **kind})
         await app.engine.begin(
@@ -66,6 +69,13 @@ async def create_backup(
             request_id=request_id,
         )
     return image_id
+
+
+def check_stillness(server: Server) -> None:
+    """Raise CannotBeStill if the server's image asks for what nobody in the guest can do."""
+    image = server.image
+    if server.state is ServerState.ACTIVE and image is not None and image.must_be_still and not image.has_agent:
+        raise errors.CannotBeStill(server=server.id, image=image.id)
 
 
 async def image_row(app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> str:

@@ -34,6 +34,7 @@ from pileus.compute.drivers.interface import (
     PowerSeen,
     Restarts,
     Seen,
+    Stillness,
     Wanted,
 )
 from pileus.kit.clock import Clock, SystemClock
@@ -68,6 +69,7 @@ class Pretence(msgspec.Struct):
     log: str = ""
     disk: bytes = b""  # what the guest wrote
     password: str = ""  # what its administrator logs in with
+    held_still: int = 0  # how often its file systems were frozen, and thawed again
     kept: list[Nic] = []  # cards the guest does not let go of
 
 
@@ -265,8 +267,20 @@ class Fake(Script):
             # Whoever does not close it, as a process that is to have died, leaves nothing over either.
             weakref.finalize(self, shutil.rmtree, self._copies, ignore_errors=True)
         file = self._copies / f"{server.id}.qcow2"
+        if not file.exists():
+            self._hold_still(server)
         file.write_bytes(empty_qcow2(max(1, server.root.size_gib if server.root is not None else 0) * 2**30))
         return Copy(server.snapshot, str(file))
+
+    def _hold_still(self, server: Wanted) -> None:
+        """The guest's agent, if it has one, has its file systems frozen for the moment of the copy."""
+        pretence = self._servers[server.id]
+        if server.stillness is Stillness.NONE or pretence.seen.power not in RUNNING:
+            return
+        if server.agent and server.id not in self._deaf:
+            pretence.held_still += 1
+        elif server.stillness is Stillness.MUST:
+            raise DriverError("The guest's file systems cannot be held still", "its agent does not answer")
 
     def _settle(self, pretence: Pretence) -> None:
         wanted, seen = pretence.wanted, pretence.seen

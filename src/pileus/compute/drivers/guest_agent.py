@@ -59,6 +59,21 @@ class GuestAgent:
         if answer.error is not None:
             raise Refused("The guest refuses the password", answer.error.desc)
 
+    async def freeze(self) -> int:
+        """The guest's file systems are consistent on their disks, and stay so; returns how many. Raises Refused."""
+        return await self._count("guest-fsfreeze-freeze", "The guest's file systems cannot be frozen")
+
+    async def thaw(self) -> int:
+        """The guest's file systems are written to again; returns how many were not. Raises Refused."""
+        return await self._count("guest-fsfreeze-thaw", "The guest's file systems cannot be thawed")
+
+    async def _count(self, command: str, otherwise: str) -> int:
+        self._say(command)
+        answer = await self._heard()
+        if answer.error is not None:
+            raise Refused(otherwise, answer.error.desc)
+        return answer.returned if isinstance(answer.returned, int) else 0
+
     def _say(self, command: str, **arguments: object) -> None:
         self._writer.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
 

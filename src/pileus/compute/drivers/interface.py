@@ -41,6 +41,14 @@ class ConsoleKind(enum.StrEnum):
     AGENT = "agent"  # no screen: the channel to the agent in the guest
 
 
+class Stillness(enum.StrEnum):
+    """Whether a guest's file systems hold still when a copy of its disk begins, which the agent in it sees to."""
+
+    NONE = "none"
+    TRY = "try"  # if they do not, the copy is what a power cut would leave
+    MUST = "must"
+
+
 class ImageFormat(enum.StrEnum):
     """Formats a disk can be laid over without conversion."""
 
@@ -120,7 +128,7 @@ class Wanted(msgspec.Struct, frozen=True):
     `disk_generation`: when it differs from that of the disks there are, they are made anew from the image. `rescue`: while given,
     the server boots from a fresh disk of this image and has its own disks behind that. `agent`: there is a channel
     to QEMU's guest agent, since its image says that it has one. `snapshot`: the root disk is copied
-    as it is now, whole, to a file of that name. `checkpoint`: the disks are remembered under this name before anything else is
+    as it is now, whole, to a file of that name; `stillness` is for that moment, if the server runs. `checkpoint`: the disks are remembered under this name before anything else is
     changed; `rollback`: they are as they were at that checkpoint. `origin`: the host that has the disks; those that are not here
     yet come from there, and none is made anew. `root` is None for a server that boots from a volume, the one with place 0.
     """
@@ -141,6 +149,7 @@ class Wanted(msgspec.Struct, frozen=True):
     disk_generation: int = 0
     rescue: Image | None = None
     snapshot: str | None = None
+    stillness: Stillness = Stillness.NONE
     checkpoint: str | None = None
     rollback: str | None = None
     origin: str | None = None

@@ -8,7 +8,7 @@ import msgspec
 from pileus.compute.agent import KIND, seen_of, wanted_body
 from pileus.compute.app import Compute
 from pileus.compute.drivers import interface
-from pileus.compute.drivers.interface import Power, Seen
+from pileus.compute.drivers.interface import Power, Seen, Stillness
 from pileus.compute.models.guests import Guest, drive_files
 from pileus.compute.models.servers import BootImage, PowerWanted, Server, ServerState
 from pileus.compute.models.volumes import ServerVolume
@@ -116,9 +116,17 @@ async def want(
     drive = _drive(Guest(server, ports, app.config.zone)) if server.config_drive else None
     volumes = _volumes(await volume_list(app, server.id), host, without_volume)
     wanted = document(server, ports, power, volumes)
+    if snapshot is not None and power is Power.ON:
+        wanted = msgspec.structs.replace(wanted, stillness=_stillness(server.image))
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
+
+
+def _stillness(image: BootImage | None) -> Stillness:
+    if image is None:
+        return Stillness.NONE
+    return Stillness.MUST if image.must_be_still else Stillness.TRY if image.has_agent else Stillness.NONE
 
 
 def _drive(guest: Guest) -> dict[str, str]:

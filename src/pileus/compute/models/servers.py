@@ -41,6 +41,10 @@ class LockedBy(enum.StrEnum):
     ADMIN = "admin"
 
 
+def _says_yes(value: str | None) -> bool:
+    return value is not None and value.lower() in {"yes", "true", "1", "on", "y", "t"}
+
+
 class BootImage(msgspec.Struct, frozen=True, kw_only=True):
     """The image a server was made from, as it was then."""
 
@@ -56,7 +60,12 @@ class BootImage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_agent(self) -> bool:
         """Whether QEMU's guest agent is in it."""
-        return self.properties.get("hw_qemu_guest_agent", "").lower() in {"yes", "true", "1", "on", "y", "t"}
+        return _says_yes(self.properties.get("hw_qemu_guest_agent"))
+
+    @property
+    def must_be_still(self) -> bool:
+        """Whether no copy of a running server's disk is to be made but with its file systems at rest."""
+        return _says_yes(self.properties.get("os_require_quiesce"))
 
     @property
     def admin(self) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import msgspec
@@ -20,10 +20,12 @@ from pileus.compute.drivers.qemu.disks import look_at, qemu_img
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.jail import Jail
 from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.stillness import Still
 
 JOB = "snapshot"
 PART = "snapshot.part"
 CONVERT_S = 7200.0
+THAW_AGAIN_S = 5.0
 PREFIX, SUFFIX = "snapshot-", ".qcow2"
 
 
@@ -42,6 +44,8 @@ class Copies:
         self._home = home
         self._tell = tell
         self._convert: asyncio.Task[str] | None = None
+        self._talk: asyncio.Task[bool] | None = None
+        self._still = Still(home)
 
     def ready(self, name: str | None) -> Copy | None:
         """The copy of that name, if it is whole."""
@@ -50,6 +54,8 @@ class Copies:
 
     async def ensure(self, wanted: Wanted, monitor: Monitor | None) -> None:
         """The copy that is wanted exists or is being made, and no other is; `monitor` is that of the QEMU that runs, if one does."""
+        if self._talks(wanted) or self._frozen(monitor):
+            return
         for file in self._home.path.glob(f"{PREFIX}*{SUFFIX}"):
             if wanted.snapshot is None or file != self._file(wanted.snapshot):
                 file.unlink()
@@ -65,6 +71,10 @@ class Copies:
 
     async def close(self) -> None:
         """No copy is being made by us; QEMU goes on with its own."""
+        if self._talk is not None:
+            self._talk.cancel()
+            await asyncio.gather(self._talk, return_exceptions=True)
+            self._talk = None
         if self._convert is not None:
             self._convert.cancel()
             await asyncio.gather(self._convert, return_exceptions=True)
@@ -89,7 +99,8 @@ class Copies:
         await self.close()
         job = await _job(monitor)
         if job is None:
-            await self._begin(wanted, part, monitor)
+            await self._prepare(wanted, part, monitor)
+            self._talk_with(self._begin(wanted, monitor))
         elif job.status == "concluded":
             await _clean(monitor, job)
             if job.error is not None:
@@ -97,7 +108,37 @@ class Copies:
                 raise DriverError("The disk cannot be copied", job.error)
             self._settle(part, wanted)
 
-    async def _begin(self, wanted: Wanted, part: Path, monitor: Monitor) -> None:
+    def _talks(self, wanted: Wanted) -> bool:
+        """Whether a talk with the guest's agent is under way; what it failed with is raised once, if that still matters."""
+        if self._talk is None or not self._talk.done():
+            return self._talk is not None
+        talk, self._talk = self._talk, None
+        if wanted.snapshot is not None:
+            talk.result()
+        return False
+
+    def _frozen(self, monitor: Monitor | None) -> bool:
+        """Whether a guest that runs is still frozen, for whoever froze it was killed; it is being thawed then."""
+        if monitor is None:
+            self._still.forget()
+        elif self._still.frozen:
+            self._talk_with(self._thawed())
+            return True
+        return False
+
+    def _talk_with(self, talk: Coroutine[None, None, bool]) -> None:
+        """Guests take their time, so nobody waits for this; we come again when it has ended."""
+        self._talk = asyncio.create_task(talk, name=f"talk with the guest of {self._home.id}")
+        self._talk.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._talk.add_done_callback(lambda done: None if done.cancelled() else self._tell())
+
+    async def _thawed(self) -> bool:
+        if not await self._still.thaw():
+            await asyncio.sleep(THAW_AGAIN_S)
+            return False
+        return True
+
+    async def _prepare(self, wanted: Wanted, part: Path, monitor: Monitor) -> None:
         await _clean(monitor, None)
         jail, disk = Jail(self._home.uid), self._home.guest / disk_files(wanted)[0].file
         part.unlink(missing_ok=True)
@@ -105,8 +146,12 @@ class Copies:
         await qemu_img(jail, self._home.guest, "create", "-q", "-f", "qcow2", part.name, str(size))
         target = {"driver": "file", "filename": part.name}
         await monitor.execute("blockdev-add", **{"node-name": JOB, "driver": "qcow2", "file": target})
+
+    async def _begin(self, wanted: Wanted, monitor: Monitor) -> bool:
         options = {"job-id": JOB, "device": "disk0", "target": JOB, "sync": "full", "auto-dismiss": False}
-        await monitor.execute("blockdev-backup", **options)
+        async with self._still.held(wanted.stillness):
+            await monitor.execute("blockdev-backup", **options)
+        return True
 
     async def _ask_tool(self, wanted: Wanted, part: Path) -> None:
         task = self._convert
