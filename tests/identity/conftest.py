@@ -38,6 +38,7 @@ class Cloud:
         self.web: Any = None
         self.admin = ""
         self.shown: dict[str, str] = {}  # headers that go with every request
+        self.scheme = "http"
 
     async def start(self) -> None:
         self.db = await open_empty()
@@ -90,7 +91,7 @@ class Cloud:
             "method": method,
             "path": f"/identity{path}",
             "query_string": query.encode(),
-            "scheme": "http",
+            "scheme": self.scheme,
             "client": (client, 4711),
             "headers": [(key.encode(), value.encode()) for key, value in given.items()],
         }

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from pileus.identity.config import Config, OpenIdClient, SamlProvider
-from pileus.identity.drivers.saml import Statement, signed_response, signing_pair
+from pileus.identity.drivers.saml_ours import Statement, key_pair, signed_response
 from pileus.identity.errors import ProviderUnreachable
 
 FED = "/v3/OS-FEDERATION"
@@ -347,7 +347,7 @@ class SamlWorld(World):
 
     def __init__(self, cloud: Any, folder: Path) -> None:
         super().__init__(cloud)
-        self.pair = signing_pair(folder / "idp")
+        self.pair = key_pair(folder / "idp")
         self.number = 0
         provider = SamlProvider(entity_id=ENTITY, certificate_file=str(folder / "idp" / "certificate.pem"))
         cloud.config = msgspec.structs.replace(cloud.config, openid={}, saml={"corp": provider})

@@ -9,7 +9,7 @@ import binascii
 import html
 import secrets
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from pileus.identity.api.root import api
 from pileus.identity.api.tokens import told, view
@@ -24,11 +24,13 @@ from pileus.identity.commands.single_sign_on import (
     bring_saml,
     check_origin,
     finish_openid,
-    our_pair,
+    reading_pair,
+    saml_ways,
+    signing_pair,
     under_way,
 )
 from pileus.identity.commands.validity import token_find
-from pileus.identity.drivers.saml import enveloped, metadata
+from pileus.identity.drivers.saml_ours import Metadata, enveloped, metadata
 from pileus.identity.errors import BadAssertion, NotAuthenticated, NotSetUp
 from pileus.identity.models import ValidToken
 from pileus.identity.store.federation import idp_known_as
@@ -39,6 +41,8 @@ WEBSSO = "/auth/OS-FEDERATION/websso/{protocol_id}"
 WEBSSO_OF = "/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso"
 METADATA = "/OS-FEDERATION/saml2/metadata"
 COOKIE = "pileus_sso"
+POSTED = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+PAOS = "urn:oasis:names:tc:SAML:2.0:bindings:PAOS"
 FORM = "application/x-www-form-urlencoded"
 ANY_CONTENT = (FORM, "application/json", "application/vnd.paos+xml", "text/xml")
 
@@ -215,9 +219,13 @@ async def _known(call: Call[Identity], asserted: dict[str, str]) -> str:
     raise NotAuthenticated
 
 
+def _providers(call: Call[Identity]) -> list[str]:
+    return [*call.app.config.openid, *call.app.config.saml]
+
+
 def _only(call: Call[Identity]) -> str:
     """The provider where there is but one."""
-    known = [*call.app.config.openid, *call.app.config.saml]
+    known = _providers(call)
     if len(known) != 1:
         raise NotSetUp(what="Logging in without naming a provider", remedy="use the address with the provider in it")
     return known[0]
@@ -278,10 +286,26 @@ async def saml_ecp(call: Call[Identity], body: AssertAuth) -> Reply:
 
 @api.get(METADATA, None)
 async def saml_metadata(call: Call[Identity]) -> Reply:
-    """Show what service providers are told of us."""
-    pair = await our_pair(call.app)
-    return Reply(
-        200,
-        metadata(entity_id(call), call.url("/v3/auth/OS-FEDERATION/saml2"), pair.certificate),
-        {"Content-Type": "text/xml"},
+    """Show what service and identity providers are told of us."""
+    about = Metadata(
+        entity_id=entity_id(call),
+        sso_url=call.url("/v3/auth/OS-FEDERATION/saml2"),
+        signing=(await signing_pair(call.app)).certificate,
+        encryption=(await reading_pair(call.app)).certificate,
+        consumers=await _consumers(call),
     )
+    return Reply(200, metadata(about), {"Content-Type": "text/xml"})
+
+
+async def _consumers(call: Call[Identity]) -> list[tuple[str, str]]:
+    """Where identity providers send people who have logged in there, each address with its binding."""
+    ways = await saml_ways(call.app)
+    found = []
+    for idp_id, protocol_id in ways:
+        named = {"idp_id": quote(idp_id), "protocol_id": quote(protocol_id)}
+        found.append((POSTED, call.url(f"/v3{WEBSSO_OF}".format(**named))))
+        found.append((POSTED, call.url(f"/v3{AUTH}".format(**named))))
+        found.append((PAOS, call.url(f"/v3{AUTH}".format(**named))))
+    if len(_providers(call)) == 1:
+        found += [(POSTED, call.url(f"/v3{WEBSSO}".format(protocol_id=quote(id)))) for _, id in ways]
+    return found

@@ -15,6 +15,7 @@ import secrets
 import uuid
 import zlib
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,21 +25,14 @@ import msgspec
 from pileus.identity.app import Identity
 from pileus.identity.commands.arrivals import arrive
 from pileus.identity.config import OpenIdClient, SamlProvider
-from pileus.identity.drivers.saml import (
-    LEEWAY,
-    Asserted,
-    Expected,
-    SigningPair,
-    Statement,
-    read_response,
-    signed_response,
-    signing_pair,
-)
+from pileus.identity.drivers.saml import LEEWAY, Asserted, Expected, read_response
+from pileus.identity.drivers.saml_ours import KeyPair, Statement, key_pair, signed_response
 from pileus.identity.errors import BadAssertion, Missing, NeedsProject, NotSetUp, UntrustedDashboard
 from pileus.identity.models import ValidToken
 from pileus.identity.models.federation import ServiceProvider
-from pileus.identity.store.federation import SERVICES
+from pileus.identity.store.federation import PROTOCOLS_LIST, SERVICES
 from pileus.identity.store.once import nonce_use
+from pileus.kit.db import In
 
 LOGIN_S = 600
 _HEAD = b"sso\0"
@@ -118,8 +112,9 @@ def _saml_url(app: Identity, provider: SamlProvider, way: UnderWay, state: str, 
     request = (
         '<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
         f'xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{way.nonce}" Version="2.0" IssueInstant="{at}" '
-        f'AssertionConsumerServiceURL="{here}" ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST">'
-        f"<saml:Issuer>{name}</saml:Issuer></samlp:AuthnRequest>"
+        f'AssertionConsumerServiceURL="{escape(here)}" '
+        'ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST">'
+        f"<saml:Issuer>{escape(name)}</saml:Issuer></samlp:AuthnRequest>"
     )
     packer = zlib.compressobj(wbits=-15)
     packed = base64.b64encode(packer.compress(request.encode()) + packer.flush()).decode()
@@ -202,6 +197,7 @@ async def bring_saml(
     certificate = await asyncio.to_thread(Path(provider.certificate_file).read_text)
     expected = Expected(
         certificate=certificate,
+        key=(await reading_pair(app)).key,
         issuer=provider.entity_id,
         audience=name,
         recipient=here,
@@ -221,9 +217,20 @@ def _saml_assertion(said: Asserted) -> dict[str, str]:
     return found
 
 
-async def our_pair(app: Identity) -> SigningPair:
+async def signing_pair(app: Identity) -> KeyPair:
     """The pair that signs what we assert."""
-    return await asyncio.to_thread(signing_pair, app.saml_keys)
+    return await asyncio.to_thread(key_pair, app.saml_keys)
+
+
+async def reading_pair(app: Identity) -> KeyPair:
+    """The pair for which providers encrypt; another one, as a key is used for one thing."""
+    return await asyncio.to_thread(key_pair, app.saml_keys / "encryption")
+
+
+async def saml_ways(app: Identity) -> list[tuple[str, str]]:
+    """The providers that speak SAML and their protocols, by which people come here."""
+    found = await app.db.page(PROTOCOLS_LIST, where={"idp_id": In(tuple(app.config.saml))}) if app.config.saml else []
+    return sorted((one.idp_id, one.id) for one in found)
 
 
 async def assert_to(app: Identity, token: ValidToken, provider_id: str, name: str) -> tuple[ServiceProvider, bytes]:
@@ -252,4 +259,4 @@ async def assert_to(app: Identity, token: ValidToken, provider_id: str, name: st
         at=now,
         until=min(token.payload.expires_at, now + dt.timedelta(seconds=app.config.saml_assertion_s)),
     )
-    return provider, await asyncio.to_thread(signed_response, statement, await our_pair(app))
+    return provider, await asyncio.to_thread(signed_response, statement, await signing_pair(app))
