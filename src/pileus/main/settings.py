@@ -46,11 +46,13 @@ class ExternalNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class VolumeBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A back end of volumes on this host: what it is, and what that needs."""
 
-    driver: Literal["file", "shared", "rbd", "fake"]
+    driver: Literal["file", "shared", "rbd", "lvm", "fake"]
     path: str = ""  # file, shared: the directory; below the state directory when empty
     pool: str = "volumes"  # rbd: the pool,
     conf: str = "/etc/ceph/ceph.conf"  # the cluster's configuration on this host,
     user: str = "admin"  # and whose key is used
+    group: str = "volumes"  # lvm: the volume group,
+    thin_pool: str = "thin"  # and the thin pool in it
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -38,6 +38,10 @@ def _backend(name: str, wanted: VolumeBackend, state: State, images: ImageFiles,
             from pileus.block_storage.drivers.shared import SharedBackend
 
             return SharedBackend(name, folder, host, images)
+        case "lvm":
+            from pileus.block_storage.drivers.lvm import Group, LvmBackend
+
+            return LvmBackend(name, Group(name=wanted.group, pool=wanted.thin_pool), own, images)
         case "rbd":
             from pileus.block_storage.drivers.rbd import RbdBackend
             from pileus.block_storage.drivers.rbd_commands import Cluster

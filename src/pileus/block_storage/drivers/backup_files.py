@@ -85,7 +85,7 @@ def write(store: Path, id: str, disk: Path, parent: str | None, *, compressed: b
         _keep(own / file, written)
         chunks.append(Chunk(digest, id, file))
         objects, stored = objects + 1, stored + len(written)
-    index = Index(disk.stat().st_size, CHUNK, tuple(chunks), objects, stored)
+    index = Index(_length(disk), CHUNK, tuple(chunks), objects, stored)
     part = own / f"{INDEX}.part"
     _keep(part, msgspec.json.encode(index))
     part.rename(own / INDEX)
@@ -119,11 +119,17 @@ def remove(store: Path, id: str) -> None:
         shutil.rmtree(store / id)
 
 
+def _length(disk: Path) -> int:
+    """How many bytes a file or a device has."""
+    with disk.open("rb") as source:
+        return source.seek(0, os.SEEK_END)
+
+
 def _pieces(disk: Path) -> Iterator[bytes | None]:
     """The disk's chunks in their order; None for what is all zeros."""
     zeros = bytes(CHUNK)
     with disk.open("rb") as source:
-        size = os.fstat(source.fileno()).st_size
+        size = source.seek(0, os.SEEK_END)
         for at in range(0, size, CHUNK):
             if _hole(source.fileno(), at, min(CHUNK, size - at)):
                 yield None
