@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.block_storage.world import IMAGE, World, a_database
+from tests.block_storage.world import IMAGE, World, a_database, a_store
 
 from pileus.block_storage.config import BlockStorageConfig
 from pileus.block_storage.drivers.interface import Kind
@@ -22,7 +22,7 @@ async def create(world: World) -> object:
 
 
 async def create_fails(world: World) -> object:
-    for backend in world.backends.values():
+    for backend in [one for stores in world.stores.values() for one in stores.values()]:
         backend.fail_next("ensure_disk", "disk full", times=1000)
     return await world.volume(settled=False)
 
@@ -108,11 +108,43 @@ async def delete_backup(world: World) -> object:
     return await world.got("DELETE", f"/backups/{backup}")
 
 
+async def migrate(world: World) -> object:
+    """To the other host, whichever that is."""
+    volume = await a_volume(world)
+    shown = await world.show(volume, by="root")
+    other = "h1" if shown["os-vol-host-attr:host"].startswith("h2") else "h2"
+    return await world.act(volume, by="root", os__migrate_volume={"host": f"{other}@fake"})
+
+
+async def migrate_fails(world: World) -> object:
+    volume = await a_volume(world)
+    for backend in world.backends.values():
+        backend.fail_next("ensure_disk", "disk full", times=1000)
+    shown = await world.show(volume, by="root")
+    other = "h1" if shown["os-vol-host-attr:host"].startswith("h2") else "h2"
+    return await world.act(volume, by="root", os__migrate_volume={"host": f"{other}@fake"})
+
+
+async def delete_while_migrating(world: World) -> object:
+    await migrate(world)
+    (volume,) = (await world.got("GET", "/volumes"))["volumes"]
+    return await world.act(volume["id"], by="root", os__force_delete={})
+
+
+async def retype_with_a_move(world: World) -> object:
+    """To the only back end that offers what the other type asks for; it is on both hosts."""
+    volume = await a_volume(world)
+    type = {"volume_type": {"name": "other", "extra_specs": {"volume_backend_name": "other"}}}
+    await world.got("POST", "/types", type, by="root")
+    return await world.act(volume, os__retype={"new_type": "other", "migration_policy": "on-demand"})
+
+
 SCENES: dict[str, Begin] = {
     begin.__name__.replace("_", " "): begin
     for begin in (
         create, create_fails, of_image, delete, delete_while_creating, delete_cascade, extend, upload, upload_fails,
         snapshot, revert, back_up, backup_fails, restore, delete_backup,
+        migrate, migrate_fails, delete_while_migrating, retype_with_a_move,
     )
 }  # fmt: skip
 
@@ -140,8 +172,9 @@ class VolumeScene:
         for what in ("volumes", "snapshots", "backups"):
             lists[what] = (await self.now.got("GET", f"/{what}/detail"))[what]
         on_hosts = [
-            (name, kind, seen, backend.read(kind, id))
-            for name, backend in self.now.backends.items()
+            (f"{name}/{called}", kind, seen, backend.read(kind, id))
+            for name, backends in self.now.stores.items()
+            for called, backend in backends.items()
             for kind in Kind
             for id, seen in (await backend.observe(kind)).items()
         ]
@@ -158,7 +191,8 @@ class VolumeScene:
 
 def scene(begin: Begin):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
-        world = World(await a_database(), clock, ("h1", "h2"), CONFIG)
+        more = {host: [a_store("other", gib=10)] for host in ("h1", "h2")}
+        world = World(await a_database(), clock, ("h1", "h2"), CONFIG, more=more)
         await world.begin()
         await world.settle()
         return VolumeScene(world, begin)
@@ -172,11 +206,21 @@ async def test_killed_at_any_point_it_ends_as_if_undisturbed(name: str) -> None:
     assert await survives_crashes(scene(SCENES[name])) >= 3
 
 
+MOVES = ("migrate", "migrate fails", "delete while migrating", "retype with a move")
+
+
 async def test_the_undisturbed_ends_are_the_right_ones() -> None:
     ends = {
-        name: (await play(scene(SCENES[name]), None)).world for name in ("create", "create fails", "delete", "revert")
+        name: (await play(scene(SCENES[name]), None)).world
+        for name in ("create", "create fails", "delete", "revert", *MOVES)
     }
     assert [("available", 1, "false")] == ends["create"][0]
     assert [("error", 1, "false")] == ends["create fails"][0]
     assert ([], [], [], []) == ends["delete"][:4]
-    assert [("h2", "volume", b"precious"), ("h2", "volume_snapshot", b"precious")] == ends["revert"][3]
+    assert [("h2/fake", "volume", b"precious"), ("h2/fake", "volume_snapshot", b"precious")] == ends["revert"][3]
+    # It was made on h2, which has its name later in the alphabet; the bytes go along and nothing stays behind.
+    assert [("h1/fake", "volume", b"precious")] == ends["migrate"][3]
+    assert [("h2/fake", "volume", b"precious")] == ends["migrate fails"][3]
+    assert ([], [], [], []) == ends["delete while migrating"][:4]
+    assert [("h2/other", "volume", b"precious")] == ends["retype with a move"][3]
+    assert {"available"} == {ends[name][0][0][0] for name in MOVES if ends[name][0]}

@@ -34,6 +34,7 @@ from pileus.block_storage.flows.copies import BACKUP, SNAPSHOT
 from pileus.block_storage.flows.create import CREATE
 from pileus.block_storage.flows.delete import BACKUP_DELETE, DELETE, SNAPSHOT_DELETE
 from pileus.block_storage.flows.groups import GROUP_CREATE, GROUP_DELETE, GROUP_SNAPSHOT, GROUP_SNAPSHOT_DELETE
+from pileus.block_storage.flows.move import MOVE
 from pileus.block_storage.flows.sweep import EVERY_S, sweep
 from pileus.block_storage.port import VolumePort
 from pileus.block_storage.store.backups import backups as backup_rows
@@ -63,6 +64,7 @@ FLOWS = (
     DELETE,
     EXTEND,
     REMAKE,
+    MOVE,
     UPLOAD,
     SNAPSHOT,
     SNAPSHOT_DELETE,

@@ -5,7 +5,7 @@ needs a kernel with device-mapper; where there is none, its reports are all that
 """
 
 import contextlib
-import shutil
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -54,7 +54,9 @@ class PretendedLvm:
             assert words[words.index("--setactivationskip") + 1] == "n"
             source = self.folder / words[-1].removeprefix("vg/")
             assert not (self.folder / name).exists(), name
-            shutil.copyfile(source, self.folder / name)
+            with (self.folder / name).open("xb") as out:
+                out.truncate(source.stat().st_size)
+            sparse_copy(source, self.folder / name)
             return
         size = int(words[words.index("--virtualsize") + 1].removesuffix("b"))
         assert ("thin", "vg") == (words[words.index("--thinpool") + 1], words[-1])
@@ -78,8 +80,23 @@ class PretendedLvm:
     def qemu_img(self, words: list[str]) -> None:
         assert words[:7] == ["convert", "-n", "--target-is-zero", "-f", "raw", "-O", "raw"]
         source, target = map(Path, words[7:])
-        with source.open("rb") as reading, target.open("r+b") as out:
-            shutil.copyfileobj(reading, out)
+        sparse_copy(source, target)
+
+
+def sparse_copy(source: Path, target: Path) -> None:
+    """What is written in one file is written in the other; holes are left as they are."""
+    with source.open("rb") as reading, target.open("r+b") as out:
+        end, at = reading.seek(0, os.SEEK_END), 0
+        while at < end:
+            try:
+                at = os.lseek(reading.fileno(), at, os.SEEK_DATA)
+            except OSError:  # nothing but a hole is left
+                return
+            stop = os.lseek(reading.fileno(), at, os.SEEK_HOLE)
+            reading.seek(at)
+            out.seek(at)
+            out.write(reading.read(stop - at))
+            at = stop
 
 
 class LvmWorld:

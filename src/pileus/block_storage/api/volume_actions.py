@@ -20,7 +20,7 @@ from pileus.block_storage.api.service import (
     volume_find,
 )
 from pileus.block_storage.app import BlockStorage
-from pileus.block_storage.commands import changes, volumes
+from pileus.block_storage.commands import changes, moves, volumes
 from pileus.block_storage.models.volumes import RESETTABLE, Volume
 from pileus.block_storage.store.types import types
 from pileus.kit.http import Call, F, Wire
@@ -267,9 +267,8 @@ class Retype(Wire):
 @api.action(ACTION, "os-retype", member("volume:retype"), find=volume_find)
 async def retype(call: Call[BlockStorage], volume: Volume, body: Retype) -> None:
     """Give a volume another type."""
-    await changes.retype_volume(
-        call.app, call.caller, volume, body.new_type, may_move=body.migration_policy == "on-demand"
-    )
+    may_move = body.migration_policy == "on-demand"
+    await moves.retype_volume(call.app, call.caller, volume, body.new_type, call.request_id, may_move=may_move)
 
 
 class Migrate(Wire, kw_only=True):
@@ -290,7 +289,7 @@ async def migrate(call: Call[BlockStorage], volume: Volume, body: Migrate) -> No
         raise errors.BadRequest(why=f"Cluster {body.cluster} could not be found.")
     if body.host is None:
         raise errors.BadRequest(why="Missing required element 'host' in request body.")
-    await changes.migrate_volume(call.app, volume, body.host)
+    await moves.migrate_volume(call.app, call.caller, volume, body.host, call.request_id)
 
 
 class MigrationEnd(Wire):

@@ -1,4 +1,4 @@
-"""Changes of a volume that are more than a value: images of it, going back, other types, other places."""
+"""Changes of a volume that are more than a value: images of it, going back, being made anew, being forgotten."""
 
 import uuid
 
@@ -6,12 +6,8 @@ import msgspec
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
-from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.create import TOOL_NAMES, remembered, usable_image
-from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import begin, busy, held
-from pileus.block_storage.flows.pools import pool_list
-from pileus.block_storage.models.types import unmet
 from pileus.block_storage.models.volumes import (
     AVAILABLE,
     DELETING,
@@ -24,7 +20,7 @@ from pileus.block_storage.models.volumes import (
     Origin,
     Volume,
 )
-from pileus.block_storage.store.volumes import attachments_of, snapshot_count, snapshots, volumes
+from pileus.block_storage.store.volumes import attachments_of, snapshot_count, snapshots
 from pileus.kit.auth import Caller
 from pileus.ports import image as ports
 
@@ -118,60 +114,16 @@ async def remade(
 ) -> None:
     """The volume is being made anew of something."""
     # A try that failed has used up its number: hosts must not take what it left for the next one's.
-    args: dict[str, object] = {"origin": origin, "content": await _next_content(app, volume), "event": event}
+    args: dict[str, object] = {"origin": origin, "content": await next_content(app, volume), "event": event}
     args |= {"changes": changes or {}} | ({"restores": restores} if restores else {})
     await begin(app, caller, "volume.remake", volume, args, request_id)
     await busy(app, volume, status)
 
 
-async def _next_content(app: BlockStorage, volume: Volume) -> int:
+async def next_content(app: BlockStorage, volume: Volume) -> int:
+    """A number that no content of the volume has had, whole or not."""
     tried = [past.operation.args.get("content", 0) for past in await app.engine.history(volume.subject)]
     return 1 + max([volume.content, *(int(each) for each in tried)])
-
-
-async def retype_volume(app: BlockStorage, caller: Caller, volume: Volume, name: str, *, may_move: bool) -> None:
-    """The volume has another type; raises what speaks against that, as where it is not offering what the type asks for."""
-    async with app.db.transaction():
-        now = await held(app, volume, {AVAILABLE, IN_USE})
-        try:
-            type = await type_chosen(app, caller, name)
-        except errors.TypeNotFound:
-            raise errors.InvalidInput(why=f"Invalid volume_type passed: {name}.") from None
-        assert type is not None, "a name was given"
-        if type.id == now.type_id:
-            raise errors.InvalidInput(why=f"Retype needs volume to be of another type: it is {type.name} already.")
-        if type.encryption != now.encryption:
-            raise errors.InvalidInput(why="Retype cannot change encryption: the bytes would have to be written anew.")
-        if now.status == IN_USE and type.multiattach != now.multiattach:
-            raise errors.InvalidInput(why="Retyping an in-use volume must not change whether it is multi-attach.")
-        pool = next((one for one in await pool_list(app) if one.name == now.place), None)
-        specs = {key: value for key, value in type.extra_specs.items() if key != "multiattach"}
-        why = unmet(specs, pool.full) if pool is not None else "its back end is not known"
-        if why is not None:
-            moved = " and volumes cannot be moved there yet" if may_move else ", and the migration policy is never"
-            raise errors.InvalidInput(why=f"Volume {now.id} would have to be moved: {why}{moved}.")
-        await quotas.check(app, now.project_id, {}, type)
-        await volumes.change(app, now, type_id=type.id, multiattach=type.multiattach)
-        await app.events.tell("volume.retyped", now.subject, now.project_id, payload={"type": type.id})
-
-
-async def migrate_volume(app: BlockStorage, volume: Volume, place: str) -> None:
-    """The volume is at that place; raises what speaks against that. Only where it is already is nothing to be moved."""
-    async with app.db.transaction():
-        now = await held(app, volume, {AVAILABLE, IN_USE})
-        if await snapshot_count(app, now.id):
-            raise errors.InvalidVolume(why=f"Volume {now.id} must not have snapshots to be migrated.")
-        if now.group_id is not None:
-            raise errors.InvalidVolume(why=f"Volume {now.id} must not be part of a group to be migrated.")
-        pools = {pool.name: pool for pool in await pool_list(app)}
-        full = place if "#" in place else next((n for n in pools if n.partition("#")[0] == place), place)
-        if full not in pools:
-            raise errors.InvalidInput(why=f"No available service named '{place}'.")
-        if full == now.place:
-            raise errors.InvalidInput(why="Destination host must be different from the current host.")
-    raise errors.InvalidVolume(
-        why=f"Volume {now.id} cannot be moved to {full}: volumes stay on the host that made them."
-    )
 
 
 async def unmanage_volume(app: BlockStorage, caller: Caller, volume: Volume, request_id: str) -> None:

@@ -35,7 +35,7 @@ async def choose_pool(
     for pool in await pool_list(app):
         setting = settings.get((f"{pool.host}@{pool.backend}", VOLUME))
         disabled = "is disabled" if setting is not None and setting.disabled else None
-        why = failed.get(pool.name) or disabled or _unfit(app, pool, volume, type, among)
+        why = failed.get(pool.name) or disabled or why_unfit(app, pool, volume, type, among)
         if why is None:
             fitting.append(pool)
         else:
@@ -53,9 +53,16 @@ def free_virtually(app: BlockStorage, pool: Pool) -> float:
     return min(usable * ratio - pool.allocated_gib, max(0.0, pool.free_gib * ratio))
 
 
-def _unfit(
-    app: BlockStorage, pool: Pool, volume: Volume, type: VolumeType | None, among: Sequence[str] | None
+def why_unfit(
+    app: BlockStorage,
+    pool: Pool,
+    volume: Volume,
+    type: VolumeType | None,
+    among: Sequence[str] | None = None,
+    *,
+    own: bool = False,
 ) -> str | None:
+    """What speaks against a back end, None if nothing does; of its `own` a volume takes no more room than it has."""
     if not pool.up:
         return f"has not been heard since {pool.heard:%Y-%m-%dT%H:%M:%SZ}"
     if why := pool.capabilities.get(DOWN):
@@ -71,6 +78,6 @@ def _unfit(
     if volume.multiattach and not pool.capabilities.get("multiattach"):
         return "has no multi-attach volumes"
     left = free_virtually(app, pool)
-    if left < volume.size:
+    if left < volume.size and not own:
         return f"has {max(0.0, left):.0f} GiB left of the {volume.size} it takes"
     return None

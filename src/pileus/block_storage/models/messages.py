@@ -19,6 +19,9 @@ ACTIONS = {
     "backup_delete": ("014", "delete backup"),
     "backup_restore": ("015", "restore backup"),
     "reimage": ("016", "reimage volume"),
+    # Upstream has no numbers for these.
+    "migrate_volume": ("901", "migrate volume"),
+    "retype": ("902", "retype volume"),
 }
 DETAILS = {
     "unknown": ("001", "An unknown error occurred."),

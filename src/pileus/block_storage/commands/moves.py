@@ -1,0 +1,97 @@
+"""Other types and other places: where a volume has to go for that, its bytes are copied, and the old ones removed."""
+
+import msgspec
+
+from pileus.block_storage import errors
+from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import quotas
+from pileus.block_storage.commands.changes import next_content
+from pileus.block_storage.commands.types import type_chosen
+from pileus.block_storage.commands.volumes import begin, busy, held
+from pileus.block_storage.flows.choice import choose_pool, why_unfit
+from pileus.block_storage.flows.pools import pool_list
+from pileus.block_storage.models.services import Pool
+from pileus.block_storage.models.types import VolumeType
+from pileus.block_storage.models.volumes import AVAILABLE, IN_USE, MAINTENANCE, RETYPING, Volume
+from pileus.block_storage.store.types import types
+from pileus.block_storage.store.volumes import snapshot_count, volumes
+from pileus.kit.auth import Caller
+
+
+async def retype_volume(
+    app: BlockStorage, caller: Caller, volume: Volume, name: str, request_id: str, *, may_move: bool
+) -> None:
+    """The volume has another type, or is on its way to a back end that offers it; raises what speaks against that."""
+    async with app.db.transaction():
+        now = await held(app, volume, {AVAILABLE, IN_USE})
+        type = await _other_type(app, caller, now, name)
+        await quotas.check(app, now.project_id, {}, type)
+        wanted = msgspec.structs.replace(now, type_id=type.id, multiattach=type.multiattach)
+        pool = next((one for one in await pool_list(app) if one.name == now.place), None)
+        why = why_unfit(app, pool, wanted, type, own=True) if pool is not None else "its back end is not known"
+        if why is None:
+            await volumes.change(app, now, type_id=type.id, multiattach=type.multiattach)
+            await app.events.tell("volume.retyped", now.subject, now.project_id, payload={"type": type.id})
+            return
+        if not may_move:
+            raise errors.InvalidInput(
+                why=f"Volume {now.id} would have to be moved: {why}, and the migration policy is never."
+            )
+        await _check_movable(app, now)
+        found = await choose_pool(app, wanted, type, among=[now.host or ""])
+        found = await choose_pool(app, wanted, type) if isinstance(found, str) else found
+        if isinstance(found, str):
+            raise errors.InvalidInput(why=f"Volume {now.id} would have to be moved: {why}. {found}.")
+        way = await _way(app, now, found, "volume.retyped", type_id=type.id, multiattach=type.multiattach)
+        await begin(app, caller, "volume.move", now, way, request_id)
+        await busy(app, now, RETYPING)
+
+
+async def _other_type(app: BlockStorage, caller: Caller, volume: Volume, name: str) -> VolumeType:
+    try:
+        type = await type_chosen(app, caller, name)
+    except errors.TypeNotFound:
+        raise errors.InvalidInput(why=f"Invalid volume_type passed: {name}.") from None
+    assert type is not None, "a name was given"
+    if type.id == volume.type_id:
+        raise errors.InvalidInput(why=f"Retype needs volume to be of another type: it is {type.name} already.")
+    if type.encryption != volume.encryption:
+        raise errors.InvalidInput(why="Retype cannot change encryption: the bytes would have to be written anew.")
+    if volume.status == IN_USE and type.multiattach != volume.multiattach:
+        raise errors.InvalidInput(why="Retyping an in-use volume must not change whether it is multi-attach.")
+    return type
+
+
+async def migrate_volume(app: BlockStorage, caller: Caller, volume: Volume, place: str, request_id: str) -> None:
+    """The volume is on its way to that place; raises what speaks against that."""
+    async with app.db.transaction():
+        now = await held(app, volume, {AVAILABLE, IN_USE})
+        pools = {pool.name: pool for pool in await pool_list(app)}
+        full = place if "#" in place else next((n for n in pools if n.partition("#")[0] == place), place)
+        if full not in pools:
+            raise errors.InvalidInput(why=f"No available service named '{place}'.")
+        if full == now.place:
+            raise errors.InvalidInput(why="Destination host must be different from the current host.")
+        await _check_movable(app, now)
+        why = why_unfit(app, pools[full], now, await types.find(app, now.type_id))
+        if why is not None:
+            raise errors.InvalidInput(why=f"Volume {now.id} cannot be moved to {full}: it {why}.")
+        way = await _way(app, now, pools[full], "volume.migrated")
+        await begin(app, caller, "volume.move", now, way, request_id)
+        # Nothing else may be done with it meanwhile, whether that was asked for (`lock_volume`) or not.
+        await busy(app, now, MAINTENANCE, migration_status="migrating")
+
+
+async def _check_movable(app: BlockStorage, volume: Volume) -> None:
+    if volume.status == IN_USE:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} is attached: it can be moved when it is not.")
+    if await snapshot_count(app, volume.id):
+        raise errors.InvalidVolume(why=f"Volume {volume.id} must not have snapshots to be migrated.")
+    if volume.group_id is not None:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} must not be part of a group to be migrated.")
+
+
+async def _way(app: BlockStorage, volume: Volume, to: Pool, event: str, **changes: object) -> dict[str, object]:
+    """What the flow has to know."""
+    content = await next_content(app, volume)
+    return {"host": to.host, "backend": to.backend, "content": content, "event": event, "changes": changes}
