@@ -49,6 +49,15 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+FROM_VOLUMES: dict[str, Any] = {
+    "imageRef": "",
+    "block_device_mapping_v2": [
+        {"boot_index": 0, "source_type": "image", "destination_type": "volume", "uuid": IMAGE, "volume_size": 1},
+        {"source_type": "blank", "destination_type": "volume", "volume_size": 1},
+    ],
+}
+
+
 class ServerScene:
     """A server that boots, or runs and is deleted; the process dies and another takes over."""
 
@@ -59,10 +68,10 @@ class ServerScene:
         self.lost = ""
 
     async def begin(self, engine: Engine) -> None:
-        if self.verb == "boot fails":
+        if self.verb.endswith("fails"):
             for driver in self.now.drivers.values():
                 driver.fail_next("ensure", "no such CPU", times=1000)
-        answered = await self.now.create()
+        answered = await self.now.create(**(FROM_VOLUMES if "from volumes" in self.verb else {}))
         self.id = answered.body["server"]["id"]
         if self.verb == "delete while booting":
             assert 204 == (await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")).status
@@ -183,7 +192,10 @@ def scene(verb: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["boot", "boot fails", "delete", "delete while booting", *ACTIONS])
+@pytest.mark.parametrize(
+    "verb",
+    ["boot", "boot from volumes", "boot from volumes fails", "boot fails", "delete", "delete while booting", *ACTIONS],
+)
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
     assert await survives_crashes(scene(verb)) >= 3
 

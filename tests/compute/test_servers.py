@@ -42,7 +42,7 @@ def why(answered: Any) -> str:
         ({"availability_zone": "mars"}, "2.1", "The requested availability zone is not available"),
         ({"personality": [{"path": "/x", "contents": "#"}]}, "2.1", "Personality content for /x"),
         ({"personality": []}, "2.57", "personality"),
-        ({"block_device_mapping_v2": [{"source_type": "volume", "destination_type": "volume"}]}, "2.1", "block_device"),
+        ({"block_device_mapping_v2": [{"source_type": "volume", "destination_type": "volume"}]}, "2.1", "Block Device"),
         ({"nonsense": 1}, "2.1", "nonsense"),
     ],
 )

@@ -106,7 +106,7 @@ class VolumePort:
         readonly = readonly or bool(volume.readonly)
         if made.status == RESERVED or made.host != host:
             connector = {"host": host, "mountpoint": device, "mode": "ro" if readonly else "rw"}
-            await attach.connect(self._app, made, connector)
+            await attach.connect(self._app, made, connector, again=True)
         return Connection(
             volume_id=volume.id,
             attachment_id=made.id,
@@ -292,5 +292,6 @@ def _snapshot_listed(snapshot: Snapshot) -> SnapshotListed:
         description=snapshot.description,
         status=snapshot.status,
         size_gib=snapshot.size,
+        host=snapshot.host if snapshot.backend != FAKE else None,
         created_at=snapshot.created_at,
     )

@@ -159,6 +159,10 @@ class NoGuestAgent(Conflict):
     """QEMU guest agent is not enabled"""
 
 
+class BadMapping(Invalid):
+    """Block Device Mapping is Invalid: {why}"""
+
+
 class VolumeNotFound(NotFound):
     """Volume {volume} could not be found."""
 

@@ -56,7 +56,7 @@ from pileus.compute.flows.evacuate import EVACUATE
 from pileus.compute.flows.prefetch import PREFETCH
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
 from pileus.compute.flows.resize import CONFIRM, MIGRATE, RESIZE, REVERT
-from pileus.compute.flows.shelve import SHELVE, UNSHELVE
+from pileus.compute.flows.shelve import SHELVE, SHELVE_VOLUME, UNSHELVE
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
 from pileus.compute.flows.volumes import ATTACH_VOLUME, DETACH_VOLUME
@@ -99,6 +99,7 @@ FLOWS = (
     CONFIRM,
     REVERT,
     SHELVE,
+    SHELVE_VOLUME,
     UNSHELVE,
     ATTACH,
     DETACH,

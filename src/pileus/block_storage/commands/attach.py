@@ -108,14 +108,19 @@ async def show(app: BlockStorage, volume: Volume) -> None:
     await volumes.change(app, volume, status=status, attach_status=attach_status)
 
 
-async def connect(app: BlockStorage, attachment: Attachment, connector: Mapping[str, Any]) -> Attachment:
-    """The attachment is being made at the host the connector names; raises what speaks against that."""
+async def connect(
+    app: BlockStorage, attachment: Attachment, connector: Mapping[str, Any], *, again: bool = False
+) -> Attachment:
+    """The attachment is being made at the host the connector names; raises what speaks against that.
+
+    `again`: one that is complete is now at that host, with whoever has the volume.
+    """
     async with app.db.transaction():
         volume = await volume_hold(app, attachment.volume_id)
         now = await attachments.find(app, attachment.id)
         if volume is None or now is None:
             raise errors.AttachmentNotFound(attachment=attachment.id)
-        if now.status == ATTACHED:
+        if now.status == ATTACHED and not again:
             raise errors.InvalidVolume(why=f"Attachment {now.id} is complete: it cannot be connected again.")
         others = [each for each in (await attachments_of(app, [volume.id]))[volume.id] if each.id != now.id]
         if others and any(each.host == _host(connector) and each.server_id == now.server_id for each in others):
@@ -123,7 +128,7 @@ async def connect(app: BlockStorage, attachment: Attachment, connector: Mapping[
         made = await attachments.change(
             app,
             now,
-            status=ATTACHING,
+            status=ATTACHED if now.status == ATTACHED else ATTACHING,
             connector=dict(connector),
             host=_host(connector),
             device=connector.get("mountpoint") or now.device,

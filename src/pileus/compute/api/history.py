@@ -29,10 +29,12 @@ NAMES = {
     "server.create_backup": "createBackup",
     "server.resize_confirm": "confirmResize",
     "server.resize_revert": "revertResize",
+    "server.shelve_volume": "shelve",
 }
 EVENT_NAMES = {
     ("server.boot", "claim room"): "conductor_schedule_and_build_instances",
     ("server.boot", "bind ports"): "network_setup_instance_on_host",
+    ("server.boot", "ready volumes"): "compute_prep_block_device",
     ("server.boot", "start on host"): "compute__do_build_and_run_instance",
     ("server.start", "power on"): "compute_start_instance",
     ("server.stop", "power off"): "compute_stop_instance",

@@ -8,9 +8,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
+from pileus.compute.api.block_devices import BlockDevice, OldBlockDevice, devices_asked, old_devices_asked
+from pileus.compute.api.server_volumes import SHARED_SINCE
 from pileus.compute.api.service import Metadata, Name, Tag, Uuid
 from pileus.compute.app import Compute
 from pileus.compute.commands.create import NewServer
+from pileus.compute.models.block_devices import DeviceAsked
 from pileus.compute.models.servers import GivenFile
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.secret import new_secret
@@ -32,26 +35,6 @@ class Nic(Wire):
     fixed_ip: str | None = None
     early_tag: Annotated[Tag | None, F("tag", since="2.32", until="2.36")] = None
     tag: Annotated[Tag | None, F(since="2.42")] = None
-
-
-class BlockDevice(Wire):
-    """A disk to give the new server; only the one made from its image is offered yet."""
-
-    boot_index: int | str | None = None
-    uuid: Uuid | None = None
-    source_type: str = "blank"
-    destination_type: str = "local"
-    delete_on_termination: bool | None = None
-    device_name: str | None = None
-    device_type: str | None = None
-    disk_bus: str | None = None
-    guest_format: str | None = None
-    no_device: bool | None = None
-    volume_id: str | None = None
-    volume_size: int | str | None = None
-    volume_type: Annotated[str | None, F(since="2.67")] = None
-    early_tag: Annotated[str | None, F("tag", until="2.32")] = None
-    tag: Annotated[str | None, F(since="2.42")] = None
 
 
 class Group(Wire):
@@ -89,7 +72,7 @@ class ServerCreate(Wire, kw_only=True):
     max_count: Count | UnsetType = UNSET
     wants_reservation: Annotated[bool, F("return_reservation_id")] = False
     block_devices: Annotated[list[BlockDevice], F("block_device_mapping_v2")] = []
-    old_block_devices: Annotated[list[dict[str, Any]], F("block_device_mapping")] = []
+    old_block_devices: Annotated[list[OldBlockDevice], F("block_device_mapping")] = []
     files: Annotated[list[FileGiven], F("personality", until="2.56")] = []
     description: Annotated[Annotated[str, msgspec.Meta(max_length=255)] | None, F(since="2.19")] = None
     tags: Annotated[list[Tag], F(since="2.52")] = []
@@ -123,14 +106,15 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
     if most > 1 and not isinstance(nics, str) and any(nic.port_id for nic in nics):
         raise errors.BadRequest(why="Unable to launch multiple instances with a single configured port ID. Please "
                                 "launch your instance one by one with different ports.")  # fmt: skip
-    groups = [] if server.security_groups is UNSET else [group.name for group in server.security_groups]
     return NewServer(
         name=server.name,
         flavor_id=str(server.flavor_id),
-        image_id=_image_id(server),
+        image_id=server.image_id or None,
+        devices=_devices(server),
+        may_share_volumes=call.version >= SHARED_SINCE,
         nics=nics,
         on_a_network=server.nics == "auto",
-        security_groups=groups,
+        security_groups=[] if server.security_groups is UNSET else [group.name for group in server.security_groups],
         key_name=server.key_name,
         user_data=server.user_data,
         metadata=server.metadata,
@@ -194,28 +178,19 @@ def _hints(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_offered(server: ServerCreate) -> None:
-    if server.old_block_devices:
-        raise errors.BadRequest(
-            why="block_device_mapping: servers cannot boot from volumes yet; give imageRef instead."
-        )
     if server.certificates:
         raise errors.BadRequest(why="trusted_image_certificates: image signatures are not verified here.")
 
 
-def _image_id(server: ServerCreate) -> str:
-    """The image, from wherever clients say it."""
-    ids = [server.image_id] if server.image_id else []
-    for device in server.block_devices:
-        if device.source_type != "image" or device.destination_type != "local" or device.boot_index not in {0, "0"}:
-            raise errors.BadRequest(why="block_device_mapping_v2: only the disk that is made from the image is offered yet "
-                                    "(source_type image, destination_type local, boot_index 0).")  # fmt: skip
-        if device.uuid and device.uuid not in ids:
-            ids.append(device.uuid)
-    if len(ids) != 1:
-        why = "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping "
-        raise errors.BadRequest(why=f"{why}combination is not valid." if ids else
-                                "Invalid imageRef provided: servers boot from an image here.")  # fmt: skip
-    return ids[0]
+def _devices(server: ServerCreate) -> list[DeviceAsked]:
+    """The disks, in whichever words they are asked for; raises BadRequest."""
+    if server.block_devices and server.old_block_devices:
+        raise errors.BadRequest(why="Using different block_device_mapping syntaxes is not allowed in the same request.")
+    if not server.image_id and not server.block_devices and not server.old_block_devices:
+        raise errors.BadRequest(why="Invalid imageRef provided: name an image, or a volume to boot from.")
+    if server.old_block_devices:
+        return old_devices_asked(server.old_block_devices, has_image=bool(server.image_id))
+    return devices_asked(server.block_devices)
 
 
 def _nics(server: ServerCreate) -> list[NicRequest] | Literal["auto", "none"]:

@@ -13,8 +13,10 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands import quotas
 from pileus.compute.commands.aggregates import zone_by_host
+from pileus.compute.commands.block_devices import boots_from_volume, check_devices, give_devices
 from pileus.compute.commands.groups import joined_group
 from pileus.compute.commands.passwords import give_password
+from pileus.compute.models.block_devices import DeviceAsked
 from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
@@ -35,7 +37,9 @@ class NewServer(msgspec.Struct, kw_only=True):
 
     name: str
     flavor_id: str
-    image_id: str
+    image_id: str | None = None
+    devices: Sequence[DeviceAsked] = ()
+    may_share_volumes: bool = True
     nics: Sequence[NicRequest] | Literal["auto", "none"] = "auto"
     on_a_network: bool = False  # "auto" is to find or to make one; of old it did without
     security_groups: Sequence[str] = ()
@@ -65,7 +69,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     project_id, now = _project(caller), app.clock.now()
     flavor = await _flavor(app, caller, new)
     size = size_of(flavor)
-    image = await boot_image(app, caller, new.image_id, size, may_have_no_disk=new.may_have_no_disk)
+    new, image = await _disks(app, caller, new, size)
     await _check_place(app, new)
     await _check_given(app, project_id, new)
     first = Server(
@@ -103,6 +107,19 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         ]
 
 
+async def _disks(app: Compute, caller: Caller, new: NewServer, size: Size) -> tuple[NewServer, BootImage | None]:
+    """What is wanted with its disks checked, and the image that a disk of the server's own is made from."""
+    devices = await check_devices(
+        app, caller, new.devices, size, image_id=new.image_id, may_share=new.may_share_volumes
+    )
+    if new.max_count > 1 and any(device.source == "volume" for device in devices):
+        raise errors.BadRequest(why="Cannot attach one or more volumes to multiple instances")
+    new = msgspec.structs.replace(new, devices=devices)
+    if boots_from_volume(devices) or new.image_id is None:
+        return new, None
+    return new, await boot_image(app, caller, new.image_id, size, may_have_no_disk=new.may_have_no_disk)
+
+
 async def _check_given(app: Compute, project_id: str, new: NewServer) -> None:
     """Raise BadRequest or an OverQuota unless the guests may be given all that."""
     check_user_data(new.user_data)
@@ -123,6 +140,7 @@ async def _create(app: Compute, caller: Caller, new: NewServer, server: Server, 
         ports = await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
     except NotFound as missing:  # a network, a port or a group that the request names, so the request is wrong
         raise errors.BadRequest(why=str(missing)) from missing
+    await give_devices(app, caller, server, new.devices)
     if new.on_a_network and not ports:
         raise errors.BadRequest(why=f"Unable to automatically allocate a network for project {server.project_id}")
     await app.engine.begin(

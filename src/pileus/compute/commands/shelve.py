@@ -18,11 +18,11 @@ async def shelve_server(app: Compute, caller: Caller, server: Server, request_id
     """The server is being shelved; raises WrongState, ServerLocked or NotReady."""
     async with app.db.transaction():
         now = await held(app, caller, server, "shelve", ALLOWED)
-        image_id = await image_row(app, caller, now, f"{now.name}-shelved", {})
+        image_id = None if now.volume_backed else await image_row(app, caller, now, f"{now.name}-shelved", {})
         await app.engine.begin(
-            "server.shelve",
+            "server.shelve_volume" if now.volume_backed else "server.shelve",
             now.subject,
-            {"image_id": image_id, "stopped": True},
+            {"stopped": True} if now.volume_backed else {"image_id": image_id, "stopped": True},
             project_id=now.project_id,
             user_id=caller.user_id,
             request_id=request_id,

@@ -9,8 +9,8 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
 from pileus.compute.drivers import interface
+from pileus.compute.flows.disks import forget, storage
 from pileus.compute.flows.hosts import why_unable
-from pileus.compute.flows.volumes import forget, storage
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.models.volumes import ATTACHABLE, ServerVolume, free_place
 from pileus.compute.store.volumes import volume_change, volume_create, volume_find, volume_list
@@ -130,7 +130,7 @@ async def check_usable(app: Compute, server: Server, facts: VolumeFacts, *, may_
 
 async def _row(app: Compute, server: Server, asked: AskedVolume) -> ServerVolume:
     have = await volume_list(app, server.id)
-    place = free_place(own_disks(server, have), have, asked.device)
+    place = free_place(own_disks(server), have, asked.device)
     if place is None:
         raise errors.TooManyDisks(server=server.id)
     return ServerVolume(
@@ -145,7 +145,7 @@ async def _row(app: Compute, server: Server, asked: AskedVolume) -> ServerVolume
     )
 
 
-def own_disks(server: Server, volumes: Collection[ServerVolume]) -> int:
+def own_disks(server: Server) -> int:
     """How many disks a server has before its volumes, the one it boots from included."""
     return 1 + (1 if server.flavor.ephemeral else 0)
 

@@ -1,6 +1,6 @@
 """Boot: a new server gets a place and starts there.
 
-    claim room -> bind ports -> start on host
+    claim room -> bind ports -> ready volumes -> start on host
 
 A host that cannot start it gives its room back, and another one is tried, three in all. When nothing helps the server is
 in error, with every host's reason in its fault; nothing of it is left on any host, and no room is claimed.
@@ -10,8 +10,10 @@ from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import Power, PowerSeen
 from pileus.compute.flows import document
 from pileus.compute.flows.choice import choose_host
+from pileus.compute.flows.disks import complete_all, forget_all, make_ready, take_back
 from pileus.compute.models.servers import Fault, PowerWanted, Server
 from pileus.compute.store.servers import server_change, server_find
+from pileus.compute.store.volumes import volume_list
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 from pileus.ports.placement import Claim
@@ -43,6 +45,20 @@ async def bind_ports(app: Compute, op: Operation) -> Outcome:
     return Done()
 
 
+async def ready_volumes(app: Compute, op: Operation) -> Outcome:
+    """The server's volumes are there, and its host gets at them."""
+    server, host = await server_find(app, server_id(op)), op.facts["host"]
+    if server is None:
+        return Done()
+    made = await make_ready(app, server, host)
+    return _elsewhere(op, host, made.why) if isinstance(made, Fail) else made
+
+
+async def take_volumes_back(app: Compute, op: Operation) -> Outcome:
+    """No host gets at the server's volumes, and those that were made for it are gone."""
+    return await take_back(app, server_id(op)) or Done()
+
+
 async def start_on_host(app: Compute, op: Operation) -> Outcome:
     """The server runs on its host."""
     host = op.facts["host"]
@@ -70,6 +86,7 @@ def _elsewhere(op: Operation, host: str, why: str) -> Fail:
 
 async def _launched(app: Compute, op: Operation, server: Server, host: str) -> None:
     now = app.clock.now()
+    await complete_all(app, server.id)
     await server_change(app, server, host=host, launched_at=now, phase=None, power_wanted=PowerWanted.ON)
     await app.events.tell(
         LAUNCHED[op.flow], server.subject, server.project_id, payload={"host": host}, user_id=server.user_id
@@ -87,6 +104,7 @@ async def ended(app: Compute, op: Operation) -> None:
         return
     server = await server_find(app, server_id(op))
     if server is not None:
+        await forget_all(app, await volume_list(app, server.id))
         fault = Fault(500, op.failure or "It could not be started.", app.clock.now())
         await server_change(app, server, broken=True, fault=fault)
         await app.events.tell("server.failed", server.subject, server.project_id, op.request_id, {"why": fault.message})
@@ -102,6 +120,7 @@ BOOT = Flow(
     (
         Step("claim room", claim_room, undo=release_room, shows="scheduling"),
         Step("bind ports", bind_ports, shows="networking"),
+        Step("ready volumes", ready_volumes, take_volumes_back, shows="block_device_mapping", deadline_s=DEADLINE_S),
         Step("start on host", start_on_host, undo=remove_from_host, shows="spawning", deadline_s=DEADLINE_S),
     ),
     tries=HOSTS_TRIED,

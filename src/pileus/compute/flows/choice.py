@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from pileus.compute.app import Compute
+from pileus.compute.flows.disks import places
 from pileus.compute.models.aggregates import unfit_by_specs, zones_of
 from pileus.compute.models.groups import ServerGroup, preferred, unfit_for
 from pileus.compute.models.servers import Server
@@ -35,7 +36,7 @@ async def choose_host(app: Compute, server: Server, failed: Reasons) -> Claim | 
         usable = [name for name in names if name not in reasons and server.host_wanted in {None, name}]
         for among in _rounds(preferred(group, counts, usable) if group is not None else [usable]):
             claim = await app.placement.claim(
-                server.id, server.flavor.resources, project_id=server.project_id, user_id=server.user_id, among=among
+                server.id, server.resources, project_id=server.project_id, user_id=server.user_id, among=among
             )
             if isinstance(claim, Claim):
                 return claim
@@ -93,6 +94,7 @@ async def _unfit(app: Compute, server: Server, names: Sequence[str]) -> dict[str
     return {
         **await _unfit_by_hints(app, server, names),
         **unfit_by_specs(aggregates, server.flavor.extra_specs, names),
+        **await _unfit_by_volumes(app, server, names),
         **_unfit_by_zone(app, server, zones_of(aggregates), names),
         **silent,
         **{name: why for name, why in told.items() if name in silent or name in names},
@@ -105,6 +107,14 @@ def _unfit_by_zone(app: Compute, server: Server, zones: Mapping[str, str], hosts
         return {}
     places = {host: zones.get(host, app.config.zone) for host in hosts}
     return {host: f"is in zone {zone}" for host, zone in places.items() if zone != server.zone_wanted}
+
+
+async def _unfit_by_volumes(app: Compute, server: Server, hosts: Sequence[str]) -> dict[str, str]:
+    """Hosts that cannot get at the volumes the server has, or that those it is to have are made of."""
+    found: dict[str, str] = {}
+    for what, place in (await places(app, server)).items():
+        found |= {host: f"cannot get at {what}, a file of host {place}" for host in hosts if host != place}
+    return found
 
 
 async def _unfit_by_hints(app: Compute, server: Server, hosts: Sequence[str]) -> dict[str, str]:

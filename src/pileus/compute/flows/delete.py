@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pileus.compute.app import Compute
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
-from pileus.compute.flows.volumes import discard, forget
+from pileus.compute.flows.disks import discard, forget
 from pileus.compute.models.migrations import MigrationStatus
 from pileus.compute.models.servers import ServerState
 from pileus.compute.models.volumes import ServerVolume

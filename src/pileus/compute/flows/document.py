@@ -44,7 +44,7 @@ def document(
         project_id=server.project_id,
         vcpus=size.vcpus,
         ram_mib=size.ram,
-        root=None if any(volume.place == 0 for volume in volumes) else interface.Disk(size.disk, image),
+        root=None if server.volume_backed else interface.Disk(size.disk, image),
         disks=extra,
         nics=tuple(interface.Nic(port.id, port.mac, port.mtu) for port in ports),
         power=power,

@@ -51,7 +51,7 @@ async def _claim(app: Compute, op: Operation, server: Server) -> Claim | str:
         return await choose_host(app, wanted, {op.args["from"]: "is where the server was"})
     # Whoever forces it answers for whether the host fits; it has to have the room all the same.
     claim = await app.placement.claim(
-        server.id, server.flavor.resources, project_id=server.project_id, user_id=server.user_id, among=[host]
+        server.id, server.resources, project_id=server.project_id, user_id=server.user_id, among=[host]
     )
     return claim if isinstance(claim, Claim) else str(claim)
 

@@ -57,7 +57,11 @@ async def _claim(app: Compute, op: Operation, server: Server) -> Claim | str:
     size = _size(op, server)
     if not moves:
         here = await app.placement.claim(
-            server.id, size.resources, project_id=server.project_id, user_id=server.user_id, among=[server.host or ""]
+            server.id,
+            server.resources_of(size),
+            project_id=server.project_id,
+            user_id=server.user_id,
+            among=[server.host or ""],
         )
         if isinstance(here, Claim):
             return here

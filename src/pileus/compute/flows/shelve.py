@@ -12,11 +12,14 @@ from pileus.compute.flows.boot import (
     HOSTS_TRIED,
     bind_ports,
     claim_room,
+    ready_volumes,
     release_room,
     remove_from_host,
     server_id,
     start_on_host,
+    take_volumes_back,
 )
+from pileus.compute.flows.disks import disconnect_all
 from pileus.compute.flows.remake import power_off
 from pileus.compute.flows.snapshot import copy_steps, ended
 from pileus.compute.flows.turn import as_before
@@ -49,8 +52,9 @@ async def settle(app: Compute, op: Operation) -> Outcome:
             host=None,
             phase=ServerState.SHELVED_OFFLOADED,
             power_wanted=PowerWanted.OFF,
-            shelf=op.args["image_id"],
+            shelf=op.args.get("image_id"),
         )
+        await disconnect_all(app, server.id)
         await app.events.tell("server.shelved", server.subject, server.project_id, op.request_id, user_id=op.user_id)
 
     return Done(also=shelved)
@@ -75,11 +79,22 @@ SHELVE = Flow(
     ),
     ended=ended,
 )
+# What boots from a volume has nothing of its own to make an image of.
+SHELVE_VOLUME = Flow(
+    "server.shelve_volume",
+    (
+        Step("power off", power_off, as_before, shows="shelving", deadline_s=DEADLINE_S),
+        Step("remove from host", offload, shows=OFFLOADING, final=True),
+        Step("release room", release_room, shows=OFFLOADING, final=True),
+        Step("settle", settle, shows=OFFLOADING, final=True),
+    ),
+)
 UNSHELVE = Flow(
     "server.unshelve",
     (
         Step("claim room", claim_room, undo=release_room, shows="unshelving"),
         Step("bind ports", bind_ports, shows="unshelving"),
+        Step("ready volumes", ready_volumes, take_volumes_back, shows="unshelving", deadline_s=DEADLINE_S),
         Step("start on host", start_on_host, undo=remove_from_host, shows="spawning", deadline_s=DEADLINE_S),
         Step("forget the image", forget_image, shows="spawning", final=True),
     ),

@@ -9,24 +9,17 @@ A guest that runs has to let go of a disk; one that does not keeps it, and the v
 from pileus.compute.app import Compute
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
+from pileus.compute.flows.disks import connect_at, forget, storage
 from pileus.compute.flows.remake import GONE
 from pileus.compute.models.servers import Server
-from pileus.compute.models.volumes import Connected, ServerVolume
+from pileus.compute.models.volumes import ServerVolume
 from pileus.compute.store.servers import server_find
-from pileus.compute.store.volumes import volume_change, volume_delete, volume_find
-from pileus.kit.errors import Problem
+from pileus.compute.store.volumes import volume_find
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
-from pileus.ports.block_storage import Volumes
 
 ATTACH_S = 300.0
 DETACH_S = 160.0  # as long as upstream asks a guest: eight times for 20 s
-
-
-def storage(app: Compute) -> Volumes:
-    """Who has the volumes; only servers of a cloud with block storage get any."""
-    assert app.volumes is not None, "no server has volumes where there is no block storage"
-    return app.volumes
 
 
 async def connect(app: Compute, op: Operation) -> Outcome:
@@ -37,12 +30,6 @@ async def connect(app: Compute, op: Operation) -> Outcome:
     async with app.db.transaction():
         await connect_at(app, volume, server.host)
     return Done({"host": server.host})
-
-
-async def connect_at(app: Compute, volume: ServerVolume, host: str) -> None:
-    """The volume's row says how the host gets at it; raises what block storage has against it."""
-    how = await storage(app).connect(volume.attachment_id, host, device=volume.device)
-    await volume_change(app, volume, connected=Connected(host=host, how=how))
 
 
 async def plug(app: Compute, op: Operation) -> Outcome:
@@ -90,21 +77,6 @@ async def _released(app: Compute, op: Operation, server: Server | None, volume: 
     await forget(app, volume)
     if server is not None and op.flow == DETACH_VOLUME.name:
         await _told(app, op, server, "server.volume_detached")
-
-
-async def forget(app: Compute, volume: ServerVolume) -> None:
-    """The server has no such disk, and its volume is released."""
-    await storage(app).release(volume.attachment_id)
-    await volume_delete(app, volume.id)
-
-
-async def discard(app: Compute, volume_id: str) -> str | None:
-    """The volume is being deleted, and None; or it stays, and why: it has snapshots, or somebody else has it as well."""
-    try:
-        await storage(app).remove(volume_id)
-    except Problem as refused:
-        return refused.message
-    return None
 
 
 async def keep(app: Compute, op: Operation) -> Outcome:

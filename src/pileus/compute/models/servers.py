@@ -183,6 +183,20 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return subject_of(self.id)
 
     @property
+    def volume_backed(self) -> bool:
+        """Whether it boots from a volume, so that no disk of its own holds its system."""
+        return self.image is None
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """The room it takes on a host."""
+        return self.resources_of(self.flavor)
+
+    def resources_of(self, size: Size) -> dict[str, int]:
+        """The room it would take with that size: a disk that is a volume takes none."""
+        return msgspec.structs.replace(size, disk=0).resources if self.volume_backed else size.resources
+
+    @property
     def locked(self) -> bool:
         """Whether only those who may unlock it may change it."""
         return self.locked_by is not None

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import string
-from typing import Literal
 
 import msgspec
 
@@ -13,13 +12,12 @@ MOST_DISKS = 16  # of a server, its own included
 ATTACHABLE = frozenset({ServerState.ACTIVE, ServerState.PAUSED, ServerState.STOPPED, ServerState.RESIZED,
                         ServerState.SHELVED, ServerState.SHELVED_OFFLOADED})  # fmt: skip
 ON_HOST = ATTACHABLE - {ServerState.SHELVED, ServerState.SHELVED_OFFLOADED}
-Kind = Literal["volume", "image", "snapshot", "blank"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """What a volume is made of at a server's boot, for which it is made."""
 
-    kind: Kind
+    kind: str  # image, snapshot, blank
     id: str | None = None
     size_gib: int
     type: str | None = None
