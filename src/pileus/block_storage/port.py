@@ -241,7 +241,8 @@ class Lists:
 
     async def snapshot(self, caller: Caller, id: str) -> SnapshotListed:
         """The snapshot; raises SnapshotNotFound."""
-        return _snapshot_listed(await snapshot_get(self._app, caller, id))
+        found = await snapshot_get(self._app, caller, id)
+        return msgspec.structs.replace(_snapshot_listed(found), host=await only_host(self._app, found))
 
     async def make_snapshot(
         self, caller: Caller, volume_id: str, request_id: str, *, name: str | None, description: str | None, force: bool
@@ -292,6 +293,5 @@ def _snapshot_listed(snapshot: Snapshot) -> SnapshotListed:
         description=snapshot.description,
         status=snapshot.status,
         size_gib=snapshot.size,
-        host=snapshot.host if snapshot.backend != FAKE else None,
         created_at=snapshot.created_at,
     )

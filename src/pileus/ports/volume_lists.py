@@ -40,7 +40,7 @@ class SnapshotListed(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None
     status: str
     size_gib: int
-    host: str | None = None  # whose file it is; None where any host gets at it
+    host: str | None = None  # the only one that gets at it; told of one that is asked for by its id
     created_at: dt.datetime
 
 

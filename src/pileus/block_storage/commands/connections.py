@@ -8,7 +8,7 @@ from pileus.block_storage.agent import disk_seen
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.drivers.interface import Kind, Room
 from pileus.block_storage.flows.pools import rooms
-from pileus.block_storage.models.volumes import Volume
+from pileus.block_storage.models.volumes import Snapshot, Volume
 from pileus.block_storage.store.types import qos_specs, types
 
 FAKE, RBD = "fake", "rbd"
@@ -30,8 +30,8 @@ async def room_at(app: BlockStorage, volume: Volume, host: str) -> Room:
     return found
 
 
-async def only_host(app: BlockStorage, volume: Volume) -> str | None:
-    """The only host that gets at the volume; None where several do."""
+async def only_host(app: BlockStorage, volume: Volume | Snapshot) -> str | None:
+    """The only host that gets at the volume or snapshot; None where several do."""
     offered = [(each.name, room) for each in await app.hosts.list() for room in rooms(each)]
     own = next((room for place, room in offered if (place, room.name) == (volume.host, volume.backend)), None)
     anywhere = own is not None and (own.driver == FAKE or own.shared is not None)

@@ -26,7 +26,9 @@ GONE_ALREADY = ("Failed to find node", "Cannot find node")
 def open_volume(volume: Volume) -> int:
     """The volume's open file, which the caller closes; raises DriverError."""
     if volume.kind != "file":
-        raise DriverError(f"Volume {volume.id} cannot be attached here", f"it is {volume.kind}: it has no bytes")
+        raise DriverError(
+            f"Volume {volume.id} cannot be attached here", f"QEMU is given files, and it is {volume.kind}"
+        )
     flags = os.O_RDONLY if volume.readonly else os.O_RDWR
     try:
         return os.open(volume.path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
