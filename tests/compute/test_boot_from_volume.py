@@ -196,3 +196,58 @@ async def test_a_server_with_volumes_is_shelved_and_comes_back_with_them() -> No
         assert "ACTIVE" == (await world.show(id))["status"]
         (root, _) = [one["volumeId"] for one in await listed(world, id)]
         assert {root, later} == await seen(world, id)
+
+
+async def test_an_image_of_a_server_that_boots_from_a_volume_boots_others_of_its_snapshots() -> None:
+    async with a_world(volumes=True) as world:
+        id = await boot(world, ROOT, BLANK | {"tag": "data"})
+        answered = await world.act(id, at="2.45", createImage={"name": "whole", "metadata": {"a": "b"}})
+        assert 202 == answered.status, answered.body
+        await world.settle()
+        image = world.images.images[answered.body["image_id"]]
+        assert ("active", "True", "b") == (image.status, image.properties["bdm_v2"], image.properties["a"])
+        snapshots = (await world.ask("GET", "/v3/snapshots", of="volume")).body["snapshots"]
+        assert ["available", "available"] == [one["status"] for one in snapshots]
+        answered = await world.create(imageRef=image.id, name="two")
+        assert 202 == answered.status, answered.body
+        await world.settle()
+        other = answered.body["server"]["id"]
+        assert ("ACTIVE", "") == ((await world.show(other))["status"], (await world.show(other))["image"])
+        root, data = await listed(world, other)
+        assert ("/dev/vda", "/dev/vdb", "data") == (root["device"], data["device"], data["tag"])
+        made_of = {(await world.volume_shown(one["volumeId"]))["snapshot_id"] for one in (root, data)}
+        assert {one["id"] for one in snapshots} == made_of
+
+
+async def test_an_image_that_cannot_be_made_leaves_no_snapshot() -> None:
+    async with a_world(volumes=True) as world:
+        id = await boot(world, ROOT, BLANK)
+        world.images.full = True
+        answered = await world.act(id, at="2.45", createImage={"name": "whole"})
+        await world.settle()
+        assert answered.body["image_id"] not in world.images.images
+        assert [] == (await world.ask("GET", "/v3/snapshots", of="volume")).body["snapshots"]
+        assert "ACTIVE" == (await world.show(id))["status"]
+
+
+async def test_what_a_server_that_boots_from_a_volume_cannot_is_refused() -> None:
+    async with a_world("h1", "h2", volumes=True) as world:
+        id = await boot(world, ROOT)
+        backup = {"name": "b", "backup_type": "daily", "rotation": 1}
+        assert 400 == (await world.act(id, createBackup=backup)).status
+        assert 400 == (await world.act(id, rebuild={"imageRef": IMAGE})).status
+        assert 400 == (await world.act(id, at="2.86", rescue={"rescue_image_ref": IMAGE})).status
+        moved = await world.act(id, by="root", migrate=None)
+        assert 409 == moved.status
+        assert "kept by host" in moved.body["conflictingRequest"]["message"]
+        assert "ACTIVE" == (await world.show(id))["status"]
+        await world.flavor("big", vcpus=2, ram=1024, disk=0)
+        assert 202 == (await world.act(id, resize={"flavorRef": "big"})).status
+        await world.settle()
+        assert 204 == (await world.act(id, confirmResize=None)).status
+        await world.settle()
+        assert "ACTIVE" == (await world.show(id))["status"]
+        assert 200 == (await world.act(id, at="2.87", rescue={"rescue_image_ref": IMAGE})).status
+        await world.settle()
+        assert "RESCUE" == (await world.show(id))["status"]
+        assert 1 == len(await listed(world, id))

@@ -78,6 +78,9 @@ class ServerScene:
         elif self.verb == "delete":
             await self.now.settle()
             await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")
+        elif self.verb == "image from volumes":
+            await self.now.settle()
+            await self.act({"createImage": {"name": "s"}})
         elif self.verb in ACTIONS:
             if self.verb == "migrate past a bad host":
                 self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
@@ -194,7 +197,16 @@ def scene(verb: str):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "verb",
-    ["boot", "boot from volumes", "boot from volumes fails", "boot fails", "delete", "delete while booting", *ACTIONS],
+    [
+        "boot",
+        "boot from volumes",
+        "image from volumes",
+        "boot from volumes fails",
+        "boot fails",
+        "delete",
+        "delete while booting",
+        *ACTIONS,
+    ],
 )
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
     assert await survives_crashes(scene(verb)) >= 3

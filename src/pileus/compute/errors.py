@@ -175,6 +175,10 @@ class VolumeElsewhere(Conflict):
     """Volume {volume} is a file of host {host}: server {server}, which is on host {other}, cannot have it."""
 
 
+class VolumesStay(Conflict):
+    """Server {server} cannot move: {what} is kept by host {host} alone. Detach it, or retype it to a back end that hosts share."""
+
+
 class TooManyDisks(Denied):
     """The maximum allowed number of disk devices (16) to attach to a single instance has been exceeded: {server}"""
 

@@ -30,6 +30,7 @@ NAMES = {
     "server.resize_confirm": "confirmResize",
     "server.resize_revert": "revertResize",
     "server.shelve_volume": "shelve",
+    "server.snapshot_volumes": "createImage",
 }
 EVENT_NAMES = {
     ("server.boot", "claim room"): "conductor_schedule_and_build_instances",

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pileus.compute import errors
 from pileus.compute.api.server_create import FileGiven, access_address
 from pileus.compute.api.server_view import ServerChanged, changed
 from pileus.compute.api.service import ACTION_PATH, Metadata, Name, Uuid, api, member, server_find
@@ -12,12 +13,15 @@ from pileus.compute.app import Compute
 from pileus.compute.commands import power, remake, resize
 from pileus.compute.models.servers import GivenFile, Server
 from pileus.kit.http import Call, F, Wire
+from pileus.kit.http.version import version
 from pileus.kit.secret import new_secret
 
 Password = Annotated[str, F("adminPass")]
 DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
 Description = Annotated[str, msgspec.Meta(max_length=255)] | None
 Host = Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")]
+
+RESCUE_VOLUMES_SINCE = version("2.87")
 
 
 class Rebuild(Wire, kw_only=True):
@@ -86,9 +90,9 @@ class Resize(Wire):
 async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerRebuilt:
     """Make a server anew from an image; it keeps its id, its ports and its addresses."""
     changes: dict[str, Any] = {name: value for name in ROW if (value := getattr(body, name)) is not UNSET}
-    for version, name in ((4, "access_ipv4"), (6, "access_ipv6")):
+    for family, name in ((4, "access_ipv4"), (6, "access_ipv6")):
         if name in changes:
-            changes[name] = access_address(version, changes[name])
+            changes[name] = access_address(family, changes[name])
     if body.files is not UNSET:
         changes["files"] = tuple(GivenFile(file.path, file.contents) for file in body.files)
     password = body.admin_password or new_secret(9)
@@ -104,6 +108,8 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
 @api.action(ACTION_PATH, "rescue", member("os-rescue"), find=server_find, status=200)
 async def rescue(call: Call[Compute], server: Server, body: Rescue | None) -> Rescued:
     """Start a server from another image, with its own disk as the second one."""
+    if server.volume_backed and call.version < RESCUE_VOLUMES_SINCE:
+        raise errors.BadRequest(why=f"Instance {server.id} cannot be rescued: Cannot rescue a volume-backed instance")
     image_id = body.image_id if body is not None else None
     password = (body.admin_password if body is not None else None) or new_secret(9)
     await remake.rescue_server(call.app, call.caller, server, image_id, call.request_id, password=password)

@@ -16,7 +16,7 @@ from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.commands.block_devices import boots_from_volume, check_devices, give_devices
 from pileus.compute.commands.groups import joined_group
 from pileus.compute.commands.passwords import give_password
-from pileus.compute.models.block_devices import DeviceAsked
+from pileus.compute.models.block_devices import DeviceAsked, devices_of, merged
 from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
@@ -109,15 +109,18 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
 
 async def _disks(app: Compute, caller: Caller, new: NewServer, size: Size) -> tuple[NewServer, BootImage | None]:
     """What is wanted with its disks checked, and the image that a disk of the server's own is made from."""
-    devices = await check_devices(
-        app, caller, new.devices, size, image_id=new.image_id, may_share=new.may_share_volumes
-    )
+    asked, image_id = list(new.devices), new.image_id
+    facts = await app.images.get(image_id, caller) if image_id is not None else None
+    if facts is not None and facts.usable and (said := devices_of(facts.properties)):
+        # The image has no bytes: it says which volumes there were, and which snapshots they became.
+        asked, image_id = merged(said, asked), None
+    devices = await check_devices(app, caller, asked, size, image_id=image_id, may_share=new.may_share_volumes)
     if new.max_count > 1 and any(device.source == "volume" for device in devices):
         raise errors.BadRequest(why="Cannot attach one or more volumes to multiple instances")
     new = msgspec.structs.replace(new, devices=devices)
-    if boots_from_volume(devices) or new.image_id is None:
+    if boots_from_volume(devices) or image_id is None:
         return new, None
-    return new, await boot_image(app, caller, new.image_id, size, may_have_no_disk=new.may_have_no_disk)
+    return new, await boot_image(app, caller, image_id, size, may_have_no_disk=new.may_have_no_disk)
 
 
 async def _check_given(app: Compute, project_id: str, new: NewServer) -> None:

@@ -1,12 +1,16 @@
 """Images made of servers: what is said of one, and the operation that fills it."""
 
+import json
 import uuid
 from collections.abc import Mapping
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
+from pileus.compute.flows.disks import storage
+from pileus.compute.models.block_devices import disk_of
 from pileus.compute.models.servers import Server, ServerState
+from pileus.compute.store.volumes import volume_list
 from pileus.kit.auth import Caller
 from pileus.ports.image import NewImage
 
@@ -22,6 +26,8 @@ async def create_image(
     """An image of the server is being made; returns its id. Raises WrongState, ServerLocked or CannotBeStill."""
     async with app.db.transaction():
         now = await held(app, caller, server, "create_image", ALLOWED)
+        if now.volume_backed:
+            return await image_of_volumes(app, caller, now, name, metadata, request_id)
         check_stillness(now)
         image_id = await image_row(app, caller, now, name, metadata)
         await app.engine.begin(
@@ -52,6 +58,8 @@ async def create_backup(
     """
     async with app.db.transaction():
         now = await held(app, caller, server, "backup", ALLOWED)
+        if now.volume_backed:
+            raise errors.BadRequest(why=f"Backup is not supported for volume-backed instances: {now.id}.")
         check_stillness(now)
         kind = {"image_type": "backup", "backup_type": backup_type}
         image_id = await image_row(app, caller, now, name, {**metadata, **kind})
@@ -76,6 +84,27 @@ def check_stillness(server: Server) -> None:
     image = server.image
     if server.state is ServerState.ACTIVE and image is not None and image.must_be_still and not image.has_agent:
         raise errors.CannotBeStill(server=server.id, image=image.id)
+
+
+async def image_of_volumes(
+    app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str], request_id: str
+) -> str:
+    """An image is being made that says which snapshots of the server's volumes to boot of; returns its id."""
+    volumes = await volume_list(app, server.id)
+    snapshots = {volume.volume_id: str(uuid.uuid4()) for volume in volumes}
+    sizes = {id: facts.size_gib for id in snapshots if (facts := await storage(app).look(id)) is not None}
+    disks = [disk_of(volume, snapshots[volume.volume_id], sizes.get(volume.volume_id)) for volume in volumes]
+    says = {"block_device_mapping": json.dumps(disks), "bdm_v2": "True", "root_device_name": "/dev/vda"}
+    image_id = await image_row(app, caller, server, name, {**says, **metadata})
+    await app.engine.begin(
+        "server.snapshot_volumes",
+        server.subject,
+        {"image_id": image_id, "snapshots": snapshots, "name": f"snapshot for {name}"},
+        project_id=server.project_id,
+        user_id=caller.user_id,
+        request_id=request_id,
+    )
+    return image_id
 
 
 async def image_row(app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.passwords import give_password
 from pileus.compute.commands.power import held
+from pileus.compute.flows.disks import places
 from pileus.compute.flows.hosts import facts_of
 from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
 from pileus.compute.models.servers import Server, ServerState
@@ -29,6 +30,7 @@ async def migrate_server(app: Compute, caller: Caller, server: Server, host: str
             raise errors.BadRequest(why=f"Compute host {host} could not be found.")
         if host is not None and host == now.host:
             raise errors.BadRequest(why=f"Unable to migrate instance ({now.id}) to current host ({host}).")
+        await check_volumes_follow(app, now)
         args = {"moves": True, "host": host}
         op = await app.engine.begin(
             "server.migrate",
@@ -66,6 +68,7 @@ async def evacuate_server(
             raise errors.BadRequest(why=f"Compute service of {now.host} is still in use.")
         if password is not None:
             await give_password(app, now, now.image, password)
+        await check_volumes_follow(app, now)
         args: dict[str, Any] = {"host": host, "from": now.host, "stop": stop, "force": force}
         op = await app.engine.begin(
             "server.evacuate",
@@ -76,6 +79,12 @@ async def evacuate_server(
             request_id=request_id,
         )
         await note_migration(app, caller, now, op, MigrationType.EVACUATION)
+
+
+async def check_volumes_follow(app: Compute, server: Server) -> None:
+    """Raise VolumesStay if no host but the server's own gets at a volume of its."""
+    for what, host in (await places(app, server)).items():
+        raise errors.VolumesStay(server=server.id, what=what, host=host)
 
 
 async def note_migration(

@@ -32,6 +32,8 @@ async def rebuild_server(
     `changes` hold `key_name` where a key is wanted, or none any more. Raises WrongState, ServerLocked, BadRequest.
     """
     row = dict(changes)
+    if server.volume_backed:
+        raise errors.BadRequest(why="Unable to rebuild with a different image for a volume-backed server.")
     image = await boot_image(app, caller, image_id, server.flavor)
     if "key_name" in row:
         name = row.pop("key_name")

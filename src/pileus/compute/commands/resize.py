@@ -13,6 +13,7 @@ from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.flavors import flavor_find
 from pileus.compute.store.servers import server_change
+from pileus.compute.store.volumes import volume_list
 from pileus.kit.auth import Caller
 
 MAY_BE_RESIZED = frozenset({ServerState.ACTIVE, ServerState.STOPPED})
@@ -25,6 +26,7 @@ async def resize_server(
     async with app.db.transaction():
         now = await held(app, caller, server, "resize", MAY_BE_RESIZED)
         size = await _new_size(app, caller, now, flavor_id)
+        await _check_places(app, now, size)
         more = Usage(0, max(0, size.vcpus - now.flavor.vcpus), max(0, size.ram - now.flavor.ram))
         await fitting_count(app, now.project_id, more, 1, 1, user_id=now.user_id)
         if disk_config is not None:
@@ -40,6 +42,16 @@ async def resize_server(
         await note_migration(app, caller, now, op, MigrationType.RESIZE, size.id)
 
 
+async def _check_places(app: Compute, server: Server, size: Size) -> None:
+    """Raise BadRequest if a disk that comes with the size has the place of a volume."""
+    if server.flavor.ephemeral or not size.ephemeral:
+        return
+    for volume in await volume_list(app, server.id):
+        if volume.place == 1:
+            why = f"Flavor {size.name} has an ephemeral disk, which would be {volume.device}: detach volume {volume.volume_id} first."
+            raise errors.BadRequest(why=why)
+
+
 async def _new_size(app: Compute, caller: Caller, server: Server, flavor_id: str) -> Size:
     flavor = await flavor_find(app, flavor_id, None if caller.admin else caller.project_id)
     if flavor is None:
@@ -51,9 +63,8 @@ async def _new_size(app: Compute, caller: Caller, server: Server, flavor_id: str
     size, image = size_of(flavor), server.image
     if image is not None and size.ram < image.min_ram:
         raise errors.BadRequest(why="Flavor's memory is too small for requested image.")
-    if (size.disk, size.ephemeral) < (server.flavor.disk, server.flavor.ephemeral) or (
-        size.ephemeral < server.flavor.ephemeral
-    ):
+    smaller = size.disk < server.flavor.disk and not server.volume_backed
+    if smaller or size.ephemeral < server.flavor.ephemeral:
         have = f"{server.flavor.disk} GB and {server.flavor.ephemeral} GB of ephemeral disk"
         raise errors.BadRequest(why=f"Unable to resize disk down: the server has {have}, flavor {flavor.name} less.")
     return size

@@ -14,6 +14,7 @@ from pileus.compute.app import Compute
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
+from pileus.compute.flows.disks import make_ready
 from pileus.compute.flows.remake import GONE
 from pileus.compute.models.migrations import MigrationStatus
 from pileus.compute.models.servers import Fault, PowerWanted, Server
@@ -102,6 +103,9 @@ async def start(app: Compute, op: Operation) -> Outcome:
     if server is None:
         return Done()
     await app.networks.bind_ports(server.id, server.host or "")
+    ready = await make_ready(app, server, server.host or "")
+    if not isinstance(ready, Done):
+        return ready
     seen = await document.bring(app, server, document.settled_power(server))
     if isinstance(seen, (Wait, Fail)):
         return seen

@@ -18,6 +18,7 @@ from pileus.compute.drivers.interface import DISKS, Power
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import HOSTS_TRIED, NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
+from pileus.compute.flows.disks import make_ready
 from pileus.compute.flows.hosts import lacking
 from pileus.compute.flows.remake import GONE, power_off
 from pileus.compute.flows.turn import as_before
@@ -114,6 +115,9 @@ async def reshape(app: Compute, op: Operation) -> Outcome:
         if (waits := await document.clean(app, server.id, host)) is not None:
             return waits
         await app.networks.bind_ports(server.id, host)
+        ready = await make_ready(app, server, host)
+        if not isinstance(ready, Done):
+            return ready
     seen = await document.bring(app, after, document.settled_power(server), origin=origin if elsewhere else None)
     if isinstance(seen, Fail) and elsewhere and op.args.get("host") is None:
         return _another(op, host, seen.why)
@@ -147,7 +151,7 @@ async def unshape(app: Compute, op: Operation) -> Outcome:
         if (waits := await document.gone(app, server.id, host)) is not None:
             return waits
         await app.networks.bind_ports(server.id, server.host)
-        return Done()
+        return await make_ready(app, server, server.host)
     seen = await document.bring(app, server, Power.OFF, rollback=op.id)
     return seen if isinstance(seen, (Wait, Fail)) else Done()
 
@@ -205,6 +209,9 @@ async def go_back(app: Compute, op: Operation) -> Outcome:
         if waits is not None:
             return waits
         await app.networks.bind_ports(server.id, back)
+        ready = await make_ready(app, server, back)
+        if not isinstance(ready, Done):
+            return ready
         return Done({"host": back}, also=lambda: _returned(app, server, back))
     seen = await document.bring(app, former, Power.OFF, rollback=server.resized.operation)
     return seen if isinstance(seen, (Wait, Fail)) else Done()

@@ -1,10 +1,11 @@
 """Disks that are asked for with a new server: values, and the rules they have to keep among themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from pileus.compute.models.flavors import Size
+from pileus.compute.models.volumes import ServerVolume
 
 SEQUENCE = "Boot sequence for the instance and image/block device mapping combination is not valid."
 
@@ -22,6 +23,75 @@ class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
     device: str | None = None
     swap: bool = False
+
+
+class DiskOfImage(msgspec.Struct, frozen=True):
+    """A disk as images say it that were made of servers with volumes."""
+
+    source_type: str = "snapshot"
+    destination_type: str = "volume"
+    snapshot_id: str | None = None
+    volume_id: str | None = None
+    image_id: str | None = None
+    volume_size: int | None = None
+    volume_type: str | None = None
+    boot_index: int | None = None
+    device_name: str | None = None
+    delete_on_termination: bool | None = None
+    guest_format: str | None = None
+    tag: str | None = None
+
+
+def disk_of(volume: ServerVolume, snapshot_id: str, size_gib: int | None) -> dict[str, object]:
+    """What an image says of a volume that became the snapshot."""
+    said = DiskOfImage(
+        snapshot_id=snapshot_id,
+        volume_size=size_gib,
+        boot_index=0 if volume.place == 0 else volume.boot_index,
+        device_name=volume.device,
+        delete_on_termination=volume.delete_on_termination,
+        tag=volume.tag,
+    )
+    return msgspec.structs.asdict(said) | {"device_type": "disk", "disk_bus": "virtio", "no_device": None}
+
+
+def devices_of(properties: Mapping[str, str]) -> list[DeviceAsked]:
+    """The disks that an image says to boot with; none if it is like any other image."""
+    text = properties.get("block_device_mapping")
+    if not text or properties.get("bdm_v2", "").lower() not in {"true", "1"}:
+        return []
+    try:
+        disks = msgspec.json.decode(text, type=list[DiskOfImage])
+    except msgspec.DecodeError:
+        return []
+    return [
+        DeviceAsked(
+            source=disk.source_type,
+            destination=disk.destination_type,
+            id=disk.snapshot_id or disk.volume_id or disk.image_id,
+            size_gib=disk.volume_size,
+            type=disk.volume_type,
+            boot_index=disk.boot_index if disk.boot_index is not None and disk.boot_index >= 0 else None,
+            goes=bool(disk.delete_on_termination),
+            tag=disk.tag,
+            device=disk.device_name,
+            swap=disk.guest_format == "swap",
+        )
+        for disk in disks
+    ]
+
+
+def merged(of_image: Sequence[DeviceAsked], asked: Sequence[DeviceAsked]) -> list[DeviceAsked]:
+    """The disks of both: who asks for one under a name that the image has used, or for what to boot from, has his way."""
+    own = [device for device in asked if not (device.source == "image" and device.destination == "local")]
+    names = {(device.device or "").removeprefix("/dev/") for device in own} - {""}
+    boots = any(device.boot_index == 0 for device in own)
+    kept = [
+        device
+        for device in of_image
+        if (device.device or "").removeprefix("/dev/") not in names and not (boots and device.boot_index == 0)
+    ]
+    return [*kept, *own]
 
 
 def why_wrong(devices: Sequence[DeviceAsked], size: Size, *, image_id: str | None) -> str | None:
