@@ -7,15 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from argon2 import PasswordHasher
 from tests.postgres import open_empty
 
 from pileus.identity.config import Config
+from pileus.identity.drivers.passwords import Argon2Passwords
 from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, bootstrap, build
 from pileus.kit.clock import FakeClock
 from pileus.kit.db import create_all
 from pileus.kit.http import Kernel
 
 PASSWORD = "correct horse"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # most tests are about something else than the price
 SERVICES = (
     ServiceEntry.at("identity", "keystone", "Identity", "/identity/v3"),
     ServiceEntry.at("object-store", "swift", "Objects", "/object-store/v1/AUTH_%(project_id)s"),
@@ -32,7 +35,7 @@ class Cloud:
     """Identity and its HTTP API, with an administrator logged in."""
 
     def __init__(self, keys: Path) -> None:
-        self._keys = keys
+        self.keys = keys
         self.clock = FakeClock()
         self.config = Config()
         self.web: Any = None
@@ -51,7 +54,9 @@ class Cloud:
 
     def restart(self) -> None:
         """As another process over the same database would see it."""
-        self.app = build(db=self.db, clock=self.clock, state=self._keys, config=self.config, web=self.web)
+        app = build(db=self.db, clock=self.clock, state=self.keys, config=self.config, web=self.web)
+        passwords = Argon2Passwords(self.clock, self.config.password_memory_s, hasher=CHEAP)
+        self.app = msgspec.structs.replace(app, passwords=passwords)
         self.port = IdentityPort(self.app)
         self.kernel = Kernel(self.port, self.port.certificate)
         self.kernel.mount("identity", API, self.app)

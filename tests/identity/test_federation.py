@@ -5,6 +5,8 @@ import datetime as dt
 import hmac
 import json
 import re
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -15,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from pileus.identity.config import Config, OpenIdClient, SamlProvider
-from pileus.identity.drivers.saml_ours import Statement, key_pair, signed_response
+from pileus.identity.drivers.saml_ours import KeyPair, Statement, key_pair, signed_response
 from pileus.identity.errors import ProviderUnreachable
 
 FED = "/v3/OS-FEDERATION"
@@ -37,11 +39,24 @@ def coded(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+@cache
+def provider_key() -> RSAKey:
+    """The key of the provider: making one takes longer than most tests here."""
+    return RSAKey.generate_key(2048, {"kid": "k1"}, private=True)
+
+
+@cache
+def provider_pair() -> KeyPair:
+    """The pair of a provider that speaks SAML, likewise."""
+    with tempfile.TemporaryDirectory() as folder:
+        return key_pair(Path(folder))
+
+
 class FakeIdp:
     """An OpenID provider, and the web it is in."""
 
     def __init__(self) -> None:
-        self.key = RSAKey.generate_key(2048, {"kid": "k1"}, private=True)
+        self.key = provider_key()
         self.token = ""
         self.asked: list[Any] = []
         self.more_keys: list[Any] = []
@@ -347,9 +362,10 @@ class SamlWorld(World):
 
     def __init__(self, cloud: Any, folder: Path) -> None:
         super().__init__(cloud)
-        self.pair = key_pair(folder / "idp")
+        self.pair = provider_pair()
+        (folder / "idp.pem").write_bytes(self.pair.certificate)
         self.number = 0
-        provider = SamlProvider(entity_id=ENTITY, certificate_file=str(folder / "idp" / "certificate.pem"))
+        provider = SamlProvider(entity_id=ENTITY, certificate_file=str(folder / "idp.pem"))
         cloud.config = msgspec.structs.replace(cloud.config, openid={}, saml={"corp": provider})
 
     def response(self, **changed: Any) -> str:

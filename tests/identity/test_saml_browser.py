@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,12 @@ class World:
 
     def __init__(self, cloud: Any, keys: Path) -> None:
         self.cloud = cloud
-        self.provider = Provider(key_pair(keys), cloud.clock)
+        self.provider = Provider(key_pair(keys / "provider"), cloud.clock)
+        shutil.copytree(keys / "cloud", cloud.keys / "keys" / "saml")
         self.welcomed: list[str] = []
         said = SamlProvider(
             entity_id=Provider.ENTITY,
-            certificate_file=str(keys / "certificate.pem"),
+            certificate_file=str(keys / "provider" / "certificate.pem"),
             sso_url=f"{Provider.ENTITY}/sso",
         )
         cloud.config = msgspec.structs.replace(Config(), saml={"corp": said}, trusted_dashboards=(BACK,))
@@ -100,8 +102,11 @@ class World:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the provider's keys are: making them takes longer than most tests here."""
-    return tmp_path_factory.mktemp("provider")
+    """Where the provider's keys are, and those of the cloud: making them takes longer than most tests here."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("provider", "cloud", "cloud/encryption"):
+        key_pair(folder / name)
+    return folder
 
 
 @pytest.fixture
