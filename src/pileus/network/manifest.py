@@ -28,6 +28,7 @@ from pileus.network.api import qos as _qos  # noqa: F401
 from pileus.network.api import qos_rules as _qos_rules  # noqa: F401
 from pileus.network.api import quotas as _quotas  # noqa: F401
 from pileus.network.api import rbac as _rbac  # noqa: F401
+from pileus.network.api import router_gateways as _router_gateways  # noqa: F401
 from pileus.network.api import routers as _routers  # noqa: F401
 from pileus.network.api import security_groups as _security_groups  # noqa: F401
 from pileus.network.api import service_providers as _service_providers  # noqa: F401

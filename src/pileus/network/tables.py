@@ -124,9 +124,23 @@ routers = sa.Table(
     sa.Column("qos_policy_id", Id),  # of what goes out
     sa.Index("routers_with_qos", "qos_policy_id"),
     sa.Column("flavor_id", Id),
+    sa.Column("ecmp", Boolean, nullable=False, server_default=sa.false()),
     sa.Index("routers_of_flavor", "flavor_id"),
     sa.Index("routers_of_project", "project_id"),
     sa.Index("routers_out", "gateway_network_id"),
+)
+
+# The ways out of a router beside its first one.
+further_gateways = sa.Table(
+    "further_gateways",
+    metadata,
+    sa.Column("port_id", Id, sa.ForeignKey("ports.id"), primary_key=True),
+    sa.Column("router_id", Id, sa.ForeignKey("routers.id"), nullable=False),
+    sa.Column("network_id", Id, nullable=False),
+    sa.Column("snat", Boolean, nullable=False),
+    sa.Column("number", BigInteger, nullable=False),  # the order in which they came
+    sa.Index("further_gateways_of_router", "router_id", "number"),
+    sa.Index("further_gateways_out", "network_id"),
 )
 
 router_interfaces = sa.Table(

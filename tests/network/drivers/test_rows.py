@@ -18,6 +18,7 @@ from tests.network.builders import (
     SHUT,
     a_rule,
     a_topology,
+    port_of,
     with_port,
 )
 
@@ -28,11 +29,13 @@ from pileus.network.drivers.interface import (
     DhcpOption,
     FixedIp,
     Gateway,
+    Network,
     Port,
     PortForwarding,
     QosPolicy,
     QosRule,
     Subnet,
+    Topology,
 )
 from pileus.network.drivers.ovn import dhcp
 from pileus.network.drivers.ovn.rows import TABLES, render
@@ -276,3 +279,32 @@ def test_a_logged_group_tells_what_it_lets_through_and_what_is_dropped() -> None
     } == told
     assert "acl_log_meter" == found["Meter"]["acl_log_meter"]["name"]
     assert "Meter" not in _rendered(a_topology())
+
+
+def _many_ways(*, ecmp: bool) -> Topology:
+    """A router with a second way out, on the same external network."""
+    topology = a_topology()
+    second = msgspec.structs.replace(
+        port_of(topology, GATEWAY), id="second", fixed_ips=(FixedIp("other", "192.0.2.10"),)
+    )
+    other = Network(id="other-net", external=True, network_type="flat", physical_network="further")
+    subnet = Subnet(id="other", network="other-net", cidr="192.0.2.0/24", gateway_ip="192.0.2.1", dhcp=False)
+    (router,) = topology.routers
+    return msgspec.structs.replace(
+        topology,
+        networks=(*topology.networks, other),
+        subnets=(*topology.subnets, subnet),
+        ports=(*topology.ports, msgspec.structs.replace(second, network="other-net")),
+        routers=(msgspec.structs.replace(router, further_gateways=(Gateway(port="second", snat=False),), ecmp=ecmp),),
+    )
+
+
+@pytest.mark.parametrize(("ecmp", "nexthops"), [(False, {"172.24.4.1"}), (True, {"172.24.4.1", "192.0.2.1"})])
+def test_what_goes_out_by_default_goes_through_the_first_way_or_through_all(*, ecmp: bool, nexthops: set[str]) -> None:
+    made = list(render(_many_ways(ecmp=ecmp)))
+    routes = [row.columns for row in made if row.table == "Logical_Router_Static_Route"]
+    assert nexthops == {route["nexthop"] for route in routes if route["ip_prefix"] == "0.0.0.0/0"}
+    places = [row for row in made if row.table == "Gateway_Chassis"]
+    assert 2 == len(places)
+    outsides = {row.columns["external_ip"] for row in made if row.table == "NAT" and row.columns["type"] == "snat"}
+    assert {"172.24.4.10"} == outsides

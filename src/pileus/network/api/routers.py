@@ -1,5 +1,6 @@
 """Routers."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import UNSET, UnsetType
@@ -17,7 +18,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands import routers as commands
 from pileus.network.errors import BadRequest, RouterNotFound
 from pileus.network.models.requests import AskedIp, GatewayWish, NewRouter
-from pileus.network.models.resources import FixedIp, HostRoute, Port, Router
+from pileus.network.models.resources import FixedIp, FurtherGateway, HostRoute, Port, Router
 from pileus.network.store import addresses as address_rows
 from pileus.network.store import routers as rows
 
@@ -41,6 +42,8 @@ class RouterWanted(Owned):
     distributed: bool | None = None
     availability_zone_hints: Annotated[list[str], F(on="c")] = []
     flavor_id: Annotated[str | None, F(on="c")] = None
+    ecmp: Annotated[bool, F("enable_default_route_ecmp")] = False
+    bfd: Annotated[bool, F("enable_default_route_bfd")] = False
 
 
 class RouterPost(Wire):
@@ -67,6 +70,9 @@ class RouterSeen(Seen):
     availability_zone_hints: list[str] = []
     availability_zones: list[str] = []
     flavor_id: str | None = None
+    external_gateways: list[GatewaySeen] = []
+    ecmp: Annotated[bool, F("enable_default_route_ecmp")] = False
+    bfd: Annotated[bool, F("enable_default_route_bfd")] = False
 
 
 class RoutersMade(Wire):
@@ -107,28 +113,41 @@ class RoutesWanted(Wire):
 
 async def views(app: App, found: list[Router]) -> list[RouterSeen]:
     """Routers as the API shows them."""
+    further: dict[str, list[FurtherGateway]] = {}
+    for each in await app.db.all(rows.FURTHER, ids=[router.id for router in found]) if found else ():
+        further.setdefault(each.router_id, []).append(each)
     ports = [router.gateway_port_id for router in found if router.gateway_port_id]
+    ports += [each.port_id for some in further.values() for each in some]
     outer: dict[str, list[FixedIp]] = {}
     if ports:
         for port_id, subnet_id, address in await app.db.all(address_rows.OF_PORTS, ids=ports):
             outer.setdefault(port_id, []).append(FixedIp(subnet_id, address))
-    return [_view(app, router, outer.get(router.gateway_port_id or "", [])) for router in found]
+    return [_view(app, router, _gateways(router, further.get(router.id, []), outer)) for router in found]
 
 
-def _view(app: App, router: Router, outer: list[FixedIp]) -> RouterSeen:
-    gateway = None
-    if router.gateway_network_id is not None:
-        gateway = GatewaySeen(
-            network_id=router.gateway_network_id,
-            enable_snat=router.snat,
-            external_fixed_ips=[FixedIpWire(subnet_id=fixed.subnet, ip_address=fixed.address) for fixed in outer],
-            qos_policy_id=router.qos_policy_id,
-        )
+def _gateways(
+    router: Router, further: Sequence[FurtherGateway], outer: Mapping[str, Sequence[FixedIp]]
+) -> list[GatewaySeen]:
+    """A router's ways out, the first one first."""
+
+    def seen(port_id: str, network_id: str, qos: str | None, *, snat: bool) -> GatewaySeen:
+        fixed = [FixedIpWire(subnet_id=ip.subnet, ip_address=ip.address) for ip in outer.get(port_id, ())]
+        return GatewaySeen(network_id=network_id, enable_snat=snat, external_fixed_ips=fixed, qos_policy_id=qos)
+
+    if router.gateway_network_id is None:
+        return []
+    first = seen(router.gateway_port_id or "", router.gateway_network_id, router.qos_policy_id, snat=router.snat)
+    return [first, *(seen(each.port_id, each.network_id, None, snat=each.snat) for each in further)]
+
+
+def _view(app: App, router: Router, gateways: list[GatewaySeen]) -> RouterSeen:
     return RouterSeen(
         **standard(router),
         admin_up=router.admin_up,
         status="ACTIVE",
-        gateway=gateway,
+        gateway=gateways[0] if gateways else None,
+        external_gateways=gateways,
+        ecmp=router.ecmp,
         routes=[RouteWire(destination=route.destination, nexthop=route.nexthop) for route in router.routes],
         availability_zones=[app.config.zone],
         flavor_id=router.flavor_id,
@@ -145,8 +164,11 @@ async def router_for(app: App, caller: Caller, router_id: str) -> Router:
 
 def _wish(body: RouterWanted) -> GatewayWish | None:
     given = body.gateway
-    if not isinstance(given, GatewayWanted) or not given.given():
-        return None
+    return wished(given) if isinstance(given, GatewayWanted) and given.given() else None
+
+
+def wished(given: GatewayWanted) -> GatewayWish:
+    """The way out a caller asks for; raises BadRequest."""
     if given.network_id is UNSET:
         raise BadRequest(resource="router", why="external_gateway_info needs a network_id")
     fixed = None
@@ -179,6 +201,7 @@ async def create(call: Call[App], body: RouterPost) -> RoutersMade:
                 admin_up=each.admin_up,
                 gateway=wish,
                 flavor_id=each.flavor_id,
+                ecmp=each.ecmp,
             )
             made.append(await commands.create_router(call.app, new, any_network=call.caller.admin))
         seen = await views(call.app, made)
@@ -210,7 +233,9 @@ async def update(call: Call[App], router: Router, body: RouterWanted) -> RouterS
     """Change a router."""
     require_named(call, "update", "router", body, router.policy_target())
     given = body.given()
-    values: dict[str, Any] = {name: given[name] for name in ("name", "description", "admin_up") if name in given}
+    values: dict[str, Any] = {
+        name: given[name] for name in ("name", "description", "admin_up", "ecmp") if name in given
+    }
     _check_modes(body)
     if "routes" in given:
         values["routes"] = _routes(given["routes"] or [])
@@ -230,6 +255,8 @@ def _check_modes(body: RouterWanted) -> None:
         raise BadRequest(resource="router", why="every router is highly available; ha cannot be switched off")
     if body.distributed:
         raise BadRequest(resource="router", why="distributed is not a mode of routers here")
+    if body.bfd:
+        raise BadRequest(resource="router", why="enable_default_route_bfd: gateways outside are not watched here")
 
 
 def _routes(given: list[RouteWire]) -> tuple[HostRoute, ...]:

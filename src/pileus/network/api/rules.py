@@ -1,6 +1,22 @@
 """The rules this service enforces, each with its default, as Neutron publishes them."""
 
 RULES: dict[str, str] = {
+    "add_external_gateways": "admin or project member",
+    "add_external_gateways:external_gateways": "admin or project member",
+    "add_external_gateways:external_gateways:network_id": "admin or project member",
+    "add_external_gateways:external_gateways:enable_snat": "admin",
+    "add_external_gateways:external_gateways:external_fixed_ips": "admin",
+    "update_external_gateways": "admin or project member",
+    "update_external_gateways:external_gateways": "admin or project member",
+    "update_external_gateways:external_gateways:network_id": "admin or project member",
+    "update_external_gateways:external_gateways:enable_snat": "admin",
+    "update_external_gateways:external_gateways:external_fixed_ips": "admin",
+    "remove_external_gateways": "admin or project member",
+    "remove_external_gateways:external_gateways": "admin or project member",
+    "create_router:enable_default_route_bfd": "admin",
+    "create_router:enable_default_route_ecmp": "admin",
+    "update_router:enable_default_route_bfd": "admin",
+    "update_router:enable_default_route_ecmp": "admin",
     "create_address_group": "admin or project member",
     "get_address_group": "admin or project reader or field address_groups:shared=True",
     "update_address_group": "admin or project member",

@@ -121,12 +121,13 @@ def _some_mac(app: App) -> str:
     return f"{app.config.mac_prefix}:{random.randbytes(3).hex(':')}"
 
 
-async def update_port(app: App, port: Port, values: Mapping[str, object]) -> Port:
+async def update_port(app: App, port: Port, values: Mapping[str, object], *, by_owner: bool = False) -> Port:
     """The port is as asked for; `fixed_ips` and `security_groups` are whole new lists."""
     async with app.db.transaction():
         port = await rows.port_get(app.db, port.id)
         columns = {name: value for name, value in values.items() if name not in {"fixed_ips", "security_groups"}}
-        if port.device_owner in OF_ROUTERS and "fixed_ips" in values and port.device_owner != ROUTER_INTERFACE:
+        of_router = port.device_owner in OF_ROUTERS and port.device_owner != ROUTER_INTERFACE
+        if of_router and "fixed_ips" in values and not by_owner:
             raise UnsupportedPortDeviceOwner(operation="fixed_ips update", owner=port.device_owner, id=port.id)
         secure = bool(values.get("port_security", port.port_security))
         pairs = cast("Sequence[AddressPair]", values.get("allowed_pairs", port.allowed_pairs))

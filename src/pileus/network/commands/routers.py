@@ -6,7 +6,7 @@ from typing import cast
 
 from pileus.network.app import Network as App
 from pileus.network.commands.flavors import check_flavor
-from pileus.network.commands.gateways import clear_gateway, set_gateway
+from pileus.network.commands.gateways import clear_gateways, set_gateway
 from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, changed, standard, tell
@@ -44,6 +44,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
         routes=(),
         qos_policy_id=None,
         flavor_id=wanted.flavor_id,
+        ecmp=wanted.ecmp,
     )
     await app.db.run(rows.INSERT, **{name: getattr(router, name) for name in router.__struct_fields__})
     if wanted.gateway is not None:
@@ -66,7 +67,7 @@ async def update_router(
         columns = {name: value for name, value in values.items() if name != "gateway"}
         if "gateway" in values:
             if gateway is None:
-                await clear_gateway(app, router)
+                await clear_gateways(app, router)
             else:
                 await set_gateway(app, router, gateway, any_network=any_network)
         if "routes" in values:
@@ -99,9 +100,9 @@ async def check_router_routes(app: App, router: Router, routes: Sequence[HostRou
 
 
 async def _gateway_subnets(app: App, router: Router) -> Sequence[Subnet]:
-    if router.gateway_network_id is None:
-        return ()
-    return await subnet_rows.subnets_on(app.db, router.gateway_network_id)
+    further = await app.db.all(rows.FURTHER, ids=[router.id])
+    networks = dict.fromkeys([*filter(None, [router.gateway_network_id]), *(each.network_id for each in further)])
+    return [subnet for network_id in networks for subnet in await subnet_rows.subnets_on(app.db, network_id)]
 
 
 async def delete_router(app: App, router: Router) -> None:
@@ -110,7 +111,7 @@ async def delete_router(app: App, router: Router) -> None:
         router = await rows.router_get(app.db, router.id)
         if await app.db.all(rows.LEGS, router_id=router.id):
             raise RouterInUse(id=router.id, why="still has ports")
-        await clear_gateway(app, router)
+        await clear_gateways(app, router)
         await app.db.run(rows.DELETE, of_id=router.id)
         await tell(app, "router.deleted", router)
         await changed(app)

@@ -115,8 +115,15 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
     project: str = ""
     admin_up: bool = True
     gateway: Gateway | None = None
+    further_gateways: tuple[Gateway, ...] = ()
+    ecmp: bool = False  # default routes through all gateways, instead of the first one's
     interfaces: tuple[str, ...] = ()
     routes: tuple[HostRoute, ...] = ()
+
+    @property
+    def gateways(self) -> tuple[Gateway, ...]:
+        """All ways out, the first one first."""
+        return () if self.gateway is None else (self.gateway, *self.further_gateways)
 
 
 class FloatingIp(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,9 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
     legs: dict[str, list[str]] = {}
     for leg in world.legs:
         legs.setdefault(leg.router_id, []).append(leg.port_id)
+    ways: dict[str, list[fabric.Gateway]] = {}
+    for way in sorted(world.gateways, key=lambda each: each.number):
+        ways.setdefault(way.router_id, []).append(fabric.Gateway(port=way.port_id, snat=way.snat))
     of_network = {network.id: network.qos_policy_id for network in world.networks}
     tags = {each.port_id: (trunk.port_id, each.segmentation_id) for trunk in world.trunks for each in trunk.subports}
     return fabric.Topology(
@@ -39,7 +42,9 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
             for port in _ordered(world.ports)
             if port.device_owner != FLOATING_IP
         ),
-        routers=tuple(_router(router, legs.get(router.id, ())) for router in _ordered(world.routers)),
+        routers=tuple(
+            _router(router, legs.get(router.id, ()), ways.get(router.id, ())) for router in _ordered(world.routers)
+        ),
         floating_ips=_floating_ips(world),
         port_forwardings=_port_forwardings(world),
         security_groups=_groups(world),
@@ -107,7 +112,7 @@ def _port(port: Port, network_qos: str | None, parent: str | None, tag: int | No
     )
 
 
-def _router(router: Router, legs: Sequence[str]) -> fabric.Router:
+def _router(router: Router, legs: Sequence[str], ways: Sequence[fabric.Gateway]) -> fabric.Router:
     gateway = None
     if router.gateway_port_id is not None:
         gateway = fabric.Gateway(port=router.gateway_port_id, snat=router.snat, qos_policy=router.qos_policy_id)
@@ -117,6 +122,8 @@ def _router(router: Router, legs: Sequence[str]) -> fabric.Router:
         project=router.project_id,
         admin_up=router.admin_up,
         gateway=gateway,
+        further_gateways=tuple(ways),
+        ecmp=router.ecmp,
         interfaces=tuple(sorted(set(legs))),
         routes=router.routes,
     )

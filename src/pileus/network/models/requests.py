@@ -99,6 +99,7 @@ class NewRouter(msgspec.Struct, frozen=True, kw_only=True):
     admin_up: bool = True
     gateway: GatewayWish | None = None
     flavor_id: str | None = None
+    ecmp: bool = False
 
 
 class NewFloatingIp(msgspec.Struct, frozen=True, kw_only=True):

@@ -152,6 +152,17 @@ class Router(Standard, frozen=True):
     routes: tuple[HostRoute, ...]
     qos_policy_id: str | None
     flavor_id: str | None
+    ecmp: bool = False  # default routes through all ways out, instead of the first
+
+
+class FurtherGateway(msgspec.Struct, frozen=True):
+    """A way out of a router beside its first one."""
+
+    port_id: str
+    router_id: str
+    network_id: str
+    snat: bool
+    number: int
 
 
 class Interface(msgspec.Struct, frozen=True):

@@ -5,9 +5,16 @@ from sqlalchemy import bindparam, select
 
 from pileus.kit.db import Database, Listing, command, query, scalar
 from pileus.network.errors import RouterNotFound
-from pileus.network.models.resources import Interface, Router
+from pileus.network.models.resources import FurtherGateway, Interface, Router
 from pileus.network.store.rows import change_of, delete_of, insert_of, standard_filters, standard_sorts
-from pileus.network.tables import addresses, floating_ips, port_forwardings, router_interfaces, routers
+from pileus.network.tables import (
+    addresses,
+    floating_ips,
+    further_gateways,
+    port_forwardings,
+    router_interfaces,
+    routers,
+)
 
 LISTING = Listing(
     routers,
@@ -41,20 +48,44 @@ LEG_DELETE = command(
         router_interfaces.c.router_id == bindparam("router_id"), router_interfaces.c.subnet_id == bindparam("subnet_id")
     )
 )
+_further = select(*further_gateways.c)
+FURTHER = query(
+    _further.where(further_gateways.c.router_id.in_(bindparam("ids", expanding=True))).order_by(
+        further_gateways.c.number, further_gateways.c.port_id
+    ),
+    FurtherGateway,
+)
+ALL_FURTHER = query(_further.order_by(further_gateways.c.number, further_gateways.c.port_id), FurtherGateway)
+FURTHER_INSERT = insert_of(further_gateways)
+FURTHER_CHANGE = command(
+    sa.update(further_gateways)
+    .where(further_gateways.c.port_id == bindparam("of_port"))
+    .values(snat=bindparam("masks"))
+)
+FURTHER_DELETE = command(sa.delete(further_gateways).where(further_gateways.c.port_id == bindparam("of_port")))
+LAST_NUMBER = scalar(select(sa.func.coalesce(sa.func.max(further_gateways.c.number), 0)), int)
 # Routers that reach a subnet and have a gateway on an external network: the way of a floating IP.
 LEADING = scalar(
     select(router_interfaces.c.router_id)
     .join_from(router_interfaces, routers, routers.c.id == router_interfaces.c.router_id)
     .where(
         router_interfaces.c.subnet_id == bindparam("subnet_id"),
-        routers.c.gateway_network_id == bindparam("network_id"),
+        sa.or_(
+            routers.c.gateway_network_id == bindparam("network_id"),
+            routers.c.id.in_(
+                select(further_gateways.c.router_id).where(further_gateways.c.network_id == bindparam("network_id"))
+            ),
+        ),
     )
     .order_by(router_interfaces.c.router_id)
     .limit(1),
     str,
 )
 FLOATING_THROUGH = scalar(
-    select(floating_ips.c.id).where(floating_ips.c.router_id == bindparam("router_id")).limit(1), str
+    select(floating_ips.c.id)
+    .where(floating_ips.c.router_id == bindparam("router_id"), floating_ips.c.network_id == bindparam("network_id"))
+    .limit(1),
+    str,
 )
 FLOATING_THROUGH_SUBNET = scalar(
     select(floating_ips.c.id)

@@ -11,6 +11,7 @@ from pileus.network.models.sharing import EVERYBODY, SHARED, RbacPolicy
 from pileus.network.store.rows import Test, any_of, change_of, delete_of
 from pileus.network.tables import (
     floating_ips,
+    further_gateways,
     networks,
     port_groups,
     ports,
@@ -74,6 +75,9 @@ USERS = {
     ("network", "access_as_external"): scalar(
         sa.union(
             select(routers.c.project_id).where(routers.c.gateway_network_id == bindparam("id")),
+            select(routers.c.project_id)
+            .join_from(routers, further_gateways, further_gateways.c.router_id == routers.c.id)
+            .where(further_gateways.c.network_id == bindparam("id")),
             select(floating_ips.c.project_id).where(floating_ips.c.network_id == bindparam("id")),
         ),
         str,

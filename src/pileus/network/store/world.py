@@ -15,6 +15,7 @@ from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import (
     AddressGroup,
     FloatingIp,
+    FurtherGateway,
     Interface,
     Network,
     Port,
@@ -50,6 +51,7 @@ class World(msgspec.Struct, frozen=True):
     ports: Sequence[Port]
     routers: Sequence[Router]
     legs: Sequence[Interface]
+    gateways: Sequence[FurtherGateway]
     floating_ips: Sequence[FloatingIp]
     port_forwardings: Sequence[PortForwarding]
     groups: Sequence[SecurityGroup]
@@ -108,6 +110,7 @@ class Seen:
             logs=await db.all(logs.SHELF.all),
             routers=await db.all(routers.ALL),
             legs=await db.all(routers.ALL_LEGS),
+            gateways=await db.all(routers.ALL_FURTHER),
             floating_ips=await db.all(floating_ips.ALL),
             port_forwardings=await db.all(port_forwardings.SHELF.all),
             groups=await db.all(groups.ALL),

@@ -3,6 +3,7 @@
 Rendering asks these questions for every row, so they are answered once.
 """
 
+import ipaddress
 from collections import defaultdict
 
 from pileus.network.drivers.interface import (
@@ -77,11 +78,16 @@ class Index:
         """Subnets of a network where addresses are handed out."""
         return [s for s in self.subnets_on(network_id) if s.dhcp and naming.version(s.cidr) == ip_version]
 
+    def on_network(self, address: str, network_id: str) -> bool:
+        """Whether a subnet of the network holds the address."""
+        wanted = ipaddress.ip_address(address)
+        return any(wanted in ipaddress.ip_network(subnet.cidr) for subnet in self.subnets_on(network_id))
+
     def subnets_of(self, port: Port) -> list[tuple[Subnet, str]]:
         """A port's subnets with its address in each."""
         return [(self.subnets[ip.subnet], ip.address) for ip in port.fixed_ips if ip.subnet in self.subnets]
 
 
 def router_ports(router: Router) -> tuple[str, ...]:
-    """Ids of all ports of a router, the gateway's last."""
-    return router.interfaces if router.gateway is None else (*router.interfaces, router.gateway.port)
+    """Ids of all ports of a router, the gateways' last."""
+    return (*router.interfaces, *(gateway.port for gateway in router.gateways))

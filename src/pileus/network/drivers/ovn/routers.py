@@ -1,12 +1,12 @@
 """Logical_Router rows: ports, the gateway and where it runs, routes, and address translation.
 
-A gateway port is bound to hosts by Gateway_Chassis, the first by preference; SNAT happens there. A floating IP is
+A router may have several gateways, each with its own translation. A gateway port is bound to hosts by Gateway_Chassis, the first by preference; SNAT happens there. A floating IP is
 translated there too, or, when its `mac` is given, on the host of the guest's port.
 """
 
 from collections.abc import Iterator, Sequence
 
-from pileus.network.drivers.interface import FloatingIp, Port, Router, Subnet
+from pileus.network.drivers.interface import FloatingIp, Gateway, Port, Router, Subnet
 from pileus.network.drivers.ovn import forwarding, naming
 from pileus.network.drivers.ovn.index import Index, router_ports
 from pileus.network.drivers.ovn.values import Ref, Row, Value, row
@@ -19,11 +19,12 @@ def rows(index: Index, gateway_hosts: Sequence[str]) -> Iterator[Row]:
     """Every router with its ports, routes and translations."""
     for router in index.topology.routers:
         present = _addressed_ports(index, router)
-        gateway = _gateway_port(router, present)
-        places = list(_gateway_places(gateway, gateway_hosts)) if gateway is not None else []
-        ports = [_port(index, port, places if port is gateway else []) for port in present]
-        routes = list(_routes(index, router, gateway))
-        translations = [*_snat(index, router, gateway), *_floating(index, router, gateway)]
+        gateways = _gateway_ports(router, present)
+        places = {port.id: list(_gateway_places(port, gateway_hosts)) for port, _ in gateways}
+        ports = [_port(index, port, places.get(port.id, [])) for port in present]
+        routes = list(_routes(index, router, [port for port, _ in gateways]))
+        translations = [row for port, gateway in gateways if gateway.snat for row in _snat(index, router, port)]
+        translations += _floating(index, router, [port for port, _ in gateways])
         forwarded = list(forwarding.rows(index, router))
         columns: dict[str, Value] = {
             "name": naming.router(router.id),
@@ -35,7 +36,7 @@ def rows(index: Index, gateway_hosts: Sequence[str]) -> Iterator[Row]:
             "options": {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"},
         }
         yield row("Logical_Router", router.id, columns, router_name=router.name)
-        yield from (*places, *ports, *routes, *translations, *forwarded)
+        yield from (*(row for each in places.values() for row in each), *ports, *routes, *translations, *forwarded)
 
 
 def _addressed_ports(index: Index, router: Router) -> list[Port]:
@@ -44,9 +45,10 @@ def _addressed_ports(index: Index, router: Router) -> list[Port]:
     return [port for port in ports if port is not None and index.subnets_of(port)]
 
 
-def _gateway_port(router: Router, present: Sequence[Port]) -> Port | None:
-    wanted = router.gateway.port if router.gateway is not None else None
-    return next((port for port in present if port.id == wanted), None)
+def _gateway_ports(router: Router, present: Sequence[Port]) -> list[tuple[Port, Gateway]]:
+    """Ways out with their ports, the first one first."""
+    ports = {port.id: port for port in present}
+    return [(ports[gateway.port], gateway) for gateway in router.gateways if gateway.port in ports]
 
 
 def _gateway_places(gateway: Port, hosts: Sequence[str]) -> Iterator[Row]:
@@ -83,11 +85,15 @@ def _advertisement(index: Index, port: Port, subnets: Sequence[tuple[Subnet, str
     return {"address_mode": modes[mode], "send_periodic": "true", "max_interval": _ADVERTISED_EACH_S, **mtu}
 
 
-def _routes(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
-    for subnet, _ in index.subnets_of(gateway) if gateway is not None else ():
-        if gateway is not None and subnet.gateway_ip is not None:
-            everywhere = "::/0" if naming.version(subnet.cidr) == 6 else "0.0.0.0/0"
-            yield _route(router, everywhere, subnet.gateway_ip, naming.router_port(gateway.id))
+def _routes(index: Index, router: Router, gateways: Sequence[Port]) -> Iterator[Row]:
+    """Routes out and those asked for; several of one destination share what is sent there, flow by flow."""
+    known: set[str] = set()
+    for gateway in gateways if router.ecmp else gateways[:1]:
+        for subnet, _ in index.subnets_of(gateway):
+            if subnet.gateway_ip is not None and subnet.id not in known:
+                known.add(subnet.id)
+                everywhere = "::/0" if naming.version(subnet.cidr) == 6 else "0.0.0.0/0"
+                yield _route(router, everywhere, subnet.gateway_ip, naming.router_port(gateway.id))
     for route in router.routes:
         yield _route(router, route.destination, route.nexthop, None)
 
@@ -101,9 +107,7 @@ def _route(router: Router, destination: str, nexthop: str, output: str | None) -
     return row("Logical_Router_Static_Route", f"{router.id}/{destination}/{nexthop}", columns)
 
 
-def _snat(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
-    if gateway is None or router.gateway is None or not router.gateway.snat:
-        return
+def _snat(index: Index, router: Router, gateway: Port) -> Iterator[Row]:
     outside = next((ip.address for ip in gateway.fixed_ips if naming.version(ip.address) == 4), None)
     if outside is None:
         return
@@ -114,16 +118,19 @@ def _snat(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
         for subnet, _ in index.subnets_of(index.ports[port_id])
         if naming.version(subnet.cidr) == 4
     }
+    first = router.gateway is not None and router.gateway.port == gateway.id
     for cidr, subnet_id in inside.items():
-        yield _nat(gateway, f"{router.id}/{subnet_id}", {"type": "snat", "external_ip": outside, "logical_ip": cidr})
+        key = f"{router.id}/{subnet_id}" if first else f"{router.id}/{subnet_id}/{gateway.id}"
+        yield _nat(gateway, key, {"type": "snat", "external_ip": outside, "logical_ip": cidr})
 
 
-def _floating(index: Index, router: Router, gateway: Port | None) -> Iterator[Row]:
-    if gateway is None:
+def _floating(index: Index, router: Router, gateways: Sequence[Port]) -> Iterator[Row]:
+    if not gateways:
         return
     for floating in index.topology.floating_ips:
         if floating.router == router.id:
-            yield _nat(gateway, floating.id, _floating_columns(floating))
+            beside = (port for port in gateways if index.on_network(floating.address, port.network))
+            yield _nat(next(beside, gateways[0]), floating.id, _floating_columns(floating))
 
 
 def _floating_columns(floating: FloatingIp) -> dict[str, Value]:

@@ -94,7 +94,7 @@ def _answers(subnet: Subnet) -> bool:
 def _router_port(index: Index, port: Port) -> Row:
     router = index.router_of[port.id]
     options = {"router-port": naming.router_port(port.id)}
-    if router.gateway is not None and router.gateway.port == port.id:
+    if any(gateway.port == port.id for gateway in router.gateways):
         # The gateway tells the physical network where the router's and floating addresses are (gratuitous ARP).
         options |= {"nat-addresses": "router", "exclude-lb-vips-from-garp": "true"}
     columns: dict[str, Value] = {
