@@ -3,6 +3,7 @@
 The tests build on one another's cloud but not on one another; the last state of the demo server is "it answers".
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -32,6 +33,45 @@ def guest(cloud: RunningCloud) -> Guest:
 def test_guest_answers_by_http(guest: Guest) -> None:
     guest.greets()
     assert f"server {guest.show()['id']}" in guest.get("/cgi-bin/echo").splitlines()
+
+
+def test_guest_sees_the_volume_it_was_given(cloud: RunningCloud, guest: Guest) -> None:
+    (volume,) = (row["ID"] for row in cloud.openstack("volume list"))
+    shown = guest.get("/cgi-bin/echo").splitlines()
+    assert f"serial vdb {volume[:20]}" in shown
+    assert f"disk vdb {2**30}" in shown
+    assert "in-use" == cloud.openstack("volume show demo")["status"]
+
+
+def test_volume_leaves_with_what_the_guest_wrote_and_comes_again(cloud: RunningCloud, guest: Guest) -> None:
+    (volume,) = (row["ID"] for row in cloud.openstack("volume list"))
+    written = guest.ssh(
+        "dd if=/dev/urandom of=/dev/vdb bs=1M count=4 2>/dev/null; sync; head -c 4194304 /dev/vdb | md5sum", "root"
+    )
+    cloud.openstack("server remove volume demo demo")
+    until(lambda: cloud.openstack("volume show demo")["status"] == "available", "the volume is free", 120, 0.5)
+    assert volume[:20] not in guest.get("/cgi-bin/echo")
+    with (cloud.path / "volumes" / "volume" / volume / "0.raw").open("rb") as file:
+        assert written.split()[0] == hashlib.md5(file.read(2**22), usedforsecurity=False).hexdigest()
+    cloud.openstack("server add volume demo demo")
+    until(lambda: volume[:20] in guest.get("/cgi-bin/echo"), "the guest sees the volume again", 120, 0.5)
+    assert written == guest.ssh("head -c 4194304 /dev/vdb | md5sum", "root")
+
+
+def test_server_boots_from_a_volume_and_leaves_nothing(cloud: RunningCloud) -> None:
+    line = "server create --image pileus-guest --boot-from-volume 1 --flavor m1.nano --network demo"
+    cloud.openstack(f"{line} --wait whole")
+    server = cloud.openstack("server show whole")
+    (attached,) = server["volumes_attached"]
+    try:
+        until(lambda: "pileus-guest: ready" in Guest(cloud, "whole").console(), "the guest is ready", 180, 1.0)
+        assert qemu_of(cloud, server["id"])
+        assert not list((cloud.path / "servers" / server["id"] / "guest").glob("disk*"))
+    finally:
+        cloud.openstack("server delete --wait whole")
+    until(lambda: cloud.openstack(f"volume show {attached['id']}")["status"] == "available", "the volume is free")
+    cloud.openstack(f"volume delete {attached['id']}")
+    until(lambda: len(cloud.openstack("volume list")) == 1, "the volume is gone")
 
 
 def test_guest_lets_in_who_has_the_key(guest: Guest) -> None:
@@ -142,6 +182,7 @@ def test_everything_can_be_deleted_with_the_command(cloud: RunningCloud, guest: 
     (network,) = (row["ID"] for row in cloud.openstack("network list --internal"))
     for line in (
         "server delete --wait demo",
+        "volume delete demo",
         f"floating ip delete {address}",
         "router remove subnet demo demo",
         "router unset --external-gateway demo",

@@ -1,7 +1,7 @@
-"""The demonstration: a network, a router, a security group, a keypair, a server, a floating IP, made as a user would.
+"""The demonstration: a network, a router, a keypair, a server, a floating IP and a volume, made as a user would.
 
 Every step finds what an earlier run left, so the demonstration can be repeated. It ends when the guest answers over its
-floating IP.
+floating IP and tells that it sees the volume.
 """
 
 import http.client
@@ -25,6 +25,10 @@ FLAVOR = "m1.nano"
 ACTIVE_DEADLINE_S = 180.0
 ANSWER_DEADLINE_S = 240.0
 STORY_DEADLINE_S = 20.0
+VOLUME_DEADLINE_S = 120.0
+DISK_DEADLINE_S = 60.0
+VOLUME_GIB = 1
+SERIAL = 20  # as much of a volume's id as a disk shows
 CONSOLE_LINES = 12
 READY = "pileus-guest: ready"
 
@@ -36,7 +40,7 @@ class DemoFailed(Problem):
 
 
 def demonstrate(state: State, settings: Settings, user: Client, say: Say) -> Json:
-    """A guest answers over its floating IP; returns server, address, console text and the key's file."""
+    """A guest answers over its floating IP and sees a volume; returns both, the address, console text and the key's file."""
     say("demo: keypair")
     key = _key(state)
     _keypair(user, key)
@@ -52,7 +56,14 @@ def demonstrate(state: State, settings: Settings, user: Client, say: Say) -> Jso
     say(f"demo: waiting for the guest to answer at {address} (it boots; emulated, this takes some seconds)")
     greeting = _answer(user, server["id"], address)
     console = _booted(user, server["id"])
-    return {"server": server, "address": address, "console": console, "key": str(key), "greeting": greeting}
+    shown = {"server": server, "address": address, "console": console, "key": str(key), "greeting": greeting}
+    if "block_storage" in settings.services:
+        say("demo: volume")
+        volume = _volume(user)
+        _attached(user, server["id"], volume)
+        # A guest that greets is ours, and tells of its disks; another is not asked.
+        shown |= {"volume": volume, "disk": _disk(address, volume) if greeting else ""}
+    return shown
 
 
 def _key(state: State) -> Path:
@@ -192,6 +203,56 @@ def ssh_answers(address: str) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
+
+
+def _volume(user: Client) -> str:
+    """The id of the volume, which is there."""
+    found = user.by_name("block-storage", "/volumes", "volumes", "demo")
+    if found is None:
+        found = user.post("block-storage", "/volumes", {"volume": {"name": "demo", "size": VOLUME_GIB}})["volume"]
+    return _settled(user, found["id"], "making the volume", ("available", "in-use"))
+
+
+def _settled(user: Client, id: str, step: str, wanted: tuple[str, ...]) -> str:
+    status = ""
+    for volume in until(lambda: user.get("block-storage", f"/volumes/{id}")["volume"], VOLUME_DEADLINE_S):
+        status = volume["status"]
+        if status in wanted:
+            return id
+        if status.startswith("error"):
+            break
+    hint = "Block storage says why: openstack volume message list"
+    raise DemoFailed(step=step, why=f"volume {id} is {status}", hint=hint)
+
+
+def _attached(user: Client, server: str, volume: str) -> None:
+    path = f"/servers/{server}/os-volume_attachments"
+    if volume not in [each["volumeId"] for each in user.get("compute", path)["volumeAttachments"]]:
+        user.post("compute", path, {"volumeAttachment": {"volumeId": volume}})
+    _settled(user, volume, "attaching the volume", ("in-use",))
+
+
+def _disk(address: str, volume: str) -> str:
+    """What the guest calls the volume, which it knows by the beginning of its id."""
+    for told in until(lambda: _told(address), DISK_DEADLINE_S):
+        for line in told.splitlines():
+            word, _, rest = line.partition(" ")
+            name, _, serial = rest.partition(" ")
+            if word == "serial" and serial == volume[:SERIAL]:
+                return str(name)
+    hint = f"Look at http://{address}/cgi-bin/echo"
+    raise DemoFailed(step="attaching the volume", why=f"the guest does not see volume {volume}", hint=hint)
+
+
+def _told(address: str) -> str:
+    connection = http.client.HTTPConnection(address, 80, timeout=5)
+    try:
+        connection.request("GET", "/cgi-bin/echo")
+        return connection.getresponse().read().decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        connection.close()
 
 
 def _booted(user: Client, server: str) -> str:

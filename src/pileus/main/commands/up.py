@@ -120,6 +120,8 @@ def _demo(state: State, settings: Settings, args: argparse.Namespace) -> None:
     print(f"\nThe server '{shown['server']['name']}' answers at {address}. The end of its console:\n")
     for line in shown["console"].splitlines()[-CONSOLE_LINES:]:
         print(f"    {line}")
+    if shown.get("disk"):
+        print(f"\nThe guest sees the volume 'demo' as its disk /dev/{shown['disk']}.")
     print("\nTry next:")
     print(f"    ssh -i {shown['key']} -o StrictHostKeyChecking=no pileus@{address}")
     print(f"    curl http://{address}/")
