@@ -51,3 +51,33 @@ def test_volumes_are_made_copied_backed_up_and_deleted(cloud: RunningCloud) -> N
     cloud.openstack(f"volume delete {first} {second} {third}")
     until(lambda: cloud.openstack("volume list") == [], "the volumes are deleted")
     assert [] == list((cloud.path / "volumes" / "volume").glob("*"))
+
+
+def test_servers_get_volumes_lose_them_and_boot_from_them(cloud: RunningCloud) -> None:
+    image = cloud.path / "tiny.img"
+    image.write_bytes(bytes(512))
+    cloud.openstack(f"image create --disk-format raw --container-format bare --file {image} tiny")
+    cloud.openstack("server create --image tiny --flavor m1.nano --nic none --wait one")
+    data = made(cloud, "volume create --size 1 data")
+    cloud.openstack("server add volume one data --device /dev/vdc --tag disk --enable-delete-on-termination")
+    until(lambda: cloud.openstack("volume show data")["status"] == "in-use", "the volume is attached")
+    (attached,) = cloud.openstack("server volume list one")
+    assert ("/dev/vdc", data) == (attached["Device"], attached["Volume ID"])
+    assert "400" in str(cloud.openstack("volume delete data", fails=True))
+    cloud.openstack("server volume update one data --preserve-on-termination")
+    cloud.openstack("server remove volume one data")
+    until(lambda: cloud.openstack("volume show data")["status"] == "available", "the volume is detached")
+    whole = made(cloud, "volume create --image tiny --size 1 whole")
+    servers = {
+        "two": f"--volume {whole}",
+        "three": "--image tiny --boot-from-volume 1",
+        "four": f"--image tiny --block-device uuid={data},source_type=volume,destination_type=volume",
+    }
+    for name, how in servers.items():
+        cloud.openstack(f"server create {how} --flavor m1.nano --nic none --wait {name}")
+        assert 1 == len(cloud.openstack(f"server volume list {name}")), name
+    cloud.openstack(f"server delete --wait one {' '.join(servers)}")
+    left = cloud.openstack("volume list")
+    assert {"available"} == {volume["Status"] for volume in left}
+    cloud.openstack(f"volume delete {' '.join(volume['ID'] for volume in left)}")
+    until(lambda: cloud.openstack("volume list") == [], "the volumes are deleted")
