@@ -1,12 +1,15 @@
 """What the image service works with."""
 
 import msgspec
+from cryptography import x509
 
 from pileus.image.config import ImageConfig
 from pileus.image.drivers.interface import Stores, Web
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.flow.operations import Operations
+from pileus.ports.certificates import Certificates
+from pileus.ports.limits import Limits
 
 
 class ImageApp(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,3 +21,7 @@ class ImageApp(msgspec.Struct, frozen=True, kw_only=True):
     stores: Stores
     web: Web  # addresses that users name
     config: ImageConfig
+    certificates: Certificates  # that images are signed with
+    trusted: tuple[x509.Certificate, ...] = ()  # one of these issued those; empty: whatever has a reference is trusted
+    limits: Limits | None = None
+    region: str | None = None

@@ -14,6 +14,13 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight: int = 0  # the heaviest store that has an image is read first
 
 
+class SignaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose signatures of images are believed."""
+
+    folder: str = "certificates"  # <uuid>.pem each, as images name them; inside the state directory unless absolute
+    trusted: str = ""  # a file of certificates in PEM: of who may issue those. Empty: the folder is trusted as it is
+
+
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which addresses the service fetches for its users. Empty lists allow everything that is not denied."""
 
@@ -51,6 +58,7 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_store: str = "file"
     cache_size: int = 0  # bytes of images of slow stores that are kept at hand; 0: none, and nobody may ask for it
     import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    signatures: SignaturesConfig = SignaturesConfig()
     plugins: PluginsConfig = PluginsConfig()
     web: WebConfig = WebConfig()
     show_locations: bool = False  # an owner sees and sets where the bytes of an image are

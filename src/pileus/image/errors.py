@@ -203,6 +203,18 @@ class UnsafeContent(UnsupportedMedia):
     """Image content is refused: {why}."""
 
 
+class BadSignature(Invalid):
+    """Signature verification failed for image {image}: {why}."""
+
+
+class NoRoom(TooLarge):
+    """Image {image} is over its project's limit: there is room for {room} bytes."""
+
+
+class OverLimit(TooLarge):
+    """Resource {resource} is over its limit of {limit}: {wanted} more were asked for, and there is room for {left}."""
+
+
 class WrongRange(Problem):
     """Requested range {given} cannot be satisfied: the image has {size} bytes."""
 

@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from pileus.image.api import (
     cache,
     discovery,
@@ -20,6 +22,7 @@ from pileus.image.app import ImageApp
 from pileus.image.commands.seeding import ensure_image
 from pileus.image.config import ImageConfig
 from pileus.image.drivers import stores_of
+from pileus.image.drivers.certificates import CertificateFolder
 from pileus.image.drivers.http import HttpSource
 from pileus.image.flows.cache import CACHE
 from pileus.image.flows.imports import IMPORT
@@ -31,6 +34,7 @@ from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.flow.operations import Operations
 from pileus.kit.flow.standing import Standing
+from pileus.ports.limits import Limits
 
 NAME = "image"
 MOUNT = "image"
@@ -60,10 +64,18 @@ __all__ = [
 
 
 def build(
-    *, db: Database, clock: Clock, operations: Operations, state: Path, config: ImageConfig | None = None
+    *,
+    db: Database,
+    clock: Clock,
+    operations: Operations,
+    state: Path,
+    config: ImageConfig | None = None,
+    limits: Limits | None = None,
+    region: str | None = None,
 ) -> ImageApp:
     """The image service over an open database; bytes are in `state`/images."""
     config = config or ImageConfig()
+    trusted = config.signatures.trusted
     return ImageApp(
         db=db,
         clock=clock,
@@ -71,6 +83,10 @@ def build(
         stores=stores_of(config, state),
         web=HttpSource(config.web),
         config=config,
+        certificates=CertificateFolder(state / config.signatures.folder),
+        trusted=tuple(load_pem_x509_certificates((state / trusted).read_bytes())) if trusted else (),
+        limits=limits,
+        region=region,
     )
 
 

@@ -9,6 +9,7 @@ from pileus.image.commands import download, seeding
 from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
 from pileus.image.commands.listing import Wanted, image_list
 from pileus.image.commands.upload import give_up, upload
+from pileus.image.flows.intake import file_chunks
 from pileus.image.models.images import Change, Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
@@ -85,7 +86,7 @@ class ImagePort:
             await give_up(self._app, image.id, image.upload)
             image = await image_get(self._app, image_id)
         if image.status is not Status.ACTIVE:
-            await upload(self._app, image, seeding.file_chunks(Path(source)))
+            await upload(self._app, image, file_chunks(Path(source)), limited=False)
         return facts(await image_get(self._app, image_id))
 
     async def remove(self, image_id: str) -> None:

@@ -305,6 +305,8 @@ class _Wired:
             operations=frame.engine,
             state=frame.state.path,
             config=frame.settings.image,
+            limits=self._directory,
+            region=frame.settings.region,
         )
         self._ports["image"] = manifest.port(app)
         _mount(frame, manifest, app)

@@ -9,6 +9,7 @@ from pileus.image.api.schemas import SCHEMAS
 from pileus.image.api.service import ANYBODY, api
 from pileus.image.app import ImageApp
 from pileus.image.commands import listing
+from pileus.image.commands.quotas import Resource, bounds_of
 from pileus.image.drivers.interface import Store
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import Rule
@@ -74,11 +75,13 @@ class Usage(Wire):
 async def usage(call: Call[ImageApp]) -> Usage:
     """Tell how much the project uses."""
     used = await listing.usage_of(call.app, call.caller)
+    bounds = await bounds_of(call.app, call.caller.project_id)
+    limits = {one: bounds[one].limit if one in bounds else -1 for one in Resource}
     return Usage(
-        image_size_total=Used(usage=used.size >> 20),
-        image_stage_total=Used(usage=used.staged >> 20),
-        image_count_total=Used(usage=used.images),
-        image_count_uploading=Used(usage=used.uploading),
+        image_size_total=Used(usage=used.size >> 20, limit=limits[Resource.SIZE]),
+        image_stage_total=Used(usage=used.staged >> 20, limit=limits[Resource.STAGE]),
+        image_count_total=Used(usage=used.images, limit=limits[Resource.COUNT]),
+        image_count_uploading=Used(usage=used.uploading, limit=limits[Resource.UPLOADING]),
     )
 
 

@@ -1,6 +1,7 @@
 """The bytes of an image, whole or in part, and as a file for a host."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import uuid
@@ -13,7 +14,8 @@ from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.cache import read_through
-from pileus.image.flows.intake import readable
+from pileus.image.flows.intake import file_chunks, readable
+from pileus.image.flows.signed import Seal, is_signed
 from pileus.image.models.images import Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
@@ -103,10 +105,21 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
             return
         digest = await asyncio.to_thread(_digest, part, image.hash_algo)
         if image.hash_value == digest:
+            await _check_seal(app, image, part)
             return
         why = f"in store {copy.store} its {image.hash_algo} should be {image.hash_value} and is {digest}"
         log.error("image damaged", image=image.id, store=copy.store)
     raise Damaged(f"image {image.id}: {why}")
+
+
+async def _check_seal(app: ImageApp, image: Image, part: Path) -> None:
+    """What the image's signature says holds of the file; raises BadSignature. Its certificate may have ended since."""
+    if is_signed(image.properties):
+        seal = await Seal.of(app, image)
+        async with contextlib.aclosing(file_chunks(part)) as chunks:
+            async for chunk in chunks:
+                await seal.feed(chunk)
+        seal.check()
 
 
 def _digest(path: Path, algorithm: str) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
+from pileus.image.commands.quotas import Resource, check_room
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Change, Image, Status, Visibility, sees
 from pileus.image.models.patch import COLUMNS, property_value, tags_of
 from pileus.image.store import images as store
@@ -97,6 +98,7 @@ async def create_image(
         **columns,
     }
     async with app.db.transaction():
+        await check_room(app, _owner(columns), {Resource.COUNT: 1})
         try:
             await store.image_create(app, row)
         except UniqueViolation as taken:
@@ -104,6 +106,11 @@ async def create_image(
         await store.properties_set(app, id, change.properties)
         await store.tags_set(app, id, change.tags)
         return await image_get(app, id)
+
+
+def _owner(columns: Mapping[str, object]) -> str | None:
+    owner = columns.get("owner")
+    return owner if isinstance(owner, str) else None
 
 
 async def change_image(app: ImageApp, image: Image, change: Change) -> Image:

@@ -7,6 +7,7 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
+from pileus.image.commands.quotas import Resource, check_room
 from pileus.image.drivers.web import NotAllowed, target_of
 from pileus.image.flows.imports import IMPORT, subject_of
 from pileus.image.flows.locate import LOCATE
@@ -93,6 +94,11 @@ async def begin(
 ) -> str:
     """The operation runs, and its task, whose id is returned, is written; raises Busy."""
     async with app.db.transaction():
+        if asked.method is not Method.COPY:
+            more = {Resource.SIZE: image.size or 0}
+            if asked.method is not Method.DIRECT:
+                more |= {Resource.STAGE: 0, Resource.UPLOADING: 1}
+            await check_room(app, image.owner, more)
         if asked.method is not Method.COPY and not await store.import_begin(app, image.id, image.status):
             raise errors.NotForImport(
                 image=image.id, status=image.status, method=asked.method, needed=NEEDED[asked.method]

@@ -27,7 +27,7 @@ async def image_list(app: ImageApp, caller: Caller, wanted: Wanted, page: Page) 
 
 async def usage_of(app: ImageApp, caller: Caller) -> Used:
     """What the caller's project has."""
-    return await store.images_used(app, caller.project_id or "")
+    return await store.images_used(app, [caller.project_id or ""])
 
 
 def _seen(caller: Caller, wanted: Wanted) -> dict[str, object]:

@@ -2,16 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pileus.image.app import ImageApp
 from pileus.image.commands.images import create_image, delete_image
 from pileus.image.commands.upload import upload
+from pileus.image.flows.intake import file_chunks
 from pileus.image.models.images import Status
 from pileus.image.store import images as store
-
-CHUNK = 4 << 20
 
 
 async def ensure_image(
@@ -31,7 +30,7 @@ async def ensure_image(
             return image.id
         if image.status is Status.QUEUED:
             # An earlier try that did not get its bytes.
-            await upload(app, image, file_chunks(path))
+            await upload(app, image, file_chunks(path), limited=False)
             return image.id
     about = {
         "name": name,
@@ -41,15 +40,8 @@ async def ensure_image(
         "owner": owner,
     }
     image = await create_image(app, None, about, dict(properties or {}), [])
-    await upload(app, image, file_chunks(path))
+    await upload(app, image, file_chunks(path), limited=False)
     return image.id
-
-
-async def file_chunks(path: Path) -> AsyncIterator[bytes]:
-    """A file's bytes, read in a thread."""
-    with await asyncio.to_thread(open, path, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
 
 
 async def remove_image(app: ImageApp, id: str) -> None:

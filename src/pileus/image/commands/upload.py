@@ -14,28 +14,42 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
+from pileus.image.commands.quotas import Resource, check_room, room_for_bytes
 from pileus.image.drivers.interface import ByteStore
-from pileus.image.flows.intake import take_in
-from pileus.image.models.images import Head, Status
+from pileus.image.flows.intake import batches, take_in
+from pileus.image.flows.signed import Seal
+from pileus.image.models.images import Head, Image, Status
 from pileus.image.store import copies
 from pileus.image.store import images as store
 from pileus.kit.flow.failpoint import failpoint
 
 
 async def upload(
-    app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None = None, to: str | None = None
+    app: ImageApp,
+    image: Image,
+    chunks: AsyncIterator[bytes],
+    length: int | None = None,
+    to: str | None = None,
+    *,
+    limited: bool = True,
 ) -> None:
-    """The image is active and has exactly these bytes, in the store named; or this raises, and it waits as before."""
+    """The image is active and has exactly these bytes, in the store named; or this raises, and it waits as before.
+
+    What the cloud itself makes, such as a server's snapshot, was let be when it was asked for: it is not limited any more.
+    """
+    seal = await Seal.of(app, image)
     id = to or app.stores.default
     target = app.stores.writable().get(id)
     if target is None:
         raise errors.NoSuchStore(store=id)
 
     async def in_store(token: str) -> None:
+        seal.check()
         await copies.copies_clear(app, image.id)
         await copies.copy_add(app, image.id, id, token, whole=True)
 
-    await _bring(app, image, chunks, length, Way(target, Status.SAVING, Status.ACTIVE, in_store))
+    way = Way(target, Status.SAVING, Status.ACTIVE, in_store, Resource.SIZE, image.owner if limited else None)
+    await _bring(app, image, seal.watched(batches(chunks)), length, way)
 
 
 async def give_up(app: ImageApp, image_id: str, token: str) -> None:
@@ -52,7 +66,13 @@ async def stage(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length
     async def staged(_token: str) -> None:
         """The image's own row says where."""
 
-    await _bring(app, image, chunks, length, Way(app.stores.staging, Status.UPLOADING, Status.UPLOADING, staged))
+    await _bring(
+        app,
+        image,
+        chunks,
+        length,
+        Way(app.stores.staging, Status.UPLOADING, Status.UPLOADING, staged, Resource.STAGE, image.owner),
+    )
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -62,9 +82,12 @@ class Way(msgspec.Struct, frozen=True):
     meanwhile: Status
     afterwards: Status
     noted: Callable[[str], Awaitable[None]]
+    counts: Resource  # what its bytes count as
+    owner: str | None  # whose limits hold; None: nobody's
 
 
-async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None, way: Way) -> None:
+async def _begin(app: ImageApp, image: Head, length: int | None, way: Way) -> tuple[str, int | None]:
+    """The row names the file; returns its name, and how many bytes there is room for."""
     if image.status is not Status.QUEUED:
         raise errors.NotQueued(image=image.id, status=image.status.value)
     if image.disk_format is None or image.container_format is None:
@@ -72,20 +95,29 @@ async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
     if length is not None and length > app.config.size_cap:
         raise errors.TooBig(image=image.id, cap=app.config.size_cap)
     token = f"{image.id}.{secrets.token_hex(4)}"
-    if not await store.upload_begin(app, image.id, token, way.meanwhile):
-        raise errors.NotQueued(image=image.id, status=way.meanwhile.value)
+    async with app.db.transaction():
+        await check_room(app, way.owner, {Resource.UPLOADING: 1, way.counts: length or 0})
+        room = await room_for_bytes(app, way.owner, way.counts)
+        if not await store.upload_begin(app, image.id, token, way.meanwhile):
+            raise errors.NotQueued(image=image.id, status=way.meanwhile.value)
+    return token, room
+
+
+async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length: int | None, way: Way) -> None:
+    token, room = await _begin(app, image, length, way)
     failpoint("image.upload", "begun")
     try:
         incoming = await way.target.create(token)
         try:
             async with _alive(app, image, token):
-                found = await take_in(app, image, incoming, chunks)
+                found = await take_in(app, image, incoming, chunks, room)
                 await incoming.keep()
         except BaseException:
             await incoming.drop()
             raise
         failpoint("image.upload", "kept")
         async with app.db.transaction():
+            await check_room(app, way.owner, {way.counts: found.size})
             if not await store.upload_end(app, image.id, token, found, way.afterwards):
                 raise errors.Vanished(image=image.id)
             await way.noted(token)

@@ -15,8 +15,10 @@ import msgspec
 
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
+from pileus.image.errors import BadSignature
 from pileus.image.flows.intake import batches, bytes_of, take_in
 from pileus.image.flows.prepare import convert, inject, repack, spent, unconvert, unpack
+from pileus.image.flows.signed import Seal
 from pileus.image.models.images import HASH, Image, Status
 from pileus.image.models.imports import Import, Method, TaskStatus, progress
 from pileus.image.store import copies as copy_rows
@@ -114,8 +116,9 @@ async def _place(app: ImageApp, op: Operation, image: Image, id: str) -> str | N
     row = await copy_rows.copy_at(app, image.id, id, file)
     copy = row.id if row is not None else await copy_rows.copy_add(app, image.id, id, file, whole=False)
     try:
-        await write_verified(target, file, _source(app, image), image)
-    except (StoreIsFull, Unreadable, OSError) as failed:
+        seal = await Seal.of(app, image)
+        await write_verified(target, file, _source(app, image), image, seal)
+    except (StoreIsFull, Unreadable, OSError, BadSignature) as failed:
         await target.remove(file)
         await copy_rows.copy_forget(app, copy)
         return str(failed)
@@ -134,16 +137,22 @@ def _source(app: ImageApp, image: Image) -> AsyncIterator[bytes]:
     return bytes_of(app, image.copies, 0, image.size or 0)
 
 
-async def write_verified(target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image) -> None:
-    """The file is the image's bytes; raises Unreadable if what was read is anything else."""
+async def write_verified(
+    target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image, seal: Seal | None = None
+) -> None:
+    """The file is the image's bytes; raises Unreadable if what was read is anything else, or BadSignature."""
     incoming = await target.create(file)
     digest = hashlib.new(image.hash_algo or HASH)
     try:
         async for batch in batches(chunks):
             await asyncio.to_thread(digest.update, batch)
+            if seal is not None:
+                await seal.feed(batch)
             await incoming.write(batch)
         if image.hash_value is not None and digest.hexdigest() != image.hash_value:
             raise Unreadable("the bytes that were read are not the image's")
+        if seal is not None:
+            seal.check()
         await incoming.keep()
     except BaseException:
         await incoming.drop()

@@ -1,6 +1,8 @@
 """Bytes on their way in: written to a store while they are looked at, and only whole and fitting ones are kept."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
@@ -9,17 +11,21 @@ from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.image.models.images import Copy, Findings, Head
 from pileus.kit.flow.failpoint import failpoint
 
-BATCH = 1 << 20
+BATCH, CHUNK = 1 << 20, 4 << 20
 PACKED = frozenset({"ova", "docker", "compressed"})  # the disk is inside; nothing boots from these as they are
 
 
-async def take_in(app: ImageApp, image: Head, incoming: Incoming, chunks: AsyncIterator[bytes]) -> Findings:
-    """All bytes are written and fit the image; raises what is wrong with them."""
+async def take_in(
+    app: ImageApp, image: Head, incoming: Incoming, chunks: AsyncIterator[bytes], room: int | None = None
+) -> Findings:
+    """All bytes are written and fit the image, and are no more than there is room for; raises what is wrong with them."""
     content = Content(image.disk_format, inspect=app.config.inspect and image.container_format not in PACKED)
     try:
         async for batch in batches(chunks):
             if content.size + len(batch) > app.config.size_cap:
                 raise errors.TooBig(image=image.id, cap=app.config.size_cap)
+            if room is not None and content.size + len(batch) > room:
+                raise errors.NoRoom(image=image.id, room=max(room, 0))
             await content.feed(batch)
             await incoming.write(batch)
             failpoint("image.upload", "writing")
@@ -44,6 +50,13 @@ async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             gathered, size = [], 0
     if gathered:
         yield b"".join(gathered)
+
+
+async def file_chunks(path: Path) -> AsyncGenerator[bytes, None]:
+    """A file's bytes, read in a thread."""
+    with await asyncio.to_thread(open, path, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
 
 
 def readable(app: ImageApp, copies: tuple[Copy, ...]) -> list[Copy]:

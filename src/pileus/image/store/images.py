@@ -73,7 +73,7 @@ USED = query(
         sa.func.coalesce(sa.func.sum(sa.case((_STAGED, _SIZE), else_=_NONE)), _NONE).label("staged"),
         sa.func.count().label("images"),
         sa.func.coalesce(sa.func.sum(sa.case((_COMING, _ONE), else_=_NONE)), _NONE).label("uploading"),
-    ).where(_I.owner == bindparam("owner")),
+    ).where(_I.owner.in_(bindparam("owners", expanding=True))),
     Used,
 )
 CREATE = command(sa.insert(IMAGES))
@@ -198,9 +198,9 @@ async def image_list(
     return await _filled(app, heads)
 
 
-async def images_used(app: ImageApp, owner: str) -> Used:
-    """What the project has."""
-    used = await app.db.one(USED, owner=owner)
+async def images_used(app: ImageApp, owners: Sequence[str]) -> Used:
+    """What the projects have."""
+    used = await app.db.one(USED, owners=owners)
     assert used is not None
     return used
 
