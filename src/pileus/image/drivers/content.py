@@ -7,6 +7,7 @@ owner read the host's files, so it is told apart here and never becomes active.
 import asyncio
 import hashlib
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from pileus.image.models.images import Findings
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 RAW_LIKE = frozenset({"raw", "gpt"})
 OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
 ALSO = {"iso": frozenset({"iso", "gpt"})}  # a hybrid image has a partition table and a file system for CDs
+
+
+HEAD = 8 << 20
+VMDK_DESCRIPTOR = 0x200 + (1 << 20)  # block/vmdk.c reads that much at most
+VHD_DIFFERENCING = b"\0\0\0\4"
+VDI_DIFFERENCING = b"\4\0\0\0"
+VHDX_PARENT = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le  # the metadata item that tells where a parent is
 
 
 class Mismatch(Exception):
@@ -45,6 +53,7 @@ class Content:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha512 = hashlib.sha512()
         self._tap = _Tap()
+        self._head = bytearray()
         self._inspect = inspect and disk_format not in OPAQUE
         self._wrapper: InspectWrapper | None = None
         self.size = 0
@@ -59,6 +68,8 @@ class Content:
         self._sha512.update(chunk)
         if not self._inspect:
             return
+        if len(self._head) < HEAD:
+            self._head += chunk[: HEAD - len(self._head)]
         from oslo_utils.imageutils.format_inspector import ALL_FORMATS, ImageFormatError, InspectWrapper
 
         if self._wrapper is None:
@@ -103,7 +114,29 @@ class Content:
                 raise Unsafe(why) from failed
             except ImageFormatError as failed:
                 raise Unsafe(str(failed)) from failed
+            parent = parent_in(str(main), bytes(self._head))
+            if parent is not None:
+                raise Unsafe(parent)
         return self.size if str(main) in RAW_LIKE else _virtual_size(main)
+
+
+def parent_in(format: str, head: bytes) -> str | None:
+    """Why the head of a file says that its disk is only what differs from another; None if it does not say so.
+
+    The inspectors leave these to whoever opens the file. QEMU reads a VMDK's descriptor past the length that its header gives.
+    """
+    match format:
+        case "vmdk":
+            differs = b"parentfilenamehint" in head[:VMDK_DESCRIPTOR].lower()
+        case "vhd":
+            differs = head[60:64] == VHD_DIFFERENCING
+        case "vdi":
+            differs = head[0x4C:0x50] == VDI_DIFFERENCING or head[0x1A8:0x1C8].strip(b"\0") != b""
+        case "vhdx":
+            differs = VHDX_PARENT in head
+        case _:
+            differs = False
+    return "it is only what differs from another disk" if differs else None
 
 
 def _virtual_size(inspector: "FileInspector") -> int | None:
