@@ -47,6 +47,7 @@ def main() -> None:
             "http_image": f"{args.served}/image.raw",
             "http_qcow2_image": f"{args.served}/image.qcow2",
             "build_timeout": 60,
+            "images_manifest_file": str(state / "conformance" / "served" / "manifest.yml"),
         }
     args.file.parent.mkdir(parents=True, exist_ok=True)
     with args.file.open("w") as out:
@@ -64,6 +65,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
     _defaults(admin, public)
+    _limits(admin)
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
@@ -116,6 +118,26 @@ def _defaults(admin: Client, public: Section) -> None:
     if not admin.get("network", "/v2.0/subnetpools", is_default=True)["subnetpools"]:
         pool = {"name": "default", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 26}
         admin.post("network", "/v2.0/subnetpools", {"subnetpool": {**pool, "is_default": True, "shared": True}})
+
+
+def _limits(admin: Client) -> None:
+    """Images are limited, as OpenStack's gate sets it: more than anybody here needs."""
+    service = admin.by_name("identity", "/services", "services", "glance")
+    assert service is not None, "the catalog has no image service"
+    known = {one["resource_name"] for one in admin.get("identity", "/registered_limits")["registered_limits"]}
+    sizes = {
+        "image_size_total": 10000,
+        "image_stage_total": 10000,
+        "image_count_total": 1000,
+        "image_count_uploading": 1000,
+    }
+    missing = [
+        {"service_id": service["id"], "resource_name": name, "default_limit": limit}
+        for name, limit in sizes.items()
+        if name not in known
+    ]
+    if missing:
+        admin.post("identity", "/registered_limits", {"registered_limits": missing})
 
 
 def _images(admin: Client, state: State, *, real: bool) -> tuple[str, str]:

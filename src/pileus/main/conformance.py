@@ -168,6 +168,7 @@ def _served(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True)
     (folder / "image.raw").write_bytes(os.urandom(1 << 16))
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(folder / "image.qcow2"), "1M"], check=True)
+    _formats(folder)
     port = str(free_port())
     argv = [sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", str(folder)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
@@ -175,6 +176,20 @@ def _served(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
+
+
+def _formats(folder: Path) -> None:
+    """The folder has a small image of each format that is told by its bytes, and the list of them as Tempest reads it."""
+    (folder / "usable.raw").write_bytes(os.urandom(1 << 16))
+    (folder / "usable.iso").write_bytes(bytes(1 << 15) + b"\1CD001\1".ljust(1 << 12, b"\0"))
+    for format, tool_name in (("qcow2", "qcow2"), ("vmdk", "vmdk"), ("vdi", "vdi"), ("vhd", "vpc"), ("vhdx", "vhdx")):
+        file = str(folder / f"usable.{format}")
+        subprocess.run(["qemu-img", "create", "-q", "-f", tool_name, file, "1M"], check=True)
+    images = [
+        {"name": file.suffix[1:], "format": file.suffix[1:], "filename": file.name, "usable": True}
+        for file in sorted(folder.glob("usable.*"))
+    ]
+    (folder / "manifest.yml").write_bytes(msgspec.json.encode({"images": images}))
 
 
 def _configure(state: Path, suite: Suite, served: str) -> None:
