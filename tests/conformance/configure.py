@@ -65,7 +65,6 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
     _defaults(admin, public)
-    _limits(admin)
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
@@ -113,7 +112,8 @@ def _auth(password: str) -> Section:
 
 
 def _defaults(admin: Client, public: Section) -> None:
-    """What networks of projects that make none are made of, as OpenStack's gate sets it."""
+    """What networks of projects that make none are made of, as OpenStack's gate sets it; and its limits."""
+    _limits(admin)
     admin.ask("PUT", "network", f"/v2.0/networks/{public['id']}", {"network": {"is_default": True}})
     if not admin.get("network", "/v2.0/subnetpools", is_default=True)["subnetpools"]:
         pool = {"name": "default", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 26}

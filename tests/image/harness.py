@@ -23,6 +23,7 @@ from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import settle
 from pileus.kit.http import Kernel
 from pileus.kit.tables import metadata
+from pileus.ports.identity import Directory
 
 CALLERS = {
     "root": Caller(user_id="o", project_id="p0", roles=frozenset({"admin", "member", "reader"})),
@@ -50,10 +51,17 @@ async def build(folder: Path, **config: Any) -> ImageApp:
     return over(db, folder, FakeClock(), ImageConfig(**config))
 
 
-def over(db: Database, folder: Path, clock: Clock, config: ImageConfig, stores: Stores | None = None) -> ImageApp:
+def over(
+    db: Database,
+    folder: Path,
+    clock: Clock,
+    config: ImageConfig,
+    stores: Stores | None = None,
+    directory: Directory | None = None,
+) -> ImageApp:
     """The service over a database that is there, with an engine for its imports."""
     engine = Engine(db, LocalBus(), clock)
-    app = manifest.build(db=db, clock=clock, operations=engine, state=folder, config=config)
+    app = manifest.build(db=db, clock=clock, operations=engine, state=folder, config=config, directory=directory)
     if stores is not None:
         app = msgspec.structs.replace(app, stores=stores)
     for flow in manifest.FLOWS:

@@ -150,14 +150,16 @@ def hostile(canary: str) -> Iterator[Hostile]:
             if format != name:
                 yield Hostile(f"{name} that says it is {format}", format, content)
     for format in ("qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso"):
-        for name, content in (
-            ("nothing", b""),
-            ("zeros", bytes(MIB)),
-            ("a tar", tar(canary)),
-            ("gzip", gzip.compress(path)),
-        ):
+        for name, content in _others(canary).items():
             yield Hostile(f"{name} that says it is {format}", format, content)
-        yield Hostile(f"a disk that says it is {format}", format, gpt())
+
+
+def _others(canary: str) -> dict[str, bytes]:
+    """What is no disk image of any such format."""
+    return {
+        "nothing": b"", "zeros": bytes(MIB), "a tar": tar(canary), "gzip": gzip.compress(canary.encode()),
+        "a plain disk": gpt(), "an encrypted disk": luks(),
+    }  # fmt: skip
 
 
 def tar(name: str) -> bytes:

@@ -29,6 +29,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hosts: tuple[str, ...] = ()
     denied_hosts: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()  # besides the public internet; a mirror on one's own network has to be named here
+    ca_file: str = ""  # PEM file of authorities that are trusted besides the system's
     stall_s: float = 60.0  # nothing arrives for so long
 
 
@@ -60,6 +61,7 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
     signatures: SignaturesConfig = SignaturesConfig()
     plugins: PluginsConfig = PluginsConfig()
+    download_properties: tuple[str, ...] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")  # beginnings
     web: WebConfig = WebConfig()
     show_locations: bool = False  # an owner sees and sets where the bytes of an image are
     show_direct_url: bool = False

@@ -23,6 +23,7 @@ from pileus.image.commands.seeding import ensure_image
 from pileus.image.config import ImageConfig
 from pileus.image.drivers import stores_of
 from pileus.image.drivers.certificates import CertificateFolder
+from pileus.image.drivers.far import FarImages
 from pileus.image.drivers.http import HttpSource
 from pileus.image.flows.cache import CACHE
 from pileus.image.flows.imports import IMPORT
@@ -34,6 +35,7 @@ from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.flow.operations import Operations
 from pileus.kit.flow.standing import Standing
+from pileus.ports.identity import Directory
 from pileus.ports.limits import Limits
 
 NAME = "image"
@@ -71,6 +73,7 @@ def build(
     state: Path,
     config: ImageConfig | None = None,
     limits: Limits | None = None,
+    directory: Directory | None = None,
     region: str | None = None,
 ) -> ImageApp:
     """The image service over an open database; bytes are in `state`/images."""
@@ -86,6 +89,8 @@ def build(
         certificates=CertificateFolder(state / config.signatures.folder),
         trusted=tuple(load_pem_x509_certificates((state / trusted).read_bytes())) if trusted else (),
         limits=limits,
+        directory=directory,
+        far=FarImages(config.web),
         region=region,
     )
 

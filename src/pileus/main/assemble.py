@@ -306,6 +306,7 @@ class _Wired:
             state=frame.state.path,
             config=frame.settings.image,
             limits=self._directory,
+            directory=self._directory,
             region=frame.settings.region,
         )
         self._ports["image"] = manifest.port(app)

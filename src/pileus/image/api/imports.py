@@ -12,7 +12,7 @@ from pileus.image.app import ImageApp
 from pileus.image.commands import imports as commands
 from pileus.image.commands import tasks as task_commands
 from pileus.image.models.images import Image
-from pileus.image.models.imports import Method, Task
+from pileus.image.models.imports import Far, Method, Task
 from pileus.kit.http import Call, F, Page, Query, Wire
 from pileus.kit.policy import ANY, Rule
 
@@ -34,6 +34,9 @@ class ImportMethod(Wire):
     __loose__: ClassVar[bool] = True
     name: str
     uri: str = ""
+    glance_image_id: str = ""
+    glance_region: str = ""
+    glance_service_interface: str = "public"
 
 
 class Import(Wire):
@@ -119,12 +122,19 @@ async def import_(call: Call[ImageApp], image: Image, body: Import) -> None:
     wish = commands.Wish(
         method=body.method.name,
         uri=body.method.uri,
+        far=_far(body.method),
         stores=(header,) if header else tuple(body.stores) if body.stores else None,
         all_stores=body.all_stores,
         every_store=body.all_stores_must_succeed,
     )
     given = {"image_id": image.id, "import_req": msgspec.to_builtins(body.given())}
     await commands.import_image(call.app, call.caller, image, wish, given)
+
+
+def _far(method: ImportMethod) -> Far | None:
+    if not method.glance_image_id:
+        return None
+    return Far(image=method.glance_image_id, region=method.glance_region, interface=method.glance_service_interface)
 
 
 @api.get("/images/{image_id}/tasks", Rule("get_image", SEE), key="tasks", find=image_find)

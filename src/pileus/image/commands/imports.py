@@ -12,14 +12,19 @@ from pileus.image.drivers.web import NotAllowed, target_of
 from pileus.image.flows.imports import IMPORT, subject_of
 from pileus.image.flows.locate import LOCATE
 from pileus.image.models.images import Head, Image, Status, stores_of
-from pileus.image.models.imports import LOCATION, Import, Locating, Method, Plugin, TaskStatus, progress
+from pileus.image.models.imports import LOCATION, Far, Import, Locating, Method, Plugin, TaskStatus, progress
 from pileus.image.store import images as store
 from pileus.image.store import tasks
 from pileus.image.store.copies import copies_clear
 from pileus.kit.auth import Caller
 from pileus.kit.observe.log import request_id
 
-NEEDED = {Method.DIRECT: Status.UPLOADING, Method.WEB: Status.QUEUED, Method.COPY: Status.ACTIVE}
+NEEDED = {
+    Method.DIRECT: Status.UPLOADING,
+    Method.WEB: Status.QUEUED,
+    Method.COPY: Status.ACTIVE,
+    Method.GLANCE: Status.QUEUED,
+}
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +32,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     uri: str = ""
+    far: Far | None = None
     stores: tuple[str, ...] | None = None
     all_stores: bool = False
     every_store: bool = True
@@ -45,10 +51,12 @@ def decided(app: ImageApp, caller: Caller, image: Image, wish: Wish) -> Import:
     method = Method(wish.method)
     if image.status is not NEEDED[method]:
         raise errors.NotForImport(image=image.id, status=image.status, method=method, needed=NEEDED[method])
-    if method is not Method.COPY and (image.disk_format is None or image.container_format is None):
+    if method not in {Method.COPY, Method.GLANCE} and (image.disk_format is None or image.container_format is None):
         raise errors.NeedsFormats
     if method is Method.WEB:
         check_address(app, wish.uri, "web-download")
+    if method is Method.GLANCE:
+        _check_far(wish.far)
     stores = _stores(app, image, method, wish)
     plugins = tuple(Plugin(name) for name in app.config.plugins.enabled) if method is not Method.COPY else ()
     exempt = Plugin.INJECT not in plugins or caller.roles & set(app.config.plugins.ignore_user_roles)
@@ -56,11 +64,21 @@ def decided(app: ImageApp, caller: Caller, image: Image, wish: Wish) -> Import:
         image=image.id,
         method=method,
         uri=wish.uri,
+        far=wish.far if method is Method.GLANCE else None,
         stores=stores,
         every_store=wish.every_store,
         plugins=plugins,
         inject={} if exempt else app.config.plugins.inject,
     )
+
+
+def _check_far(far: Far | None) -> None:
+    if far is None or not far.region:
+        raise errors.WrongValue(why="glance-download needs glance_image_id and glance_region.")
+    try:
+        uuid.UUID(far.image)
+    except ValueError as odd:
+        raise errors.WrongValue(why="Remote image id does not look like a UUID.") from odd
 
 
 def check_address(app: ImageApp, url: str, what: str) -> None:
@@ -126,6 +144,8 @@ async def _begin(
         "expires_at": None,
     }  # fmt: skip
     await tasks.task_create(app, row)
+    if isinstance(asked, Import) and asked.far is not None and caller.token is not None:
+        app.tokens[id] = caller.token
     await app.operations.begin(
         name, subject_of(image), asked, id=id, project_id=caller.project_id, user_id=caller.user_id
     )

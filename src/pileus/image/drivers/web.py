@@ -172,9 +172,11 @@ class _Wire:
 
 
 @contextlib.asynccontextmanager
-async def fetched(url: str, rules: WebConfig, headers: dict[str, str] | None = None) -> AsyncIterator[Answer]:
+async def fetched(
+    url: str, rules: WebConfig, headers: dict[str, str] | None = None, redirects: int = REDIRECTS
+) -> AsyncIterator[Answer]:
     """The answer to GET, redirects followed; raises NotAllowed or FetchFailed (any status but 200 and 206 too)."""
-    for _ in range(REDIRECTS + 1):
+    for _ in range(redirects + 1):
         target = target_of(url, rules)
         wire = await _connected(target, await resolve(target, rules), rules)
         try:
@@ -188,11 +190,13 @@ async def fetched(url: str, rules: WebConfig, headers: dict[str, str] | None = N
             return
         finally:
             await wire.close()
-    raise FetchFailed(f"it was redirected more than {REDIRECTS} times")
+    raise FetchFailed(f"it was redirected more than {redirects} times")
 
 
 async def _connected(target: Target, address: str, rules: WebConfig) -> _Wire:
     tls = ssl.create_default_context() if target.scheme == "https" else None
+    if tls is not None and rules.ca_file:
+        await asyncio.to_thread(tls.load_verify_locations, rules.ca_file)
     try:
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection(

@@ -16,7 +16,8 @@ import msgspec
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
 from pileus.image.errors import BadSignature
-from pileus.image.flows.intake import batches, bytes_of, take_in
+from pileus.image.flows import fetching
+from pileus.image.flows.intake import batches, bytes_of
 from pileus.image.flows.prepare import convert, inject, repack, spent, unconvert, unpack
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import HASH, Image, Status
@@ -24,7 +25,6 @@ from pileus.image.models.imports import Import, Method, TaskStatus, progress
 from pileus.image.store import copies as copy_rows
 from pileus.image.store import images as store
 from pileus.image.store import tasks
-from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step
@@ -45,28 +45,9 @@ async def fetch(app: ImageApp, op: Operation) -> Outcome:
     """The bytes are in the staging area, and the image's row says which file and what they are."""
     asked = _asked(op)
     await tasks.task_update(app, op.id, ended=False, status=TaskStatus.PROCESSING)
-    if asked.method is not Method.WEB:
+    if asked.method not in {Method.WEB, Method.GLANCE}:
         return Done()
-    image = await store.image_find(app, asked.image)
-    if image is None or not await store.staged_set(app, image.id, f"{image.id}.{op.id}", None):
-        return Fail(GONE)
-    file = f"{image.id}.{op.id}"
-    try:
-        incoming = await app.stores.staging.create(file)
-        try:
-            found = await take_in(app, image, incoming, app.web.read(asked.uri, 0))
-            await incoming.keep()
-        except BaseException:
-            await incoming.drop()
-            raise
-    except (Problem, Unreadable) as failed:
-        return Fail(str(failed))
-    failpoint("image.import", "fetched")
-
-    async def known() -> None:
-        await store.staged_set(app, image.id, file, found)
-
-    return Done(also=known)
+    return await fetching.fetch(app, op, asked)
 
 
 async def unstage(app: ImageApp, op: Operation) -> Outcome:
@@ -75,7 +56,7 @@ async def unstage(app: ImageApp, op: Operation) -> Outcome:
     files = {f"{_asked(op).image}.{op.id}"} | ({image.staged} if image is not None and image.staged else set())
     for file in files | spent(op):
         await app.stores.staging.remove(file)
-    return Done()
+    return await fetching.unfetch(app, op, _asked(op))
 
 
 async def place(app: ImageApp, op: Operation) -> Outcome:
@@ -191,6 +172,7 @@ async def finish(app: ImageApp, op: Operation) -> Outcome:
 async def ended(app: ImageApp, op: Operation) -> None:
     """The task says how it went; an image that got no bytes waits for them again."""
     asked = _asked(op)
+    app.tokens.pop(op.id, None)
     if op.state is State.DONE:
         await tasks.task_update(app, op.id, ended=True, status=TaskStatus.SUCCESS, result={"image_id": asked.image})
         return

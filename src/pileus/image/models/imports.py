@@ -33,6 +33,14 @@ class Plugin(enum.StrEnum):
     INJECT = "inject_image_metadata"
 
 
+class Far(msgspec.Struct, frozen=True, kw_only=True):
+    """An image of another region."""
+
+    image: str
+    region: str
+    interface: str = "public"
+
+
 class Import(msgspec.Struct, frozen=True, kw_only=True):
     """What an import has to do."""
 
@@ -41,6 +49,7 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     uri: str = ""
     stores: tuple[str, ...]
     every_store: bool = True  # one store that fails fails the import
+    far: Far | None = None
     plugins: tuple[Plugin, ...] = ()
     inject: Mapping[str, str] = {}  # properties that the image gets
 
