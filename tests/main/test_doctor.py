@@ -165,6 +165,55 @@ def a_host_reports_a_server_that_is_not(ward: Ward) -> Iterator[None]:
     ward.sql("delete from wanted where id = ?", NOBODY)
 
 
+ATTACHMENT = (
+    "insert into volume_attachments (id, volume_id, project_id, server_id, status, created_at) "
+    "values (?, ?, 'p', ?, 'attached', '2026-01-01T00:00:00.000000Z')"
+)
+DISK = (
+    "insert into server_volumes (id, server_id, volume_id, attachment_id, place, delete_on_termination, created_at) "
+    "values (?, ?, ?, ?, 1, 0, '2026-01-01T00:00:00.000000Z')"
+)
+
+
+def a_volume(ward: Ward) -> None:
+    ward.sql(
+        "insert into volumes (id, project_id, user_id, name, size, status, attach_status, content, bootable, multiattach, "
+        "metadata, image_metadata, consumes_quota, created_at) "
+        "values (?, 'p', 'u', 'v', 1, 'in-use', 'attached', 0, 0, 0, '{}', '{}', 1, '2026-01-01T00:00:00.000000Z')",
+        NOBODY,
+    )
+
+
+def no_volume(ward: Ward) -> None:
+    for table in ("server_volumes", "volume_attachments", "volumes"):
+        ward.sql(f"delete from {table}")
+
+
+@plants("volume.orphaned_attachment", mended=True)
+def an_attachment_outlives_its_server(ward: Ward) -> Iterator[None]:
+    a_volume(ward)
+    ward.sql(ATTACHMENT, NOBODY, NOBODY, ward.deleted)
+    yield
+    no_volume(ward)
+
+
+@plants("volume.not_kept", mended=False)
+def an_attachment_is_lost(ward: Ward) -> Iterator[None]:
+    a_volume(ward)
+    ward.sql(DISK, NOBODY, ward.one, NOBODY, NOBODY)
+    yield
+    no_volume(ward)
+
+
+@plants("volume.of_deleted_server", mended=True)
+def a_disk_outlives_its_server(ward: Ward) -> Iterator[None]:
+    a_volume(ward)
+    ward.sql(ATTACHMENT, NOBODY, NOBODY, ward.deleted)
+    ward.sql(DISK, NOBODY, ward.deleted, NOBODY, NOBODY)
+    yield
+    no_volume(ward)
+
+
 @plants("host.silent", mended=False)
 def a_host_falls_silent(ward: Ward) -> Iterator[None]:
     ward.sql("insert into hosts values ('h9', '{}', '2020-01-01T00:00:00.000000Z', '2020-01-01T00:00:00.000000Z')")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import sqlalchemy as sa
 
+from pileus.block_storage.app import BlockStorage
 from pileus.compute.app import Compute
 from pileus.compute.tables import SERVERS
 from pileus.image.app import ImageApp
@@ -78,6 +79,7 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
     network: Network | None = None
     image: ImageApp | None = None
     placement: PlacementApp | None = None
+    storage: BlockStorage | None = None
 
 
 Check = Callable[[Patient], Awaitable[Sequence[Finding]]]

@@ -6,6 +6,7 @@ Nothing is started or announced here: the process that runs the cloud finds what
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+from pileus.block_storage import manifest as block_storage
 from pileus.compute import manifest as compute
 from pileus.identity import manifest as identity
 from pileus.image import manifest as image
@@ -16,7 +17,7 @@ from pileus.kit.flow.engine import Engine
 from pileus.kit.hosts.asks import Asks
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
-from pileus.main import doctor_networks, doctor_rest, doctor_rooms, doctor_servers, machine
+from pileus.main import doctor_networks, doctor_rest, doctor_rooms, doctor_servers, doctor_volumes, machine
 from pileus.main.doctor import Check, Patient
 from pileus.main.doctor_machine import Machine, ThisMachine
 from pileus.main.opened import opened
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     *doctor_servers.CHECKS,
     *doctor_rooms.CHECKS,
     *doctor_networks.CHECKS,
+    *doctor_volumes.CHECKS,
 )
 
 
@@ -79,10 +81,15 @@ def patient(state: State, settings: Settings, db: Database, here: Machine, fabri
     people = identity.build(db=db, clock=clock, state=state.path, config=settings.identity)
     consoles = machine.LocalConsoles(own)
     files = AllServerFiles(own, FileAnswers(own, consoles), Asks(), state / "cache" / "arriving")
+    volumes = block_storage.build(
+        db, clock, bus, engine, hosts, events, images=image.port(images), identity=identity.IdentityPort(people),
+        config=settings.block_storage,
+    )  # fmt: skip
     servers = compute.build(
         db=db, clock=clock, bus=bus, engine=engine, hosts=hosts, events=events, placement=placement.port(rooms),
         images=image.port(images), networks=network.port(networks), identity=identity.IdentityPort(people),
         consoles=consoles, files=files, vault=identity.vault(state.path, settings.identity), config=settings.compute,
+        volumes=block_storage.port(volumes) if "block_storage" in settings.services else None,
     )  # fmt: skip
     for flow in compute.FLOWS:
         engine.add(flow, servers)
@@ -95,4 +102,5 @@ def patient(state: State, settings: Settings, db: Database, here: Machine, fabri
         network=networks if "network" in has else None,
         image=images if "image" in has else None,
         placement=rooms if "placement" in has else None,
+        storage=volumes if "block_storage" in has else None,
     )  # fmt: skip
