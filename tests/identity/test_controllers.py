@@ -1,5 +1,6 @@
 """Several controllers over one database: what one of them changed, the others go by a second later."""
 
+import asyncio
 import datetime as dt
 import json
 import threading
@@ -73,6 +74,19 @@ async def test_failed_logins_count_at_all_controllers_together(cloud: Any) -> No
     assert 201 == (await cloud.auth(cloud.by_password("admin"))).status
     with another(cloud):
         assert [401, 429] == [(await cloud.auth(wrong)).status for _ in range(2)]
+
+
+async def test_failures_that_came_all_at_once_are_waited_for_afterwards(cloud: Any) -> None:
+    cloud.config = Config(failed_logins_of_user=4)
+    await cloud.start()
+    wrong = cloud.by_password("admin", "wrong")
+    answers = await asyncio.gather(*(cloud.auth(wrong) for _ in range(20)))
+    statuses = [answer.status for answer in answers]
+    assert {401, 429} >= set(statuses)
+    cloud.clock.move(15 * (statuses.count(401) - 3) - 1)
+    assert 429 == (await cloud.auth(cloud.by_password("admin"))).status
+    cloud.clock.move(1)
+    assert 201 == (await cloud.auth(cloud.by_password("admin"))).status
 
 
 async def test_failed_logins_are_known_by_those_who_guess_elsewhere(cloud: Any) -> None:

@@ -10,6 +10,9 @@ from collections import OrderedDict
 import msgspec
 
 WINDOW_S = 60.0
+# Tries that are under way at once all begin before one of them is counted. They have to be waited for afterwards, so that
+# in the long run there are never more than allowed; but nobody is kept out for longer than so many windows.
+MOST_DEBT = 10
 KEPT = 50_000
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from pileus.identity.app import Identity
-from pileus.identity.models.rates import WINDOW_S, Bucket, Filled
+from pileus.identity.models.rates import MOST_DEBT, WINDOW_S, Bucket, Filled
 from pileus.identity.tables import failure_rates, nonces
 from pileus.kit.db import command, query, upsert
 
@@ -39,9 +39,9 @@ async def levels_of(app: Identity, buckets: Sequence[Bucket]) -> list[float]:
 async def failure_add(app: Identity, buckets: Sequence[Bucket]) -> None:
     """One more failure is in each of the buckets; those that have leaked out are forgotten."""
     now = app.clock.now()
-    await app.db.run(RATES_FORGET, before=now - dt.timedelta(seconds=WINDOW_S))
+    await app.db.run(RATES_FORGET, before=now - dt.timedelta(seconds=MOST_DEBT * WINDOW_S))
     for bucket, level in zip(buckets, await levels_of(app, buckets), strict=True):
-        await app.db.run(RATE_KEEP, key=bucket.key, level=min(level + 1.0, bucket.most), at=now)
+        await app.db.run(RATE_KEEP, key=bucket.key, level=min(level + 1.0, MOST_DEBT * bucket.most), at=now)
 
 
 async def nonce_use(app: Identity, nonce: str, expires_at: dt.datetime) -> bool:
