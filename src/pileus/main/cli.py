@@ -24,7 +24,7 @@ COMMANDS = {
     "ring": "disks of object storage: show, weight, remove, rebalance, dispersion, background workers",
     "env": "print the settings an OpenStack client needs",
     "identity": "users, keys and mappings: who may do what, unlock, rotate keys, try a mapping",
-    "image": "build the small guest image that tests and tries boot from",
+    "image": "build the small guest image, or fetch a well-known cloud image",
     "trace": "the story of one request",
     "doctor": "find what is not as it should be, and mend it",
     "drill": "kill a throw-away cloud at every step of a server's life, and see it come back",

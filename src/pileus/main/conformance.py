@@ -64,7 +64,10 @@ SUITES = {
     suite.name: suite
     for suite in (
         Suite(
-            "api", r"^tempest\.(api\.(identity|image|network|compute|volume|object_storage)|serial_tests\.api)\.", FAKES
+            "api",
+            r"^tempest\.(api\.(identity|image|network|compute|volume|object_storage)|serial_tests\.api"
+            r"|scenario\.test_unified_limits)\.",
+            FAKES,
         ),
         Suite(
             "smoke",

@@ -1,0 +1,205 @@
+"""Well-known cloud images: what they are called, where their makers serve them, and where they tell the checksums.
+
+Makers replace their images every few weeks, so the checksums are read at the same moment, from the same makers over TLS.
+What is brought is whole and checked before a cloud sees any of it; what broke off goes on where it was.
+"""
+
+import hashlib
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from pileus.kit.errors import NotFound, Problem
+from pileus.main.state import guest_cache
+
+CHUNK = 1 << 20
+PATIENCE_S = 60.0
+SUMS_LONGEST = 1 << 20
+DIGITS = {"md5": 32, "sha256": 64, "sha512": 128}
+Say = Callable[[str], None]
+
+
+class NoSuchCloudImage(NotFound):
+    """There is no image called {name} in the catalog. There are: {known}."""
+
+
+class NotFetched(Problem):
+    """{url} cannot be fetched: {why}. This takes a machine that reaches its maker; elsewhere fetched, the file can be uploaded: openstack image create --disk-format {format} --container-format bare --file FILE {name}"""
+
+
+class WrongChecksum(Problem):
+    """What came from {url} is damaged, or not its maker's: its {algorithm} should be {wanted} and is {found}."""
+
+
+class CloudImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image of a maker. `sums` is an address, or how the name of the file is continued for its checksum."""
+
+    title: str
+    url: str
+    sums: str
+    algorithm: str = "sha256"
+    disk_format: str = "qcow2"
+    properties: Mapping[str, str] = {}
+
+    @property
+    def sums_url(self) -> str:
+        """Where the checksum stands."""
+        return self.sums if "://" in self.sums else self.url + self.sums
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
+
+
+def _of(distro: str, version: str, user: str) -> dict[str, str]:
+    return {"os_type": "linux", "os_distro": distro, "os_version": version, "os_admin_user": user}
+
+
+_DEBIAN = "https://cloud.debian.org/images/cloud"
+_UBUNTU = "https://cloud-images.ubuntu.com"
+_CIRROS = "https://download.cirros-cloud.net/0.6.2"
+_ALMA = "https://repo.almalinux.org/almalinux/9/cloud/x86_64/images"
+CATALOG: Mapping[str, CloudImage] = {
+    "cirros": CloudImage(
+        title="CirrOS 0.6.2, a tiny system for tries",
+        url=f"{_CIRROS}/cirros-0.6.2-x86_64-disk.img",
+        sums=f"{_CIRROS}/MD5SUMS",
+        algorithm="md5",
+        properties=_of("cirros", "0.6.2", "cirros"),
+    ),
+    "debian-12": CloudImage(
+        title="Debian 12 (bookworm)",
+        url=f"{_DEBIAN}/bookworm/latest/debian-12-genericcloud-amd64.qcow2",
+        sums=f"{_DEBIAN}/bookworm/latest/SHA512SUMS",
+        algorithm="sha512",
+        properties=_of("debian", "12", "debian"),
+    ),
+    "debian-13": CloudImage(
+        title="Debian 13 (trixie)",
+        url=f"{_DEBIAN}/trixie/latest/debian-13-genericcloud-amd64.qcow2",
+        sums=f"{_DEBIAN}/trixie/latest/SHA512SUMS",
+        algorithm="sha512",
+        properties=_of("debian", "13", "debian"),
+    ),
+    "ubuntu-22.04": CloudImage(
+        title="Ubuntu 22.04 LTS (jammy)",
+        url=f"{_UBUNTU}/jammy/current/jammy-server-cloudimg-amd64.img",
+        sums=f"{_UBUNTU}/jammy/current/SHA256SUMS",
+        properties=_of("ubuntu", "22.04", "ubuntu"),
+    ),
+    "ubuntu-24.04": CloudImage(
+        title="Ubuntu 24.04 LTS (noble)",
+        url=f"{_UBUNTU}/noble/current/noble-server-cloudimg-amd64.img",
+        sums=f"{_UBUNTU}/noble/current/SHA256SUMS",
+        properties=_of("ubuntu", "24.04", "ubuntu"),
+    ),
+    "almalinux-9": CloudImage(
+        title="AlmaLinux 9",
+        url=f"{_ALMA}/AlmaLinux-9-GenericCloud-latest.x86_64.qcow2",
+        sums=f"{_ALMA}/CHECKSUM",
+        properties=_of("almalinux", "9", "almalinux"),
+    ),
+    "rocky-9": CloudImage(
+        title="Rocky Linux 9",
+        url="https://dl.rockylinux.org/pub/rocky/9/images/x86_64/Rocky-9-GenericCloud.latest.x86_64.qcow2",
+        sums=".CHECKSUM",
+        properties=_of("rocky", "9", "rocky"),
+    ),
+    "centos-stream-9": CloudImage(
+        title="CentOS Stream 9",
+        url="https://cloud.centos.org/centos/9-stream/x86_64/images/CentOS-Stream-GenericCloud-9-latest.x86_64.qcow2",
+        sums=".SHA256SUM",
+        properties=_of("centos", "9", "cloud-user"),
+    ),
+    "arch": CloudImage(
+        title="Arch Linux",
+        url="https://geo.mirror.pkgbuild.com/images/latest/Arch-Linux-x86_64-cloudimg.qcow2",
+        sums=".SHA256",
+        properties=_of("arch", "rolling", "arch"),
+    ),
+}
+
+
+def image_called(name: str, catalog: Mapping[str, CloudImage] = CATALOG) -> CloudImage:
+    """The image of the catalog; raises NoSuchCloudImage."""
+    if name not in catalog:
+        raise NoSuchCloudImage(name=name, known=", ".join(catalog))
+    return catalog[name]
+
+
+def checksum_in(text: str, file: str, algorithm: str) -> str | None:
+    """The file's checksum in a list as `sha256sum` writes them, or as BSD's tools do."""
+    digits = DIGITS[algorithm]
+    for line in text.splitlines():
+        plain = re.fullmatch(rf"([0-9a-fA-F]{{{digits}}})(?:\s+[* ]?(\S+))?\s*", line)
+        bsd = re.fullmatch(rf"{algorithm.upper()} \((.+)\) = ([0-9a-fA-F]{{{digits}}})\s*", line)
+        if plain is not None and (plain[2] is None or plain[2].rpartition("/")[2] == file):
+            return plain[1].lower()
+        if bsd is not None and bsd[1] == file:
+            return bsd[2].lower()
+    return None
+
+
+def fetch(name: str, image: CloudImage, say: Say, folder: Path | None = None) -> tuple[Path, str]:
+    """The image's file, whole and checked, and its checksum; raises NotFetched or WrongChecksum."""
+    folder = folder or guest_cache().parent / "fetched"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _opened(name, image, image.sums_url) as answer:
+        listed = answer.read(SUMS_LONGEST).decode(errors="replace")
+    wanted = checksum_in(listed, image.file, image.algorithm)
+    if wanted is None:
+        raise NotFetched(
+            url=image.sums_url, why=f"it does not tell the {image.algorithm} of {image.file}", name=name,
+            format=image.disk_format,
+        )  # fmt: skip
+    whole, part = folder / f"{wanted[:16]}-{image.file}", folder / f"{wanted[:16]}-{image.file}.part"
+    if not whole.exists():
+        say(f"fetching {image.url} ...")
+        _bring(name, image, part)
+        found = _digest(part, image.algorithm)
+        if found != wanted:
+            part.unlink()
+            raise WrongChecksum(url=image.url, algorithm=image.algorithm, wanted=wanted, found=found)
+        part.rename(whole)
+    return whole, wanted
+
+
+def _bring(name: str, image: CloudImage, part: Path) -> None:
+    """The file has all that the address gives, going on from what is there."""
+    have = part.stat().st_size if part.exists() else 0
+    with _opened(name, image, image.url, start=have) as answer:
+        goes_on = getattr(answer, "status", 200) == 206
+        with part.open("ab" if goes_on else "wb") as file:
+            try:
+                while chunk := answer.read(CHUNK):
+                    file.write(chunk)
+            except OSError as failed:
+                raise NotFetched(url=image.url, why=failed, name=name, format=image.disk_format) from failed
+
+
+def _opened(name: str, image: CloudImage, url: str, start: int = 0) -> IO[bytes]:
+    headers = {"User-Agent": "pileus", **({"Range": f"bytes={start}-"} if start else {})}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  the catalog's own addresses
+    try:
+        answer: IO[bytes] = urllib.request.urlopen(request, timeout=PATIENCE_S)  # noqa: S310
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        if refused.code == 416 and start:  # all of it is there already, or what is there is of something else
+            return _opened(name, image, url)
+        why: object = f"the answer is {refused.code}"
+    except (urllib.error.URLError, OSError) as failed:
+        why = getattr(failed, "reason", failed)
+    else:
+        return answer
+    raise NotFetched(url=url, why=why, name=name, format=image.disk_format)
+
+
+def _digest(file: Path, algorithm: str) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, algorithm).hexdigest()
