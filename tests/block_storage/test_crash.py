@@ -191,7 +191,8 @@ class VolumeScene:
 
 def scene(begin: Begin):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
-        more = {host: [a_store("other", gib=10)] for host in ("h1", "h2")}
+        moves = begin is retype_with_a_move
+        more = {host: [a_store("other", gib=10)] for host in ("h1", "h2")} if moves else {}
         world = World(await a_database(), clock, ("h1", "h2"), CONFIG, more=more)
         await world.begin()
         await world.settle()

@@ -11,6 +11,7 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
+from pileus.ports.vault import Vault
 
 
 class BlockStorage(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class BlockStorage(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     hosts: Hosts
     events: Events
+    vault: Vault | None  # None where nothing can be kept secret: no encrypted volumes then
     images: Images | None  # None where there is no image service
     identity: Directory
     config: BlockStorageConfig

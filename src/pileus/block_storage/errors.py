@@ -1,6 +1,6 @@
 """What block storage refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, OverQuota, PreconditionFailed
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, OverQuota, PreconditionFailed, Unavailable
 
 
 class VolumeNotFound(NotFound):
@@ -221,3 +221,7 @@ class TooBig(OverQuota):
 
 class MetadataChanged(PreconditionFailed):
     """The metadata of {id} has changed since it was read."""
+
+
+class KeyLost(Unavailable):
+    """The key of volume {volume} cannot be opened: what it was sealed with is not among the cloud's keys any more."""

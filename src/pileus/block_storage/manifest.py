@@ -53,6 +53,7 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
+from pileus.ports.vault import Vault
 
 NAME = "block_storage"
 MOUNT = "volume"
@@ -128,6 +129,7 @@ def build(
     *,
     images: Images | None,
     identity: Directory,
+    vault: Vault | None = None,
     config: BlockStorageConfig | None = None,
 ) -> BlockStorage:
     """Block storage, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
@@ -140,6 +142,7 @@ def build(
         events=events,
         images=images,
         identity=identity,
+        vault=vault,
         config=config or BlockStorageConfig(),
     )
 

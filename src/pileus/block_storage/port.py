@@ -11,6 +11,7 @@ from pileus.block_storage.commands import attach
 from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, room_at
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
+from pileus.block_storage.commands.keys import key_of
 from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, snapshot_get
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
 from pileus.block_storage.models.types import QosSpecs
@@ -27,6 +28,7 @@ from pileus.block_storage.store.volumes import (
 )
 from pileus.kit.auth import Caller
 from pileus.ports.block_storage import Attached, Cluster, Connection, Limits, NewVolume, VolumeFacts
+from pileus.ports.volume_keys import VolumeKeys
 from pileus.ports.volume_lists import SnapshotListed, VolumeAsked, VolumeListed, VolumeLists
 
 KINDS: dict[str, Literal["fake", "rbd"]] = {FAKE: "fake", RBD: "rbd"}
@@ -47,6 +49,7 @@ class VolumePort:
     def __init__(self, app: BlockStorage) -> None:
         self._app = app
         self.lists: VolumeLists = Lists(app)
+        self.keys: VolumeKeys = Keys(app)
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's."""
@@ -112,7 +115,7 @@ class VolumePort:
             attachment_id=made.id,
             kind=KINDS.get(room.driver, "file"),
             path=await self._path(volume),
-            format="raw",
+            format="luks" if volume.sealed_key is not None else "raw",
             size_gib=volume.size,
             readonly=readonly,
             shared=volume.multiattach,
@@ -201,6 +204,17 @@ def limits_of(qos: QosSpecs, size_gib: int) -> Limits:
             if text.isascii() and text.isdigit():
                 found[name] = int(text) * factor
     return Limits(**found)
+
+
+class Keys:
+    """Implements pileus.ports.volume_keys.VolumeKeys."""
+
+    def __init__(self, app: BlockStorage) -> None:
+        self._app = app
+
+    async def fetch(self, volume_id: str) -> bytes:
+        """What opens the volume; raises VolumeNotFound or KeyLost."""
+        return await key_of(self._app, volume_id)
 
 
 class Lists:

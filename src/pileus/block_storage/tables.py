@@ -77,6 +77,9 @@ VOLUMES = sa.Table(
     sa.Column("image_metadata", Json, nullable=False),
     sa.Column("encryption", Json),
     sa.Column("consumes_quota", Boolean, nullable=False),
+    # What opens the encrypted bytes, sealed by the cloud's vault, and under which name it is shown.
+    sa.Column("key_id", Id),
+    sa.Column("sealed_key", Text),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment),
     sa.Column("launched_at", Moment),
@@ -104,6 +107,9 @@ SNAPSHOTS = sa.Table(
     sa.Column("group_snapshot_id", Id),
     sa.Column("metadata", Json, nullable=False),
     sa.Column("consumes_quota", Boolean, nullable=False),
+    # What opens the encrypted bytes, sealed by the cloud's vault, and under which name it is shown.
+    sa.Column("key_id", Id),
+    sa.Column("sealed_key", Text),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment),
     sa.Index("volume_snapshots_of_project", "project_id", "created_at", "id"),
@@ -171,6 +177,9 @@ BACKUPS = sa.Table(
     # Under which name its bytes are kept, where that is not its id; and what the volume was called and knew.
     sa.Column("stored_as", Id),
     sa.Column("kept", Json),
+    # What opens the encrypted bytes, sealed by the cloud's vault, and under which name it is shown.
+    sa.Column("key_id", Id),
+    sa.Column("sealed_key", Text),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment),
     sa.Index("volume_backups_of_project", "project_id", "created_at", "id"),

@@ -53,6 +53,7 @@ from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
 from pileus.main.volume_backends import volume_backends
+from pileus.main.volume_needs import VolumeKeyRoutes
 from pileus.main.watching import Watching
 from pileus.ports.metadata import Answer, MetadataAnswers
 
@@ -406,6 +407,7 @@ class _Wired:
             frame.events,
             images=self._ports.get("image"),
             identity=self._directory,
+            vault=identity.vault(frame.state.path, frame.settings.identity),
             config=frame.settings.block_storage,
         )
         await manifest.prepare(app)
@@ -430,6 +432,8 @@ class _Wired:
             routes |= ImageRoutes(frame.state, frame.hosts, self._ports["image"]).routes()
         if self._files is not None:
             routes |= FileRoutes(frame.hosts, self._files).routes()
+        if "block_storage" in self._ports:
+            routes |= VolumeKeyRoutes(frame.hosts, self._ports["block_storage"].keys).routes()
         objects = ObjectHosts(frame.state, self._ports.get("object_store"), frame.settings.object_store.listen)
         routes |= objects.routes()
         roster.objects = objects
@@ -451,7 +455,8 @@ class _Wired:
         )
         self._consoles.of = runs
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
-        self.volumes = volume_backends(frame.state, frame.settings, self._ports["image"], name)
+        keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None
+        self.volumes = volume_backends(frame.state, frame.settings, self._ports["image"], name, keys)
         return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
 
 

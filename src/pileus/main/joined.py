@@ -28,6 +28,7 @@ from pileus.main.server_files import FarServerFiles, FileAnswers, HostStreams
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
 from pileus.main.volume_backends import volume_backends
+from pileus.main.volume_needs import FarVolumeKeys
 
 log = log_of(__name__)
 
@@ -92,7 +93,7 @@ class JoinedHost:
         images = FarImages(state, self._dialler)
         files = FarServerFiles(self._dialler)
         self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock, files=files)
-        self._volumes = volume_backends(state, settings, images, member.host)
+        self._volumes = volume_backends(state, settings, images, member.host, FarVolumeKeys(self._dialler))
         self._exchange = RemoteExchange(self._dialler)
         self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
         self._agent: Agent | None = None

@@ -7,9 +7,12 @@ from pileus.block_storage.drivers.interface import Backend
 from pileus.main.settings import Settings, VolumeBackend
 from pileus.main.state import State
 from pileus.ports.image_files import ImageFiles
+from pileus.ports.volume_keys import VolumeKeys
 
 
-def volume_backends(state: State, settings: Settings, images: ImageFiles, host: str) -> dict[str, Backend]:
+def volume_backends(
+    state: State, settings: Settings, images: ImageFiles, host: str, keys: VolumeKeys | None
+) -> dict[str, Backend]:
     """The back ends of this machine; none where volumes are left out."""
     if "block_storage" not in settings.services:
         return {}
@@ -18,7 +21,7 @@ def volume_backends(state: State, settings: Settings, images: ImageFiles, host: 
         driver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
         wanted = {driver: VolumeBackend(driver=driver)}
     found = {name: _backend(name, each, state, images, host) for name, each in wanted.items()}
-    meet(found)
+    meet(found, None, keys)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from pileus.kit.auth import Caller
+from pileus.ports.volume_keys import VolumeKeys
 from pileus.ports.volume_lists import VolumeLists
 
 
@@ -69,13 +70,16 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     A `file` is a path on the host itself: a file, a block device, or a file of a directory that several hosts have mounted. Of
     an `rbd` the path is `pool/image`, and `cluster` says where Ceph's configuration lies on the host and as whom to ask. What
     is `fake` has no bytes.
+
+    The format `luks` is a raw disk encrypted by LUKS (QEMU's block driver of that name, over the raw file): what opens it is asked
+    of `VolumeKeys` under the volume's id just before, and handed to QEMU as a secret that stands in no argument or environment.
     """
 
     volume_id: str
     attachment_id: str
     kind: Literal["file", "rbd", "fake"]
     path: str
-    format: Literal["raw", "qcow2"]
+    format: Literal["raw", "qcow2", "luks"]
     size_gib: int
     readonly: bool = False
     shared: bool = False  # others may have it too
@@ -97,6 +101,7 @@ class Volumes(Protocol):
     """Disks that outlive servers."""
 
     lists: VolumeLists
+    keys: VolumeKeys
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's; None else."""

@@ -24,6 +24,7 @@ from pileus.block_storage.drivers.interface import (
 from pileus.kit.hosts.exchange import Body
 from pileus.kit.observe.log import log_of
 from pileus.ports.volume_files import VolumeFiles
+from pileus.ports.volume_keys import VolumeKeys
 
 log = log_of(__name__)
 
@@ -116,10 +117,10 @@ def _plain(seen: Seen, backend: str) -> Body:
     return plain
 
 
-def meet(backends: Mapping[str, Backend], far: VolumeFiles | None = None) -> None:
-    """From now on the back ends can copy from one another, and from other hosts by `far`."""
+def meet(backends: Mapping[str, Backend], far: VolumeFiles | None = None, keys: VolumeKeys | None = None) -> None:
+    """From now on the back ends can copy from one another, from other hosts by `far`, and encrypt with these keys."""
     for backend in backends.values():
-        backend.meet(Neighbours(backends, far))
+        backend.meet(Neighbours(backends, far), keys)
 
 
 def wake(backends: Mapping[str, Backend], look_again: Callable[[str, str], None]) -> None:

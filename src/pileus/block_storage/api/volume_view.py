@@ -143,6 +143,7 @@ def _made(
         migration_status=volume.migration_status,
         service_uuid=service_uuid(f"{volume.host}@{volume.backend}") if volume.host else None,
         consumes_quota=volume.consumes_quota,
+        encryption_key_id=volume.key_id or UNSET,
     )
 
 

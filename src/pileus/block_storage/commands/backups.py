@@ -58,25 +58,7 @@ async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: 
         if new.incremental and parent is None:
             raise errors.InvalidBackup(why="No backups available to do an incremental backup.")
         await quotas.check(app, now.project_id, {"backups": 1, "backup_gigabytes": now.size})
-        made = Backup(
-            id=str(uuid.uuid4()),
-            volume_id=now.id,
-            snapshot_id=new.snapshot_id,
-            parent_id=parent.id if parent is not None else None,
-            kept=Kept(metadata=now.metadata, image_metadata=now.image_metadata, bootable=now.bootable),
-            project_id=now.project_id,
-            user_id=caller.user_id,
-            name=new.name,
-            description=new.description,
-            size=now.size,
-            container=new.container or (parent.container if parent is not None else "volumebackups"),
-            host=now.host,
-            backend=now.backend,
-            zone=new.zone or app.config.zone,
-            metadata=dict(new.metadata),
-            snapshot_at=copied.created_at if copied is not None else app.clock.now(),
-            created_at=app.clock.now(),
-        )
+        made = _row(app, caller, now, new, copied, parent)
         await backups.create(app, made)
         await app.engine.begin(
             "backup.create", made.subject, project_id=made.project_id, user_id=caller.user_id, request_id=request_id
@@ -86,6 +68,37 @@ async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: 
         else:
             await busy(app, now, BACKING_UP)
     return made
+
+
+def _row(
+    app: BlockStorage, caller: Caller, volume: Volume, new: NewBackup, copied: Snapshot | None, parent: Backup | None
+) -> Backup:
+    return Backup(
+        id=str(uuid.uuid4()),
+        volume_id=volume.id,
+        snapshot_id=new.snapshot_id,
+        parent_id=parent.id if parent is not None else None,
+        kept=Kept(
+            metadata=volume.metadata,
+            image_metadata=volume.image_metadata,
+            bootable=volume.bootable,
+            type_id=volume.type_id,
+        ),
+        key_id=str(uuid.uuid4()) if volume.sealed_key is not None else None,
+        sealed_key=volume.sealed_key,
+        project_id=volume.project_id,
+        user_id=caller.user_id,
+        name=new.name,
+        description=new.description,
+        size=volume.size,
+        container=new.container or (parent.container if parent is not None else "volumebackups"),
+        host=volume.host,
+        backend=volume.backend,
+        zone=new.zone or app.config.zone,
+        metadata=dict(new.metadata),
+        snapshot_at=copied.created_at if copied is not None else app.clock.now(),
+        created_at=app.clock.now(),
+    )
 
 
 async def _copied(app: BlockStorage, volume: Volume, snapshot_id: str) -> Snapshot:
@@ -140,12 +153,16 @@ async def restore_backup(
                 raise errors.InvalidVolume(
                     why=f"volume size {volume.size} is too small to restore backup of size {now.size}."
                 )
+            if (volume.sealed_key is None) != (now.sealed_key is None):
+                raise errors.InvalidVolume(why=f"What is encrypted stays so, what is not does too: volume {volume.id} "
+                                               f"and backup {now.id} differ in that.")  # fmt: skip
             if volume.host != now.host:
                 raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, the volume on {volume.host}.")
             origin = Origin(kind="backup", id=now.disk_id, host=now.host, backend=now.backend)
             await remade(
-                app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id, restores=now.id
-            )
+                app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id,
+                restores=now.id, changes={"sealed_key": now.sealed_key} if now.sealed_key is not None else None,
+            )  # fmt: skip
         await backups.change(app, now, status=states.RESTORING, restores=volume.id)
     return volume.id, volume.name
 

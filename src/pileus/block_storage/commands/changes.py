@@ -45,6 +45,8 @@ async def upload_image(app: BlockStorage, caller: Caller, volume: Volume, asked:
         raise errors.BadRequest(why="There is no image service to make an image in.")
     async with app.db.transaction():
         now = await held(app, volume, {AVAILABLE, IN_USE} if asked.force else {AVAILABLE})
+        if now.sealed_key is not None:
+            raise errors.InvalidVolume(why=f"Volume {now.id} is encrypted: nobody could open an image of it.")
         image_id = str(uuid.uuid4())
         kept = {key: value for key, value in now.image_metadata.items() if key not in NOT_PASSED_ON}
         await app.images.create(

@@ -9,6 +9,7 @@ import msgspec
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
+from pileus.block_storage.commands.keys import Key, new_key
 from pileus.block_storage.commands.types import default_type, type_chosen
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.drivers.interface import GIB
@@ -60,6 +61,7 @@ class Source(msgspec.Struct, kw_only=True):
     zone: str | None = None
     metadata: dict[str, str] = {}
     host: str | None = None
+    key: Key = Key()
 
 
 async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, request_id: str) -> Volume:
@@ -80,7 +82,10 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
         await quotas.check_size(app, project_id, size)
         await quotas.check(app, project_id, {"volumes": 1, "gigabytes": size}, type)
         await _check_group(app, caller, new, type)
+        encryption = type.encryption if type is not None else None
+        key = source.key.again() if source.key.sealed or encryption is None else new_key(app, encryption)
         volume = _row(app, caller, new, source, type, size)
+        volume = msgspec.structs.replace(volume, key_id=key.id, sealed_key=key.sealed)
         await volumes.create(app, volume)
         host = new.host or source.host
         args: dict[str, object] = {"host": host} if host else {}
@@ -176,6 +181,7 @@ async def _of_snapshot(app: BlockStorage, caller: Caller, id: str) -> Source:
     return Source(
         origin=Origin(kind="snapshot", id=id, host=snapshot.host, backend=snapshot.backend),
         size=snapshot.size,
+        key=Key(snapshot.key_id, snapshot.sealed_key),
         type_id=snapshot.type_id,
         bootable=volume is not None and volume.bootable,
         image_metadata=volume.image_metadata if volume is not None else {},
@@ -191,6 +197,7 @@ async def _of_volume(app: BlockStorage, caller: Caller, id: str) -> Source:
     return Source(
         origin=Origin(kind="volume", id=id, host=volume.host, backend=volume.backend),
         size=volume.size,
+        key=Key(volume.key_id, volume.sealed_key),
         type_id=volume.type_id,
         bootable=volume.bootable,
         image_metadata=volume.image_metadata,
@@ -208,6 +215,8 @@ async def _of_backup(app: BlockStorage, caller: Caller, id: str, *, restoring: b
     return Source(
         origin=Origin(kind="backup", id=backup.disk_id, host=backup.host, backend=backup.backend),
         size=backup.size,
+        type_id=kept.type_id if backup.sealed_key is not None else None,
+        key=Key(backup.key_id, backup.sealed_key),
         bootable=kept.bootable,
         image_metadata=kept.image_metadata,
         metadata=kept.metadata,
@@ -221,12 +230,9 @@ async def _type(app: BlockStorage, caller: Caller, new: NewVolume, source: Sourc
     if named is None and source.type_id is not None:
         return await types.find(app, source.type_id)
     type = await type_chosen(app, caller, named) if named else await default_type(app, caller.project_id)
-    if type is not None and source.origin is not None and source.origin.kind in {"volume", "snapshot"}:
-        before = await types.find(app, source.type_id)
-        if (before.encryption if before else None) != type.encryption:
-            raise errors.InvalidInput(
-                why="Invalid volume_type passed: what is encrypted stays so, what is not does too."
-            )
+    copied = source.origin is not None and source.origin.kind != "image"
+    if copied and (type is not None and type.encryption is not None) != (source.key.sealed is not None):
+        raise errors.InvalidInput(why="Invalid volume_type passed: what is encrypted stays so, what is not does too.")
     if new.multiattach and type is not None and not type.multiattach:
         raise errors.InvalidInput(why="multiattach is a property of volume types: name a type that has it.")
     return type

@@ -85,6 +85,8 @@ def _of(app: BlockStorage, volume: Volume, caller: Caller) -> Snapshot:
         name=None,
         size=volume.size,
         type_id=volume.type_id,
+        key_id=str(uuid.uuid4()) if volume.sealed_key is not None else None,
+        sealed_key=volume.sealed_key,
         host=volume.host,
         backend=volume.backend,
         created_at=app.clock.now(),

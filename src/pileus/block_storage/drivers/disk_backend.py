@@ -7,16 +7,17 @@ What takes long goes on by itself in `Works`. Backups are chunks in files, whate
 
 import asyncio
 import contextlib
+import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
 
-from pileus.block_storage.drivers import backup_files
+from pileus.block_storage.drivers import backup_files, luks
 from pileus.block_storage.drivers.disks import Disks, Spot
-from pileus.block_storage.drivers.image_tool import copy_file, image_of, raw_of
+from pileus.block_storage.drivers.image_tool import copy_file, encrypt, image_of, raw_of
 from pileus.block_storage.drivers.interface import (
     DISKS,
     GIB,
@@ -35,6 +36,7 @@ from pileus.block_storage.drivers.interface import (
 )
 from pileus.block_storage.drivers.work import Works
 from pileus.ports.image_files import ImageFiles
+from pileus.ports.volume_keys import VolumeKeys
 
 
 class DiskBackend:
@@ -46,14 +48,16 @@ class DiskBackend:
         self._backups = backups
         self._works = Works()
         self._others: DiskFiles | None = None
+        self._keys: VolumeKeys | None = None
 
     def on_change(self, changed: Changed) -> None:
         """From now on `changed(kind, id)` is called whenever a thing is worth another look."""
         self._works.changed = changed
 
-    def meet(self, others: DiskFiles) -> None:
-        """From now on what other back ends keep can be copied from there."""
+    def meet(self, others: DiskFiles, keys: VolumeKeys | None) -> None:
+        """From now on what other back ends keep can be copied from there, and encrypted disks can be made with these keys."""
         self._others = others
+        self._keys = keys
 
     async def room(self) -> Room:
         """What the store has."""
@@ -72,15 +76,16 @@ class DiskBackend:
         await self._works.end(lambda w: w[:2] == (kind, disk.id) and w[2].startswith("content ") and w[2] != keep)
         contents = await _contents(self._disks, kind, disk.id)
         if at.content not in contents:
-            if disk.origin is None:
+            if disk.origin is None and disk.luks is None:
                 await self._disks.blank(at, disk.size_gib * GIB)
             elif not self._works.ready((kind, disk.id, keep), lambda: self._fill(at, disk)):
                 return msgspec.structs.replace(
-                    self._seen(kind, disk.id, contents), doing=f"copying from {disk.origin.kind}"
+                    self._seen(kind, disk.id, contents),
+                    doing=f"copying from {disk.origin.kind}" if disk.origin is not None else "encrypting",
                 )
             contents = await _contents(self._disks, kind, disk.id)
-        if contents.get(at.content, 0) < disk.size_gib * GIB:
-            await self._disks.grow(at, disk.size_gib * GIB)
+        if contents.get(at.content, 0) < disk.octets:
+            await self._disks.grow(at, disk.octets)
             contents = await _contents(self._disks, kind, disk.id)
         for old in contents.keys() - {at.content}:
             await self._disks.remove(Spot(kind, disk.id, old))
@@ -124,11 +129,14 @@ class DiskBackend:
 
     async def _fill(self, at: Spot, disk: Disk) -> None:
         """The disk is made of its origin."""
-        assert disk.origin is not None, "a blank disk is made at once"
         spool = self._disks.spool(at.kind, at.id)
         await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
+        if disk.origin is None:
+            with _file(spool / "header", await self._header(disk)) as header:
+                await self._disks.fill(at, header)
+            return
         if disk.origin.kind == "image":
-            await self._from_image(disk.origin, at, spool, disk.size_gib * GIB)
+            await self._from_image(disk, disk.origin, at, spool)
             return
         elsewhere = disk.origin.backend is not None or disk.origin.host is not None
         store = self._disks.sibling(disk.origin) if elsewhere else self._disks
@@ -153,8 +161,19 @@ class DiskBackend:
         async with reading as file:
             yield file
 
-    async def _from_image(self, origin: Origin, at: Spot, spool: Path, size: int) -> None:
+    async def _key(self, disk: Disk) -> bytes:
+        assert disk.luks is not None, "only encrypted disks have keys"
+        if self._keys is None:
+            raise DriverError("The volume cannot be encrypted", "nothing gives keys to this host")
+        return await self._keys.fetch(disk.luks.volume_id)
+
+    async def _header(self, disk: Disk) -> bytes:
+        """What an encrypted disk of nothing begins with."""
+        return await asyncio.to_thread(luks.header, await self._key(disk))
+
+    async def _from_image(self, disk: Disk, origin: Origin, at: Spot, spool: Path) -> None:
         """The image's bytes as a raw disk. What it is made of was verified, and is looked at once more by a jailed tool."""
+        room, size = spool / "image", disk.size_gib * GIB
         room = spool / "image"
         await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
         room.mkdir(mode=0o700)
@@ -164,6 +183,10 @@ class DiskBackend:
             raw = fetched if origin.format == "raw" else await raw_of(room, fetched, origin.format, at.id)
             if raw.stat().st_size > size:
                 raise DriverError("The image does not fit", f"it holds {raw.stat().st_size} bytes, the volume {size}")
+            if disk.luks is not None:
+                plain, raw = raw, room / "luks"
+                raw.write_bytes(await self._header(disk))
+                await encrypt(plain, raw, await self._key(disk), luks.PAYLOAD)
             await self._disks.fill(at, raw)
         finally:
             await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
@@ -216,6 +239,19 @@ class DiskBackend:
             return DiskSeen()
         newest = max(contents)
         return DiskSeen(size_gib=contents[newest] // GIB, content=newest, path=self._disks.path(Spot(kind, id, newest)))
+
+
+@contextlib.contextmanager
+def _file(path: Path, content: bytes) -> Iterator[Path]:
+    """A file with that content, for us alone, while the block lasts."""
+    path.unlink(missing_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "wb") as out:
+            out.write(content)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 async def _contents(store: Disks, kind: Kind, id: str) -> Mapping[int, int]:

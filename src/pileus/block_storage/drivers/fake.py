@@ -28,6 +28,7 @@ from pileus.block_storage.drivers.interface import (
     Room,
     Seen,
 )
+from pileus.ports.volume_keys import VolumeKeys
 
 
 class Pretence(msgspec.Struct):
@@ -147,7 +148,7 @@ class Fake(Scripted):
         finally:
             file.unlink(missing_ok=True)
 
-    def meet(self, others: DiskFiles) -> None:
+    def meet(self, others: DiskFiles, keys: VolumeKeys | None) -> None:
         self._others = others
 
     async def close(self) -> None:

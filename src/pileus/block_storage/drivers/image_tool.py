@@ -10,6 +10,7 @@ from pileus.kit.jail import IMAGE_TOOL, Jail, jail_of
 from pileus.kit.run import ProgramFailed, run
 
 COPY_S = 7200.0
+SECTOR = 512
 
 
 class Measured(msgspec.Struct, rename="kebab"):
@@ -19,10 +20,11 @@ class Measured(msgspec.Struct, rename="kebab"):
     backing_filename: str | None = None
 
 
-async def tool(jail: Jail, cwd: Path, *words: str) -> str:
+async def tool(jail: Jail, cwd: Path, *words: str, stdin: bytes | None = None) -> str:
     """What qemu-img says; raises DriverError with its last words."""
     try:
-        done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=COPY_S)
+        argv = jail.around([*IMAGE_TOOL, "qemu-img", *words])
+        done = await run(argv, cwd=cwd, stdin=stdin, deadline_s=COPY_S)
     except ProgramFailed as failed:
         raise DriverError(f"qemu-img {words[0]} failed", failed.why) from failed
     return done.out
@@ -63,3 +65,14 @@ async def copy_file(source: Path, target: Path, *, live: bool = False) -> None:
         target.unlink(missing_ok=True)
         why = f"it is attached, and the file system of {source} copies nothing by reference: {failed.why}"
         raise DriverError("The volume cannot be copied", why if live else failed.why) from failed
+
+
+async def encrypt(plain: Path, target: Path, key: bytes, payload: int) -> None:
+    """The target, which begins as an encrypted disk does, holds the raw file's bytes. The key goes through a pipe."""
+    size = -(-plain.stat().st_size // SECTOR) * SECTOR
+    for file, octets in ((plain, size), (target, payload + size)):
+        os.truncate(file, octets)
+    secret = ("--object", "secret,id=key,file=/dev/stdin")
+    options = f"driver=luks,key-secret=key,file.driver=file,file.filename={target}"
+    words = ("convert", *secret, "-n", "--target-image-opts", "-f", "raw", str(plain), options)
+    await tool(Jail(None), plain.parent, *words, stdin=key)

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pileus.block_storage.drivers.luks import PAYLOAD
+from pileus.ports.volume_keys import VolumeKeys
+
 GIB = 2**30
 
 
@@ -46,6 +49,12 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     format: str
 
 
+class Luks(msgspec.Struct, frozen=True, kw_only=True):
+    """The disk is encrypted, by LUKS; what opens it is fetched under the volume's id when it is needed."""
+
+    volume_id: str
+
+
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """All a host is told about a volume or a snapshot.
 
@@ -60,6 +69,12 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin | None = None
     live: bool = False
     export: Export | None = None
+    luks: Luks | None = None
+
+    @property
+    def octets(self) -> int:
+        """How many octets it takes: what an encrypted disk begins with comes on top."""
+        return self.size_gib * GIB + (PAYLOAD if self.luks is not None else 0)
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,8 +189,8 @@ class Backend(Protocol):
         """A file with the raw bytes of a disk kept here while the block lasts, in `spool` if it has to be made."""
         ...
 
-    def meet(self, others: DiskFiles) -> None:
-        """From now on what other back ends keep can be copied from there."""
+    def meet(self, others: DiskFiles, keys: VolumeKeys | None) -> None:
+        """From now on what other back ends keep can be copied from there, and encrypted disks can be made with these keys."""
         ...
 
     async def close(self) -> None:

@@ -44,6 +44,7 @@ def volume_disk(volume: Volume, *, live: bool = False, export: Export | None = N
         origin=origin_of(volume.origin, volume.host, volume.backend),
         live=live,
         export=export,
+        luks=interface.Luks(volume_id=volume.id) if volume.sealed_key is not None else None,
     )
 
 

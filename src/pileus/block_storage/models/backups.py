@@ -18,6 +18,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     image_metadata: dict[str, str] = {}
     bootable: bool = False
+    type_id: str | None = None
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,8 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_at: dt.datetime | None = None
     stored_as: str | None = None
     kept: Kept | None = None
+    key_id: str | None = None
+    sealed_key: str | None = None
     created_at: dt.datetime
     updated_at: dt.datetime | None = None
 

@@ -84,6 +84,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     image_metadata: dict[str, str] = {}
     encryption: dict[str, Any] | None = None
     consumes_quota: bool = True
+    key_id: str | None = None
+    sealed_key: str | None = None
     created_at: dt.datetime
     updated_at: dt.datetime | None = None
     launched_at: dt.datetime | None = None
@@ -117,6 +119,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     group_snapshot_id: str | None = None
     metadata: dict[str, str] = {}
     consumes_quota: bool = True
+    key_id: str | None = None
+    sealed_key: str | None = None
     created_at: dt.datetime
     updated_at: dt.datetime | None = None
 
