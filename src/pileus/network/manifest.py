@@ -1,6 +1,7 @@
 """What main mounts of the network service."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from pileus.kit.bus import Bus
 from pileus.kit.clock import Clock
@@ -31,6 +32,7 @@ from pileus.network.api import rbac as _rbac  # noqa: F401
 from pileus.network.api import router_gateways as _router_gateways  # noqa: F401
 from pileus.network.api import routers as _routers  # noqa: F401
 from pileus.network.api import security_groups as _security_groups  # noqa: F401
+from pileus.network.api import segment_ranges as _segment_ranges  # noqa: F401
 from pileus.network.api import service_providers as _service_providers  # noqa: F401
 from pileus.network.api import subnetpools as _subnetpools  # noqa: F401
 from pileus.network.api import subnets as _subnets  # noqa: F401
@@ -39,6 +41,7 @@ from pileus.network.api import trunks as _trunks  # noqa: F401
 from pileus.network.api import versions as _versions  # noqa: F401
 from pileus.network.api.service import api as API  # noqa: N812
 from pileus.network.app import Network
+from pileus.network.commands.segment_ranges import ensure_defaults
 from pileus.network.config import NetworkConfig
 from pileus.network.drivers.interface import Fabric
 from pileus.network.flows.fabric import FabricKeeper
@@ -74,7 +77,8 @@ def port(app: Network) -> Ports:
 
 def standing(app: Network) -> Sequence[Standing]:
     """What is to be kept right for ever, for kit's Reconcilers; call it once, it listens to the fabric."""
-    return FabricKeeper(app).standing()
+    ranges = Standing("network.segment_ranges", 3600.0, partial(ensure_defaults, app))
+    return (*FabricKeeper(app).standing(), ranges)
 
 
 __all__ = ["API", "CATALOG", "FLOWS", "METADATA", "MOUNT", "NAME", "build", "port", "standing"]

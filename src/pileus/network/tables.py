@@ -130,6 +130,19 @@ routers = sa.Table(
     sa.Index("routers_out", "gateway_network_id"),
 )
 
+segment_ranges = sa.Table(
+    "segment_ranges",
+    metadata,
+    *_standard(),
+    sa.Column("network_type", Name, nullable=False),
+    sa.Column("physical_network", Name, nullable=False),
+    sa.Column("minimum", Integer, nullable=False),
+    sa.Column("maximum", Integer, nullable=False),
+    sa.Column("shared", Boolean, nullable=False),
+    sa.Column("default", Boolean, nullable=False),
+    sa.Index("segment_ranges_of_kind", "network_type", "physical_network", "minimum"),
+)
+
 # The ways out of a router beside its first one.
 further_gateways = sa.Table(
     "further_gateways",

@@ -47,6 +47,7 @@ EXTENSIONS = {
     "net-mtu-writable": "Network MTU (writable)",
     "network-ip-availability": "Network IP Availability",
     "network_availability_zone": "Network Availability Zone",
+    "network-segment-range": "Neutron Network Segment Range",
     "pagination": "Pagination support",
     "port-mac-address-regenerate": "Neutron Port MAC address regenerate",
     "port-security": "Port Security",

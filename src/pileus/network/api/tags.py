@@ -15,6 +15,7 @@ from pileus.network.api.ports import port_for
 from pileus.network.api.qos import policy_for
 from pileus.network.api.routers import router_for
 from pileus.network.api.security_groups import group_for
+from pileus.network.api.segment_ranges import range_for
 from pileus.network.api.service import api
 from pileus.network.api.subnetpools import pool_for
 from pileus.network.api.subnets import subnet_for
@@ -96,4 +97,5 @@ _declare("routers", "router", "router_id", router_for)
 _declare("floatingips", "floatingip", "floatingip_id", floating_ip_for)
 _declare("qos/policies", "policy", "policy_id", policy_for)
 _declare("security-groups", "security_group", "security_group_id", group_for)
+_declare("network_segment_ranges", "network_segment_range", "network_segment_range_id", range_for)
 _declare("trunks", "trunk", "trunk_id", trunk_for)

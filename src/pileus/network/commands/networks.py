@@ -1,7 +1,6 @@
 """Networks: what one can ask for."""
 
-import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -9,6 +8,7 @@ from pileus.network.app import Network as App
 from pileus.network.commands.floating_ips import delete_floating_ip
 from pileus.network.commands.qos import check_usable, default_of
 from pileus.network.commands.quotas import make_room
+from pileus.network.commands.segment_ranges import numbers_to_try
 from pileus.network.commands.sharing import check_unused, forget_policies, share, unshare
 from pileus.network.commands.standard import change, changed, standard, tell
 from pileus.network.errors import (
@@ -23,6 +23,7 @@ from pileus.network.errors import (
 from pileus.network.models.ipv6 import check_mtu
 from pileus.network.models.requests import NewNetwork
 from pileus.network.models.resources import METADATA, Network
+from pileus.network.models.segment_ranges import MAX_VLAN, MAX_VNI
 from pileus.network.models.sharing import EVERYBODY, EXTERNAL, SHARED
 from pileus.network.store import floating_ips as floating_rows
 from pileus.network.store import networks as rows
@@ -31,9 +32,6 @@ from pileus.network.store import sharing as sharing_rows
 from pileus.network.store import subnets as subnet_rows
 
 TYPES = ("geneve", "flat", "vlan")
-MAX_VNI = (1 << 24) - 1
-MAX_VLAN = 4094
-TRIES = 100
 
 
 async def create_network(app: App, wanted: NewNetwork) -> Network:
@@ -110,19 +108,11 @@ async def _insert(app: App, found: Network) -> Network:
             segment = found.segmentation_id or found.physical_network
             raise NetworkTypeInUse(segment=segment, network_type=found.network_type)
         return found
-    for segment in await _free_segments(app, found):
+    for segment in await numbers_to_try(app, found):
         found = msgspec.structs.replace(found, segmentation_id=segment)
         if await rows.network_insert(app.db, found):
             return found
     raise NoNetworkAvailable
-
-
-async def _free_segments(app: App, network: Network) -> Iterable[int]:
-    """Ids to try: of a physical network's few, those nobody has; of the many of tunnels, any."""
-    if network.network_type == "vlan":
-        used = await app.db.all(rows.SEGMENTS_ON, network_type="vlan", physical_network=network.physical_network)
-        return sorted(set(range(1, MAX_VLAN + 1)) - set(used))
-    return (1 + secrets.randbelow(MAX_VNI) for _ in range(TRIES))
 
 
 async def update_network(app: App, network: Network, values: Mapping[str, object]) -> Network:

@@ -8,9 +8,21 @@ from pileus.network.errors import TagNotFound
 from pileus.network.models.pools import SubnetPool
 from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import FloatingIp, Network, Port, Router, SecurityGroup, Standard, Subnet
+from pileus.network.models.segment_ranges import SegmentRange
 from pileus.network.models.tags import checked
 from pileus.network.models.trunks import Trunk
-from pileus.network.store import floating_ips, groups, networks, pools, ports, qos, routers, subnets, trunks
+from pileus.network.store import (
+    floating_ips,
+    groups,
+    networks,
+    pools,
+    ports,
+    qos,
+    routers,
+    segment_ranges,
+    subnets,
+    trunks,
+)
 
 STATEMENTS = {
     Network: networks.CHANGE,
@@ -22,6 +34,7 @@ STATEMENTS = {
     SubnetPool: pools.POOL_CHANGE,
     QosPolicy: qos.SHELF.change,
     Trunk: trunks.SHELF.change,
+    SegmentRange: segment_ranges.SHELF.change,
 }
 
 

@@ -102,6 +102,19 @@ class NewRouter(msgspec.Struct, frozen=True, kw_only=True):
     ecmp: bool = False
 
 
+class NewSegmentRange(msgspec.Struct, frozen=True, kw_only=True):
+    """A range of segments to make."""
+
+    project_id: str
+    name: str = ""
+    description: str = ""
+    shared: bool = True
+    network_type: str
+    physical_network: str | None = None
+    minimum: int
+    maximum: int
+
+
 class NewFloatingIp(msgspec.Struct, frozen=True, kw_only=True):
     """A floating IP to make."""
 

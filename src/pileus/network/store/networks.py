@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
-from pileus.kit.db import Database, Listing, command, query, scalar, upsert
+from pileus.kit.db import Database, Listing, command, query, upsert
 from pileus.network.errors import NetworkNotFound
 from pileus.network.models.resources import Network
 from pileus.network.models.sharing import SHARED
@@ -80,13 +80,6 @@ FIND = query(
         networks.c.external.is_(False),
     ),
     Network,
-)
-SEGMENTS_ON = scalar(
-    select(networks.c.segmentation_id).where(
-        networks.c.network_type == bindparam("network_type"),
-        networks.c.physical_network == bindparam("physical_network"),
-    ),
-    int,
 )
 NO_MORE_DEFAULT = command(
     sa.update(networks).where(networks.c.is_default.is_(True), networks.c.id != bindparam("of_id"))
