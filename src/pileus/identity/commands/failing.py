@@ -10,9 +10,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from pileus.identity.app import Identity
 from pileus.identity.errors import TooManyFailures
+from pileus.identity.models import Project, User
 from pileus.identity.models.logins import Named
 from pileus.identity.models.rates import Bucket, wait_at
-from pileus.identity.store.once import failure_add, levels_of
+from pileus.identity.store.once import failure_add, failures_empty, levels_of
 
 ONE_HOME = 64  # bits of an IPv6 address that tell whose it is; the rest everybody chooses for themselves
 
@@ -52,6 +53,14 @@ async def refuse_failing(app: Identity, buckets: Sequence[Bucket]) -> None:
     wait = max(wait_at(level, bucket.most) for level, bucket in zip(levels, buckets, strict=True))
     if wait > 0:
         raise TooManyFailures(seconds=math.ceil(wait))
+
+
+async def forgive_failures(app: Identity, user: User, domain: Project) -> None:
+    """Nobody has failed as this user, by whichever of their names; addresses are another matter."""
+    places = (None, Named(id=domain.id), Named(name=domain.name))
+    named = [Named(id=user.id, domain=place) for place in places]
+    named += [Named(name=user.name, domain=place) for place in places]
+    await failures_empty(app, buckets_of(app, "", named))
 
 
 async def count_failure(app: Identity, buckets: Sequence[Bucket]) -> None:

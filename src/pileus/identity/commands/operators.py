@@ -4,6 +4,7 @@ import msgspec
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.assignments import Asked, assignment_list
+from pileus.identity.commands.failing import forgive_failures
 from pileus.identity.errors import Missing
 from pileus.identity.models import User
 from pileus.identity.models.domain_settings import SENSITIVE
@@ -65,6 +66,9 @@ async def unlock_user(app: Identity, user: User) -> None:
     """The user can log in: wrong passwords and absence are forgotten, and they are enabled."""
     async with changing(app):
         await failures_forget(app, user.id)
+        domain = await domain_find(app, user.domain_id)
+        if domain is not None:
+            await forgive_failures(app, user, domain)
         await user_change(app, user.id, enabled=True, active_at=app.clock.now())
 
 

@@ -23,6 +23,7 @@ RATES_FETCH = query(
 )
 RATE_KEEP = command(upsert(failure_rates, key=["key"], update=["level", "at"]))
 RATES_FORGET = command(sa.delete(failure_rates).where(failure_rates.c.at <= bindparam("before")))
+RATE_FORGET = command(sa.delete(failure_rates).where(failure_rates.c.key == bindparam("key")))
 NONCE_KEEP = command(upsert(nonces, key=["id"]))
 NONCES_FORGET = command(sa.delete(nonces).where(nonces.c.expires_at <= bindparam("now")))
 
@@ -42,6 +43,12 @@ async def failure_add(app: Identity, buckets: Sequence[Bucket]) -> None:
     await app.db.run(RATES_FORGET, before=now - dt.timedelta(seconds=MOST_DEBT * WINDOW_S))
     for bucket, level in zip(buckets, await levels_of(app, buckets), strict=True):
         await app.db.run(RATE_KEEP, key=bucket.key, level=min(level + 1.0, MOST_DEBT * bucket.most), at=now)
+
+
+async def failures_empty(app: Identity, buckets: Sequence[Bucket]) -> None:
+    """Nothing is in the buckets."""
+    for bucket in buckets:
+        await app.db.run(RATE_FORGET, key=bucket.key)
 
 
 async def nonce_use(app: Identity, nonce: str, expires_at: dt.datetime) -> bool:
