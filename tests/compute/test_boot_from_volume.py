@@ -251,3 +251,22 @@ async def test_what_a_server_that_boots_from_a_volume_cannot_is_refused() -> Non
         await world.settle()
         assert "RESCUE" == (await world.show(id))["status"]
         assert 1 == len(await listed(world, id))
+
+
+async def test_a_server_that_boots_from_a_volume_is_rebuilt_and_keeps_the_volume() -> None:
+    async with a_world(volumes=True) as world:
+        id = await boot(world, ROOT, BLANK)
+        before = await listed(world, id)
+        root = before[0]["volumeId"]
+        answered = await world.act(id, at="2.93", rebuild={"imageRef": IMAGE, "name": "anew"})
+        assert 202 == answered.status, answered.body
+        assert "REBUILD" == (await world.show(id))["status"]
+        await world.settle()
+        server = await world.show(id)
+        assert ("ACTIVE", "anew", "") == (server["status"], server["name"], server["image"])
+        assert before == await listed(world, id)
+        assert ("in-use", {one["volumeId"] for one in before}) == (await status(world, root), await seen(world, id))
+        world.backends["h1"].fail_next("ensure_disk", "the disk is full", times=1000)
+        await world.act(id, at="2.93", rebuild={"imageRef": IMAGE})
+        await world.settle()
+        assert "ERROR" == (await world.show(id))["status"]

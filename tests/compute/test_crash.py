@@ -78,6 +78,10 @@ class ServerScene:
         elif self.verb == "delete":
             await self.now.settle()
             await self.now.ask("DELETE", f"/v2.1/servers/{self.id}")
+        elif self.verb == "rebuild from volumes":
+            await self.now.settle()
+            answered = await self.now.act(self.id, at="2.93", rebuild={"imageRef": IMAGE})
+            assert 202 == answered.status, answered.body
         elif self.verb == "image from volumes":
             await self.now.settle()
             await self.act({"createImage": {"name": "s"}})
@@ -201,6 +205,7 @@ def scene(verb: str):
         "boot",
         "boot from volumes",
         "image from volumes",
+        "rebuild from volumes",
         "boot from volumes fails",
         "boot fails",
         "delete",

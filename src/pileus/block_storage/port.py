@@ -8,6 +8,7 @@ import msgspec
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach
+from pileus.block_storage.commands.changes import reimage_volume
 from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, room_at
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
@@ -243,6 +244,11 @@ class Lists:
             metadata=dict(asked.metadata),
         )
         return (await self._listed([await create_volume(self._app, caller, new, request_id)]))[0]
+
+    async def remake_volume(self, caller: Caller, id: str, image_id: str) -> None:
+        """The volume is being made anew of the image; raises what speaks against that."""
+        volume = await volume_get(self._app, caller, id)
+        await reimage_volume(self._app, caller, volume, image_id, "", reserved=True, in_use=True)
 
     async def remove_volume(self, caller: Caller, id: str, request_id: str) -> None:
         """The volume is being deleted; raises VolumeNotFound or InvalidVolume."""

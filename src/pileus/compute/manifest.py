@@ -54,6 +54,7 @@ from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
 from pileus.compute.flows.evacuate import EVACUATE
 from pileus.compute.flows.prefetch import PREFETCH
+from pileus.compute.flows.rebuild_volume import REBUILD_VOLUME
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
 from pileus.compute.flows.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from pileus.compute.flows.shelve import SHELVE, SHELVE_VOLUME, UNSHELVE
@@ -94,6 +95,7 @@ FLOWS = (
     CREATE_IMAGE,
     CREATE_BACKUP,
     REBUILD,
+    REBUILD_VOLUME,
     RESCUE,
     UNRESCUE,
     RESIZE,

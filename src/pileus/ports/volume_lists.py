@@ -71,6 +71,10 @@ class VolumeLists(Protocol):
         """The caller's project has the volume, and it is being filled."""
         ...
 
+    async def remake_volume(self, caller: Caller, id: str, image_id: str) -> None:
+        """The volume is being made anew of the image; who has it does not use it meanwhile. Raises what speaks against that."""
+        ...
+
     async def remove_volume(self, caller: Caller, id: str, request_id: str) -> None:
         """The volume is being deleted; raises a NotFound, or an Invalid where that does not fit what it is."""
         ...

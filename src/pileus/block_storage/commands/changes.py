@@ -86,11 +86,22 @@ async def revert_volume(app: BlockStorage, caller: Caller, volume: Volume, snaps
 
 
 async def reimage_volume(
-    app: BlockStorage, caller: Caller, volume: Volume, image_id: str, request_id: str, *, reserved: bool
+    app: BlockStorage,
+    caller: Caller,
+    volume: Volume,
+    image_id: str,
+    request_id: str,
+    *,
+    reserved: bool,
+    in_use: bool = False,
 ) -> None:
-    """The volume is being made anew of the image; raises what speaks against that."""
+    """The volume is being made anew of the image, with `in_use` also one that a server has, which must not run; raises what
+    speaks against that.
+    """
     async with app.db.transaction():
-        now = await held(app, volume, {AVAILABLE, ERROR, *({RESERVED} if reserved else ())})
+        now = await held(
+            app, volume, {AVAILABLE, ERROR, *({RESERVED} if reserved else ()), *({IN_USE} if in_use else ())}
+        )
         image = await usable_image(app, caller, image_id)
         if max(image.min_disk, -(-(image.virtual_size or image.size or 0) // 2**30)) > now.size:
             raise errors.InvalidInput(why=f"Image {image_id} does not fit into the {now.size}GB of volume {now.id}.")

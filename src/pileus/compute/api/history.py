@@ -30,6 +30,7 @@ NAMES = {
     "server.resize_confirm": "confirmResize",
     "server.resize_revert": "revertResize",
     "server.shelve_volume": "shelve",
+    "server.rebuild_volume": "rebuild",
     "server.snapshot_volumes": "createImage",
 }
 EVENT_NAMES = {
@@ -49,6 +50,7 @@ EVENT_NAMES = {
     ("server.change_password", "set password"): "compute_set_admin_password",
     ("server.create_image", "await the copy"): "compute_snapshot_instance",
     ("server.rebuild", "rebuild"): "compute_rebuild_instance",
+    ("server.rebuild_volume", "rebuild"): "compute_rebuild_instance",
     ("server.rescue", "rescue"): "compute_rescue_instance",
     ("server.unrescue", "unrescue"): "compute_unrescue_instance",
     ("server.resize", "claim room"): "compute_prep_resize",

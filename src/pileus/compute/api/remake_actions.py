@@ -21,7 +21,7 @@ DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
 Description = Annotated[str, msgspec.Meta(max_length=255)] | None
 Host = Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")]
 
-RESCUE_VOLUMES_SINCE = version("2.87")
+RESCUE_VOLUMES_SINCE, REBUILD_VOLUMES_SINCE = version("2.87"), version("2.93")
 
 
 class Rebuild(Wire, kw_only=True):
@@ -89,6 +89,8 @@ class Resize(Wire):
 @api.action(ACTION_PATH, "rebuild", member("servers:rebuild"), find=server_find, reply_key="server")
 async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerRebuilt:
     """Make a server anew from an image; it keeps its id, its ports and its addresses."""
+    if server.volume_backed and call.version < REBUILD_VOLUMES_SINCE:
+        raise errors.BadRequest(why="Unable to rebuild with a different image for a volume-backed server.")
     changes: dict[str, Any] = {name: value for name in ROW if (value := getattr(body, name)) is not UNSET}
     for family, name in ((4, "access_ipv4"), (6, "access_ipv6")):
         if name in changes:

@@ -95,7 +95,7 @@ async def image_of_volumes(
     sizes = {id: facts.size_gib for id in snapshots if (facts := await storage(app).look(id)) is not None}
     disks = [disk_of(volume, snapshots[volume.volume_id], sizes.get(volume.volume_id)) for volume in volumes]
     says = {"block_device_mapping": json.dumps(disks), "bdm_v2": "True", "root_device_name": "/dev/vda"}
-    image_id = await image_row(app, caller, server, name, {**says, **metadata})
+    image_id = await image_row(app, caller, server, name, {**says, **metadata}, disk_format="raw")
     await app.engine.begin(
         "server.snapshot_volumes",
         server.subject,
@@ -107,7 +107,15 @@ async def image_of_volumes(
     return image_id
 
 
-async def image_row(app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> str:
+async def image_row(
+    app: Compute,
+    caller: Caller,
+    server: Server,
+    name: str,
+    metadata: Mapping[str, str],
+    *,
+    disk_format: str = "qcow2",
+) -> str:
     """There is an image that waits for the server's disk; returns its id."""
     image_id, image = str(uuid.uuid4()), server.image
     inherited = {key: value for key, value in (image.properties if image else {}).items() if key not in NOT_INHERITED}
@@ -125,7 +133,7 @@ async def image_row(app: Compute, caller: Caller, server: Server, name: str, met
     new = NewImage(
         name=name,
         owner=caller.project_id or server.project_id,
-        disk_format="qcow2",
+        disk_format=disk_format,
         min_disk=max(server.flavor.disk, image.min_disk if image else 0),
         min_ram=image.min_ram if image else 0,
         properties=properties,

@@ -32,9 +32,9 @@ async def rebuild_server(
     `changes` hold `key_name` where a key is wanted, or none any more. Raises WrongState, ServerLocked, BadRequest.
     """
     row = dict(changes)
-    if server.volume_backed:
-        raise errors.BadRequest(why="Unable to rebuild with a different image for a volume-backed server.")
-    image = await boot_image(app, caller, image_id, server.flavor)
+    # A volume takes whatever fits into it, which block storage knows.
+    size = msgspec.structs.replace(server.flavor, disk=0) if server.volume_backed else server.flavor
+    image = await boot_image(app, caller, image_id, size)
     if "key_name" in row:
         name = row.pop("key_name")
         row["key"] = await key_named(app, server.user_id, name if isinstance(name, str) else None)
@@ -45,11 +45,20 @@ async def rebuild_server(
         await check_files(app, server.project_id, msgspec.convert(row["files"], tuple[GivenFile, ...]))
     async with app.db.transaction():
         now = await held(app, caller, server, "rebuild", MAY_BE_REMADE)
-        row |= {"image": image, "disk_generation": now.disk_generation + 1, "shelf": None}
+        row |= {
+            "image": None if now.volume_backed else image,
+            "disk_generation": now.disk_generation + 1,
+            "shelf": None,
+        }
         remade = await server_change(app, now, **row)
         await give_password(app, remade, image, password)
         await app.engine.begin(
-            "server.rebuild", now.subject, project_id=now.project_id, user_id=caller.user_id, request_id=request_id
+            "server.rebuild_volume" if now.volume_backed else "server.rebuild",
+            now.subject,
+            {"image_id": image.id} if now.volume_backed else {},
+            project_id=now.project_id,
+            user_id=caller.user_id,
+            request_id=request_id,
         )
         return await server_find(app, now.id) or now
 

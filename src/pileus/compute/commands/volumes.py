@@ -89,7 +89,9 @@ async def change_volume(app: Compute, server: Server, volume_id: str, wanted: Ma
 async def swap_volume(
     app: Compute, caller: Caller, server: Server, volume_id: str, other_id: str, request_id: str
 ) -> None:
-    """Raises NotOffered."""
+    """Raises NotAttached, VolumeNotFound or NotOffered."""
+    await attached_get(app, server, volume_id)
+    await volume_facts(app, caller, other_id)
     raise errors.NotOffered(what="swapping volumes")
 
 

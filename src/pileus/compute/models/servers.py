@@ -258,7 +258,7 @@ STATUSES = {
 }
 # What is shown while a task is under way, by the states in which it may be; all other tasks show the state's own word.
 REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
-REBUILDING = {"rebuilding": "REBUILD", "rebuild_spawning": "REBUILD"}
+REBUILDING = dict.fromkeys(("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"), "REBUILD")
 RESIZING = dict.fromkeys(("resize_prep", "resize_migrating", "resize_migrated", "resize_finish"), "RESIZE")
 REVERTING = {"resize_reverting": "REVERT_RESIZE"}
 TASK_STATUSES: dict[ServerState, dict[str, str]] = {
