@@ -64,7 +64,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
     if admin.by_name("identity", "/roles", "roles", "ResellerAdmin") is None:
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
-    _defaults(admin, public)
+    _defaults(admin, public, settings.region)
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
@@ -111,16 +111,16 @@ def _auth(password: str) -> Section:
     }
 
 
-def _defaults(admin: Client, public: Section) -> None:
+def _defaults(admin: Client, public: Section, region: str) -> None:
     """What networks of projects that make none are made of, as OpenStack's gate sets it; and its limits."""
-    _limits(admin)
+    _limits(admin, region)
     admin.ask("PUT", "network", f"/v2.0/networks/{public['id']}", {"network": {"is_default": True}})
     if not admin.get("network", "/v2.0/subnetpools", is_default=True)["subnetpools"]:
         pool = {"name": "default", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 26}
         admin.post("network", "/v2.0/subnetpools", {"subnetpool": {**pool, "is_default": True, "shared": True}})
 
 
-def _limits(admin: Client) -> None:
+def _limits(admin: Client, region: str) -> None:
     """Images are limited, as OpenStack's gate sets it: more than anybody here needs."""
     service = admin.by_name("identity", "/services", "services", "glance")
     assert service is not None, "the catalog has no image service"
@@ -132,7 +132,7 @@ def _limits(admin: Client) -> None:
         "image_count_uploading": 1000,
     }
     missing = [
-        {"service_id": service["id"], "resource_name": name, "default_limit": limit}
+        {"service_id": service["id"], "region_id": region, "resource_name": name, "default_limit": limit}
         for name, limit in sizes.items()
         if name not in known
     ]

@@ -71,6 +71,21 @@ def test_a_project_uploads_no_more_images_at_once_than_it_may(tmp_path: Path) ->
     run(tmp_path, test)
 
 
+def test_who_is_not_beyond_his_limit_may_bring_one_more_image(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        limits = Registered(image_size_total=1, image_stage_total=1)
+        cloud = limited(cloud, limits)
+        first, second, third = [(await cloud.create())["id"] for _ in range(3)]
+        assert 204 == await cloud.upload(first, MIB)
+        assert 204 == await cloud.upload(second, MIB)
+        status, why, _ = await cloud.ask("PUT", f"/v2/images/{third}/file", MIB, headers=OCTETS)
+        assert (413, True) == (status, b"image_size_total is over its limit of 1 MiB" in why)
+        limits.limits["image_size_total"] = 2
+        assert 204 == await cloud.upload(third, MIB)
+
+    run(tmp_path, test)
+
+
 @pytest.mark.parametrize("told", [True, False], ids=["told", "streamed"])
 def test_no_byte_lies_beyond_what_a_project_may_have(tmp_path: Path, told: bool) -> None:
     async def test(cloud: Service) -> None:
@@ -90,7 +105,7 @@ def test_no_byte_lies_beyond_what_a_project_may_have(tmp_path: Path, told: bool)
         assert {"usage": 2, "limit": -1} == usage["image_count_total"]
         assert 413 == await cloud.upload((await cloud.create())["id"], b"1")
 
-    run(tmp_path, test)
+    run(tmp_path, test, hard_limits=True)
 
 
 def test_racing_uploads_share_the_room_there_is(tmp_path: Path) -> None:
@@ -101,7 +116,7 @@ def test_racing_uploads_share_the_room_there_is(tmp_path: Path) -> None:
         assert [204] * 3 + [413] * 5 == sorted(ends)
         assert 3 == len(cloud.stored())
 
-    run(tmp_path, test)
+    run(tmp_path, test, hard_limits=True)
 
 
 def test_projects_of_one_tree_share_its_limit(tmp_path: Path) -> None:

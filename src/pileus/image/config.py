@@ -8,8 +8,10 @@ import msgspec
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One store of image bytes."""
 
-    kind: str = "file"  # file; http is others' and only read
-    path: str = ""  # of a file store; inside the state directory unless absolute
+    kind: str = "file"  # file; object_store, the cloud's own; http is others' and only read
+    path: str = (
+        ""  # of a file store: a folder, inside the state directory unless absolute; of object_store: a container
+    )
     description: str = ""
     weight: int = 0  # the heaviest store that has an image is read first
 
@@ -53,6 +55,7 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tags_quota: int = 128
     members_quota: int = 128
     default_limit: int = 25
+    hard_limits: bool = False  # a project never has a byte more than it may; OpenStack lets the last image exceed it
     inspect: bool = True  # whether content must be what disk_format says
     upload_lease_s: float = 60.0  # an upload that shows no sign of life for so long has ended
     stores: dict[str, StoreConfig] = msgspec.field(default_factory=lambda: {"file": FILES})

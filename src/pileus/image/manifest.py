@@ -37,6 +37,7 @@ from pileus.kit.flow.operations import Operations
 from pileus.kit.flow.standing import Standing
 from pileus.ports.identity import Directory
 from pileus.ports.limits import Limits
+from pileus.ports.objects import Objects
 
 NAME = "image"
 MOUNT = "image"
@@ -74,6 +75,7 @@ def build(
     config: ImageConfig | None = None,
     limits: Limits | None = None,
     directory: Directory | None = None,
+    objects: Objects | None = None,
     region: str | None = None,
 ) -> ImageApp:
     """The image service over an open database; bytes are in `state`/images."""
@@ -83,7 +85,7 @@ def build(
         db=db,
         clock=clock,
         operations=operations,
-        stores=stores_of(config, state),
+        stores=stores_of(config, state, objects),
         web=HttpSource(config.web),
         config=config,
         certificates=CertificateFolder(state / config.signatures.folder),

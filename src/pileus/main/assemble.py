@@ -44,6 +44,7 @@ from pileus.kit.observe.log import log_of
 from pileus.main import machine, object_certificates
 from pileus.main.gate import Gate
 from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
+from pileus.main.late import LateObjects
 from pileus.main.object_hosts import ObjectHosts, seed_of
 from pileus.main.object_rings import RingRoutes
 from pileus.main.policies import policy_files
@@ -274,6 +275,7 @@ class _Wired:
         self._manifests = manifests
         self._directory = directory
         self._answers = _Answers()
+        self._late_objects = LateObjects()
         self._ports: dict[str, Any] = {}
         self._compute: Any = None
         self._consoles: machine.LocalConsoles | None = None
@@ -308,6 +310,7 @@ class _Wired:
             config=frame.settings.image,
             limits=self._directory,
             directory=self._directory,
+            objects=self._late_objects if "object_store" in self._manifests else None,
             region=frame.settings.region,
         )
         self._ports["image"] = manifest.port(app)
@@ -386,6 +389,7 @@ class _Wired:
         else:
             return None
         self._ports["object_store"] = app
+        self._late_objects.of = manifest.port(app)
         return app
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
 from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
+from pileus.object_store.port import ObjectsPort
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.proxy import Proxy
 from pileus.object_store.ring.rings import Policy
@@ -124,6 +125,11 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
         name = "objects: what expires"
         made.append(Standing(name, 60.0, watched(name, workers.expirer.run)))
     return tuple(made)
+
+
+def port(app: ObjectStoreApp) -> ObjectsPort:
+    """What other services get of it: keeps pileus.ports.objects.Objects."""
+    return ObjectsPort(app)
 
 
 def api(app: ObjectStoreApp) -> SwiftApi:

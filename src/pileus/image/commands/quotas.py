@@ -1,7 +1,8 @@
 """How much a project may have of images: the limits that its operator registered with identity.
 
-Where nothing is registered nothing is limited. Sizes are limited in MiB, and a project never has a byte more: an upload ends
-where the room does.
+Where nothing is registered nothing is limited. Sizes are limited in MiB, and clients rely on how OpenStack does that: who is not
+beyond his limit yet may bring one more image, of any size. With `hard_limits` a project never has a byte more than it may: an
+upload ends where the room does.
 """
 
 import enum
@@ -48,17 +49,21 @@ def _has(used: Used, resource: Resource) -> int:
 async def check_room(app: ImageApp, project: str | None, wanted: Mapping[Resource, int]) -> None:
     """The project may have so much more: bytes, or images; raises OverLimit. Joins the caller's transaction."""
     bounds = await bounds_of(app, project)
-    for resource, more in wanted.items():
-        bound = bounds.get(resource)
+    for resource, asked in wanted.items():
+        bound, more = bounds.get(resource), _counted(app, resource, asked)
         if bound is not None and (left := await _left(app, project or "", bound, resource)) is not None and more > left:
             unit = "MiB" if resource in IN_BYTES else "images"
             limit = bound.limit if bound.limit >= 0 else bound.whole
             raise errors.OverLimit(resource=resource, limit=f"{limit} {unit}", left=max(left, 0), wanted=more)
 
 
+def _counted(app: ImageApp, resource: Resource, wanted: int) -> int:
+    return 0 if resource in IN_BYTES and not app.config.hard_limits else wanted
+
+
 async def room_for_bytes(app: ImageApp, project: str | None, resource: Resource) -> int | None:
     """How many more bytes the project may have; None: as many as it likes."""
-    bound = (await bounds_of(app, project)).get(resource)
+    bound = (await bounds_of(app, project)).get(resource) if app.config.hard_limits else None
     return None if bound is None else await _left(app, project or "", bound, resource)
 
 
