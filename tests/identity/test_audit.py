@@ -1,10 +1,15 @@
 """What auditors are told of logins and changes; and that nobody guesses passwords for long."""
 
+import base64
+import hmac
 import json
 from typing import Any
 
 import msgspec
 import pytest
+from tests.identity.test_federation import World as Federation
+from tests.identity.test_oauth2 import GRANT, certificate
+from tests.identity.test_oauth2 import ask as ask_oauth2
 
 from pileus.identity.config import Config
 from pileus.identity.models.rates import Rates
@@ -58,6 +63,76 @@ async def test_every_login_and_every_change_is_told_without_secrets(cloud: Any) 
     text = json.dumps([one.payload for one in told])
     for secret in (SECRET, "an0ther", "wr0ng", keys.body["credential"]["secret"], cloud.admin):
         assert secret not in text
+
+
+async def logins(events: Events, since: int) -> list[tuple[str, str, str]]:
+    """Of each login told since: how, by whom, and how it ended."""
+    return [
+        (one.payload["attachments"][0]["content"], one.payload["initiator"]["id"], one.payload["outcome"])
+        for one in await events.since(since)
+        if one.kind == "identity.authenticate"
+    ]
+
+
+async def test_whoever_logs_in_otherwise_than_at_the_door_is_told_of_as_well(cloud: Any) -> None:
+    cloud.config = Config(trusted_proxies=("192.0.2.1/32",))
+    events = await audited(cloud)
+    user, project = cloud.account.user_id, cloud.account.project_id
+    path = f"/v3/users/{user}"
+    body = {"application_credential": {"name": "a"}}
+    made = (await cloud.ask("POST", f"{path}/application_credentials", body)).body["application_credential"]
+    keys = (await cloud.ask("POST", f"{path}/credentials/OS-EC2", {"tenant_id": project})).body["credential"]
+    before = await events.last()
+    for secret in (made["secret"], "guessed"):
+        await ask_oauth2(cloud, {**GRANT, "client_id": made["id"], "client_secret": secret})
+    for name in ("default", "elsewhere"):
+        shown = certificate(cloud.clock.now(), user, name)
+        await ask_oauth2(cloud, {**GRANT, "client_id": user}, x_client_certificate=shown)
+    for secret in (keys["secret"], "guessed"):
+        text = b"GET\n\n\n\n/"
+        signature = base64.b64encode(hmac.digest(secret.encode(), text, "sha1")).decode()
+        part = {"access": keys["access"], "signature": signature, "token": base64.b64encode(text).decode()}
+        await cloud.ask("POST", "/v3/s3tokens", {"credentials": part})
+        await cloud.port.signer(keys["access"], text, signature)
+    change = {"user": {"original_password": "guessed", "password": "another"}}
+    await cloud.ask("POST", f"{path}/password", change, None)
+    assert [
+        ("application_credential", user, "success"),
+        ("application_credential", made["id"], "failure"),
+        ("oauth2_credential", user, "success"),
+        ("oauth2_credential", user, "failure"),
+        ("ec2credential", user, "success"),
+        ("ec2credential", user, "success"),
+        ("ec2credential", keys["access"], "failure"),
+        ("ec2credential", keys["access"], "failure"),
+        ("password", user, "failure"),
+    ] == await logins(events, before)
+    told = json.dumps([one.payload for one in await events.since(0)])
+    for secret in (made["secret"], keys["secret"], "guessed", "another"):
+        assert secret not in told
+
+
+async def test_people_from_elsewhere_are_told_of(cloud: Any) -> None:
+    world = Federation(cloud)
+    events = await audited(cloud)
+    await world.join((await cloud.make("project", name="p"))["id"], "reader")
+    before = await events.last()
+    answer = await world.bring(world.idp.signed(cloud.clock.now()))
+    await world.bring("nonsense")
+    assert [
+        ("openid", answer.body["token"]["user"]["id"], "success"),
+        ("openid", "", "failure"),
+    ] == await logins(events, before)
+
+
+async def test_signatures_that_are_wrong_are_never_told_too_often(cloud: Any) -> None:
+    cloud.config = Config(refusals_told_of_user=3, refusals_told=5)
+    events = await audited(cloud)
+    before = await events.last()
+    for access in ("a", "b"):
+        for _ in range(4):
+            assert await cloud.port.signer(access, b"text", "wrong") is None
+    assert 5 == len(await logins(events, before))
 
 
 async def test_a_change_that_is_not_made_is_not_told(cloud: Any) -> None:

@@ -62,12 +62,13 @@ async def create(call: Call[Identity], body: bytes) -> Reply:
 
 
 async def _token(call: Call[Identity], given: dict[str, str]) -> tuple[str, ValidToken] | None:
+    address = address_of(call.app, call.client, call.headers)
     pair = _basic(call.headers.get("authorization", ""))
     if pair is None and "client_secret" in given:
         pair = given.get("client_id", ""), given["client_secret"]
     if pair is not None:
-        return await token_by_secret(call.app, *pair, address_of(call.app, call.client, call.headers))
+        return await token_by_secret(call.app, *pair, address)
     certificate = call.headers.get(call.app.config.client_certificate_header.lower())
     if certificate is None or "client_id" not in given or not is_trusted(call.app, call.client):
         return None
-    return await token_by_certificate(call.app, given["client_id"], certificate)
+    return await token_by_certificate(call.app, given["client_id"], certificate, address)

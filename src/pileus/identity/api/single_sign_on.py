@@ -8,6 +8,7 @@ import base64
 import binascii
 import html
 import secrets
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote
 
@@ -15,8 +16,9 @@ from pileus.identity.api.root import api
 from pileus.identity.api.tokens import told, view
 from pileus.identity.app import Identity
 from pileus.identity.commands.arrivals import arrive
+from pileus.identity.commands.attempts import Attempt, attempted
 from pileus.identity.commands.delegation import refuse_less_than_user
-from pileus.identity.commands.proxies import is_trusted
+from pileus.identity.commands.proxies import address_of, is_trusted
 from pileus.identity.commands.single_sign_on import (
     assert_to,
     begin,
@@ -112,6 +114,11 @@ def _decoded(text: str) -> bytes:
         raise BadAssertion(why="it is no base64") from None
 
 
+def _attempted(call: Call[Identity], protocol_id: str) -> AbstractAsyncContextManager[Attempt]:
+    """Somebody who comes from elsewhere tries to log in."""
+    return attempted(call.app, Attempt((protocol_id,), address_of(call.app, call.client, call.headers)))
+
+
 async def _brought(call: Call[Identity], idp_id: str, protocol_id: str, body: bytes) -> tuple[str, ValidToken] | None:
     """The token for what comes with a request: a token of the provider's, a signed response, or a proxy's word."""
     bearer = _bearer(call)
@@ -140,9 +147,11 @@ async def auth_posted(call: Call[Identity], idp_id: str, protocol_id: str, body:
 
 
 async def _logged_in(call: Call[Identity], idp_id: str, protocol_id: str, body: bytes) -> Reply:
-    found = await _brought(call, idp_id, protocol_id, body)
-    if found is None:
-        raise NotAuthenticated
+    async with _attempted(call, protocol_id) as attempt:
+        found = await _brought(call, idp_id, protocol_id, body)
+        if found is None:
+            raise NotAuthenticated
+        attempt.user_id = found[1].user.id
     told(call, found[0])
     shown = (await view(call, found[1])).encode()
     return Reply(201, b'{"token":%s}' % shown, {"Content-Type": "application/json"})
@@ -189,25 +198,33 @@ async def _browser(call: Call[Identity], protocol_id: str, idp_id: str | None, b
     here = call.url(call.path)
     state = given.get("state") or given.get("RelayState")
     if state is not None and ("code" in given or "SAMLResponse" in given):
-        way = under_way(call.app, state, _cookie(call), protocol_id)
-        if "code" in given:
-            token, _ = await finish_openid(call.app, way, given["code"], here)
-        else:
-            raw = _decoded(given["SAMLResponse"])
-            token, _ = await bring_saml(
-                call.app, way.idp_id, protocol_id, raw, here=here, name=entity_id(call), answers=way.nonce
-            )
-        return _posting(way.origin, token)
+        return await _come_back(call, protocol_id, state, given, here)
     if "error" in given:
         raise BadAssertion(why=f"the provider says {given['error'][:100]}")
     origin = check_origin(call.app, given.get("origin", ""))
     asserted = _asserted(call)
     if asserted:
-        token, _ = await arrive(call.app, idp_id or await _known(call, asserted), protocol_id, asserted)
+        async with _attempted(call, protocol_id) as attempt:
+            token, held = await arrive(call.app, idp_id or await _known(call, asserted), protocol_id, asserted)
+            attempt.user_id = held.user.id
         return _posting(origin, token)
     sent = await begin(call.app, idp_id or _only(call), protocol_id, origin, here, entity_id(call))
     cookie = f"{COOKIE}={sent.cookie}; Path=/; Max-Age=600; HttpOnly; SameSite=None; Secure"
     return Reply(303, b"", {"Location": sent.url, "Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+async def _come_back(call: Call[Identity], protocol_id: str, state: str, given: dict[str, str], here: str) -> Reply:
+    """The browser is back from the provider, and goes on to the dashboard with a token."""
+    app = call.app
+    async with _attempted(call, protocol_id) as attempt:
+        way = under_way(app, state, _cookie(call), protocol_id)
+        if "code" in given:
+            token, held = await finish_openid(app, way, given["code"], here)
+        else:
+            raw, name = _decoded(given["SAMLResponse"]), entity_id(call)
+            token, held = await bring_saml(app, way.idp_id, protocol_id, raw, here=here, name=name, answers=way.nonce)
+        attempt.user_id = held.user.id
+    return _posting(way.origin, token)
 
 
 async def _known(call: Call[Identity], asserted: dict[str, str]) -> str:

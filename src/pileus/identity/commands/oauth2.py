@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.applications import application_proven
-from pileus.identity.commands.failing import buckets_of, count_failure, refuse_failing
+from pileus.identity.commands.attempts import Attempt, attempted
 from pileus.identity.commands.proxies import is_trusted
 from pileus.identity.commands.tokens import fresh_payload, issue
 from pileus.identity.errors import NotAuthenticated
@@ -29,31 +29,31 @@ from pileus.identity.store.users import user_find
 async def token_by_secret(app: Identity, client_id: str, secret: str, address: str) -> tuple[str, ValidToken]:
     """A token of the application credential whose secret this is; raises Unauthorized. Who guesses has to wait."""
     await follow(app)
-    buckets = buckets_of(app, address, [Named(id=client_id)])
-    await refuse_failing(app, buckets)
-    try:
+    async with attempted(app, Attempt(("application_credential",), address, [Named(id=client_id)])) as attempt:
         found = await application_proven(app, id=client_id, user_id=None, name=None, secret=secret)
-    except NotAuthenticated:
-        await count_failure(app, buckets)
-        raise
-    user = await user_find(app, found.user_id)
-    if user is None:
-        raise NotAuthenticated
-    payload = fresh_payload(app, user, Method.APPLICATION_CREDENTIAL)
-    return await issue(app, payload, [Scope(ScopeKind.APPLICATION, found.id)])
+        user = await user_find(app, found.user_id)
+        if user is None:
+            raise NotAuthenticated
+        payload = fresh_payload(app, user, Method.APPLICATION_CREDENTIAL)
+        issued = await issue(app, payload, [Scope(ScopeKind.APPLICATION, found.id)])
+        attempt.user_id = user.id
+    return issued
 
 
-async def token_by_certificate(app: Identity, client_id: str, header: str) -> tuple[str, ValidToken]:
+async def token_by_certificate(app: Identity, client_id: str, header: str, address: str) -> tuple[str, ValidToken]:
     """A token of the user whose certificate a trusted proxy has seen, in their default project, bound to it."""
     await follow(app)
-    certificate = certificate_of(header)
-    user = await user_find(app, client_id)
-    if certificate is None or user is None or not await _is_of(app, certificate, user):
-        raise NotAuthenticated
-    payload = fresh_payload(app, user, Method.OAUTH2_CREDENTIAL)
-    payload = msgspec.structs.replace(payload, thumbprint=thumbprint_of(certificate))
-    scopes = [Scope(ScopeKind.PROJECT, user.default_project_id)] if user.default_project_id else []
-    return await issue(app, payload, [*scopes, Scope()])
+    async with attempted(app, Attempt(("oauth2_credential",), address, [Named(id=client_id)])) as attempt:
+        certificate = certificate_of(header)
+        user = await user_find(app, client_id)
+        if certificate is None or user is None or not await _is_of(app, certificate, user):
+            raise NotAuthenticated
+        payload = fresh_payload(app, user, Method.OAUTH2_CREDENTIAL)
+        payload = msgspec.structs.replace(payload, thumbprint=thumbprint_of(certificate))
+        scopes = [Scope(ScopeKind.PROJECT, user.default_project_id)] if user.default_project_id else []
+        issued = await issue(app, payload, [*scopes, Scope()])
+        attempt.user_id = user.id
+    return issued
 
 
 def certificate_shown(app: Identity, client: str, headers: Mapping[str, str]) -> str | None:

@@ -4,7 +4,7 @@ import msgspec
 
 from pileus.identity.app import Identity
 from pileus.identity.commands.assignments import Asked, assignment_list
-from pileus.identity.commands.failing import forgive_failures
+from pileus.identity.commands.attempts import forgive_failures
 from pileus.identity.errors import Missing
 from pileus.identity.models import User
 from pileus.identity.models.domain_settings import SENSITIVE

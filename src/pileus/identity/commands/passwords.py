@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.attempts import Attempt, attempted
 from pileus.identity.commands.directories import refuse_in_directory
-from pileus.identity.commands.failing import buckets_of, count_failure, refuse_failing
 from pileus.identity.errors import (
     AccountInactive,
     NotAuthenticated,
@@ -115,14 +115,13 @@ def password_columns(app: Identity, options: dict[str, Any], stored: str | None,
 
 async def change_own_password(app: Identity, user_id: str, original: str, password: str, address: str) -> None:
     """The user has the new password, and every token issued so far is void; who guesses has to wait as at a login."""
-    buckets = buckets_of(app, address, [Named(id=user_id)])
-    await refuse_failing(app, buckets)
     user = await user_find(app, user_id)
     if user is not None:
         await refuse_in_directory(app, user.domain_id)
-    if not await password_is(app, user_id, user, original):
-        await count_failure(app, buckets)
-        raise WrongPassword
+    async with attempted(app, Attempt(("password",), address, [Named(id=user_id)])) as attempt:
+        if not await password_is(app, user_id, user, original):
+            raise WrongPassword
+        attempt.user_id = user_id
     if user is None or not user.enabled:
         raise NotAuthenticated
     if user.options.get("lock_password"):

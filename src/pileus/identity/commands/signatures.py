@@ -9,10 +9,12 @@ import hmac
 import secrets
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.attempts import Attempt, tell_failure, tell_success
 from pileus.identity.commands.credentials import EC2, ec2_id, keys_of
 from pileus.identity.commands.validity import stands_for
 from pileus.identity.errors import NotAuthenticated
 from pileus.identity.models import Credential, Method, Payload, Scope, ScopeKind, ValidToken, new_audit_id
+from pileus.identity.models.logins import Named
 from pileus.identity.models.signatures import (
     SignedRequest,
     key_of_text,
@@ -24,6 +26,7 @@ from pileus.identity.store import follow
 from pileus.identity.store.delegation import credential_find
 from pileus.ports.identity import Signer
 
+METHODS = ("ec2credential",)
 FRESH = dt.timedelta(minutes=15)  # how far the clock of who signs may be from ours
 
 
@@ -33,7 +36,7 @@ async def signed_request(app: Identity, asked: SignedRequest) -> tuple[str, Vali
     right = request_is_signed(_secret(app, found), asked)
     at = signed_at(asked)
     if found is None or not right or (at is not None and abs(app.clock.now() - at) > FRESH):
-        raise NotAuthenticated
+        raise await _refused(app, asked.access)
     return await _token_of(app, found)
 
 
@@ -42,7 +45,7 @@ async def signed_text(app: Identity, access: str, text: bytes, signature: str) -
     found = await _keys_find(app, access)
     right = hmac.compare_digest(text_signature(_secret(app, found), text).encode(), signature.encode())
     if found is None or not right:
-        raise NotAuthenticated
+        raise await _refused(app, access)
     return await _token_of(app, found)
 
 
@@ -53,6 +56,7 @@ async def signer_find(app: Identity, access: str, text: bytes, signature: str) -
     secret = _secret(app, found)
     right = hmac.compare_digest(text_signature(secret, text).encode(), signature.encode())
     if found is None or not right:
+        await _refused(app, access)
         return None
     remembered = f"signed/{access}"
     known = app.memory.token(remembered, app.clock.now())
@@ -76,6 +80,13 @@ def _secret(app: Identity, found: Credential | None) -> str:
     return secrets.token_hex(16) if found is None else keys_of(app, found).secret
 
 
+async def _refused(app: Identity, access: str) -> NotAuthenticated:
+    """The refusal, of which auditors are told."""
+    refusal = NotAuthenticated()
+    await tell_failure(app, Attempt(METHODS, named=[Named(id=access)]), refusal.code)
+    return refusal
+
+
 async def _token_of(app: Identity, found: Credential) -> tuple[str, ValidToken]:
     now = app.clock.now()
     payload = Payload(
@@ -89,5 +100,6 @@ async def _token_of(app: Identity, found: Credential) -> tuple[str, ValidToken]:
     token = app.tokens.issue(payload)
     stands = await stands_for(app, token, payload)
     if stands is None:
-        raise NotAuthenticated
+        raise await _refused(app, found.id)
+    await tell_success(app, Attempt(METHODS, user_id=stands.user.id))
     return token, stands

@@ -9,8 +9,8 @@ import datetime as dt
 import msgspec
 
 from pileus.identity.app import Identity
+from pileus.identity.commands.attempts import Attempt, attempted
 from pileus.identity.commands.delegation import trusts_behind
-from pileus.identity.commands.failing import buckets_of, count_failure, refuse_failing
 from pileus.identity.commands.passwords import mark_active
 from pileus.identity.commands.proofs import PROOFS, Proven, domain_named, prove
 from pileus.identity.commands.trusts import trust_of, use_trust
@@ -27,7 +27,6 @@ from pileus.identity.models import (
     new_audit_id,
     read_payload,
 )
-from pileus.identity.models.audit import of_login
 from pileus.identity.models.entities import SYSTEM
 from pileus.identity.models.logins import Login, ScopeAsked, missing_methods
 from pileus.identity.store import count_change, follow
@@ -36,7 +35,6 @@ from pileus.identity.store.oauth import ACCESSES
 from pileus.identity.store.projects import domain_find, project_by_name
 from pileus.identity.store.revocations import revocation_add
 from pileus.identity.store.users import user_find
-from pileus.kit.errors import Unauthorized
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -54,28 +52,12 @@ async def log_in(app: Identity, login: Login) -> tuple[str, ValidToken] | Receip
 
     Those who audit are told how it ended; who fails too often has to wait.
     """
-    buckets = buckets_of(app, login.address, (login.user, login.passcode_user))
-    await refuse_failing(app, buckets)
-    try:
+    named = (login.user, login.passcode_user)
+    async with attempted(app, Attempt(login.methods, login.address, named)) as attempt:
         found = await _log_in(app, login)
-    except Unauthorized as refused:
-        async with app.db.transaction():
-            await count_failure(app, buckets)
-            await _tell_login(app, login, "", refused.code)
-        raise
-    user = found.user if isinstance(found, Receipt) else found[1].user
-    await _tell_login(app, login, user.id, "InsufficientAuthMethods" if isinstance(found, Receipt) else None)
+        attempt.user_id = (found.user if isinstance(found, Receipt) else found[1].user).id
+        attempt.missing = "InsufficientAuthMethods" if isinstance(found, Receipt) else None
     return found
-
-
-async def _tell_login(app: Identity, login: Login, user_id: str, reason: str | None) -> None:
-    if app.events is None:
-        return
-    named = login.user or login.passcode_user
-    user = user_id or (named.id or named.name or "" if named is not None else "")
-    told = of_login(user=user[:255], methods=login.methods, address=login.address, reason=reason)
-    async with app.db.transaction():
-        await app.events.tell("identity.authenticate", f"user:{user[:255]}", payload=told, user_id=user_id or None)
 
 
 async def _log_in(app: Identity, login: Login) -> tuple[str, ValidToken] | Receipt:
