@@ -72,14 +72,14 @@ class Machines(Service):
 
 
 def elsewhere(
-    clock: Clock, state: State, first: Reached, *, host: str | None, devices: tuple[str, ...] = ()
+    clock: Clock, state: State, first: Reached, *, host: str | None, devices: tuple[str, ...] = (), **options: Any
 ) -> ObjectStoreApp:
     """Object storage on another machine."""
     return manifest.build_elsewhere(
         people=Tokens(),
         clock=clock,
         state=state / "objects",
-        config=ObjectStoreConfig(devices=devices, disk_threads=4),
+        config=ObjectStoreConfig(devices=devices, disk_threads=4, **options),
         host=host,
         seed=first,
         tls=certificates.ClientTls(state),

@@ -161,6 +161,28 @@ def test_a_deleted_object_does_not_come_back_with_a_device_that_was_away(tmp_pat
     run(tmp_path, story, **cluster(tmp_path))
 
 
+def test_what_was_deleted_long_ago_does_not_come_back_with_a_device_that_was_away(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"")
+        await service.put("c/o", BODY)
+        await service.put("c/kept", BODY)
+        away = of("c/o", service)[0]
+        shutil.copytree(away / "objects", tmp_path / "aside")
+        assert 204 == (await service.ask("DELETE", "c/o")).status
+        service.clock.move(8 * 86_400)
+        await settled(service)
+        assert [] == copies(tmp_path, ".ts")
+        shutil.rmtree(away / "objects")
+        shutil.move(tmp_path / "aside", away / "objects")
+        await settled(service)
+        assert 404 == (await service.ask("GET", "c/o")).status
+        assert ["kept"] == await service.listing("c")
+        assert BODY == (await service.ask("GET", "c/kept")).body
+        assert 3 == len(copies(tmp_path))
+
+    run(tmp_path, story, **cluster(tmp_path))
+
+
 def test_a_container_that_cannot_be_told_is_told_later(tmp_path: Path) -> None:
     async def story(service: Service) -> None:
         await service.put("c", b"")

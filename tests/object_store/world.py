@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from pileus.kit.auth import Caller
-from pileus.kit.clock import FakeClock
+from pileus.kit.clock import Clock, FakeClock
 from pileus.kit.errors import Unauthorized
 from pileus.object_store import manifest
 from pileus.object_store.config import ObjectStoreConfig
@@ -52,9 +52,9 @@ class Said(msgspec.Struct):
 class Service:
     """Object storage as its clients see it; paths are below alice's account unless they begin with a slash."""
 
-    def __init__(self, folder: Path, *, tls: Tls = lambda: None, **options: Any) -> None:
+    def __init__(self, folder: Path, *, tls: Tls = lambda: None, clock: Clock | None = None, **options: Any) -> None:
         self.folder = folder
-        self.clock = FakeClock()
+        self.clock: Any = clock or FakeClock()
         config = ObjectStoreConfig(**{"part_power": 4, "disk_threads": 4, **options})
         state = folder / "objects"
         self.app = manifest.build(people=Tokens(), clock=self.clock, state=state, config=config, tls=tls)

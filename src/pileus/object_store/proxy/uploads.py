@@ -144,7 +144,11 @@ class Copies:
         """Enough devices take the object; raises TooFew."""
         found = await asyncio.gather(*(self._one(place) for place in self._places))
         self._uploads = [upload for upload in found if upload is not None]
-        await self._require()
+        try:
+            await self._require()
+        except TooFew:
+            await self.drop()
+            raise
 
     async def _one(self, place: Place | None) -> Upload | None:
         while place is not None:

@@ -1,7 +1,8 @@
 """The auditor: every object is read and compared with what is known of it, every so often.
 
 What is damaged is quarantined, and replicators bring it back from another copy. What its container does not know, as
-after a power cut between object and listing, the container is told.
+after a power cut between object and listing, the container is told. But what it does not know and is older than tombstones
+are kept was deleted while the device was away: that is dark, is quarantined, and does not come back.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from pileus.object_store.disk.objects import ObjectFiles, Opened
 from pileus.object_store.errors import Corrupt, Missing, StorageProblem
 from pileus.object_store.models.listings import ObjectRow
 from pileus.object_store.models.paths import Path
+from pileus.object_store.models.stamps import of_ticks, ticks_of
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.kept import listed_as
 from pileus.object_store.proxy.replicas import write_all
@@ -86,10 +88,34 @@ class Auditor:
                 return opened.size
         finally:
             opened.close()
-        if await self._tell(objects.policy, opened):
+        if opened.changed < self._before():
+            if await self._dark(opened):
+                await device.do(lambda: objects.quarantine(partition, hash))
+                progress.failed += 1
+                self.quarantined += 1
+                log.warning("an object was deleted long ago", device=device.name, name=opened.metadata["name"])
+        elif await self._tell(objects.policy, opened):
             progress.done += 1
             self.told += 1
         return opened.size
+
+    async def _dark(self, opened: Opened) -> bool:
+        """Whether every replica of the container can be asked, and none lists the object."""
+        path = _path(opened.metadata["name"])
+        places, _ = self._cluster.where(path.above)
+        for at in places:
+            try:
+                row = await self._cluster.servers.of(at).containers.row(at, path.above, str(path.object))
+                if row is not None and not row.deleted:
+                    return False
+            except StorageProblem:
+                return False
+        return True
+
+    def _before(self) -> str:
+        """Tombstones from before this moment may be forgotten."""
+        ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)
+        return of_ticks(max(0, ticks))
 
     async def _whole(self, device: LocalDevice, opened: Opened) -> bool:
         """Whether the bytes have the sum they had."""

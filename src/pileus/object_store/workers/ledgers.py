@@ -67,7 +67,9 @@ class LedgerReplicator:
             seq = 0  # that replica was lost: it is told everything again
         while True:
             rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
-            await there.take_container(place, ContainerBook(facts, said, [row for _, row in rows]))
+            # What a replica has forgotten it would learn again, for ever.
+            fresh = [row for _, row in rows if not row.deleted or row.stamp >= self._before()]
+            await there.take_container(place, ContainerBook(facts, said, fresh))
             progress.done += len(rows)
             if rows:
                 seq = rows[-1][0]
@@ -102,7 +104,8 @@ class LedgerReplicator:
             seq = 0
         while True:
             rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
-            await there.take_account(place, AccountBook(facts, said, [row for _, row in rows]))
+            fresh = [row for _, row in rows if not row.deleted or row.delete_stamp >= self._before()]
+            await there.take_account(place, AccountBook(facts, said, fresh))
             progress.done += len(rows)
             if rows:
                 seq = rows[-1][0]

@@ -20,7 +20,7 @@ from pileus.object_store.storage.published import Reached, server_name
 
 KEPT = 64
 KEPT_S = 30.0  # less than the other end keeps one that is silent
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
 Done = TypeVar("Done")
 
 
