@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from tests.object_store.machines import Machines
@@ -72,12 +73,14 @@ class Net:
 class StorageHost:
     """One host: its namespace, its disk, its process."""
 
-    def __init__(self, folder: Path, name: str, space: str, address: str, first: Reached) -> None:
+    def __init__(self, folder: Path, name: str, at: tuple[str, str], first: Reached, disks: int) -> None:
+        space, address = at
         self.name = name
         self.space = space
         self.folder = folder / name
-        self.disk = self.folder / "disk"
-        self.given = Given(str(self.folder), name, address, PORT, str(self.disk), (first.address, first.port))
+        self.disks = [self.folder / f"disk{number}" for number in range(disks)]
+        devices = tuple(map(str, self.disks))
+        self.given = Given(str(self.folder), name, address, PORT, devices, (first.address, first.port))
         self.process: subprocess.Popen[str] | None = None
         self._log = (folder / f"{name}.log").open("a")
 
@@ -94,16 +97,17 @@ class StorageHost:
             raise AssertionError(f"{self.name} does not start: {Path(self._log.name).read_text()[-3000:]}")
 
     @property
+    def disk(self) -> Path:
+        """Its first disk."""
+        return self.disks[0]
+
+    @property
     def dead(self) -> bool:
         return self.process is None or self.process.poll() is not None
 
     def kill9(self) -> None:
         """It is gone without having had a chance to do anything."""
         self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """It has ended."""
-        self._end(signal.SIGTERM)
 
     def _end(self, how: int) -> None:
         process, self.process = self.process, None
@@ -133,14 +137,15 @@ class StorageHost:
         self.process.send_signal(signal.SIGCONT)
 
     def wipe(self) -> None:
-        """Its disk is a new one."""
+        """Its disks are new ones."""
         self.kill9()
-        shutil.rmtree(self.disk)
+        for disk in self.disks:
+            shutil.rmtree(disk)
         self.start()
 
     def objects(self) -> list[Path]:
         """The files of objects on its disk."""
-        return sorted(self.disk.glob("objects/*/*/*.data"))
+        return sorted(self.disk.glob("objects*/*/*/*.data"))
 
     def flip(self, file: Path, at: int) -> None:
         """One bit of the file is another."""
@@ -161,12 +166,15 @@ class StorageHost:
 class Hosts:
     """The whole cluster: the first controller is this process and has no disk, the hosts have one each."""
 
-    def __init__(self, folder: Path, net: Net, count: int) -> None:
+    def __init__(self, folder: Path, net: Net, count: int, disks: int = 1, **options: Any) -> None:
+        self.disks = disks
         self.folder = folder
         self.net = net
         self.count = count
         times = {"conn_timeout_s": 2.0, "node_timeout_s": 6.0, "recheck_s": 0.5, "min_part_hours": 0.0}
-        self.first = Machines(folder, clock=SystemClock(), part_power=3, replicas=3.0, disk_threads=2, **times)
+        self.first = Machines(
+            folder, clock=SystemClock(), part_power=3, replicas=3.0, disk_threads=2, **times, **options
+        )
         self.hosts: list[StorageHost] = []
 
     async def open(self) -> None:
@@ -183,16 +191,15 @@ class Hosts:
 
     def add(self, number: int, reached: Reached) -> StorageHost:
         """One more host, with its disk in the rings; it does not run yet."""
-        space, address = self.net.host(number)
-        name = f"h{number}"
-        host = StorageHost(self.folder, name, space, address, reached)
+        name, at = f"h{number}", self.net.host(number)
+        host = StorageHost(self.folder, name, at, reached, self.disks)
         state = State(host.folder)
         request = certificates.request(state, name)
         certificates.keep(state, certificates.grant(self.first.state, request, name))
         keeper = self.first.app.keeper
         assert keeper is not None
         key = sha256(key_of(request)).hexdigest()
-        keeper.offer(name, [Offered(str(host.disk), 1.0)], Reached(address, PORT, key))
+        keeper.offer(name, [Offered(str(disk), 1.0) for disk in host.disks], Reached(at[1], PORT, key))
         self.hosts.append(host)
         return host
 

@@ -1,6 +1,6 @@
 """A host that gives a disk to object storage, as a program: it serves the disk and its workers run all the time.
 
-python -m tests.object_store.storage_host '{"folder": ..., "name": ..., "address": ..., "port": ..., "device": ..., "first": [...]}'
+python -m tests.object_store.storage_host '{"folder": ..., "name": ..., "address": ..., "port": ..., "devices": [...], "first": [...]}'
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class Given(msgspec.Struct):
     name: str
     address: str
     port: int
-    device: str
+    devices: tuple[str, ...]
     first: tuple[str, int]
     every_s: float = 1.0
 
@@ -35,7 +35,7 @@ async def serve(given: Given) -> None:
     """Until it is told to stop, or killed."""
     state = State(Path(given.folder))
     seed = Reached(*given.first)
-    app = elsewhere(SystemClock(), state, seed, host=given.name, devices=(given.device,))
+    app = elsewhere(SystemClock(), state, seed, host=given.name, devices=given.devices)
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     await app.channel.listen(given.address, given.port, certificates.server_tls(state))
@@ -50,7 +50,10 @@ async def serve(given: Given) -> None:
 async def toil(app: ObjectStoreApp, every_s: float) -> None:
     """All workers, one after the other, for ever."""
     workers = app.workers
-    runs = (workers.follower, workers.updater, workers.replicator, workers.ledgers, workers.auditor, workers.teller)
+    runs = (
+        workers.follower, workers.updater, workers.replicator, workers.reconstructor, workers.ledgers, workers.auditor,
+        workers.teller,
+    )  # fmt: skip
     while True:
         for worker in runs:
             try:

@@ -33,7 +33,8 @@ CONTAINER = Name("AUTH_p1", "c")
 class Load:
     """Writers and readers, and what they know."""
 
-    def __init__(self, hosts: Hosts, writers: int, seed: int = 1) -> None:
+    def __init__(self, hosts: Hosts, writers: int, seed: int = 1, policy: int = 0) -> None:
+        self.policy = policy
         self.hosts = hosts
         self.writers = writers
         self.random = random.Random(seed)
@@ -128,7 +129,7 @@ class Load:
         app = self.hosts.first.app
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                (found,) = await report(app.cluster)
+                found = (await report(app.cluster))[self.policy]
                 if not found.silent and found.found == found.wanted and not await self.unequal():
                     break
                 await asyncio.sleep(0.2)
@@ -139,15 +140,7 @@ class Load:
         differs = []
         held: dict[str, str | None] = {}
         for name in sorted(self.ever):
-            path = Name("AUTH_p1", "c", name)
-            found = set()
-            for place in cluster.rings.places(path):
-                try:
-                    copy = await cluster.servers.of(place).objects.open(Spot(place, 0, cluster.rings.hash(path)))
-                    found.add(md5(b"".join([part async for part in copy.read(0, copy.size)])).hexdigest())
-                    await copy.close()
-                except StorageProblem:
-                    found.add("none")
+            found = await self.bodies(Name("AUTH_p1", "c", name))
             if len(found) > 1:
                 differs.append(f"{name} has unequal copies")
                 continue
@@ -166,12 +159,31 @@ class Load:
                 differs.append(f"the listing at {place.device.name} is not what is there")
         return differs
 
+    async def bodies(self, path: Name) -> set[str]:
+        """The MD5 of each different copy there is; `none` where there is none."""
+        if self.policy:
+            return await self.read_body(path)
+        cluster, found = self.hosts.first.app.cluster, set()
+        for place in cluster.rings.places(path):
+            try:
+                copy = await cluster.servers.of(place).objects.open(Spot(place, 0, cluster.rings.hash(path)))
+                found.add(md5(b"".join([part async for part in copy.read(0, copy.size)])).hexdigest())
+                await copy.close()
+            except StorageProblem:
+                found.add("none")
+        return found
+
+    async def read_body(self, path: Name) -> set[str]:
+        """The MD5 of what is read; `none` where there is nothing."""
+        said = await self.hosts.first.ask("GET", f"{path.container}/{path.object}", headers={"x-newest": "true"})
+        return {md5(said.body, usedforsecurity=False).hexdigest() if said.status == 200 else "none"}
+
     async def agree(self) -> None:
         """All is as it should be at the end, or it is said what is not."""
         try:
             await self.settled()
         except TimeoutError:
-            (found,) = await report(self.hosts.first.app.cluster)
+            found = (await report(self.hosts.first.app.cluster))[self.policy]
             raise AssertionError(f"never came to rest: {found}, {await self.unequal()}") from None
         assert not self.wrong, self.wrong[:5]
         for name in sorted(self.ever):
@@ -230,14 +242,14 @@ async def full(load: Load, host: StorageHost) -> None:
     (host.disk / "tmp.away").rename(tmp)
 
 
-async def story(folder: Path, faults: Callable[[Load], Awaitable[None]]) -> None:
+async def story(folder: Path, faults: Callable[[Load], Awaitable[None]], *, disks: int = 1, policy: int = 0) -> None:
     """The cluster with the faults named, and a look at everything at the end."""
     with laid() as net:
-        hosts = Hosts(folder, net, 4)
-        load = Load(hosts, 3)
+        hosts = Hosts(folder, net, 4, disks, policies=("whole", "coded 4+2"))
+        load = Load(hosts, 3, policy=policy)
         try:
             await hosts.open()
-            await hosts.first.put("c", b"")
+            await hosts.first.put("c", b"", x_storage_policy=("whole", "coded")[policy])
             await faults(load)
             await load.agree()
             load.tell()
@@ -392,3 +404,28 @@ def test_a_cluster_loses_nothing_while_hosts_fail(tmp_path: Path) -> None:
 @pytest.mark.timeout(1500)
 def test_a_cluster_loses_nothing_whatever_fails(tmp_path: Path) -> None:
     asyncio.run(story(tmp_path, long))
+
+
+async def coded(load: Load) -> None:
+    """What fragments have to survive (FLT-051): a host and its two disks, damage, death at each step of a write."""
+    hosts = load.hosts.hosts
+    async with load.going_on():
+        await load.some(15)
+        for number, place in enumerate((*PLACES, "object.keep@after commit")):
+            await killed_at(load, hosts[number % 4], place)
+        for host in hosts:
+            await killed(load, host)
+            await cut_off(load, host)
+            await rotten(load, host)
+            await full(load, host)
+    for host in hosts:
+        await wiped(load, host)
+    await load.settled()
+    async with load.going_on():
+        await load.some(15)
+
+
+@pytest.mark.scale
+@pytest.mark.timeout(1500)
+def test_a_cluster_of_fragments_loses_nothing_while_hosts_fail(tmp_path: Path) -> None:
+    asyncio.run(story(tmp_path, coded, disks=2, policy=1))

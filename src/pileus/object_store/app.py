@@ -17,6 +17,7 @@ from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Workforce
 from pileus.object_store.workers.reaper import Reaper
+from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
 from pileus.object_store.workers.teller import Teller
@@ -29,6 +30,7 @@ class Workers(msgspec.Struct, frozen=True):
     updater: Updater
     teller: Teller
     replicator: Replicator
+    reconstructor: Reconstructor
     ledgers: LedgerReplicator
     auditor: Auditor
     expirer: Expirer

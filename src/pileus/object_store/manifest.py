@@ -37,6 +37,7 @@ from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Work, Workforce, calls
 from pileus.object_store.workers.reaper import Reaper
+from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
 from pileus.object_store.workers.teller import Teller
@@ -113,6 +114,7 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
         ("objects: containers that were not told", 30.0, workers.updater.run),
         ("objects: accounts that were not told", 30.0, workers.teller.run),
         ("objects: copies", 30.0, workers.replicator.run),
+        ("objects: fragments", 30.0, workers.reconstructor.run),
         ("objects: copies of listings", 30.0, workers.ledgers.run),
         ("objects: audit", 60.0, workers.auditor.run),
         ("objects: deleted accounts", 300.0, workers.reaper.run),
@@ -172,6 +174,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
         updater=Updater(devices, cluster),
         teller=Teller(server),
         replicator=Replicator(devices, cluster, own or FIRST),
+        reconstructor=Reconstructor(devices, cluster, own or FIRST),
         ledgers=LedgerReplicator(devices, cluster),
         auditor=Auditor(devices, cluster),
         expirer=Expirer(cluster, proxy),
@@ -205,7 +208,13 @@ def _device(name: str, folder: Path, options: ObjectStoreConfig, policies: Seque
 
 
 def _policies(options: ObjectStoreConfig) -> tuple[Policy, ...]:
-    return tuple(Policy(index=at, name=name, default=not at) for at, name in enumerate(options.policies))
+    found = []
+    for at, text in enumerate(options.policies):
+        name, _, code = text.partition(" ")
+        data, _, parity = code.partition("+")
+        fragments = (int(data), int(parity)) if code else None
+        found.append(Policy(index=at, name=name, default=not at, fragments=fragments))
+    return tuple(found)
 
 
 def _offered(options: ObjectStoreConfig, folders: Mapping[str, Path]) -> list[Offered]:

@@ -63,4 +63,5 @@ def wanted(names: list[str]) -> list[str]:
     for own in by_hash.values():
         files = counting(own)
         found += [one.name for one in (files.data, files.meta, files.tombstone) if one is not None]
+        found += [one.name for one in (*files.fragments[1:], *files.pending)]
     return sorted(found)

@@ -33,6 +33,8 @@ class Files(msgspec.Struct, frozen=True):
     data: Named | None = None
     meta: Named | None = None
     tombstone: Named | None = None
+    fragments: tuple[Named, ...] = ()  # of an erasure code: all durable ones as new as `data`, which is the first
+    pending: tuple[Named, ...] = ()  # fragments that may yet become durable
     obsolete: tuple[str, ...] = ()
 
     @property
@@ -64,19 +66,27 @@ def named(name: str) -> Named | None:
 
 def counting(names: Iterable[str]) -> Files:
     """Which of one object's files count."""
-    found = sorted((one for one in map(named, names) if one is not None), key=lambda one: one.stamp)
+    found = sorted(
+        (one for one in map(named, names) if one is not None), key=lambda one: (one.stamp, one.fragment or 0)
+    )
     data = tombstone = meta = None
-    obsolete = []
+    fragments: list[Named] = []
+    waiting: list[Named] = []
     for one in found:
         if one.kind == META:
             meta = one
-            continue
-        if one.kind == TOMBSTONE:
-            data, tombstone = None, one
+        elif one.kind == TOMBSTONE:
+            data, tombstone, fragments = None, one, []
+        elif not one.durable:
+            waiting.append(one)
+        elif data is not None and one.fragment is not None and one.stamp == data.stamp:
+            fragments.append(one)
         else:
-            data, tombstone = one, None
+            data, tombstone, fragments = one, None, [one] if one.fragment is not None else []
     if meta is not None and (data is None or meta.stamp <= data.stamp):
         meta = None
-    kept = {one.name for one in (data, meta, tombstone) if one is not None}
-    obsolete = [one.name for one in found if one.name not in kept]
-    return Files(data, meta, tombstone, tuple(obsolete))
+    newest = max((one.stamp for one in (data, tombstone) if one is not None), default="")
+    pending = [one for one in waiting if one.stamp > newest or (data is not None and one.stamp == data.stamp)]
+    kept = {one.name for one in (data, meta, tombstone, *fragments, *pending) if one is not None}
+    obsolete = tuple(one.name for one in found if one.name not in kept)
+    return Files(data, meta, tombstone, tuple(fragments), tuple(pending), obsolete)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.object_store.disk.durable import Volume, ensure_folder, sync_folder
-from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, counting, file_name, suffix_of
+from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, counting, file_name, named, suffix_of
 from pileus.object_store.disk.record import BadRecord, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
@@ -47,8 +47,20 @@ class Incoming:
         self._sums.add(chunk)
         self.size += len(chunk)
 
-    def keep(self, stamp: str, metadata: Mapping[str, str], *, kind: str = DATA, only_new: bool = False) -> None:
-        """The object is durable as of this stamp; raises Superseded, or Exists when it must be new."""
+    def keep(
+        self,
+        stamp: str,
+        metadata: Mapping[str, str],
+        *,
+        kind: str = DATA,
+        only_new: bool = False,
+        fragment: int | None = None,
+        durable: bool = True,
+    ) -> None:
+        """The object is on the disk as of this stamp; raises Superseded, or Exists when it must be new.
+
+        A fragment that is not durable yet is there as well, but is not read unless another one is.
+        """
         try:
             descriptor = self._open()
             write_record(descriptor, {**metadata, KEY: self._sums.text} if self.size else metadata)
@@ -57,7 +69,8 @@ class Incoming:
             failpoint("object.keep", "after fsync")
             os.close(descriptor)
             self._descriptor = None
-            self._objects.place(self._path, self._partition, file_name(self._hash, stamp, kind), only_new=only_new)
+            name = file_name(self._hash, stamp, kind, fragment, durable=durable)
+            self._objects.place(self._path, self._partition, name, only_new=only_new)
         except OSError as failed:
             raise self._objects.volume.unusable(failed) from failed
         finally:
@@ -143,7 +156,7 @@ class ObjectFiles:
             now = self.files(partition, hash)
             if only_new and now.data is not None:
                 raise Exists
-            if now.newest >= stamp:
+            if now.newest >= stamp and not _beside(name, now):
                 raise Superseded(now.newest)
             failpoint("object.keep", "before rename")
             try:
@@ -172,7 +185,7 @@ class ObjectFiles:
             if now.data is None:
                 raise Missing(now.tombstone.stamp if now.tombstone else None)
             try:
-                opened = self._opened(partition, hash, now)
+                opened = self._read(partition, hash, now)
                 if whole and 0 < opened.size <= BLOCK:
                     self._read_whole(partition, hash, opened)
             except FileNotFoundError:
@@ -194,7 +207,7 @@ class ObjectFiles:
             self.quarantine(partition, hash)
             raise
 
-    def _opened(self, partition: int, hash: str, now: Files) -> Opened:
+    def _read(self, partition: int, hash: str, now: Files) -> Opened:
         assert now.data is not None
         folder = self.folder(partition, hash)
         descriptor = os.open(os.path.join(folder, now.data.name), os.O_RDONLY)
@@ -275,6 +288,14 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _beside(name: str, now: Files) -> bool:
+    """Whether a file is a fragment of what is there already, and another one than those."""
+    found = named(name)
+    if found is None or found.fragment is None or now.data is None or now.data.stamp != found.stamp:
+        return False
+    return all(one.fragment != found.fragment for one in now.fragments)
 
 
 def over(data: dict[str, str], meta: Mapping[str, str]) -> dict[str, str]:

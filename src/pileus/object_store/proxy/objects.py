@@ -11,6 +11,7 @@ from pileus.object_store.models.stamps import http_date
 from pileus.object_store.proxy.accounts import ACL
 from pileus.object_store.proxy.asks import Answer, Ask, Guards, Refused
 from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.proxy.coded import find_coded
 from pileus.object_store.proxy.deadlines import delete_at
 from pileus.object_store.proxy.expiring import Expiring
 from pileus.object_store.proxy.kept import TRANSIENT, kept_of, listed_as
@@ -97,6 +98,8 @@ class ObjectProxy:
 
     async def find(self, path: Path, policy: int, *, whole: bool = True, skip: int = 0) -> Found:
         """A copy of the object that can be read; raises Missing. `skip` leaves out the first copies."""
+        if self._cluster.rings.policies[policy].fragments is not None:
+            return await find_coded(self._cluster, path, policy)
         places, handoffs = self._cluster.where(path, policy)
         hash = self._cluster.rings.hash(path)
         servers = self._cluster.servers
@@ -125,6 +128,8 @@ class ObjectProxy:
             raise Refused(404) from None
 
     async def _newest(self, path: Path, policy: int) -> Found:
+        if self._cluster.rings.policies[policy].fragments is not None:
+            return await find_coded(self._cluster, path, policy)
         places, _ = self._cluster.where(path, policy)
         hash = self._cluster.rings.hash(path)
         best: Found | None = None

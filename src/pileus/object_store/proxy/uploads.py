@@ -15,6 +15,7 @@ from pileus.object_store.models.limits import wrong_name
 from pileus.object_store.models.stamps import http_date
 from pileus.object_store.proxy.asks import Answer, Ask, Body, Landed, Refused
 from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.proxy.coded import CodedCopies
 from pileus.object_store.proxy.deadlines import delete_at
 from pileus.object_store.proxy.expiring import Expiring
 from pileus.object_store.proxy.kept import guessed, kept_of, listed_as
@@ -50,7 +51,7 @@ class UploadProxy:
         only_new = await self._only_new(ask, container)
         if deadline:
             await self._expiring.add(ask.path, deadline)
-        copies = Copies(self._cluster, ask, container.policy)
+        copies = self._copies(ask, container.policy)
         await copies.open()
         try:
             landed = await self._receive(ask, copies)
@@ -74,6 +75,11 @@ class UploadProxy:
             status=201,
             headers={**HTML, "etag": landed.etag, "last-modified": http_date(stamp), "x-timestamp": stamp},
         )
+
+    def _copies(self, ask: Ask, policy: int) -> "Copies | CodedCopies":
+        if self._cluster.rings.policies[policy].fragments is None:
+            return Copies(self._cluster, ask, policy)
+        return CodedCopies(self._cluster, ask.path, policy, ask.body.length)
 
     def _check(self, ask: Ask) -> None:
         wrong = wrong_name("object", str(ask.path.object), hidden=ask.hidden)
@@ -103,7 +109,7 @@ class UploadProxy:
         await found.close()
         raise Refused(412)
 
-    async def _receive(self, ask: Ask, copies: "Copies") -> Landed:
+    async def _receive(self, ask: Ask, copies: "Copies | CodedCopies") -> Landed:
         """All bytes are with the devices; return their sum. Refuses a body that is not what its headers say."""
         sum = md5(usedforsecurity=False)
         size = 0

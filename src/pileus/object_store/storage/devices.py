@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 from pileus.object_store.disk.accounts import AccountLedger
 from pileus.object_store.disk.containers import ContainerLedger
 from pileus.object_store.disk.durable import Volume
+from pileus.object_store.disk.fragments import FragmentFiles
 from pileus.object_store.disk.names import suffix_of
-from pileus.object_store.disk.objects import ObjectFiles
 from pileus.object_store.errors import DeviceUnusable
 from pileus.object_store.ring.places import Place
 
@@ -81,13 +81,13 @@ class LocalDevice:
     ) -> None:
         self.name = name
         self.volume = Volume(folder, name, reserve_percent)
-        self._objects = {policy: ObjectFiles(self.volume, policy) for policy in policies}
+        self._objects = {policy: FragmentFiles(self.volume, policy) for policy in policies}
         self.containers = Shelf(os.path.join(self.volume.root, "containers"), ContainerLedger)
         self.accounts = Shelf(os.path.join(self.volume.root, "accounts"), AccountLedger)
         self._pool = ThreadPoolExecutor(threads, f"objects on {name}")
         self._ledger_pool = ThreadPoolExecutor(LEDGER_THREADS, f"ledgers on {name}")
 
-    def objects(self, policy: int) -> ObjectFiles:
+    def objects(self, policy: int) -> FragmentFiles:
         """The objects of a policy; raises DeviceUnusable when it is not kept here."""
         found = self._objects.get(policy)
         if found is None:

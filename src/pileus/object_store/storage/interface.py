@@ -31,6 +31,21 @@ class Told(msgspec.Struct, frozen=True):
     row: ObjectRow
 
 
+class Fragment(msgspec.Struct, frozen=True):
+    """A fragment of an object that is on a device."""
+
+    stamp: str
+    number: int
+    durable: bool
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a device has of an object of an erasure code: fragments, or when it was deleted."""
+
+    fragments: tuple[Fragment, ...] = ()
+    gone: str = ""
+
+
 class Found(Protocol):
     """A copy of an object that can be read; it stays whole until it is closed."""
 
@@ -47,7 +62,15 @@ class Upload(Protocol):
     """Bytes on their way to one device."""
 
     async def write(self, chunk: bytes) -> None: ...
-    async def keep(self, stamp: str, metadata: Mapping[str, str], told: Told | None, *, only_new: bool) -> None: ...
+    async def keep(
+        self,
+        stamp: str,
+        metadata: Mapping[str, str],
+        told: Told | None,
+        *,
+        only_new: bool,
+        fragment: int | None = None,
+    ) -> None: ...
     async def drop(self) -> None: ...
 
 
@@ -60,6 +83,9 @@ class Objects(Protocol):
         self, spot: Spot, stamp: str, metadata: Mapping[str, str], told: Told | None
     ) -> dict[str, str]: ...
     async def delete(self, spot: Spot, stamp: str, name: str, told: Told | None) -> str | None: ...
+    async def held(self, spot: Spot) -> Held: ...
+    async def fragment(self, spot: Spot, stamp: str, number: int) -> Found: ...
+    async def commit(self, spot: Spot, stamp: str, number: int, told: Told | None) -> None: ...
 
 
 class Containers(Protocol):

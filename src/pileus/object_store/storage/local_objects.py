@@ -16,7 +16,7 @@ from pileus.object_store.errors import Corrupt, StorageProblem
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
 from pileus.object_store.storage.devices import Devices, LocalDevice
-from pileus.object_store.storage.interface import Found, Servers, Spot, Told, Upload
+from pileus.object_store.storage.interface import Found, Fragment, Held, Servers, Spot, Told, Upload
 
 log = log_of(__name__)
 
@@ -62,6 +62,28 @@ class LocalObjects:
         gone = await device.do(lambda: objects.delete(spot.place.partition, spot.hash, stamp, name))
         await self.tell(device, spot, told)
         return gone
+
+    async def held(self, spot: Spot) -> Held:
+        """Which fragments are here."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        now = await device.do(lambda: objects.files(spot.place.partition, spot.hash))
+        found = [Fragment(one.stamp, one.fragment or 0, one.durable) for one in (*now.fragments, *now.pending)]
+        return Held(tuple(found), now.tombstone.stamp if now.tombstone else "")
+
+    async def fragment(self, spot: Spot, stamp: str, number: int) -> Found:
+        """A fragment, ready to be read."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        opened = await device.do(lambda: objects.open_fragment(spot.place.partition, spot.hash, stamp, number))
+        return LocalFound(device, opened, lambda: objects.quarantine(spot.place.partition, spot.hash))
+
+    async def commit(self, spot: Spot, stamp: str, number: int, told: Told | None) -> None:
+        """A fragment counts, and the container knows or will."""
+        device = self._devices.of(spot.place)
+        objects = device.objects(spot.policy)
+        await device.do(lambda: objects.commit(spot.place.partition, spot.hash, stamp, number))
+        await self.tell(device, spot, told)
 
     async def tell(self, device: LocalDevice, spot: Spot, told: Told | None) -> None:
         """The container knows of the object, or a durable note says that it has to be told."""
@@ -120,14 +142,23 @@ class LocalUpload:
             whole, self._held, self._size = b"".join(self._held), [], 0
             await self._device.do(lambda: self._incoming.write(whole))
 
-    async def keep(self, stamp: str, metadata: Mapping[str, str], told: Told | None, *, only_new: bool) -> None:
-        """The object is durable, and its container knows or will."""
+    async def keep(
+        self,
+        stamp: str,
+        metadata: Mapping[str, str],
+        told: Told | None,
+        *,
+        only_new: bool,
+        fragment: int | None = None,
+    ) -> None:
+        """The object is durable, and its container knows or will. A fragment waits for its commit."""
         rest = b"".join(self._held)
 
         def keep() -> None:
             if rest:
                 self._incoming.write(rest)
-            self._incoming.keep(stamp, metadata, only_new=only_new)
+            durable = fragment is None
+            self._incoming.keep(stamp, metadata, only_new=only_new, fragment=fragment, durable=durable)
 
         self._ended = True
         await self._device.do(keep)

@@ -79,7 +79,8 @@ class LocalReplicas:
                 await device.do(lambda chunk=chunk: incoming.write(chunk))  # type: ignore[misc]
             if found.kind == DATA and found.fragment is None and incoming.size != int(file.metadata["content-length"]):
                 raise StorageProblem(f"{name} came only in part.")
-            await device.do(lambda: incoming.keep(found.stamp, file.metadata, kind=found.kind))
+            said = {"kind": found.kind, "fragment": found.fragment, "durable": found.durable}
+            await device.do(lambda: incoming.keep(found.stamp, file.metadata, **said))  # type: ignore[arg-type]
         except Superseded:
             return
         finally:

@@ -11,6 +11,7 @@ from hashlib import md5
 
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.objects import ObjectFiles, Opened
+from pileus.object_store.disk.sums import BLOCK
 from pileus.object_store.errors import Corrupt, Missing, StorageProblem
 from pileus.object_store.models.listings import ObjectRow
 from pileus.object_store.models.paths import Path
@@ -80,7 +81,7 @@ class Auditor:
             log.warning("a damaged object is quarantined", device=device.name, why=damaged.message)
             return 0
         try:
-            if not await self._whole(device, opened):
+            if not await self._whole(device, objects.policy, opened):
                 await device.do(lambda: objects.quarantine(partition, hash))
                 progress.failed += 1
                 self.quarantined += 1
@@ -88,16 +89,22 @@ class Auditor:
                 return opened.size
         finally:
             opened.close()
+        await self._listed(device, objects, at, opened, progress)
+        return opened.size
+
+    async def _listed(
+        self, device: LocalDevice, objects: ObjectFiles, at: tuple[int, str], opened: Opened, progress: Progress
+    ) -> None:
+        """The container knows of the object, or the object is out of the way."""
         if opened.changed < self._before():
             if await self._dark(opened):
-                await device.do(lambda: objects.quarantine(partition, hash))
+                await device.do(lambda: objects.quarantine(*at))
                 progress.failed += 1
                 self.quarantined += 1
                 log.warning("an object was deleted long ago", device=device.name, name=opened.metadata["name"])
         elif await self._tell(objects.policy, opened):
             progress.done += 1
             self.told += 1
-        return opened.size
 
     async def _dark(self, opened: Opened) -> bool:
         """Whether every replica of the container can be asked, and none lists the object."""
@@ -117,8 +124,11 @@ class Auditor:
         ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)
         return of_ticks(max(0, ticks))
 
-    async def _whole(self, device: LocalDevice, opened: Opened) -> bool:
+    async def _whole(self, device: LocalDevice, policy: int, opened: Opened) -> bool:
         """Whether the bytes have the sum they had."""
+        known = self._cluster.rings.policies.get(policy)
+        if known is not None and known.fragments is not None:  # the MD5 is the object's; blocks have sums of their own
+            return await device.do(lambda: _blocks_whole(opened))
         sum = md5(usedforsecurity=False)
         at = 0
         while at < opened.size:
@@ -165,6 +175,15 @@ class Auditor:
             log.info("a container cannot be told yet", container=str(path.above), why=failed.message)
             return False
         return True
+
+
+def _blocks_whole(opened: Opened) -> bool:
+    try:
+        for number in range(-(-opened.size // BLOCK)):
+            opened.block(number)
+    except Corrupt:
+        return False
+    return True
 
 
 def _path(text: str) -> Path:

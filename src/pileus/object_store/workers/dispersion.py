@@ -1,9 +1,13 @@
 """The dispersion report: of some partitions, how many copies are where the ring says they belong."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from pileus.object_store.disk.names import META, Named, named
 from pileus.object_store.errors import StorageProblem
 from pileus.object_store.proxy.cluster import Cluster
+from pileus.object_store.ring.places import Place
 
 MOST = 256  # partitions that are looked at
 
@@ -30,17 +34,22 @@ async def report(cluster: Cluster) -> list[Dispersion]:
 
 async def _of(cluster: Cluster, policy: int) -> Dispersion:
     ring = cluster.rings.objects[policy]
-    made = Dispersion(cluster.rings.policies[policy].name)
+    known = cluster.rings.policies[policy]
+    made = Dispersion(known.name)
     for partition in range(0, ring.partitions, max(1, ring.partitions // MOST)):
+        places = ring.places(partition)
         held: list[dict[str, str]] = []
-        for place in ring.places(partition):
+        for place in places:
             try:
                 held.append(await cluster.servers.of(place).replicas.suffixes(place, policy))
             except StorageProblem:
                 made.silent += 1
                 held.append({})
-        every = {suffix for one in held for suffix in one}
+        every = sorted({suffix for one in held for suffix in one})
         made.partitions += bool(every)
+        if known.fragments is not None:
+            await _fragments(cluster, policy, places, every, made)
+            continue
         for suffix in every:
             # The hash most copies have is taken for the right one.
             hashes = [one[suffix] for one in held if suffix in one]
@@ -48,3 +57,24 @@ async def _of(cluster: Cluster, policy: int) -> Dispersion:
             made.wanted += len(held)
             made.found += hashes.count(best)
     return made
+
+
+async def _fragments(
+    cluster: Cluster, policy: int, places: Sequence[Place], suffixes: Sequence[str], made: Dispersion
+) -> None:
+    """Each place has its fragment of what is newest anywhere, or knows that it is gone."""
+    for suffix in suffixes:
+        held: list[list[Named]] = []
+        for place in places:
+            try:
+                names = await cluster.servers.of(place).replicas.names(place, policy, suffix)
+            except StorageProblem:
+                names = []
+            held.append([one for one in map(named, names) if one is not None and one.durable and one.kind != META])
+        for hash in {one.hash for files in held for one in files}:
+            newest = max(one.stamp for files in held for one in files if one.hash == hash)
+            made.wanted += len(places)
+            made.found += sum(
+                any(one.hash == hash and one.stamp == newest and one.fragment in {number, None} for one in files)
+                for number, files in enumerate(held)
+            )

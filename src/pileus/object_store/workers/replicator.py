@@ -33,6 +33,9 @@ class Replicator:
         progress = Progress()
         for device in self._devices:
             for policy in device.policies:
+                known = self._cluster.rings.policies.get(policy)
+                if known is not None and known.fragments is not None:
+                    continue  # fragments differ from device to device: the reconstructor's
                 partitions = await device.do(device.objects(policy).partitions)
                 for partition in partitions:
                     await self._partition(device, policy, partition, progress)

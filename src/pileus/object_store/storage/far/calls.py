@@ -91,7 +91,7 @@ def _verbs(room: str, protocol: type) -> dict[str, Verb]:
         hints.pop("return", None)
         parameters = inspect.signature(method).parameters.values()
         keywords = tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
-        if name in {"upload", "open", "read", "take"}:
+        if name in {"upload", "open", "fragment", "read", "take"}:
             result = object  # these have shapes of their own
             if name == "take":
                 continue
@@ -106,8 +106,8 @@ VERBS: Mapping[str, Verb] = {
     **_verbs("accounts", Accounts),
     **_verbs("replicas", Replicas),
 }
-KEEP: msgspec.json.Decoder[tuple[str, dict[str, str], Told | None, bool]] = msgspec.json.Decoder(
-    tuple[str, dict[str, str], Told | None, bool]
+KEEP: msgspec.json.Decoder[tuple[str, dict[str, str], Told | None, bool, int | None]] = msgspec.json.Decoder(
+    tuple[str, dict[str, str], Told | None, bool, int | None]
 )
 TAKE: msgspec.json.Decoder[tuple[Place, int, str, dict[str, str], int]] = msgspec.json.Decoder(
     tuple[Place, int, str, dict[str, str], int]

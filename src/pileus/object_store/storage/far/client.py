@@ -20,6 +20,7 @@ from pileus.object_store.storage.interface import (
     ContainerBook,
     Found,
     FoundFile,
+    Held,
     Spot,
     Told,
     Upload,
@@ -66,6 +67,19 @@ class FarObjects(_Room):
         """The object is deleted as of the stamp; return the stamp of the bytes that were there."""
         gone: str | None = await self._call("objects/delete", spot, stamp, name, told)
         return gone
+
+    async def held(self, spot: Spot) -> Held:
+        """Which fragments are there."""
+        found: Held = await self._call("objects/held", spot)
+        return found
+
+    async def fragment(self, spot: Spot, stamp: str, number: int) -> Found:
+        """A fragment, ready to be read."""
+        return await self._opened("objects/fragment", spot, stamp, number)
+
+    async def commit(self, spot: Spot, stamp: str, number: int, told: Told | None) -> None:
+        """A fragment counts, and the container knows or will."""
+        await self._call("objects/commit", spot, stamp, number, told)
 
 
 class FarContainers(_Room):

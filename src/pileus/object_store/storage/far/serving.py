@@ -191,7 +191,7 @@ class _Session:
                 await self._answer(200, b"")
             case "objects/open":
                 await self._opened(result, whole=bool(named["whole"]))
-            case "replicas/read":
+            case "replicas/read" | "objects/fragment":
                 await self._opened(result, whole=True)
             case _:
                 await self._answer(200, msgspec.json.encode(shrunk(verb, result)))
@@ -233,9 +233,9 @@ class _Session:
             frames = Frames(self._wire.parts())
             async for part in frames.content():
                 await upload.write(part)
-            stamp, metadata, about, only_new = KEEP.decode(frames.what)
+            stamp, metadata, about, only_new, fragment = KEEP.decode(frames.what)
             await self._drain()
-            await upload.keep(stamp, metadata, about, only_new=only_new)
+            await upload.keep(stamp, metadata, about, only_new=only_new, fragment=fragment)
         finally:
             await upload.drop()
         await self._answer(200, b"")

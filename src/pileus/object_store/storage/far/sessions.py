@@ -34,14 +34,22 @@ class FarUpload:
             await self.drop()
             raise self._lines.failed(str(broken)) from broken
 
-    async def keep(self, stamp: str, metadata: Mapping[str, str], told: Told | None, *, only_new: bool) -> None:
-        """The object is durable, and its container knows or will."""
+    async def keep(
+        self,
+        stamp: str,
+        metadata: Mapping[str, str],
+        told: Told | None,
+        *,
+        only_new: bool,
+        fragment: int | None = None,
+    ) -> None:
+        """The object is durable, and its container knows or will. A fragment waits for its commit."""
         wire = self._wire
         if wire is None:
             raise self._lines.failed("the upload was given up")
         try:
             await self._begin(wire)
-            said = msgspec.json.encode((stamp, metadata, told, only_new))
+            said = msgspec.json.encode((stamp, metadata, told, only_new, fragment))
             status, answer = await self._lines.timely(_ended(wire, said))
         except BadMessage as broken:
             raise self._lines.failed(str(broken)) from broken
