@@ -25,7 +25,7 @@ from pileus.object_store.storage.published import Reached
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 5003
-DEADLINE_S = 120.0
+DEADLINE_S = 240.0
 
 
 class Net:

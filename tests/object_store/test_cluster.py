@@ -125,6 +125,14 @@ class Load:
             self.wrong.append(f"GET {name} gives what nobody wrote")
 
     async def settled(self) -> None:
+        """Everything has come to rest; what is not so in time is told."""
+        try:
+            await self._rest()
+        except TimeoutError:
+            found = (await report(self.hosts.first.app.cluster))[self.policy]
+            raise AssertionError(f"never came to rest: {found}, {await self.unequal()}") from None
+
+    async def _rest(self) -> None:
         """Every copy of everything is where it belongs and the same; the model agrees with every one of them."""
         app = self.hosts.first.app
         async with asyncio.timeout(DEADLINE_S):
@@ -162,7 +170,7 @@ class Load:
     async def bodies(self, path: Name) -> set[str]:
         """The MD5 of each different copy there is; `none` where there is none."""
         if self.policy:
-            return await self.read_body(path)
+            return await self._read_body(path)
         cluster, found = self.hosts.first.app.cluster, set()
         for place in cluster.rings.places(path):
             try:
@@ -173,18 +181,14 @@ class Load:
                 found.add("none")
         return found
 
-    async def read_body(self, path: Name) -> set[str]:
+    async def _read_body(self, path: Name) -> set[str]:
         """The MD5 of what is read; `none` where there is nothing."""
         said = await self.hosts.first.ask("GET", f"{path.container}/{path.object}", headers={"x-newest": "true"})
         return {md5(said.body, usedforsecurity=False).hexdigest() if said.status == 200 else "none"}
 
     async def agree(self) -> None:
         """All is as it should be at the end, or it is said what is not."""
-        try:
-            await self.settled()
-        except TimeoutError:
-            found = (await report(self.hosts.first.app.cluster))[self.policy]
-            raise AssertionError(f"never came to rest: {found}, {await self.unequal()}") from None
+        await self.settled()
         assert not self.wrong, self.wrong[:5]
         for name in sorted(self.ever):
             await self.read(name)
@@ -395,7 +399,7 @@ async def listings_lost(load: Load) -> None:
 
 
 @pytest.mark.host
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_cluster_loses_nothing_while_hosts_fail(tmp_path: Path) -> None:
     asyncio.run(story(tmp_path, short))
 

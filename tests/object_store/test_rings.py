@@ -66,6 +66,22 @@ def test_a_new_device_takes_its_share_and_nothing_else_moves() -> None:
     assert len(moved) == len({partition for partition, _ in moved})  # one copy of each at a time
 
 
+def test_copies_move_apart_when_hosts_come_one_after_the_other() -> None:
+    builder = made([], replicas=3.0, part_power=5)
+    for hours, host in enumerate("abcd"):
+        for disk in range(2):
+            id = hours * 2 + disk
+            builder.set_device(Device(id=id, name=f"d{id}", host=host))
+        builder.replicas = min(3.0, len(builder.devices))
+        builder.rebalance(hours * 100)
+    for again in range(6):
+        builder.rebalance(1000 + again * 100)
+    assert 0 == builder.dispersed()
+    loads = [sum(row.count(id) for row in builder.rows) for id in range(8)]
+    assert max(loads) - min(loads) <= 3
+    assert 0 == builder.rebalance(2000).moved
+
+
 def test_nothing_moves_twice_within_the_hours_that_were_set() -> None:
     builder = made([(1, f"h{at}", 1.0) for at in range(3)], replicas=2.0)
     builder.rebalance(100)

@@ -78,19 +78,24 @@ async def write_all(
 async def read_any(
     places: Sequence[Place], handoffs: Iterator[Place], call: Callable[[Place], Awaitable[Told]]
 ) -> Told:
-    """What the first copy that has it says. Raises Missing when those that answered do not have it."""
+    """What the first copy that has it says. Raises Missing when most of those that should have it answer, and do not."""
     missing: StorageProblem | None = None
     away: StorageProblem | None = None
+    lacking = 0  # of those that should have it
     # While partitions move, what is not where it belongs now is where it belonged before: look a good way further.
-    for place in (*places, *_some(handoffs, max(len(places), FURTHER))):
+    for number, place in enumerate((*places, *_some(handoffs, max(len(places), FURTHER)))):
         try:
             return await call(place)
         except AWAY as failed:
             away = failed
         except StorageProblem as failed:
             # Corrupt copies count as missing ones: another has it.
+            lacking += number < len(places)
             newer = isinstance(failed, Missing) and failed.stamp is not None
             missing = failed if missing is None or newer else missing
+    known = isinstance(missing, Missing) and missing.stamp is not None  # it was there, and was deleted
+    if away is not None and not known and lacking < quorum(len(places)):
+        raise away  # those that may have it do not answer: that is not to be taken for its absence
     if missing is not None:
         raise missing if isinstance(missing, Missing) else Missing
     raise away or Missing()

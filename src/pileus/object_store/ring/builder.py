@@ -81,16 +81,14 @@ class Builder(msgspec.Struct, kw_only=True):
 
     def dispersed(self) -> int:
         """How many partitions have copies nearer to each other than the devices make necessary."""
-        able = [device.tiers for device in self.devices.values() if device.weight > 0]
-        most = [len({tiers[level] for tiers in able}) for level in range(4)]
-        count = 0
-        for partition in range(len(self.moved_at)):
-            held = sum(partition < len(row) for row in self.rows)
-            count += any(
-                found < min(held, most[level])
-                for found, level in zip(self._distance(partition), (3, 0, 1, 2), strict=True)
+        partitions, tiers = range(len(self.moved_at)), self._tiers()
+        return sum(
+            any(
+                found < most
+                for found, most in zip(self._distance(partition), self._farthest(partition, tiers), strict=True)
             )
-        return count
+            for partition in partitions
+        )
 
     def increase_part_power(self) -> None:
         """Each partition becomes two on the same devices: nothing moves between devices, files move on each."""
@@ -135,33 +133,49 @@ class Builder(msgspec.Struct, kw_only=True):
         """Copies go from devices that have too many to those that have too few; return how many did."""
         moved = 0
         partitions = 1 << self.part_power
+        tiers = self._tiers()
         for step in range(partitions):
             partition = (step * 40503 + self.version) % partitions  # a different order each time, the same everywhere
             if hours - self.moved_at[partition] < self.min_part_hours:
                 continue
+            apart = self._distance(partition) >= self._farthest(partition, tiers)
             for replica, row in enumerate(self.rows):
-                if partition < len(row) and self._better(partition, replica, loads, shares):
+                if partition < len(row) and self._better(partition, replica, loads, shares, apart=apart):
                     self.moved_at[partition] = hours
                     moved += 1
                     break
         return moved
 
-    def _better(self, partition: int, replica: int, loads: dict[int, int], shares: Mapping[int, float]) -> bool:
-        """One copy moved to where it is needed more, if it was one too many where it was."""
+    def _better(
+        self, partition: int, replica: int, loads: dict[int, int], shares: Mapping[int, float], *, apart: bool
+    ) -> bool:
+        """One copy moved to where it is needed more, or further from the others, if there is such a place."""
         row = self.rows[replica]
         now = row[partition]
-        if loads[now] <= shares[now] + 0.999 and self.devices[now].weight > 0:
+        many = loads[now] > shares[now] + 0.999 or self.devices[now].weight <= 0
+        if not many and apart:
             return False
         before = self._distance(partition)
-        hungry = [id for id in self.devices if loads[id] + 1 <= shares[id] + 0.999]
+        hungry = [id for id in self.devices if loads[id] + 1 <= shares[id] + (0.999 if many else 1.999)]
         for id in sorted(hungry, key=lambda id: loads[id] - shares[id]):
             row[partition] = id
-            if self._distance(partition) >= before:
+            found = self._distance(partition)
+            if found > before or (many and found >= before and loads[id] + 1 <= shares[id] + 0.999):
                 loads[now] -= 1
                 loads[id] += 1
                 return True
         row[partition] = now
         return False
+
+    def _tiers(self) -> tuple[int, ...]:
+        """How many disks, regions, zones and hosts there are to spread over."""
+        able = [device.tiers for device in self.devices.values() if device.weight > 0]
+        return tuple(len({tiers[level] for tiers in able}) for level in (3, 0, 1, 2))
+
+    def _farthest(self, partition: int, tiers: tuple[int, ...]) -> tuple[int, ...]:
+        """How far apart a partition's copies could be at best."""
+        held = sum(partition < len(row) for row in self.rows)
+        return tuple(min(held, most) for most in tiers)
 
     def _distance(self, partition: int) -> tuple[int, ...]:
         """How far apart a partition's copies are; greater is better."""
