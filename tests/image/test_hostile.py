@@ -11,9 +11,12 @@ import pytest
 from tests.image.harness import OCTETS, Service, run
 from tests.image.hostile import disks, hostile
 from tests.image.test_imports import asks, imported, tasks
+from tests.image.web import a_web
 
-from pileus.image.config import PluginsConfig
+from pileus.image.config import PluginsConfig, StoreConfig, WebConfig
 from pileus.image.drivers.content import Content, Mismatch, Unsafe
+from pileus.image.errors import UnsafeContent
+from pileus.image.manifest import port
 
 CANARY = b"the canary sings of the host's files"
 MOST_MEMORY, MOST_SECONDS = 1 << 30, 2
@@ -111,6 +114,22 @@ def test_no_way_in_takes_it(tmp_path: Path, way: str) -> None:
         run(tmp_path, unlooked, inspect=False, plugins=PluginsConfig(enabled=("image_conversion",)))
     else:
         run(tmp_path, test)
+
+
+def test_no_host_gets_what_others_keep_unless_it_is_harmless(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        async with a_web() as web:
+            for one in ALL[:8]:
+                id = (await cloud.create(disk_format=one.format))["id"]
+                url = web.serve(f"/{id}", one.content)
+                step = {"op": "add", "path": "/locations/-", "value": {"url": url, "metadata": {}}}
+                assert 200 == (await cloud.patch(id, step))[0]
+                with pytest.raises(UnsafeContent):
+                    await port(cloud.app).fetch(id, tmp_path / "disk")
+                assert not (tmp_path / "disk").exists(), one.name
+
+    stores = {"file": StoreConfig(path="images"), "web": StoreConfig(kind="http")}
+    run(tmp_path, test, web=WebConfig(networks=("127.0.0.0/8",), ports=()), stores=stores, show_locations=True)
 
 
 @pytest.mark.host

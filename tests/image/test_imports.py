@@ -78,7 +78,8 @@ def test_an_address_that_gives_nothing_leaves_the_image_waiting(tmp_path: Path) 
     [
         "http://127.0.0.1/x", "http://localhost/x", "http://2130706433/x", "http://0x7f.1/x", "http://[::1]/x",
         "http://[::ffff:127.0.0.1]/x", "http://169.254.169.254/latest", "http://10.0.0.1/x", "http://0.0.0.0/x",
-        "http://[64:ff9b::7f00:1]/x", "http://[2002:7f00:1::]/x",
+        "http://[fec0::1]/x", "http://[::7f00:1]/x",
+        "http://[64:ff9b:1::7f00:1]/x", "http://[64:ff9b::7f00:1]/x", "http://[2002:7f00:1::]/x",
     ],
 )  # fmt: skip
 def test_addresses_of_the_operators_own_networks_are_never_fetched(tmp_path: Path, url: str) -> None:

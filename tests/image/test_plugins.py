@@ -115,6 +115,26 @@ def test_a_bomb_is_given_up_at_the_size_an_image_may_have(tmp_path: Path) -> Non
     run(tmp_path, test, plugins=UNPACK, size_cap=2 << 20)
 
 
+def test_zeros_that_were_unpacked_take_no_room(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        disk = b"boot" + bytes(16 << 20) + b"data" + bytes(3 << 20)
+        id, _ = await staged(cloud, gzip.compress(disk, 1), container_format="compressed")
+        assert disk == (await cloud.ask("GET", f"/v2/images/{id}/file"))[1]
+        (file,) = cloud.stored()
+        assert (cloud.folder / file).stat().st_blocks * 512 < 8 << 20
+
+    run(tmp_path, test, plugins=UNPACK)
+
+
+def test_no_disk_grows_beyond_what_the_operator_lets_it(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        id, why = await staged(cloud, gzip.compress(RAW), container_format="compressed")
+        assert ("queued", True) == ((await cloud.show(id))["status"], "may have 1000000" in why)
+        assert [] == left(cloud)
+
+    run(tmp_path, test, plugins=PluginsConfig(enabled=("image_decompression",), largest=1_000_000))
+
+
 def test_an_operators_properties_are_given_to_images_of_others_than_admins(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         id, _ = await staged(cloud, RAW)

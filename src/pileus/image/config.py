@@ -40,6 +40,9 @@ class PluginsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     enabled: tuple[Literal["image_decompression", "image_conversion", "inject_image_metadata"], ...] = ()
     output_format: Literal["raw", "qcow2", "vmdk"] = "raw"  # what image_conversion makes of every disk but CDs
+    largest: int = (
+        1 << 37
+    )  # bytes that a disk may have that is unpacked or converted; little can be made to look like much
     inject: dict[str, str] = {}  # properties that inject_image_metadata gives
     ignore_user_roles: tuple[str, ...] = ("admin",)  # whose images get none
 

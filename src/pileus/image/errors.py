@@ -208,7 +208,7 @@ class BadSignature(Invalid):
 
 
 class NoRoom(TooLarge):
-    """Image {image} is over its project's limit: there is room for {room} bytes."""
+    """Image {image} has more bytes than there is room for: it may have {room}."""
 
 
 class OverLimit(TooLarge):

@@ -12,9 +12,10 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
+from pileus.image.drivers.content import Content, Mismatch, Unsafe
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.cache import read_through
-from pileus.image.flows.intake import file_chunks, readable
+from pileus.image.flows.intake import PACKED, file_chunks, readable
 from pileus.image.flows.signed import Seal, is_signed
 from pileus.image.models.images import Image, Status
 from pileus.image.store import images as store
@@ -101,6 +102,8 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
         except Unreadable as failed:
             why = f"store {copy.store}: {failed}"
             continue
+        if app.stores.all[copy.store].target is None:
+            await _look(image, part)
         if image.hash_value is None or image.hash_algo is None:
             return
         digest = await asyncio.to_thread(_digest, part, image.hash_algo)
@@ -110,6 +113,18 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
         why = f"in store {copy.store} its {image.hash_algo} should be {image.hash_value} and is {digest}"
         log.error("image damaged", image=image.id, store=copy.store)
     raise Damaged(f"image {image.id}: {why}")
+
+
+async def _look(image: Image, part: Path) -> None:
+    """What others keep was never looked at here: no host gets it unless it is what it should be; raises UnsafeContent."""
+    content = Content(image.disk_format, inspect=image.container_format not in PACKED)
+    try:
+        async with contextlib.aclosing(file_chunks(part)) as chunks:
+            async for chunk in chunks:
+                await content.feed(chunk)
+        await content.finish()
+    except (Mismatch, Unsafe) as wrong:
+        raise errors.UnsafeContent(why=str(wrong)) from wrong
 
 
 async def _check_seal(app: ImageApp, image: Image, part: Path) -> None:

@@ -24,6 +24,7 @@ CHUNK = 1 << 18
 LONGEST = 2048
 PORTS = {"http": 80, "https": 443}
 MOVED = frozenset({301, 302, 303, 307, 308})
+PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")  # all that was ever given out: RFC 4291, 2.4
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -76,6 +77,9 @@ def reachable(address: Address, rules: WebConfig) -> bool:
     inner = _inner(address)
     if any(inner in ipaddress.ip_network(network) for network in rules.networks if _same_kind(inner, network)):
         return True
+    if isinstance(inner, ipaddress.IPv6Address) and inner not in PUBLIC_IPV6:
+        # Site-local addresses, and those that local translators make of IPv4 ones, count as global in some Pythons.
+        return False
     return inner.is_global and not inner.is_multicast
 
 

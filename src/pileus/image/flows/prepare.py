@@ -50,7 +50,7 @@ async def unpack(app: ImageApp, op: Operation) -> Outcome:
         incoming = await app.stores.staging.create(file)
         try:
             async with contextlib.aclosing(unpacked(app.stores.staging.path(image.staged))) as pieces:
-                found = await take_in(app, bare, incoming, pieces)
+                found = await take_in(app, bare, incoming, pieces, app.config.plugins.largest)
             await incoming.keep()
         except BaseException:
             await incoming.drop()
@@ -78,7 +78,7 @@ async def convert(app: ImageApp, op: Operation) -> Outcome:
     try:
         await _judged(app, image)
         formats = (str(image.disk_format), becomes)
-        made = await converted(staging.path(image.staged), staging.room(op.id), formats, app.config.size_cap)
+        made = await converted(staging.path(image.staged), staging.room(op.id), formats, _most(app))
         await staging.adopt(made, file)
         found = await _look(app, file, becomes)
     except (NotConverted, Mismatch, Unsafe) as failed:
@@ -105,6 +105,10 @@ async def inject(app: ImageApp, op: Operation) -> Outcome:
     if await store.head_find(app, asked.image) is None:
         return Fail(GONE)
     return Done(also=lambda: store.properties_note(app, asked.image, asked.inject))
+
+
+def _most(app: ImageApp) -> int:
+    return min(app.config.plugins.largest, app.config.size_cap)
 
 
 def _convertible(image: Head, becomes: str) -> bool:
