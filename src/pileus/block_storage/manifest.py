@@ -27,6 +27,8 @@ from pileus.block_storage.api import (
 from pileus.block_storage.api.service import api
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands.groups import ensure_default_group_type
+from pileus.block_storage.commands.schedules import EVERY_S as SCHEDULES_EVERY_S
+from pileus.block_storage.commands.schedules import keep_schedules
 from pileus.block_storage.commands.types import ensure_default
 from pileus.block_storage.config import BlockStorageConfig
 from pileus.block_storage.flows.change import EXTEND, REMAKE, UPLOAD
@@ -160,7 +162,10 @@ def port(app: BlockStorage) -> VolumePort:
 
 def standing(app: BlockStorage) -> Sequence[Standing]:
     """What it does for ever."""
-    return (Standing("old volume messages", EVERY_S, partial(sweep, app)),)
+    return (
+        Standing("old volume messages", EVERY_S, partial(sweep, app)),
+        Standing("backups that are due", SCHEDULES_EVERY_S, partial(keep_schedules, app)),
+    )
 
 
 def living(app: BlockStorage) -> Mapping[str, Living]:

@@ -30,7 +30,7 @@ from pileus.main.assemble import Cloud, assemble
 from pileus.main.blocks import BLOCKS
 from pileus.main.credentials import ensure_credentials
 from pileus.main.memory import settle_memory
-from pileus.main.settings import ExternalNetwork, Settings
+from pileus.main.settings import ExternalNetwork, Settings, VolumeBackend
 from pileus.main.state import State
 
 SERVERS = 200
@@ -38,6 +38,7 @@ PORTS = 400
 READS = 4000
 LISTS = 40
 LOGINS = 400
+VOLUMES = 100
 PEOPLE = 100_000
 PROJECTS = 10_000
 AT_ONCE = 16
@@ -151,6 +152,10 @@ class Bench:
                 user = User(id=f"{at:032x}", name=f"bench {at}", domain_id="default")
                 await db.run(USER_CREATE, **msgspec.structs.asdict(user))
 
+    async def volumes(self) -> list[Any]:
+        """All volumes."""
+        return list(json.loads((await self.ask("GET", "/volume/v3/volumes/detail"))[1])["volumes"])
+
     async def until_quiet(self) -> None:
         """No operation is under way."""
         end = time.monotonic() + PATIENCE_S
@@ -207,7 +212,7 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
         await take("GET without database", READS, lambda _: ask("GET", "/network/v2.0/extensions/router"), target=8000)
         await take("the same, with a token and policy", READS,
                    lambda _: ask("GET", "/compute/v2.1/extensions/os-consoles"), target=8000)  # fmt: skip
-        await _tokens(bench, take)
+        await _tokens_and_volumes(bench, take)
         port = {"port": {"network_id": server["networks"][0]["uuid"], "name": "bench"}}
         await take("port create", PORTS, lambda _: ask("POST", "/network/v2.0/ports", port), at_once=AT_ONCE,
                    target=400, upstream_ms=173)  # fmt: skip
@@ -234,11 +239,34 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
     return done
 
 
-async def _tokens(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
-    """Logging in has been measured, and telling what a token stands for."""
+async def _tokens_and_volumes(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
+    """Logging in has been measured, and telling what a token stands for; then volumes, which need nothing else."""
     await take("token by password", LOGINS, bench.log_in, at_once=AT_ONCE, target=300, upstream_ms=354)
     await take("token validate", READS // 2, lambda _: bench.ask("GET", "/identity/v3/auth/tokens"), target=5000,
                upstream_ms=9.26)  # fmt: skip
+    await _volumes(bench, take)
+
+
+async def _volumes(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
+    """Blank volumes have been made until they were available, pretended ones and files."""
+    await bench.made("/volume/v3/volumes", {"volume": {"size": 1, "name": "first"}})
+    await bench.until_quiet()
+    project = (await bench.volumes())[0]["os-vol-tenant-attr:tenant_id"]
+    unlimited = {"quota_set": {"volumes": -1, "gigabytes": -1}}
+    await bench.ask("PUT", f"/volume/v3/os-quota-sets/{project}", unlimited)
+    for kind, target in (("fake", 100), ("file", 20)):
+        type = {"volume_type": {"name": kind, "extra_specs": {"volume_backend_name": kind}}}
+        await bench.made("/volume/v3/types", type)
+
+        def create(at: int, kind: str = kind) -> Awaitable[object]:
+            volume = {"volume": {"size": 1, "name": f"{kind} {at}", "volume_type": kind}}
+            return bench.ask("POST", "/volume/v3/volumes", volume)
+
+        await take(f"blank volume until it is available, {kind}", VOLUMES, create, at_once=AT_ONCE,
+                   after=lambda _: bench.until_quiet(), target=target)  # fmt: skip
+        states = {each["status"] for each in await bench.volumes()}
+        if states != {"available"}:
+            raise Refused(f"volumes are {', '.join(sorted(states))}")
 
 
 async def _lists_of_many(bench: Bench, take: Callable[..., Awaitable[None]]) -> None:
@@ -272,8 +300,9 @@ async def furnished() -> AsyncIterator[tuple[Bench, dict[str, Any]]]:
     """A cloud with fakes in a directory of its own, gone afterwards, and what a server in it is made of."""
     path = Path(tempfile.mkdtemp(prefix="pileus-bench-"))
     settings = Settings(
-        compute_driver="fake", network_driver="fake", host_name="bench", external=ExternalNetwork(cidr=BLOCKS[0])
-    )
+        compute_driver="fake", network_driver="fake", host_name="bench", external=ExternalNetwork(cidr=BLOCKS[0]),
+        volume_backends={name: VolumeBackend(driver=name) for name in ("fake", "file")},
+    )  # fmt: skip
     try:
         state = State(path)
         state.create()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from tests.block_storage.drivers.contract import BackendContract, a_disk, of
 from tests.block_storage.drivers.test_file import OneImage
+from tests.block_storage.test_encryption import NoOthers, OneKey, a_secret_disk
 from tests.ceph import Ceph, ceph
 
 from pileus.block_storage.drivers.disks import Spot
-from pileus.block_storage.drivers.interface import Kind, Origin
+from pileus.block_storage.drivers.interface import GIB, Kind, Origin
 from pileus.block_storage.drivers.rbd import RbdBackend
 from pileus.block_storage.drivers.rbd_commands import Cluster, image_name, images_in, room_in, spot_in
 
@@ -123,6 +124,20 @@ class TestRbd(BackendContract):
             assert other.read(Kind.VOLUME, disk.id).startswith(b"precious")
             assert {} == await one.backend.observe(Kind.VOLUME)
             await other.backend.close()
+
+    async def test_an_encrypted_volume_is_opened_in_the_pool_with_its_key(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            world.backend.meet(NoOthers(), OneKey())  # type: ignore[arg-type]
+            disk = a_secret_disk(size_gib=2)
+            assert 2 == (await self.made(world, disk)).size_gib
+            pool, image = world.spec(Kind.VOLUME, disk.id).split("/")
+            below = f"file.driver=rbd,file.pool={pool},file.image={image},file.conf={self.ceph.conf},file.user=admin"
+            ends = ("-c", "write -P 7 0 4096", "-c", f"write -P 8 {2 * GIB - 4096} 4096", "-c", "read -P 7 0 4096")
+            options = ("--object", "secret,id=k,file=/dev/stdin", "--image-opts", f"driver=luks,key-secret=k,{below}")
+            key = await OneKey().fetch(disk.id)
+            done = subprocess.run(["qemu-io", *options, *ends], input=key, capture_output=True, check=True)
+            assert b"verification failed" not in done.stdout
+            assert world.read(Kind.VOLUME, disk.id).startswith(b"LUKS\xba\xbe")
 
     async def test_what_was_cut_off_is_not_taken_for_whole_and_goes_with_the_rest(self, tmp_path: Path) -> None:
         async with self.world(tmp_path) as world:

@@ -54,7 +54,7 @@ async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: 
         allowed = {AVAILABLE, IN_USE} if new.force or new.snapshot_id else {AVAILABLE}
         now = await held(app, volume, allowed)
         copied = await _copied(app, now, new.snapshot_id) if new.snapshot_id is not None else None
-        parent = await newest_of(app, now.id, now.project_id) if new.incremental else None
+        parent = await newest_of(app, now) if new.incremental else None
         if new.incremental and parent is None:
             raise errors.InvalidBackup(why="No backups available to do an incremental backup.")
         await quotas.check(app, now.project_id, {"backups": 1, "backup_gigabytes": now.size})

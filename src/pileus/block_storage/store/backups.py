@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.models.backups import AVAILABLE, Backup
+from pileus.block_storage.models.volumes import Volume
 from pileus.block_storage.store.rows import Rows
 from pileus.block_storage.tables import BACKUPS
 from pileus.kit.db import query, scalar
@@ -38,8 +39,14 @@ async def holder_count(app: BlockStorage, disk_id: str) -> int:
     return await app.db.one(HOLDERS, disk_id=disk_id) or 0
 
 
-async def newest_of(app: BlockStorage, volume_id: str, project_id: str) -> Backup | None:
-    """The volume's newest whole backup."""
-    where = {"volume_id": volume_id, "project_id": project_id, "status": AVAILABLE}
+async def newest_of(app: BlockStorage, volume: Volume) -> Backup | None:
+    """The volume's newest whole backup that lies where the volume is: only there can the next one be built on it."""
+    where = {
+        "volume_id": volume.id,
+        "project_id": volume.project_id,
+        "status": AVAILABLE,
+        "host": volume.host,
+        "backend": volume.backend,
+    }
     found = await backups.list(app, where, limit=1)
     return found[0] if found else None
