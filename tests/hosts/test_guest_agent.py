@@ -94,6 +94,8 @@ async def test_root_logs_in_with_the_password_the_agent_set_and_disks_stay_froze
                 await agent.set_password("nobody-knows", "x")
         await screen.log_in("root", "correct horse '$7")
         await screen.says("# ")
+        await screen.type("su pileus -c 'sudo -n id'")
+        await screen.says("uid=0(root)")
         await screen.type("until grep -q ' /data ' /proc/mounts; do usleep 100000; done; echo it is $((40 + 2))")
         await screen.says("it is 42")
         async with agent_in(world, server.id) as agent:
