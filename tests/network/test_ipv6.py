@@ -199,3 +199,12 @@ async def test_ipv6_needs_an_mtu_it_works_with(net: Open) -> None:
         assert 200 == (await n.put("networks", narrow, mtu=1280)).status
         await _six(n, narrow)
         assert 400 == (await n.put("networks", narrow, mtu=1279)).status
+
+
+async def test_prefix_delegation_is_refused_in_words(net: Open) -> None:
+    async with net() as n:
+        network = (await n.make("networks"))["id"]
+        asked = {"network_id": network, "ip_version": 6, "subnetpool_id": "prefix_delegation"}
+        modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+        refused = await n.post("subnets", **asked, **modes)
+        assert (400, True) == (refused.status, "prefix delegation is not offered" in refused.message)

@@ -28,6 +28,9 @@ from pileus.network.store.sharing import grants
 
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
+# What clients say in place of a pool where a router outside is to give the prefix.
+PREFIX_DELEGATION = "prefix_delegation"
+
 
 class PoolWire(Wire):
     start: str
@@ -173,6 +176,9 @@ async def _pooled(app: App, body: SubnetWanted, new: NewSubnet) -> NewSubnet:
     """The subnet to make, of the default pool if that is asked for."""
     if new.cidr is not None and new.prefixlen is not None:
         raise BadRequest(resource="subnets", why="a cidr and a prefixlen cannot both be given")
+    if new.subnetpool_id == PREFIX_DELEGATION:
+        why = "prefix delegation is not offered here: no router asks others for prefixes; name a subnet pool, or give a cidr"
+        raise BadRequest(resource="subnets", why=why)
     if not body.use_default_subnetpool:
         return new
     if new.subnetpool_id is not None:
