@@ -33,9 +33,9 @@ class IdentityPort:
         """The thumbprint of the certificate that a trusted proxy says its client showed."""
         return certificate_shown(self._app, client, headers)
 
-    async def signer(self, access: str, text: bytes, signature: str) -> Signer | None:
+    async def signer(self, access: str, text: bytes, signature: str, scope: str | None = None) -> Signer | None:
         """Who signed the text with the secret of this access key; None unless it is their signature."""
-        return await signer_find(self._app, access, text, signature)
+        return await signer_find(self._app, access, text, signature, scope)
 
     async def project(self, project_id: str) -> ProjectRef | None:
         """The project with this id."""

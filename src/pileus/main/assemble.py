@@ -231,6 +231,7 @@ async def _bootstrap(frame: Frame, people: Identity, manifests: Mapping[str, Any
         kind, name, description, path = manifest.CATALOG
         for alias, called in ((kind, name), *getattr(manifest, "ALIASES", ())):
             entries.append(identity.ServiceEntry.at(alias, called, description, f"/{manifest.MOUNT}{path}"))
+        entries += [identity.ServiceEntry.at(*further) for further in getattr(manifest, "ALSO", ())]
     passwords = frame.state.credentials().passwords
     settings = frame.settings
     await identity.bootstrap(
@@ -373,6 +374,10 @@ class _Wired:
         answers = manifest.api(app) if app is not None else manifest.elsewhere
         for name in (manifest.MOUNT, *manifest.ROOT_PAGES):
             frame.kernel.raw[name] = answers
+        s3 = manifest.s3(app, self._directory) if app is not None else None
+        frame.kernel.raw[manifest.S3_MOUNT] = s3 or manifest.elsewhere
+        if s3 is not None:
+            frame.kernel.others.append((s3.claims, s3))
         return list(manifest.standing(app)) if app is not None else []
 
     def _objects(self, manifest: ModuleType) -> Any:

@@ -69,6 +69,10 @@ TESTS = (
     *CLOUD,
     Program("openssh-client", "ssh"),
     Program("postgresql", "/usr/lib/postgresql/15/bin/postgres"),
+    Program("rclone", "rclone"),
+    Program("s3cmd", "s3cmd"),
+    Program("restic", "restic"),
+    Program("awscli", "/usr/bin/aws"),
     Program("python3-openstackclient", "/usr/bin/openstack"),  # the oldest client that is supported, with its SDK
 )
 # A cluster to test against: only the long tests start one.

@@ -24,6 +24,8 @@ from pileus.object_store.port import ObjectsPort
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.proxy import Proxy
 from pileus.object_store.ring.rings import Policy
+from pileus.object_store.s3.api import S3Api
+from pileus.object_store.s3.lifecycle import Lifecycle
 from pileus.object_store.storage.devices import Devices, LocalDevice
 from pileus.object_store.storage.far.lines import Timeouts
 from pileus.object_store.storage.far.serving import StorageChannel
@@ -42,10 +44,15 @@ from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sync import Syncer
 from pileus.object_store.workers.teller import Teller
 from pileus.object_store.workers.updater import Updater
+from pileus.ports.identity import AccessKeys
 
 NAME = "object_store"
 MOUNT = "object-store"
 CATALOG = ("object-store", "swift", "OpenStack Object Storage", "/v1/AUTH_%(project_id)s")
+S3_MOUNT = "s3"
+ALSO = (
+    ("s3", "s3", "OpenStack Object Storage, as S3", f"/{S3_MOUNT}"),
+)  # further services in the catalog, each with its path
 ROOT_PAGES = ("info", "crossdomain.xml", "endpoints")  # clients look for these at the root of the host
 
 
@@ -126,6 +133,8 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
     if app.server.own in {FIRST, None}:
         name = "objects: what expires"
         made.append(Standing(name, 60.0, watched(name, workers.expirer.run)))
+        name = "objects: lifecycle of buckets"
+        made.append(Standing(name, 3600.0, watched(name, Lifecycle(app).run)))
     return tuple(made)
 
 
@@ -137,6 +146,11 @@ def port(app: ObjectStoreApp) -> ObjectsPort:
 def api(app: ObjectStoreApp) -> SwiftApi:
     """The API's HTTP."""
     return SwiftApi(app, MOUNT)
+
+
+def s3(app: ObjectStoreApp, keys: AccessKeys) -> S3Api:
+    """The same containers and objects as S3 speaks of them; `keys` tells who signed a request."""
+    return S3Api(app, keys, S3_MOUNT)
 
 
 def openapi(release: str) -> dict[str, Any]:

@@ -83,9 +83,10 @@ class Signer(msgspec.Struct, frozen=True):
 class AccessKeys(Protocol):
     """Tells by an access key and a signature who asks; secrets stay in identity."""
 
-    async def signer(self, access: str, text: bytes, signature: str) -> Signer | None:
+    async def signer(self, access: str, text: bytes, signature: str, scope: str | None = None) -> Signer | None:
         """Who signed the text: S3's string to sign of version 2, or of 4; None unless it is their signature.
 
-        `signature` is base64 in version 2 and hexadecimal in version 4. The caller carries a token of their own.
+        `signature` is base64 in version 2 and hexadecimal in version 4. A text of version 4 that does not say so itself (a form's
+        policy) comes with the `scope` it was signed for. The caller carries a token of their own.
         """
         ...

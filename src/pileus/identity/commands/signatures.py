@@ -49,12 +49,14 @@ async def signed_text(app: Identity, access: str, text: bytes, signature: str) -
     return await _token_of(app, found)
 
 
-async def signer_find(app: Identity, access: str, text: bytes, signature: str) -> Signer | None:
+async def signer_find(
+    app: Identity, access: str, text: bytes, signature: str, scope: str | None = None
+) -> Signer | None:
     """Who signed the text; the token they stand for is kept for as long as nothing changes."""
     await follow(app)
     found = await _keys_find(app, access)
     secret = _secret(app, found)
-    right = hmac.compare_digest(text_signature(secret, text).encode(), signature.encode())
+    right = hmac.compare_digest(text_signature(secret, text, scope).encode(), signature.encode())
     if found is None or not right:
         await _refused(app, access)
         return None

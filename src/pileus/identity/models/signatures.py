@@ -120,8 +120,13 @@ def signed_at(asked: SignedRequest) -> dt.datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
-def text_signature(secret: str, text: bytes) -> str:
-    """The signature of an S3 request's text: version 4 in hexadecimals if it begins so, version 2 in base64 else."""
+def text_signature(secret: str, text: bytes, scope: str | None = None) -> str:
+    """The signature of an S3 request's text: version 4 in hexadecimals if it begins so, version 2 in base64 else.
+
+    With a scope the text is of version 4 whatever it begins with: a form's policy.
+    """
+    if scope is not None:
+        return hmac.digest(signing_key(secret, scope), text, "sha256").hex()
     if not text.startswith(V4.encode()):
         return base64.b64encode(hmac.digest(secret.encode(), text, "sha1")).decode()
     return hmac.digest(key_of_text(secret, text) or b"", text, "sha256").hex()

@@ -122,6 +122,8 @@ class Kernel:
         self.pages: dict[str, Callable[[str], Awaitable[Reply]]] = {}  # likewise, but they wait, and get the query
         # First segments of paths whose whole traffic somebody answers himself: a data path has shapes of its own.
         self.raw: dict[str, RawHandler] = {}
+        # Requests that somebody answers whatever their path is, known by something else in them.
+        self.others: list[tuple[Callable[[Mapping[str, Any]], bool], RawHandler]] = []
         # Told of each answer: service, method, status, seconds.
         self.saw: Callable[[str, str, int, float], None] | None = None
 
@@ -176,13 +178,16 @@ class Kernel:
     async def _by_itself(self, scope: Mapping[str, Any], receive: Receive, send: Send, began: float) -> bool:
         """Whether somebody answers all below the first segment of this path; then it has been answered."""
         first = scope["path"][1:].partition("/")[0]
-        own_way = self.raw.get(first)
+        own_way = self.raw.get(first) or self._claimed(scope)
         if own_way is None:
             return False
         status = await own_way(scope, receive, send)
         if self.saw is not None:
             self.saw(first, scope["method"], status, time.perf_counter() - began)
         return True
+
+    def _claimed(self, scope: Mapping[str, Any]) -> RawHandler | None:
+        return next((handler for claims, handler in self.others if claims(scope)), None)
 
     async def _outside(self, path: str, address: str, query: bytes) -> Reply:
         answer, page = self.plain.get(path), self.pages.get(path)

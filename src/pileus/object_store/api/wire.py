@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -79,21 +79,24 @@ def body_of(headers: Mapping[str, str], receive: Receive) -> Stream:
 
 
 @cache
-def _wired(name: str) -> bytes:
+def wired(name: str) -> bytes:
+    """The name of a header as Swift writes it."""
     return name.title().encode("latin-1")
 
 
-async def send_answer(ask: Ask | None, answer: Answer, send: Send, receive: Receive) -> None:
-    """The answer is with the client, or the client has gone."""
+async def send_answer(
+    ask: Ask | None, answer: Answer, send: Send, receive: Receive, spelled: Callable[[str], bytes] = wired
+) -> None:
+    """The answer is with the client, or the client has gone; `spelled` says how header names are written."""
     head = ask is not None and ask.method == "HEAD"
     headers = dict(answer.headers)
     body = answer.body
     if isinstance(body, bytes) and answer.status not in {304} and not (head and "content-length" in headers):
         headers["content-length"] = str(len(body))
-    wired = [
-        (_wired(name), value.encode("latin-1", "replace").translate(None, b"\r\n")) for name, value in headers.items()
+    sent = [
+        (spelled(name), value.encode("latin-1", "replace").translate(None, b"\r\n")) for name, value in headers.items()
     ]
-    start = {"type": "http.response.start", "status": answer.status, "headers": wired}
+    start = {"type": "http.response.start", "status": answer.status, "headers": sent}
     if isinstance(body, bytes):
         await send(start)
         await send({"type": "http.response.body", "body": b"" if head else body})

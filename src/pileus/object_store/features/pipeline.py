@@ -11,6 +11,7 @@ from pileus.object_store.features.cors import Cors
 from pileus.object_store.features.dlo import DynamicLargeObjects
 from pileus.object_store.features.formpost import FormPost
 from pileus.object_store.features.legacy_versions import VersionedWrites
+from pileus.object_store.features.object_locks import ObjectLocks
 from pileus.object_store.features.policing import EtagQuoter, RateLimits, ReadOnly
 from pileus.object_store.features.quotas import AccountQuotas, ContainerQuotas
 from pileus.object_store.features.slo import StaticLargeObjects
@@ -42,6 +43,7 @@ def features(cluster: Cluster) -> tuple[Feature, ...]:
         AccountQuotas(cluster),
         StaticLargeObjects(),
         DynamicLargeObjects(),
+        ObjectLocks(cluster),
         VersionedWrites(cluster),
         Versioning(cluster),
         Symlinks(),

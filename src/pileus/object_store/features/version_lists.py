@@ -38,6 +38,9 @@ class Row(msgspec.Struct, omit_defaults=True):
     last_modified: str = ""
     symlink_path: str = ""
     versioned: bool = False
+    slo_etag: str = ""
+    s3_etag: str = ""
+    s3_checksum: str = ""
 
 
 async def versions_listed(cluster: Cluster, ask: Ask, rest: Handler) -> Answer:
@@ -103,6 +106,7 @@ def _entry(name: str, id: str, row: Row, *, is_latest: bool) -> dict[str, object
         "hash": row.hash,
         "content_type": row.content_type,
         "last_modified": row.last_modified,
+        **{key: value for key in ("slo_etag", "s3_etag", "s3_checksum") if (value := getattr(row, key))},
     }
 
 

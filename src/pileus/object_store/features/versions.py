@@ -198,13 +198,14 @@ class _Versioned:
         etag = headers["etag"].strip('"')
         size = headers.get(f"{LISTED}size", headers["content-length"])
         listed = headers.get(f"{LISTED}etag", etag)
+        etag_listed, sign, extras = listed.partition(";")  # what else the version says of itself is said of the object
         link = {
             KEPT: quote(f"{target.container}/{target.object}"),
             KEPT_ETAG: etag,
             KEPT_BYTES: size,
             EXTRA: "true",
             "content-type": headers.get("content-type", ""),
-            f"{LISTED}etag": f"{EMPTY}; versioned_etag={listed.partition(';')[0].strip()}; versioned_bytes={size}",
+            f"{LISTED}etag": f"{EMPTY}; versioned_etag={etag_listed.strip()}; versioned_bytes={size}{sign}{extras}",
         }
         made = await answered(
             self._rest, ask.again("PUT", ask.path, headers={**link, "content-length": "0"}).by_cloud()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 NAME_LENGTH = {"account": 256, "container": 256, "object": 1024}
+HIDDEN = 64  # bytes more for names that the cloud makes of clients' names
 META_NAME, META_VALUE, META_COUNT, META_OVERALL = 128, 256, 90, 4096
 HEADER = 8192
 
@@ -17,7 +18,7 @@ def wrong_name(kind: str, name: str, *, hidden: bool) -> str | None:
         return "Invalid UTF8 or contains NULL"
     if kind == "container" and "/" in name:
         return "Container name cannot contain slashes"
-    if length > NAME_LENGTH[kind]:
+    if length > NAME_LENGTH[kind] + (HIDDEN if name.startswith("\0") else 0):
         return f"{kind.capitalize()} name length of {length} longer than {NAME_LENGTH[kind]}"
     return None
 
