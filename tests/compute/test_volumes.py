@@ -1,11 +1,16 @@
 """Volumes that come to servers and go from them."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
+from tests.compute.fakes import NETWORK
 from tests.compute.world import Answered, World, a_world
 
+from pileus.compute.port import GuestAnswers
+
+META_DATA = "/openstack/latest/meta_data.json"
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 LATEST = "2.104"
 
@@ -99,6 +104,18 @@ async def test_what_is_shown_of_an_attachment_changes_with_the_version() -> None
         (one,) = await listed(world, id)
         attachment = (await world.ask("GET", f"/v3/attachments/{one['attachment_id']}", of="volume")).body["attachment"]
         assert (id, volume, "attached") == (attachment["instance"], attachment["volume_id"], attachment["status"])
+
+
+async def test_a_guest_is_told_which_disk_bears_a_tag() -> None:
+    async with a_world(volumes=True) as world:
+        id, volume, plain = await world.boot(networks=[{"uuid": NETWORK}]), await world.volume(), await world.volume()
+        for each, more in ((volume, {"tag": "data"}), (plain, {})):
+            await attach(world, id, each, **more)
+            await world.settle()
+        address = (await world.show(id))["addresses"]["private"][0]["addr"]
+        told = await GuestAnswers(world.app).answer(NETWORK, address, "GET", META_DATA, {})
+        (disk,) = [device for device in json.loads(told.body)["devices"] if device["type"] == "disk"]
+        assert (volume[:20], "/dev/vdb", ["data"]) == (disk["serial"], disk["path"], disk["tags"])
 
 
 async def test_from_2_101_on_the_answer_waits_for_nothing() -> None:

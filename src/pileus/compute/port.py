@@ -17,6 +17,7 @@ from pileus.compute.models.guests import (
     network_data,
 )
 from pileus.compute.store.servers import server_find, server_take_password
+from pileus.compute.store.volumes import volume_list
 from pileus.ports.metadata import Answer
 
 JSON = "application/json"
@@ -62,7 +63,8 @@ class GuestAnswers:
         if server is None:
             return None
         ports = (await self._app.networks.ports_of([server.id])).get(server.id, ())
-        return Guest(server, ports, self._app.config.zone)
+        volumes = await volume_list(self._app, server.id)
+        return Guest(server, ports, self._app.config.zone, volumes)
 
 
 def _names_password(parts: list[str]) -> bool:

@@ -113,8 +113,9 @@ async def want(
     """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
     ports = tuple(port for port in ports if port.id != without_port)
-    drive = _drive(Guest(server, ports, app.config.zone)) if server.config_drive else None
-    volumes = _volumes(await volume_list(app, server.id), host, without_volume)
+    rows = await volume_list(app, server.id)
+    drive = _drive(Guest(server, ports, app.config.zone, rows)) if server.config_drive else None
+    volumes = _volumes(rows, host, without_volume)
     wanted = document(server, ports, power, volumes)
     if snapshot is not None and power is Power.ON:
         wanted = msgspec.structs.replace(wanted, stillness=_stillness(server.image))

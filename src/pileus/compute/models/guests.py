@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pileus.compute.models.servers import Server
+from pileus.compute.models.volumes import ServerVolume
 from pileus.ports.network import Address, PortFacts
 
 # The dates by which guests name revisions of the documents; here all of them hold the newest.
@@ -24,6 +25,7 @@ class Guest(msgspec.Struct, frozen=True):
     server: Server
     ports: Sequence[PortFacts]
     zone: str
+    volumes: Sequence[ServerVolume] = ()
 
     @property
     def keys(self) -> dict[str, str]:
@@ -74,13 +76,27 @@ def meta_data(guest: Guest) -> dict[str, Any]:
 
 
 def _devices(guest: Guest) -> list[dict[str, Any]]:
-    """What of the guest's hardware has a tag. Where a card is on its bus only its host knows; its MAC tells it apart."""
+    """What of the guest's hardware has a tag. Where a card is on its bus only its host knows; its MAC tells it apart, and a
+    disk its serial number."""
     tags = guest.server.card_tags
-    return [
+    disks = [
+        {
+            "type": "disk",
+            "bus": "none",
+            "address": "none",
+            "serial": volume.serial,
+            "path": volume.device,
+            "tags": [volume.tag],
+        }
+        for volume in guest.volumes
+        if volume.tag is not None
+    ]
+    cards = [
         {"type": "nic", "bus": "none", "address": "none", "mac": port.mac, "tags": [tags[port.id]]}
         for port in guest.ports
         if port.id in tags
     ]
+    return [*cards, *disks]
 
 
 def contents(guest: Guest) -> dict[str, bytes]:

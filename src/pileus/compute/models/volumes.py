@@ -46,6 +46,11 @@ class ServerVolume(msgspec.Struct, frozen=True, kw_only=True):
     created_at: dt.datetime
 
     @property
+    def serial(self) -> str:
+        """The serial number the guest reads from the disk."""
+        return self.volume_id[:20]
+
+    @property
     def device(self) -> str:
         """The disk's usual name in the guest."""
         return device_of(self.place)
