@@ -268,3 +268,23 @@ async def test_a_server_has_sixteen_disks_and_no_more() -> None:
             await world.settle()
         assert 403 == (await attach(world, id, await world.volume())).status
         assert 15 == len(await seen(world, id))
+
+
+async def test_several_servers_have_a_volume_whose_type_allows_that() -> None:
+    async with a_world(volumes=True) as world:
+        type = {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}}
+        assert 200 == (await world.ask("POST", "/v3/types", type, by="root", of="volume")).status
+        first, second = await world.boot(), await world.boot(name="two")
+        volume = await world.volume(volume_type="shared")
+        assert 400 == (await attach(world, first, volume, at="2.59")).status
+        for id in (first, second):
+            assert 200 == (await attach(world, id, volume)).status
+            await world.settle()
+            assert {volume} == await seen(world, id)
+        assert 400 == (await attach(world, first, volume)).status
+        assert {first, second} == {one["server_id"] for one in (await world.volume_shown(volume))["attachments"]}
+        for id, left in ((second, "in-use"), (first, "available")):
+            assert 202 == (await detach(world, id, volume)).status
+            assert "detaching" == await status(world, volume)
+            await world.settle()
+            assert left == await status(world, volume)

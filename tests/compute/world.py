@@ -149,7 +149,8 @@ class World:
         own = {"file": self.backends[name]} if name in self.backends else {}
         facts = {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at, "keeps_images": True}
         if own:
-            facts[volume_agent.FACTS] = [{"name": "file", "driver": "file", "total_gib": 1000.0, "free_gib": 900.0}]
+            room = {"name": "file", "driver": "file", "total_gib": 1000.0, "free_gib": 900.0}
+            facts[volume_agent.FACTS] = [{**room, "capabilities": {"multiattach": True}}]
         handlers = volume_agent.handlers(own) if own else {}
         agent = Agent(exchange, name, {KIND: handler, ERRAND: errands, **handlers}, self.clock, facts)
         volume_agent.wake(own, agent.look_again)

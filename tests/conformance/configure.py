@@ -26,6 +26,7 @@ ASKED = (
     "tag-ext",
 )  # fmt: skip
 Section = dict[str, object]
+SHARED_TYPE = "multiattach"
 
 
 def main() -> None:
@@ -54,6 +55,13 @@ def main() -> None:
         _ini(sections).write(out)
 
 
+def _shared_type(admin: Client) -> None:
+    """There is a type of volumes that several servers may have."""
+    if admin.by_name("block-storage", "/types", "volume_types", SHARED_TYPE) is None:
+        specs = {"multiattach": "<is> True"}
+        admin.post("block-storage", "/types", {"volume_type": {"name": SHARED_TYPE, "extra_specs": specs}})
+
+
 def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> dict[str, Section]:
     """What has to be asked of the cloud, or brought into it."""
     password = state.credentials().passwords["admin"]
@@ -65,6 +73,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
     _defaults(admin, public, settings.region)
+    _shared_type(admin)
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]

@@ -167,7 +167,8 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
 
 def status_by_attachments(attachments: list[Attachment]) -> tuple[str, str]:
     """The status and the attach status of a volume with these attachments."""
-    for status, shown in ((ATTACHED, (IN_USE, ATTACHED)), (DETACHING, (DETACHING, ATTACHED))):
+    # Who shares a volume waits for it to be in-use again before he asks for the next change.
+    for status, shown in ((DETACHING, (DETACHING, ATTACHED)), (ATTACHED, (IN_USE, ATTACHED))):
         if any(each.status == status for each in attachments):
             return shown
     for status, shown in ((ATTACHING, (ATTACHING, DETACHED)), (RESERVED, (RESERVED, DETACHED))):
