@@ -73,7 +73,6 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})
     assert public is not None, "the cloud was not furnished with an external network"
     _defaults(admin, public, settings.region)
-    _shared_type(admin)
     extensions = {found["alias"] for found in admin.get("network", "/v2.0/extensions")["extensions"]}
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
@@ -122,6 +121,7 @@ def _auth(password: str) -> Section:
 
 def _defaults(admin: Client, public: Section, region: str) -> None:
     """What networks of projects that make none are made of, as OpenStack's gate sets it; and its limits."""
+    _shared_type(admin)
     _limits(admin, region)
     admin.ask("PUT", "network", f"/v2.0/networks/{public['id']}", {"network": {"is_default": True}})
     if not admin.get("network", "/v2.0/subnetpools", is_default=True)["subnetpools"]:
