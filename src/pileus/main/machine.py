@@ -22,7 +22,7 @@ from pileus.compute.drivers.interface import (
 from pileus.kit.clock import Clock
 from pileus.kit.errors import Unavailable
 from pileus.kit.hosts.agent import Agent, Handler
-from pileus.kit.hosts.exchange import Exchange
+from pileus.kit.hosts.exchange import Body, Exchange
 from pileus.main.certificates import Certificate
 from pileus.main.settings import Settings
 from pileus.main.southbound import inner_address
@@ -216,16 +216,19 @@ async def agent(
 ) -> Agent:
     """The agent of this machine; it starts with `start`."""
     servers = ServerHandler(runs)
-    facts = {
-        **await servers.facts(),
-        **await volume_agent.facts(volumes),
-        "physical_networks": list(parts.physical_networks),
-    }
+
+    async def facts() -> Body:
+        return {
+            **await servers.facts(),
+            **await volume_agent.facts(volumes),
+            "physical_networks": list(parts.physical_networks),
+        }
+
     handlers: dict[str, Handler] = {KIND: servers, METADATA: MetadataHandler(parts.doors)}
     errands = ErrandHandler(runs.images) if isinstance(runs, KeepsImages) else None
     if errands is not None:
         handlers[ERRAND] = errands
-    made = Agent(exchange, name, {**handlers, **volume_agent.handlers(volumes)}, clock, facts)
+    made = Agent(exchange, name, {**handlers, **volume_agent.handlers(volumes)}, clock, await facts(), look=facts)
     servers.wake(made.look_again)
     if errands is not None:
         errands.wake(made.look_again)

@@ -365,3 +365,26 @@ async def test_a_report_wakes_the_operation_that_waits_for_it(kit):
         await settle(k.engine, k.clock, agent)
         assert (await k.engine.get(bad.id)).failure == "no room on the disk" and handler.things == {}
         assert k.clock.now() == began
+
+
+async def test_what_a_host_has_is_told_again_when_it_has_changed(kit):
+    async with kit() as k:
+        rooms = iter([{"room": 4}, {"room": 4}, {"room": 3}])
+        looked = asyncio.Event()
+
+        async def look():
+            found = next(rooms, None)
+            if found is None:
+                looked.set()
+                await asyncio.Event().wait()
+            return found
+
+        agent = agent_of(k, Fakes(), resync_s=0.001, look=look)
+        await agent.start()
+        try:
+            async with asyncio.timeout(60):
+                await looked.wait()
+            (host,) = await k.hosts.list()
+            assert {"room": 3} == host.facts
+        finally:
+            await agent.stop()

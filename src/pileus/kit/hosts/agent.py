@@ -7,7 +7,7 @@ without being wanted is reported and left alone: that a document is unread does 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -69,12 +69,14 @@ class Agent:
         *,
         resync_s: float = RESYNC_S,
         at_once: int = AT_ONCE,
+        look: Callable[[], Awaitable[Body]] | None = None,
     ) -> None:
         self._exchange = exchange
         self.host = host
         self._handlers = dict(handlers)
         self._clock = clock
         self._facts = facts or {}
+        self._look = look  # what the facts are now, where they change of themselves
         self._resync_s = resync_s
         self._room = asyncio.Semaphore(at_once)
         self._work: dict[Key, Work] = {}
@@ -88,6 +90,8 @@ class Agent:
     async def start(self) -> None:
         """The agent works until `stop`; what it finds on the host it adopts."""
         self._loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._toil())]
+        if self._look is not None:
+            self._loops.append(asyncio.create_task(self._keep_facts(self._look)))
 
     async def stop(self) -> None:
         """The agent does nothing more; what runs on the host runs on."""
@@ -107,6 +111,17 @@ class Agent:
         """The controllers know what this host now has and can."""
         self._facts = facts
         await self._exchange.register(self.host, facts)
+
+    async def _keep_facts(self, look: Callable[[], Awaitable[Body]]) -> None:
+        """The controllers know what the host has and can as of a resync ago. By itself: to look may take long."""
+        while True:
+            await asyncio.sleep(self._resync_s)
+            try:
+                facts = await look()
+                if facts != self._facts:
+                    await self.set_facts(facts)
+            except Exception as failed:  # noqa: BLE001 - whatever it is, it is looked and told again
+                log.warning("what the host has cannot be told", host=self.host, why=str(failed))
 
     async def tell(self, kind: str, id: str, body: Body | msgspec.Struct) -> None:
         """Report how far a thing is while `ensure` is still at work on it; it does not yet answer the wish."""
