@@ -306,6 +306,28 @@ def test_a_controller_without_disks_serves_what_the_hosts_keep(tmp_path: Path) -
     asyncio.run(story())
 
 
+def test_a_policy_that_is_added_is_known_to_all_machines(tmp_path: Path) -> None:
+    async def story() -> None:
+        machines = Machines(tmp_path, replicas=2.0, part_power=2, policies=("gold",))
+        again = None
+        try:
+            await machines.put("c", b"")
+            host = await machines.join("h1", await machines.open())
+            policies = ("gold", "silver plate", "archive 2+1")
+            again = Machines(tmp_path, replicas=2.0, part_power=2, policies=policies)
+            known = {policy.name: policy.fragments for policy in again.app.cluster.rings.policies.values()}
+            assert {"gold": None, "silver plate": None, "archive": (2, 1)} == known
+            assert host.atlas.take(again.app.atlas.cluster)
+            assert known == {policy.name: policy.fragments for policy in host.cluster.rings.policies.values()}
+            assert [0, 1, 2] == next(iter(host.server.devices)).policies
+        finally:
+            if again is not None:
+                await again.close()
+            await machines.close()
+
+    asyncio.run(story())
+
+
 def test_a_machine_that_knows_no_rings_acknowledges_nothing(tmp_path: Path) -> None:
     async def story() -> None:
         machines = Machines(tmp_path, replicas=2.0, part_power=2)

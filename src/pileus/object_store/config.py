@@ -16,7 +16,7 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     devices: tuple[str, ...] = ()  # directories, one for each disk; one in the state directory when empty
     policies: tuple[str, ...] = (
         "Policy-0",
-    )  # names of storage policies; the first is the default; none is ever taken away
+    )  # names of storage policies, the first is the default, none is ever taken away; "NAME 4+2" is an erasure code
     replicas: float = 3.0  # how many copies of everything; fewer while there are fewer devices
     part_power: int = 6  # 2 ** part_power partitions, of 256 directories each
     overload: float = 0.0  # how far a disk may go beyond its share for the sake of distance; 0.1: a tenth

@@ -4,6 +4,7 @@
 that gives devices, or a further controller, which has none.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ S3_MOUNT = "s3"
 ALSO = (
     ("s3", "s3", "OpenStack Object Storage, as S3", f"/{S3_MOUNT}"),
 )  # further services in the catalog, each with its path
+CODED = re.compile(r"(?P<name>.*\S) +(?P<data>[1-9]\d?)\+(?P<parity>[1-9]\d?)")  # a policy of an erasure code
 ROOT_PAGES = ("info", "crossdomain.xml", "endpoints")  # clients look for these at the root of the host
 
 
@@ -177,6 +179,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     rings = atlas.rings
     devices = Devices([_device(name, folder, options, sorted(rings.policies)) for name, folder in folders.items()])
     devices.prepare()
+    atlas.changed.append(lambda: devices.know(sorted(rings.policies)))
     server = LocalServer(devices, rings, stamps, own=own, listing_wait_s=options.listing_wait_s)
     servers = AllServers(own, server, atlas, tls, Timeouts(options.conn_timeout_s, options.node_timeout_s))
     server.reach(servers)
@@ -224,10 +227,9 @@ def _device(name: str, folder: Path, options: ObjectStoreConfig, policies: Seque
 def _policies(options: ObjectStoreConfig) -> tuple[Policy, ...]:
     found = []
     for at, text in enumerate(options.policies):
-        name, _, code = text.partition(" ")
-        data, _, parity = code.partition("+")
-        fragments = (int(data), int(parity)) if code else None
-        found.append(Policy(index=at, name=name, default=not at, fragments=fragments))
+        coded = CODED.fullmatch(text)
+        fragments = (int(coded["data"]), int(coded["parity"])) if coded else None
+        found.append(Policy(index=at, name=coded["name"] if coded else text, default=not at, fragments=fragments))
     return tuple(found)
 
 

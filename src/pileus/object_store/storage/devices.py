@@ -94,6 +94,11 @@ class LocalDevice:
             raise DeviceUnusable(device=self.name, why=f"it keeps nothing of policy {policy}")
         return found
 
+    def know(self, policies: Sequence[int]) -> None:
+        """The device keeps objects of these policies too."""
+        for policy in policies:
+            self._objects.setdefault(policy, FragmentFiles(self.volume, policy))
+
     @property
     def policies(self) -> Sequence[int]:
         """The policies whose objects are here."""
@@ -130,6 +135,11 @@ class Devices:
         if found is None:
             raise DeviceUnusable(device=place.device.name, why="this machine has no such device")
         return found
+
+    def know(self, policies: Sequence[int]) -> None:
+        """All devices keep objects of these policies too."""
+        for device in self:
+            device.know(policies)
 
     def prepare(self) -> None:
         """All devices have what they need to begin with."""

@@ -137,7 +137,9 @@ class Keeper:
             before = builder.replicas
             balance = self._balanced(name, builder)
             moved = moved or bool(balance.moved) or builder.replicas != before
-        if not (changed or moved or hosts != self.atlas.cluster.hosts or not self.atlas.cluster.version):
+        known = self.atlas.cluster
+        same = hosts == known.hosts and self._policies == known.policies and known.version > 0
+        if same and not changed and not moved:
             return False
         self._store(hosts)
         return True
