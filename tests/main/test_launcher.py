@@ -1,6 +1,8 @@
 """The launcher: it knows when its environment is current, and says what is wrong when it cannot be made."""
 
+import fcntl
 import importlib.util
+import os
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -72,3 +74,28 @@ def test_interrupted_install_is_made_afresh(
     assert [True] == asked
     assert launcher.is_current(str(home), "core")
     assert not (home / ".pileus-installing").exists()
+
+
+def test_checkouts_that_share_an_environment_by_a_link_take_turns(
+    launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared" / ".venv").mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    link = tmp_path / "mine" / ".venv"
+    link.symlink_to(tmp_path / "shared" / ".venv")
+    others_may: list[bool] = []
+
+    def install(home: str, names: list[str]) -> None:
+        assert (str(link), ["core"]) == (home, names)
+        other = os.open(tmp_path / "shared", os.O_RDONLY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            others_may.append(True)
+        except BlockingIOError:
+            others_may.append(False)
+        finally:
+            os.close(other)
+
+    monkeypatch.setattr(launcher, "install", install)
+    launcher.prepare(str(link), ["core"])
+    assert [False] == others_may
