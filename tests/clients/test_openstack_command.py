@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 from tests.clients.cloud import RunningCloud, running_cloud, until
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 
 OLDEST = Path("/usr/bin/openstack")

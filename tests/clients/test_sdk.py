@@ -12,7 +12,7 @@ from openstack.connection import Connection
 from tests.clients.cloud import RunningCloud, running_cloud
 
 LOOK_S = 0.3
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600), pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")

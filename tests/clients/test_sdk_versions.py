@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.clients.cloud import RunningCloud, running_cloud
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 PROGRAM = Path(__file__).with_name("sdk_program.py")
 OLDEST = Path("/usr/lib/python3/dist-packages/openstack")

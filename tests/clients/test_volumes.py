@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.clients.cloud import RunningCloud, running_cloud, until
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 
 @pytest.fixture(scope="module")

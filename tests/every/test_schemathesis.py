@@ -48,7 +48,7 @@ def at_each(service: str) -> list[Version | None]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("service", MANIFESTS)
 def test_no_request_makes_a_service_fail(service: str, cloud: Surveyed) -> None:
     assert [] == [failed for at in at_ends(service) for failed in surveyed(cloud, service, at, SHORT, SAMPLE)]

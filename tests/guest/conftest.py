@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 from pileus.guest import Guest, ensure
 
-BOOT_S = 120.0
+BOOT_S = 240.0
 SECTOR = 2048
 
 

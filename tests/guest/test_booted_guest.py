@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 NAME = "try-1"
 USER_DATA = b"#!/bin/sh\necho 'I was here' | tee -a /data/proof\n"
 STOP_S = 5.0
-BOOT_S = 120.0
+BOOT_S = 240.0
 
 
 class Machine(Protocol):

@@ -82,7 +82,10 @@ class Guest:
         ]
 
         def look() -> subprocess.CompletedProcess[str] | None:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=SSH_S, check=False)
+            try:
+                done = subprocess.run(argv, capture_output=True, text=True, timeout=SSH_S, check=False)
+            except subprocess.TimeoutExpired:
+                return None  # a guest that goes down takes the connection with it, and says nothing
             # Right after a boot it listens before it has the key.
             refused = done.returncode == 255 and any(word in done.stderr for word in NOT_YET)
             return None if refused and not fails else done

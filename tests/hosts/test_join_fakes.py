@@ -6,7 +6,7 @@ import pytest
 from tests.clients.cloud import running_cloud, until
 from tests.hosts.joined import machine
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(240), pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(400), pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")

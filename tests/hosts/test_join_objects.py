@@ -9,7 +9,7 @@ import pytest
 from tests.clients.cloud import RunningCloud, free_port, running_cloud, until
 from tests.hosts.joined import Machine, machine
 
-pytestmark = [pytest.mark.scale, pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.scale, pytest.mark.timeout(600), pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.network.builders import ANN, BOB, ROUTER, SHUT, a_rule, a_topology, p
 from pileus.network.drivers.interface import AddressGroup, PortForwarding, QosPolicy, QosRule, Topology
 from pileus.network.drivers.ovn import namespace
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 PACKETS, SIZE = 200, 1000
 EXPEDITED = 46

@@ -23,7 +23,7 @@ from pileus.network.drivers.interface import (
 from pileus.network.drivers.ovn.link import free_address
 from pileus.network.drivers.ovn.place import Place
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 
 async def test_traffic_flows_while_the_controller_is_away_and_another_adopts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tests.network.builders import ANN, BOB, FLOATING, OPEN, ROUTER, a_port, a_t
 
 from pileus.network.drivers.interface import ROUTER_GATEWAY, FloatingIp, Gateway, Network, Subnet, Topology
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 OTHER = "34444444-3333-4333-8333-333333333333"
 OTHER_SUBNET = "34444444-aaaa-4333-8333-333333333333"

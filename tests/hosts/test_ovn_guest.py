@@ -13,7 +13,7 @@ from tests.network.builders import ANN, RED, a_topology
 from pileus import guest
 from pileus.network.drivers.interface import PortPlug
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ from pileus.network.drivers.interface import FixedIp, Subnet, Topology
 from pileus.network.drivers.ovn import namespace
 from pileus.network.models.ipv6 import eui64
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 ANN_SIX = eui64("fd00:1::/64", "fa:16:3e:00:00:01")
 BOB_SIX = eui64("fd00:2::/64", "fa:16:3e:00:00:02")

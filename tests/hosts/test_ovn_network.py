@@ -43,7 +43,7 @@ from pileus.network.drivers.interface import (
     Topology,
 )
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 
 async def test_guest_is_given_address_names_routes_and_metadata(tmp_path: Path) -> None:

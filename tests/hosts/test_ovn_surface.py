@@ -21,7 +21,7 @@ from pileus.network.drivers.interface import (
 from pileus.network.drivers.ovn import namespace
 from pileus.network.models.ipv6 import eui64
 
-pytestmark = [pytest.mark.host, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.host, pytest.mark.timeout(400)]
 
 VLAN = "a0000007-0000-4000-8000-000000000007"
 EVE = "e5555555-5555-4555-8555-555555555555"

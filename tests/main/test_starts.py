@@ -8,7 +8,7 @@ import pytest
 from tests.postgres import Server
 from tests.scale.controllers import Controller
 
-pytestmark = [pytest.mark.client, pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.postgres, pytest.mark.timeout(600)]
 
 LISTS = {
     "domains": "/identity/v3/domains",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.clients.cloud import FAKES, RunningCloud, running_cloud
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300), pytest.mark.filterwarnings("default::ResourceWarning")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 
 @pytest.fixture(scope="module")

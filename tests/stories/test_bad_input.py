@@ -182,7 +182,11 @@ def test_field_that_is_wrong_is_refused_in_the_services_own_words(
             counted[answer.status] += 1
             taken = answer.status < 400
             # PostgreSQL stores no NUL, so it must not get that far.
-            if answer.status >= 500 or (b"\\u0000" in raw if taken else not in_own_words(service, answer)):
+            # What is not offered yet says so, as services do whose driver cannot do a thing.
+            offered = not (answer.status == 501 and b"does not offer" in answer.body)
+            if (answer.status >= 500 and offered) or (
+                b"\\u0000" in raw if taken else not in_own_words(service, answer)
+            ):
                 # One example of each kind of failure on a route is enough to read.
                 place = f"{method} {path} {answer.status}"
                 wrong.setdefault(place, f"{json.dumps(body)[:300]} -> {answer.body[:300]!r}")

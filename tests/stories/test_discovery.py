@@ -10,7 +10,7 @@ from keystoneauth1.identity import v3
 from tests.clients.cloud import RunningCloud
 from tests.stories.world import documents
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(120), pytest.mark.filterwarnings("default::ResourceWarning")]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(400), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 VERSIONS = {"identity": (3, 14), "image": (2, 0), "placement": (1, 0), "compute": (2, 1), "network": (2, 0)}
 MICROVERSIONS = {"compute": ((2, 1), (2, 90)), "placement": ((1, 0), (1, 39))}

@@ -8,7 +8,7 @@ import pytest
 from tests.clients.cloud import RunningCloud
 from tests.stories.world import World, documents, listed, made, pages
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
 
 MORE = 5
 AT = {"OpenStack-API-Version": "compute 2.90"}

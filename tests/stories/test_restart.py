@@ -7,7 +7,7 @@ import pytest
 from tests.clients.cloud import RunningCloud, running_cloud, until
 from tests.stories.world import COMPUTE, World, boot, furnish, listed, open_operations, running
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
 
 LISTS = {
     "demo": (

@@ -7,7 +7,7 @@ import pytest
 from tests.clients.cloud import RunningCloud
 from tests.stories.world import COMPUTE, World, documents, project_of
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
 
 NOT_THERE = "00000000-0000-4000-8000-000000000000"
 SERVICES = ("compute", "network", "image")
