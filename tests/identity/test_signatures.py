@@ -122,6 +122,17 @@ async def test_the_signer_of_an_s3_text_is_told(cloud: Any, version: int) -> Non
     assert await cloud.port.signer(pair["access"], text, signature) is None
 
 
+async def test_the_signer_of_a_form_is_told_by_the_scope_it_names(cloud: Any) -> None:
+    await cloud.start()
+    pair = await keys(cloud)
+    policy = base64.b64encode(b'{"expiration": "2024-01-01T00:00:00Z", "conditions": []}')
+    signature = hmac.digest(v4_key(pair["secret"]), policy, "sha256").hex()
+    signer = await cloud.port.signer(pair["access"], policy, signature, SCOPE)
+    assert cloud.account.user_id == signer.caller.user_id
+    assert await cloud.port.signer(pair["access"], policy, signature) is None
+    assert await cloud.port.signer(pair["access"], policy, signature, SCOPE.replace("20240101", "20240102")) is None
+
+
 async def test_only_services_may_ask_who_signed(cloud: Any) -> None:
     await cloud.start()
     rita = await cloud.person("rita", "member")

@@ -281,6 +281,36 @@ def test_presigned_addresses_work_in_both_versions(tmp_path: Path, version: str)
         assert 403 == world.ask("GET", got)[0]
 
 
+OF_4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=60&X-Amz-SignedHeaders=host"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "AWSAccessKeyId=alice&Expires=9999999999&Signature=%FF%FE", "AWSAccessKeyId=%FF&Expires=9999999999&Signature=a",
+        "AWSAccessKeyId=alice&Expires=nonsense&Signature=a", "X-Amz-Signature=a",
+        f"{OF_4}&X-Amz-Credential=%FF%2F20130524%2Fr%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Signature=%FF",
+        f"{OF_4}&X-Amz-Credential=a%2F20139999%2Fr%2Fs3%2Faws4_request&X-Amz-Date=20139999T000000Z&X-Amz-Signature=a",
+    ],
+)  # fmt: skip
+def test_queries_that_are_no_signatures_are_refused(tmp_path: Path, query: str) -> None:
+    with s3_world(tmp_path, at=DAY) as world:
+        with_bucket(world, "box")
+        status, _, body = world.ask("GET", f"http://{HOST}/s3/box?{query}")
+        assert (True, True) == (status in {400, 403}, bool(code(body))), body
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    with s3_world(tmp_path) as world:
+        client = world.client(signature_version="s3")
+        client.create_bucket(Bucket="box")
+        url = client.generate_presigned_url("list_objects", Params={"Bucket": "box"})
+        for query, expected in (("prefix=%FF", 400), ("marker=%00", 400), ("prefix=%C3%A4%0A", 200)):
+            assert expected == world.ask("GET", f"{url}&{query}")[0]
+        for path in ("%FF", "a%00b"):
+            assert 400 == world.ask("GET", f"http://{HOST}/s3/box/{path}")[0]
+
+
 @pytest.mark.parametrize("style", ["path", "virtual"])
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
 def test_buckets_are_named_by_path_or_host(tmp_path: Path, style: str, version: str) -> None:

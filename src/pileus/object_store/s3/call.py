@@ -119,6 +119,8 @@ class Call(msgspec.Struct, kw_only=True):
             code = "KeyTooLongError"
         elif status == 400 and "etadata" in said:
             code = "MetadataTooLarge"
+        elif status == 412 and "UTF8" in said:
+            return S3Error("InvalidArgument", said)
         elif status == 400 and "Object Lock" in said:
             code = "InvalidRequest"
         elif status == 413 and "quota" in said:

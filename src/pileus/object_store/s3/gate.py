@@ -45,6 +45,8 @@ class Gate:
         said = said_of(request)
         if said is None:
             return Signed()
+        if not (said.access + said.signature + said.scope).isascii():  # a query may hold bytes that are no text at all
+            raise S3Error("SignatureDoesNotMatch")
         _require_time(request, said, now)
         if said.version == 2:
             return await self._version_2(request, said)
