@@ -19,7 +19,15 @@ def test_a_rate_and_a_time_are_held_against_their_targets() -> None:
 
 @pytest.mark.slow
 async def test_a_small_load_runs_through_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, count in {"SERVERS": 3, "PORTS": 4, "READS": 4, "LISTS": 2, "LOGINS": 2, "HOSTS": 5}.items():
+    for name, count in {
+        "SERVERS": 3,
+        "PORTS": 4,
+        "READS": 4,
+        "LISTS": 2,
+        "LOGINS": 2,
+        "HOSTS": 5,
+        "VOLUMES": 3,
+    }.items():
         monkeypatch.setattr(bench, name, count)
     before = set(Path(tempfile.gettempdir()).glob("pileus-bench-*"))
     told: list[Measured] = []
@@ -30,6 +38,8 @@ async def test_a_small_load_runs_through_and_leaves_nothing(monkeypatch: pytest.
         "GET one server",
         "list 200 servers in detail",
         "port create",
+        "blank volume until it is available, fake",
+        "blank volume until it is available, file",
         "token validate",
     } <= {one.name for one in done}
     assert all(one.wall_s > 0 and one.cpu_s > 0 for one in done)
