@@ -23,6 +23,7 @@ from pileus.ports.image import ImageFacts, ImageQuery, NewImage
 from pileus.ports.network import Address, NicRequest, PortFacts
 from pileus.ports.placement import Claim, Inventory, Refusal, Room
 from pileus.ports.security_groups import SecurityGroups
+from pileus.ports.server_streams import Opened
 
 LONG_AGO = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 IMAGE = "11111111-1111-4111-8111-111111111111"
@@ -179,6 +180,7 @@ class FakeNetworks:
 
     def __init__(self) -> None:
         self.ports: dict[str, list[PortFacts]] = {}
+        self.expected: dict[str, str] = {}  # where the ports of servers may come to
         self.full = False
         self.none = False  # there is no network, and nothing to make one of
         self.free: set[str] = set()
@@ -230,9 +232,15 @@ class FakeNetworks:
         )
 
     async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
+        self.expected.pop(server_id, None)
         bound = [msgspec.structs.replace(port, host=host, up=True) for port in self.ports.get(server_id, [])]
         self.ports[server_id] = bound
         return tuple(bound)
+
+    async def expect_ports(self, server_id: str, host: str | None) -> None:
+        self.expected.pop(server_id, None)
+        if host is not None:
+            self.expected[server_id] = host
 
     async def release_ports(self, server_id: str) -> None:
         self.ports.pop(server_id, None)
@@ -318,6 +326,19 @@ class FakeConsoles:
             return await self.drivers[host].open(server_id, ConsoleKind(kind))
         except DriverError as refused:
             raise ConsoleUnavailable(server=server_id, why=str(refused)) from refused
+
+
+class FakeStreams:
+    """Connections between fake hypervisors."""
+
+    def __init__(self, drivers: Mapping[str, Fake]) -> None:
+        self.drivers = drivers
+
+    async def open(self, server_id: str, name: str) -> Opened:
+        for driver in self.drivers.values():
+            with contextlib.suppress(DriverError):
+                return (*await driver.landing(server_id, name), b"")
+        raise ConsoleUnavailable(server=server_id, why="nobody awaits it")
 
 
 class FakeFiles:

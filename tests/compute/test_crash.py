@@ -15,6 +15,7 @@ from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import TakesTurns
 from pileus.kit.hosts.registry import UP_FOR
 
+LIVE = {"host": None, "block_migration": "auto"}
 # The last of each is what the process dies in.
 ACTIONS: dict[str, list[dict[str, Any]]] = {
     "stop": [{"os-stop": None}],
@@ -45,6 +46,11 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "attach a volume in vain": [{"volumeAttachment": {}}],
     "detach a volume": [{"volumeAttachment": {}}, {"detach volume": None}],
     "delete with volumes": [{"volumeAttachment": {"delete_on_termination": True}}, {"delete": None}],
+    "migrate live": [{"os-migrateLive": LIVE}],
+    "migrate live in vain": [{"os-migrateLive": LIVE}],
+    "migrate live to nowhere": [{"os-migrateLive": LIVE}],
+    "abort a live migration": [{"os-migrateLive": LIVE}, {"abort": None}],
+    "delete while migrating live": [{"os-migrateLive": LIVE}, {"delete": None}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
@@ -88,8 +94,16 @@ class ServerScene:
         elif self.verb in ACTIONS:
             if self.verb == "migrate past a bad host":
                 self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
-            for action in ACTIONS[self.verb]:
-                await self.now.settle()
+            if self.verb == "migrate live to nowhere":
+                self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
+            if self.verb == "migrate live in vain":
+                self.now.drivers["h1"].fail_next("depart", "no such memory", times=1000)
+            for at, action in enumerate(ACTIONS[self.verb]):
+                if "live" in self.verb and at == 1:
+                    self.now.drivers["h1"].hold(self.id)
+                    await self.now.settle(until_s=1)
+                else:
+                    await self.now.settle()
                 await self.act(action)
 
     async def act(self, action: dict[str, Any]) -> None:
@@ -106,6 +120,9 @@ class ServerScene:
         elif "detach" in action:
             card = (await self.now.ask("GET", f"{base}/os-interface")).body["interfaceAttachments"][-1]
             answered = await self.now.ask("DELETE", f"{base}/os-interface/{card['port_id']}")
+        elif "abort" in action:
+            (one,) = (await self.now.ask("GET", f"{base}/migrations", by="root", at="2.23")).body["migrations"]
+            answered = await self.now.ask("DELETE", f"{base}/migrations/{one['id']}", by="root", at="2.24")
         elif "cache" in action:
             answered = await self.cache(action)
         elif "delete" in action:
@@ -116,7 +133,7 @@ class ServerScene:
         elif "interfaceAttachment" in action:
             answered = await self.now.ask("POST", f"{base}/os-interface", action)
         else:
-            by = "root" if "migrate" in action else "alice"
+            by = "root" if action.keys() & {"migrate", "os-migrateLive"} else "alice"
             answered = await self.now.ask("POST", f"{base}/action", action, at="2.60", by=by)
         assert answered.status in (200, 202, 204), answered.body
 

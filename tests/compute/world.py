@@ -16,6 +16,7 @@ from tests.compute.fakes import (
     FakeImages,
     FakeNetworks,
     FakePlacement,
+    FakeStreams,
 )
 from tests.postgres import open_empty
 
@@ -96,7 +97,9 @@ class World:
         self.placement, self.images, self.networks = FakePlacement(), FakeImages(), FakeNetworks()
         self.drivers: dict[str, Fake] = {}
         for name in hosts:
-            self.drivers[name] = Fake(clock=clock, facts=HOST_FACTS, files=FakeFiles(self.drivers))
+            self.drivers[name] = Fake(
+                clock=clock, facts=HOST_FACTS, files=FakeFiles(self.drivers), streams=FakeStreams(self.drivers)
+            )
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images

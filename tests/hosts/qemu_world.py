@@ -18,6 +18,7 @@ from pileus.guest.sector import GREETING, boot_sector
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import PortPlug
 from pileus.ports.server_files import ServerFiles
+from pileus.ports.server_streams import ServerStreams
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
@@ -63,18 +64,20 @@ class QemuWorld:
     """A hypervisor and what a test does to its guests."""
 
     def __init__(self, state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None,
-                 files: ServerFiles | None = None) -> None:  # fmt: skip
+                 files: ServerFiles | None = None, streams: ServerStreams | None = None) -> None:  # fmt: skip
         self.state = state
         self.sectors = Sectors()
         self.images = images or self.sectors
         self.plug = LooseTaps()
         self.stop_s = stop_s
-        self.files = files
+        self.files, self.streams = files, streams
         self.hypervisor = self.begin_anew()
 
     def begin_anew(self) -> Qemu:
         """A hypervisor that knows only what is on disk."""
-        self.hypervisor = Qemu(self.state, self.images, self.plug, files=self.files, stop_s=self.stop_s)
+        self.hypervisor = Qemu(
+            self.state, self.images, self.plug, files=self.files, streams=self.streams, stop_s=self.stop_s
+        )
         return self.hypervisor
 
     def wanted(self, image: str = OBEDIENT, **changes: object) -> Wanted:

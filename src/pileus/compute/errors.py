@@ -259,5 +259,13 @@ class NoSuchMigration(NotFound):
     """In-progress live migration {migration} is not found for server {server}."""
 
 
+class NoSuchMigrationToEnd(Invalid):
+    """Migration {migration} could not be found for server {server}."""
+
+
+class WrongMigrationState(Invalid):
+    """Migration {migration} state of instance {server} is {status}. Cannot {method} while the migration is in this state."""
+
+
 class SecurityGroupNotFound(NotFound):
     """Security group {group} not found."""

@@ -28,7 +28,6 @@ from pileus.compute.api import (
     old_volumes,
     password_action,
     quotas,
-    refused_actions,
     remake_actions,
     security_groups,
     server_groups,
@@ -53,6 +52,7 @@ from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
 from pileus.compute.flows.evacuate import EVACUATE
+from pileus.compute.flows.live import LIVE_MIGRATE
 from pileus.compute.flows.prefetch import PREFETCH
 from pileus.compute.flows.rebuild_volume import REBUILD_VOLUME
 from pileus.compute.flows.remake import REBUILD, RESCUE, UNRESCUE
@@ -110,6 +110,7 @@ FLOWS = (
     DETACH_VOLUME,
     SNAPSHOT_VOLUMES,
     EVACUATE,
+    LIVE_MIGRATE,
     MIGRATE,
     PREFETCH,
 )
@@ -148,7 +149,6 @@ RESOURCES = (
     group_actions,
     remake_actions,
     shelve_actions,
-    refused_actions,
     consoles,
     history,
     migrations,

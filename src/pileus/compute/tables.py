@@ -215,6 +215,7 @@ MIGRATIONS = sa.Table(
     sa.Column("dest_host", Name),
     sa.Column("old_flavor", Name),
     sa.Column("new_flavor", Name),
+    sa.Column("hurry", Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
     sa.Index("migrations_of_server", "server_id", "number"),

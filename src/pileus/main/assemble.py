@@ -51,6 +51,7 @@ from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
 from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes
+from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
 from pileus.main.volume_backends import volume_backends
@@ -281,6 +282,7 @@ class _Wired:
         self._compute: Any = None
         self._consoles: machine.LocalConsoles | None = None
         self._files: AllServerFiles | None = None
+        self._streams: AllServerStreams | None = None
         self._asks = Asks()
         self._living: dict[str, Living] = {}
         self.parts: machine.NetworkParts | None = None
@@ -343,6 +345,7 @@ class _Wired:
         self._consoles = machine.LocalConsoles(own)
         spool = frame.state / "cache" / "arriving"
         self._files = AllServerFiles(own, FileAnswers(own, self._consoles), self._asks, spool)
+        self._streams = AllServerStreams(own, frame.hosts, StreamAnswers(own, self._consoles), self._asks)
         app = manifest.build(
             db=frame.db,
             clock=frame.clock,
@@ -443,6 +446,8 @@ class _Wired:
             routes |= FileRoutes(frame.hosts, self._files).routes()
         if "block_storage" in self._ports:
             routes |= VolumeKeyRoutes(frame.hosts, self._ports["block_storage"].keys).routes()
+        if self._streams is not None:
+            routes |= StreamRoutes(self._streams).routes()
         objects = ObjectHosts(frame.state, self._ports.get("object_store"), frame.settings.object_store.listen)
         routes |= objects.routes()
         roster.objects = objects
@@ -456,12 +461,13 @@ class _Wired:
 
     async def agent(self) -> Agent | None:
         """The agent of this machine, if there is anything to do for it."""
-        if self.parts is None or self._consoles is None or self._files is None or not self._frame.settings.agent:
+        frame, files, streams = self._frame, self._files, self._streams
+        if self.parts is None or self._consoles is None or files is None or streams is None or not frame.settings.agent:
             return None
-        frame = self._frame
         runs = machine.hypervisor(
-            frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock, files=self._files
-        )
+            frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock, files=files,
+            streams=streams,
+        )  # fmt: skip
         self._consoles.of = runs
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
         keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None

@@ -25,6 +25,7 @@ from pileus.main.joining import Membership, dialler, membership, own_certificate
 from pileus.main.launch import READY
 from pileus.main.object_joined import JoinedObjects
 from pileus.main.server_files import FarServerFiles, FileAnswers, HostStreams
+from pileus.main.server_streams import FarServerStreams, StreamAnswers
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
 from pileus.main.volume_backends import volume_backends
@@ -92,7 +93,10 @@ class JoinedHost:
         self._parts = machine.far_parts(state, settings, far, FarMetadata(self._dialler))
         images = FarImages(state, self._dialler)
         files = FarServerFiles(self._dialler)
-        self._runs = machine.hypervisor(state, settings, images, self._parts.plug, self._clock, files=files)
+        streams = FarServerStreams(self._dialler)
+        self._runs = machine.hypervisor(
+            state, settings, images, self._parts.plug, self._clock, files=files, streams=streams
+        )
         self._volumes = volume_backends(state, settings, images, member.host, FarVolumeKeys(self._dialler))
         self._exchange = RemoteExchange(self._dialler)
         self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
@@ -135,7 +139,8 @@ class JoinedHost:
         local = machine.LocalConsoles(self._member.host)
         local.of = self._runs
         consoles = ConsoleAnswers(self._member.host, local)
-        streams = HostStreams(FileAnswers(self._member.host, local), consoles)
+        host = self._member.host
+        streams = HostStreams(FileAnswers(host, local), StreamAnswers(host, local), consoles)
         return Answers(self._questions, consoles.tell, streams.connect)
 
     async def _tell_ready(self) -> None:

@@ -38,6 +38,7 @@ from pileus.ports.image_files import ImageFiles
 from pileus.ports.metadata import Answer, MetadataAnswers
 from pileus.ports.plug import Plug
 from pileus.ports.server_files import ServerFiles
+from pileus.ports.server_streams import ServerStreams
 
 
 class NoConsole(Unavailable):
@@ -157,13 +158,14 @@ class _Silent:
 
 
 def hypervisor(
-    state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock, *, files: ServerFiles
-) -> Hypervisor:
+    state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock, *, files: ServerFiles,
+    streams: ServerStreams,
+) -> Hypervisor:  # fmt: skip
     """What runs servers on this machine."""
     if settings.compute_driver == "fake":
         from pileus.compute.drivers.fake import Fake
 
-        return Fake(clock=clock, plug=plug, files=files)
+        return Fake(clock=clock, plug=plug, files=files, streams=streams)
     from pileus.compute.drivers.qemu import Qemu
     from pileus.compute.drivers.qemu.accel import ProbeGuest
     from pileus.guest import cached
@@ -171,7 +173,7 @@ def hypervisor(
     guest = cached(guest_cache())
     probe = ProbeGuest(guest.kernel, guest.initrd) if guest is not None else None
     verdict = guest_cache().parent / "accel.json"
-    return Qemu(state.path, images, plug, files=files, probe=probe, verdict=verdict)
+    return Qemu(state.path, images, plug, files=files, streams=streams, probe=probe, verdict=verdict)
 
 
 class LocalConsoles:

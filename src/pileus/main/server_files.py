@@ -15,6 +15,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -189,13 +190,24 @@ class FarServerFiles:
             await _receive(parts, destination, server_id, name)
 
 
-class HostStreams:
-    """Connections a host opens when asked: files of servers, and what `otherwise` opens."""
+class Connects(Protocol):
+    """Opens connections."""
 
-    def __init__(self, files: FileAnswers, otherwise: ConsoleAnswers) -> None:
+    async def connect(self, body: Body) -> Stream:
+        """A connection to what is asked for."""
+        ...
+
+
+class HostStreams:
+    """Connections a host opens when asked: files of servers, what waits for servers, and what `otherwise` opens."""
+
+    def __init__(self, files: FileAnswers, landings: Connects, otherwise: ConsoleAnswers) -> None:
         self._files = files
+        self._landings = landings
         self._otherwise = otherwise
 
     async def connect(self, body: Body) -> Stream:
         """A connection to what is asked for."""
+        if "landing" in body:
+            return await self._landings.connect(body)
         return await (self._files if "file" in body else self._otherwise).connect(body)

@@ -78,6 +78,13 @@ class Networks(Protocol):
         """The server's ports are bound to the host; repeating changes nothing."""
         ...
 
+    async def expect_ports(self, server_id: str, host: str | None) -> None:
+        """The server's ports, which stay where they are, may come to this host too, and to no other; None: to none.
+
+        There they are plugged in already, and traffic goes there from the moment the guest says that it is there. Repeatable.
+        """
+        ...
+
     async def release_ports(self, server_id: str) -> None:
         """Ports made for the server are gone, the others are free again."""
         ...

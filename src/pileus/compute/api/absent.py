@@ -7,10 +7,9 @@ from pileus.compute.api.service import admin, api, member, reader, server_find
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import Server
 from pileus.kit.http import Call
-from pileus.kit.policy import PROJECT_MANAGER, PROJECT_READER, Rule
+from pileus.kit.policy import PROJECT_READER, Rule
 
 SHARES = "/servers/{server_id}/shares"
-MIGRATIONS = "/servers/{server_id}/migrations"
 
 
 @api.get("/os-baremetal-nodes", admin("os-baremetal-nodes:list"), key="nodes", until="2.35")
@@ -54,18 +53,3 @@ async def share_show(call: Call[Compute], server: Server, share: str) -> None:
 async def share_delete(call: Call[Compute], server: Server, share: str) -> None:
     """Take a share from a server, which has none yet."""
     raise errors.NoSuchThing(what="Share", id=share)
-
-
-@api.delete(MIGRATIONS + "/{migration}", Rule("os_compute_api:servers:migrations:delete", PROJECT_MANAGER),
-            find=server_find, since="2.24", status=202)  # fmt: skip
-async def migration_abort(call: Call[Compute], server: Server, migration: str) -> None:
-    """Give up a server's live migration under way, of which there are none yet."""
-    raise errors.NoSuchMigration(migration=migration, server=server.id)
-
-
-@api.action(MIGRATIONS + "/{migration}/action", "force_complete",
-            Rule("os_compute_api:servers:migrations:force_complete", PROJECT_MANAGER),
-            find=server_find, since="2.22")  # fmt: skip
-async def migration_force(call: Call[Compute], server: Server, migration: str) -> None:
-    """Have a server's live migration under way end, of which there are none yet."""
-    raise errors.NoSuchMigration(migration=migration, server=server.id)

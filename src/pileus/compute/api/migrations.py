@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
+from pileus.compute.agent import KIND, seen_of
 from pileus.compute.api.service import Link, admin, api, fine_moment, links, server_find, time_asked
 from pileus.compute.app import Compute
+from pileus.compute.commands import live
 from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
 from pileus.compute.models.servers import Server
 from pileus.compute.store.migrations import migration_find_by_number, migration_list
@@ -128,8 +130,19 @@ def _view(call: Call[Compute], migration: Migration, *, hosts: bool) -> Migratio
     )
 
 
-def _live_view(migration: Migration, *, hosts: bool) -> LiveMigrationView:
-    return LiveMigrationView(**_shared(migration, hosts=hosts), server_uuid=migration.server_id)
+async def _live_view(app: Compute, migration: Migration, *, hosts: bool) -> LiveMigrationView:
+    view = LiveMigrationView(**_shared(migration, hosts=hosts), server_uuid=migration.server_id)
+    report = await app.hosts.seen(migration.source_host or "", KIND, migration.server_id)
+    move = seen_of(report.body).move if report is not None else None
+    if move is None or move.id != migration.id:
+        return view
+    if move.memory_total:
+        view.memory_total_bytes, view.memory_remaining_bytes = move.memory_total, move.memory_left
+        view.memory_processed_bytes = move.memory_sent
+    if move.disk_total:
+        view.disk_total_bytes, view.disk_processed_bytes = move.disk_total, move.disk_sent
+        view.disk_remaining_bytes = max(0, move.disk_total - move.disk_sent)
+    return view
 
 
 def _where(call: Call[Compute], query: MigrationQuery, *, hosts: bool) -> dict[str, object]:
@@ -169,7 +182,8 @@ async def live_index(call: Call[Compute], server: Server) -> list[LiveMigrationV
     """List a server's live migrations under way."""
     where = {"server_id": server.id, "type": MigrationType.LIVE, "status": LIVE_UNDER_WAY}
     hosts = call.allows(HOSTS_OF_ONE)
-    return [_live_view(migration, hosts=hosts) for migration in await migration_list(call.app, where, limit=MOST)]
+    found = await migration_list(call.app, where, limit=MOST)
+    return [await _live_view(call.app, migration, hosts=hosts) for migration in found]
 
 
 @api.get(OF_SERVER + "/{migration}", admin("servers:migrations:show"), key="migration", find=server_find, since="2.23")
@@ -180,4 +194,19 @@ async def live_show(call: Call[Compute], server: Server, migration: str) -> Live
         found = await migration_find_by_number(call.app, server.id, int(migration))
     if found is None or not _live_under_way(found):
         raise errors.NoSuchMigration(migration=migration, server=server.id)
-    return _live_view(found, hosts=True)
+    return await _live_view(call.app, found, hosts=True)
+
+
+@api.delete(OF_SERVER + "/{migration}", Rule("os_compute_api:servers:migrations:delete", PROJECT_MANAGER),
+            find=server_find, since="2.24", status=202)  # fmt: skip
+async def live_abort(call: Call[Compute], server: Server, migration: str) -> None:
+    """Give up a server's live migration under way: it runs on where it is."""
+    await live.abort(call.app, server, migration, even_queued=call.version >= (2, 65))
+
+
+@api.action(OF_SERVER + "/{migration}/action", "force_complete",
+            Rule("os_compute_api:servers:migrations:force_complete", PROJECT_MANAGER),
+            find=server_find, since="2.22")  # fmt: skip
+async def live_force(call: Call[Compute], server: Server, migration: str) -> None:
+    """Have a server's live migration end soon: the server stands still until it is there."""
+    await live.force(call.app, call.caller, server, migration)

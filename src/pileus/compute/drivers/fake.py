@@ -11,12 +11,14 @@ import shutil
 import socket
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from pileus.compute.drivers import fake_move
 from pileus.compute.drivers.empty_disk import empty_qcow2
+from pileus.compute.drivers.fake_move import Pretence
 from pileus.compute.drivers.fake_screen import welcome
 from pileus.compute.drivers.fake_script import Script
 from pileus.compute.drivers.fake_shelf import FakeShelf
@@ -29,17 +31,20 @@ from pileus.compute.drivers.interface import (
     Copy,
     DriverError,
     Facts,
+    Move,
     Nic,
     Power,
     PowerSeen,
     Restarts,
     Seen,
+    Stage,
     Stillness,
     Wanted,
 )
 from pileus.kit.clock import Clock, SystemClock
 from pileus.ports.plug import Plug, PortPlug
 from pileus.ports.server_files import ServerFiles
+from pileus.ports.server_streams import ServerStreams
 
 POWERS = {Power.ON: PowerSeen.ON, Power.PAUSED: PowerSeen.PAUSED}
 RUNNING = (PowerSeen.ON, PowerSeen.PAUSED)
@@ -60,25 +65,16 @@ RESTING = {Power.OFF: PowerSeen.OFF, Power.SUSPENDED: PowerSeen.SUSPENDED}
 DISK = "disk0.qcow2"
 
 
-class Pretence(msgspec.Struct):
-    """What a pretended server remembers."""
-
-    wanted: Wanted
-    seen: Seen
-    ran: bool = False
-    log: str = ""
-    disk: bytes = b""  # what the guest wrote
-    password: str = ""  # what its administrator logs in with
-    held_still: int = 0  # how often its file systems were frozen, and thawed again
-    kept: list[Nic] = []  # cards the guest does not let go of
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Fake(Script):
-    """Hypervisor, ShowsConsoleLog, OpensConsole and GivesFiles, of servers that do not exist."""
+    """Hypervisor, ShowsConsoleLog, OpensConsole, GivesFiles and MovesLive, of servers that do not exist."""
 
     def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None, plug: Plug | None = None,
-                 files: ServerFiles | None = None) -> None:  # fmt: skip
+                 files: ServerFiles | None = None, streams: ServerStreams | None = None) -> None:  # fmt: skip
         super().__init__()
+        self._streams = streams
         self._clock = clock or SystemClock()
         self._files = files
         self._plug = plug
@@ -132,12 +128,13 @@ class Fake(Script):
         if pretence is None:
             # A process that was killed has forgotten its servers, and only what ran is ever to be suspended.
             power = PowerSeen.SUSPENDED if server.power is Power.SUSPENDED else PowerSeen.OFF
-            pretence = Pretence(server, Seen(power, disks_ready=True), disk=await self._arrived(server))
+            disk = b"" if server.arrival is not None else await self._arrived(server)
+            pretence = Pretence(server, Seen(power, disks_ready=True), disk=disk)
             self._servers[server.id] = pretence
         kept, kept_volumes = self._kept_cards(pretence, server), self._kept_volumes(pretence, server)
         await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
         pretence.wanted = server
-        self._settle(pretence)
+        await self._move(pretence)
         pretence.seen = msgspec.structs.replace(
             pretence.seen,
             snapshot=self._copy(server),
@@ -195,6 +192,16 @@ class Fake(Script):
 
     # Consoles.
 
+    async def landing(self, id: str, name: str) -> Stream:
+        """Where the server that is awaited is sent to, disk and memory in one."""
+        pretence = self._servers.get(id)
+        if pretence is None or pretence.wanted.arrival is None or name not in ("disks", "memory"):
+            raise DriverError(f"Nothing waits here for the server's {name}", id)
+        await self._obey("arrive")
+        ours, theirs = socket.socketpair()
+        self._keep(fake_move.take_in(ours, pretence, lambda: self._changed(id)))
+        return await asyncio.open_unix_connection(sock=theirs)
+
     async def console_log(self, id: str, lines: int | None = None) -> str:
         pretence = self._servers.get(id)
         text = pretence.log if pretence is not None else ""
@@ -213,12 +220,35 @@ class Fake(Script):
         ours, theirs = socket.socketpair()
         screen = pretence.wanted.name if kind is ConsoleKind.VNC else None
         about = _obey_commands(ours, pretence) if kind is ConsoleKind.AGENT else _talk(ours, screen)
+        self._keep(about)
+        return await asyncio.open_unix_connection(sock=theirs)
+
+    def _keep(self, about: Coroutine[None, None, None]) -> None:
         talk = asyncio.create_task(about)
         self._consoles.add(talk)
         talk.add_done_callback(self._consoles.discard)
-        return await asyncio.open_unix_connection(sock=theirs)
 
     # Pretending.
+
+    async def _move(self, pretence: Pretence) -> None:
+        """The server has gone on on its way to another host, or here, if it is on one; else it is as wanted."""
+        wanted, move = pretence.wanted, pretence.seen.move
+        if wanted.arrival is not None:
+            fake_move.await_(pretence, wanted.arrival)
+        elif wanted.departure is not None and pretence.seen.power in RUNNING:
+            if move is None or move.id != wanted.departure.id:
+                move = Move(wanted.departure.id, Stage.MEMORY, memory_total=2**20, memory_left=2**19, memory_sent=2**19)
+            if move.stage is Stage.MEMORY and (wanted.departure.hurry or wanted.id not in self._held):
+                try:
+                    await self._obey("depart")
+                    move = await fake_move.send(pretence, wanted.departure, self._streams)
+                except DriverError as failed:
+                    move = Move(wanted.departure.id, Stage.FAILED, str(failed))
+            power = PowerSeen.PAUSED if move.stage is Stage.SENT else pretence.seen.power
+            pretence.seen = msgspec.structs.replace(pretence.seen, move=move, power=power)
+        else:
+            pretence.seen = msgspec.structs.replace(pretence.seen, move=None)
+            self._settle(pretence)
 
     async def _arrived(self, server: Wanted) -> bytes:
         """What is on the disk of a server that is new here: nothing, or what its origin has."""
@@ -325,6 +355,7 @@ class Fake(Script):
             started_at=self._clock.now(),
             pid=next(self._pids),
             shape=wanted.shape,
+            machine=fake_move.MACHINE,
         )
 
     def _stop(self, pretence: Pretence) -> None:

@@ -13,10 +13,11 @@ class Script:
         self._failures: defaultdict[str, list[str]] = defaultdict(list)
         self._delays: dict[str, float] = {}
         self._deaf: set[str] = set()
+        self._held: dict[str, bool] = {}
         self._changed: Changed = lambda id: None
 
     def fail_next(self, verb: str, why: str, times: int = 1) -> None:
-        """The next calls of `verb` (ensure, ensure_power, ensure_gone, observe, open, give) raise DriverError."""
+        """The next calls of `verb` (ensure, ensure_power, ensure_gone, observe, open, give, depart, arrive) raise DriverError."""
         self._failures[verb] += [why] * times
 
     def delay(self, verb: str, seconds: float) -> None:
@@ -30,6 +31,15 @@ class Script:
     def run_out_of_patience(self, id: str) -> None:
         """The guest has had its time; from now on it hears."""
         self._deaf.discard(id)
+        self._changed(id)
+
+    def hold(self, id: str) -> None:
+        """The server's memory changes as fast as it is sent: its departure goes on until `release`, or until it is hurried."""
+        self._held[id] = True
+
+    def release(self, id: str) -> None:
+        """Its memory can be sent now."""
+        self._held.pop(id, None)
         self._changed(id)
 
     async def _obey(self, verb: str) -> None:

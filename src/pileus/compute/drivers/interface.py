@@ -121,6 +121,54 @@ class Consoles(msgspec.Struct, frozen=True):
     serial: bool = True
 
 
+class Departure(msgspec.Struct, frozen=True):
+    """A running server is to go to another host without standing still for long; `id` names this one attempt.
+
+    `disks`: which of its own disks go along, by number; None: all. `hurry`: it stands still until it is there.
+    """
+
+    id: str
+    to: str
+    disks: tuple[int, ...] | None = None
+    hurry: bool = False
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A running server comes from the `origin`; until this is wanted no more it waits here and does not run.
+
+    `machine` and `slots`: as seen at the origin. `disks`: as in the departure.
+    """
+
+    id: str
+    machine: str = ""
+    slots: dict[str, int] = {}
+    disks: tuple[int, ...] | None = None
+
+
+class Stage(enum.StrEnum):
+    """How far a server is on its way."""
+
+    AWAITED = "awaited"  # at the target: everything is ready for it
+    DISKS = "disks"  # at the origin: its disks are being copied
+    MEMORY = "memory"  # at the origin: its memory is being copied
+    SENT = "sent"  # at the origin: it stands still, and all of it was sent
+    RECEIVED = "received"  # at the target: all of it is here; it stands still
+    FAILED = "failed"  # the attempt is over; at the origin the server goes on
+
+
+class Move(msgspec.Struct, frozen=True):
+    """How a departure or arrival gets on; amounts are in bytes."""
+
+    id: str
+    stage: Stage
+    why: str | None = None
+    memory_total: int = 0
+    memory_left: int = 0
+    memory_sent: int = 0
+    disk_total: int = 0
+    disk_sent: int = 0
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """All a host is told about a server.
 
@@ -131,6 +179,7 @@ class Wanted(msgspec.Struct, frozen=True):
     as it is now, whole, to a file of that name; `stillness` is for that moment, if the server runs. `checkpoint`: the disks are remembered under this name before anything else is
     changed; `rollback`: they are as they were at that checkpoint. `origin`: the host that has the disks; those that are not here
     yet come from there, and none is made anew. `root` is None for a server that boots from a volume, the one with place 0.
+    `departure` and `arrival`: the server moves while it runs; never both.
     """
 
     id: str
@@ -156,6 +205,8 @@ class Wanted(msgspec.Struct, frozen=True):
     config_drive: dict[str, str] | None = None
     agent: bool = False
     volumes: tuple[Volume, ...] = ()
+    departure: Departure | None = None
+    arrival: Arrival | None = None
 
     @property
     def own_disks(self) -> tuple[Disk, ...]:
@@ -191,7 +242,8 @@ class Seen(msgspec.Struct, frozen=True):
     not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended. `shape` is
     the last one wanted that is fulfilled. `cards` are the ports whose cards it has, or will start with; `cards_changing`
     those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go. `volumes` and
-    `volumes_changing` are the same of volumes.
+    `volumes_changing` are the same of volumes. `machine` is the kind of machine that runs, in the hypervisor's
+    own word, and `slots` where its cards are, by port; `move` is how it gets on with its way to another host, or here.
     """
 
     power: PowerSeen = PowerSeen.ABSENT
@@ -209,6 +261,9 @@ class Seen(msgspec.Struct, frozen=True):
     cards_changing: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     volumes_changing: tuple[str, ...] = ()
+    machine: str = ""
+    slots: dict[str, int] = {}
+    move: Move | None = None
 
 
 ABSENT = Seen(PowerSeen.ABSENT)
@@ -226,7 +281,8 @@ class DriverError(Exception):
 CARDS = "cards"  # gives servers cards and takes them while they are as they are, and reports which they have
 DISKS = "disks"  # takes disks from another host, and gives them
 VOLUMES = "volumes"  # gives servers volumes and takes them while they are as they are, and boots from them
-ABILITIES = (CARDS, DISKS, VOLUMES)
+LIVE = "live"  # hands servers that run to another host, and takes them
+ABILITIES = (CARDS, DISKS, VOLUMES, LIVE)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -314,6 +370,15 @@ class GivesFiles(Protocol):
 
         Raises DriverError.
         """
+        ...
+
+
+@runtime_checkable
+class MovesLive(Protocol):
+    """Takes servers that run from other hosts."""
+
+    async def landing(self, id: str, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to what waits here for the server's `disks` or `memory`; raises DriverError."""
         ...
 
 

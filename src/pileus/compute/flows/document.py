@@ -109,6 +109,8 @@ async def want(
     without_port: str | None = None,
     without_volume: str | None = None,
     origin: str | None = None,
+    arrival: interface.Arrival | None = None,
+    departure: interface.Departure | None = None,
 ) -> interface.Wanted:
     """The host is told of the server as it is now, with that power; returns what it is told."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
@@ -120,6 +122,7 @@ async def want(
     if snapshot is not None and power is Power.ON:
         wanted = msgspec.structs.replace(wanted, stillness=_stillness(server.image))
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)
+    wanted = msgspec.structs.replace(wanted, arrival=arrival, departure=departure)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
 

@@ -49,5 +49,6 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     dest_host: str | None = None
     old_flavor: str | None = None
     new_flavor: str | None = None
+    hurry: bool = False  # it is to end, even if the server stands still for that
     created_at: dt.datetime
     updated_at: dt.datetime

@@ -261,8 +261,10 @@ REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
 REBUILDING = dict.fromkeys(("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"), "REBUILD")
 RESIZING = dict.fromkeys(("resize_prep", "resize_migrating", "resize_migrated", "resize_finish"), "RESIZE")
 REVERTING = {"resize_reverting": "REVERT_RESIZE"}
+MIGRATING = {"migrating": "MIGRATING"}
 TASK_STATUSES: dict[ServerState, dict[str, str]] = {
-    ServerState.ACTIVE: {**REBOOTING, **REBUILDING, **RESIZING},
+    ServerState.ACTIVE: {**REBOOTING, **REBUILDING, **RESIZING, **MIGRATING},
+    ServerState.PAUSED: MIGRATING,
     ServerState.STOPPED: {**REBUILDING, **RESIZING},
     ServerState.ERROR: REBUILDING,
     ServerState.RESIZED: REVERTING,

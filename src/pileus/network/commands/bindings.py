@@ -10,6 +10,7 @@ from pileus.network.errors import PortBindingAlreadyActive, PortBindingAlreadyEx
 from pileus.network.models.resources import Binding, Port
 from pileus.network.store import bindings as rows
 from pileus.network.store import ports as port_rows
+from pileus.network.store.journal import PORT
 
 
 async def bindings_of(app: App, port: Port) -> list[tuple[Binding, bool]]:
@@ -82,6 +83,17 @@ async def delete_binding(app: App, port: Port, host: str) -> None:
         else:
             await app.db.run(rows.DELETE, of_port=port.id, of_host=host)
         await changed(app)
+
+
+async def expect_binding(app: App, port: Port, host: str | None) -> None:
+    """The port may go to this host too, and to no other; None: to none."""
+    known = [binding.host for binding, active in await bindings_of(app, port) if not active]
+    if known == ([host] if host is not None and host != port.host else []):
+        return
+    await forget_bindings(app, [port])
+    if host is not None and host != port.host:
+        await app.db.run(rows.INSERT, **msgspec.structs.asdict(Binding(port.id, host, port.vnic_type, {})))
+    await changed(app, PORT, port.id)
 
 
 async def forget_bindings(app: App, ports: Sequence[Port]) -> None:

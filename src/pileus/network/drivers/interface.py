@@ -77,7 +77,8 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
-    """A place on a network. `host` is where it is bound; None lets whoever plugs it have it."""
+    """A place on a network. `host` is where it is bound; None lets whoever plugs it have it. `coming_to`: hosts it may come to
+    while it is there, and does when its guest says so."""
 
     id: str
     network: str
@@ -92,6 +93,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     security_groups: tuple[str, ...] = ()
     allowed_pairs: tuple[AddressPair, ...] = ()
     host: str | None = None
+    coming_to: tuple[str, ...] = ()
     dhcp_options: tuple[DhcpOption, ...] = ()
     dns_name: str = ""
     qos_policy: str | None = None

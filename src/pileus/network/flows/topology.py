@@ -32,13 +32,18 @@ def topology(world: World, gateway_hosts: Sequence[str], dns_domain: str) -> fab
     for way in sorted(world.gateways, key=lambda each: each.number):
         ways.setdefault(way.router_id, []).append(fabric.Gateway(port=way.port_id, snat=way.snat))
     of_network = {network.id: network.qos_policy_id for network in world.networks}
+    coming: dict[str, list[str]] = {}
+    for binding in world.bindings:
+        coming.setdefault(binding.port_id, []).append(binding.host)
     tags = {each.port_id: (trunk.port_id, each.segmentation_id) for trunk in world.trunks for each in trunk.subports}
     return fabric.Topology(
         networks=tuple(_network(network, dns_domain) for network in _ordered(world.networks)),
         subnets=tuple(_subnet(subnet) for subnet in _ordered(world.subnets)),
         # The port that holds a floating IP's address is a row of ours; in the fabric the router answers for it.
         ports=tuple(
-            _port(port, of_network.get(port.network_id), *tags.get(port.id, (None, None)))
+            _port(
+                port, of_network.get(port.network_id), tuple(coming.get(port.id, ())), *tags.get(port.id, (None, None))
+            )
             for port in _ordered(world.ports)
             if port.device_owner != FLOATING_IP
         ),
@@ -88,7 +93,9 @@ def _subnet(subnet: Subnet) -> fabric.Subnet:
     )
 
 
-def _port(port: Port, network_qos: str | None, parent: str | None, tag: int | None) -> fabric.Port:
+def _port(
+    port: Port, network_qos: str | None, coming_to: tuple[str, ...], parent: str | None, tag: int | None
+) -> fabric.Port:
     return fabric.Port(
         id=port.id,
         network=port.network_id,
@@ -103,6 +110,7 @@ def _port(port: Port, network_qos: str | None, parent: str | None, tag: int | No
         security_groups=port.security_groups,
         allowed_pairs=port.allowed_pairs,
         host=port.host or None,
+        coming_to=coming_to if port.host else (),
         dhcp_options=port.dhcp_options,
         dns_name=port.dns_name,
         # What is said of a network is said of its guests; routers and metadata are nobody's.
@@ -260,6 +268,10 @@ def doors(world: World) -> Mapping[tuple[str, str], fabric.MetadataDoor]:
     for port in world.ports:
         if port.host:
             hosts.setdefault(port.network_id, set()).add(port.host)
+    networks = {port.id: port.network_id for port in world.ports}
+    for binding in world.bindings:  # who is on its way there asks as soon as it is there
+        if binding.port_id in networks:
+            hosts.setdefault(networks[binding.port_id], set()).add(binding.host)
     found: dict[tuple[str, str], fabric.MetadataDoor] = {}
     for port in world.ports:
         if port.device_owner == METADATA:

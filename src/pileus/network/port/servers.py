@@ -7,7 +7,7 @@ from typing import Literal
 from pileus.kit.auth import Caller
 from pileus.network.app import Network as App
 from pileus.network.commands.auto_topologies import ensure_topology
-from pileus.network.commands.bindings import forget_bindings
+from pileus.network.commands.bindings import expect_binding, forget_bindings
 from pileus.network.commands.groups import groups_named
 from pileus.network.commands.ports import create_port, delete_port, ensure_metadata_port, update_port
 from pileus.network.commands.quotas import make_room
@@ -131,6 +131,12 @@ class Ports:
                     await change(self._app, rows.CHANGE, port, {"host": host, "up": False})
                     await changed(self._app, PORT, port.id)
             return (await self.ports_of([server_id])).get(server_id, ())
+
+    async def expect_ports(self, server_id: str, host: str | None) -> None:
+        """The server's ports may come to this host too, and to no other; None: to none."""
+        async with self._app.db.transaction():
+            for port in await rows.ports_of_servers(self._app.db, [server_id]):
+                await expect_binding(self._app, port, host)
 
     async def release_ports(self, server_id: str) -> None:
         """Ports made for the server are gone, the others are free again."""

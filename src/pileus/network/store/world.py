@@ -14,6 +14,7 @@ from pileus.network.models.port_forwardings import PortForwarding
 from pileus.network.models.qos import QosPolicy
 from pileus.network.models.resources import (
     AddressGroup,
+    Binding,
     FloatingIp,
     FurtherGateway,
     Interface,
@@ -27,6 +28,7 @@ from pileus.network.models.resources import (
 from pileus.network.models.trunks import Trunk
 from pileus.network.store import (
     address_groups,
+    bindings,
     floating_ips,
     groups,
     journal,
@@ -60,6 +62,7 @@ class World(msgspec.Struct, frozen=True):
     qos_policies: Sequence[QosPolicy]
     trunks: Sequence[Trunk]
     logs: Sequence[Log]
+    bindings: Sequence[Binding] = ()
 
 
 async def world(db: Database) -> World:
@@ -108,6 +111,7 @@ class Seen:
             ports=trunks.hosted([*self._ports.values()], there),
             trunks=there,
             logs=await db.all(logs.SHELF.all),
+            bindings=await db.all(bindings.ALL),
             routers=await db.all(routers.ALL),
             legs=await db.all(routers.ALL_LEGS),
             gateways=await db.all(routers.ALL_FURTHER),
@@ -128,6 +132,7 @@ class Seen:
             for chunk in _chunks(sorted(set(port_ids))):
                 there = await ports.ports_of_ids(db, chunk)
                 self._ports |= {port.id: port for port in there}
+            fresh["bindings"] = await db.all(bindings.ALL)
             fresh["ports"] = trunks.hosted([*self._ports.values()], before.trunks)
         if journal.FLOATING in parts:
             fresh["floating_ips"] = await db.all(floating_ips.ALL)

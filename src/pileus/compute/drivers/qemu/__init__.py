@@ -25,6 +25,7 @@ from pileus.compute.drivers.qemu.server import Means, Server
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import MendsTaps, Plug
 from pileus.ports.server_files import ServerFiles
+from pileus.ports.server_streams import ServerStreams
 
 __all__ = ["ProbeGuest", "Qemu"]
 
@@ -32,7 +33,7 @@ STOP_S = 60.0
 
 
 class Qemu:
-    """Hypervisor, ShowsConsoleLog, OpensConsole, GivesFiles and KeepsImages, with QEMU below `state`."""
+    """Hypervisor, ShowsConsoleLog, OpensConsole, GivesFiles, MovesLive and KeepsImages, with QEMU below `state`."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Qemu:
         plug: Plug,
         *,
         files: ServerFiles | None = None,
+        streams: ServerStreams | None = None,
         probe: ProbeGuest | None = None,
         verdict: Path | None = None,
         stop_s: float = STOP_S,
@@ -61,6 +63,7 @@ class Qemu:
             changed=self._tell,
             stop_s=stop_s,
             resume_after_reboot=resume_after_reboot,
+            streams=streams,
         )
         if isinstance(plug, MendsTaps):
             plug.on_lost(self._port_lost)
@@ -145,6 +148,10 @@ class Qemu:
     async def give(self, id: str, name: str) -> int:
         """An open descriptor of a disk of a server at rest, or of a copy."""
         return await self._server(id).give(name)
+
+    async def landing(self, id: str, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to what waits here for the server's disks or memory."""
+        return await self._server(id).landing(name)
 
     async def close(self) -> None:
         """Let go of every server; they go on running."""

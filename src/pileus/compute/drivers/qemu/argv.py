@@ -19,6 +19,7 @@ Accel = Literal["kvm", "tcg"]
 
 SMALL_MIB = 512
 BINARY = "qemu-system-x86_64"
+MACHINE = "pc"
 CONSOLE_LOG = "console.log"
 VNC_SOCKET = "vnc.sock"
 
@@ -81,6 +82,7 @@ def disk_files(server: Wanted) -> tuple[DiskFile, ...]:
 
 def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int]) -> list[str]:
     """The whole command line; `slots` says where the card of each port is."""
+    arrives = server.arrival is not None
     return [
         BINARY,
         *_machine(server, accel),
@@ -95,6 +97,7 @@ def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int
         *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
         *("-device", f"virtio-balloon-pci,free-page-reporting=on,addr={BALLOON_SLOT:#x}"),
         *(("-incoming", f"fd:{fds.memory}") if fds.memory is not None else ()),
+        *(("-incoming", "defer", "-S") if arrives else ()),
         *("-msg", "timestamp=on"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
     ]
@@ -113,12 +116,17 @@ def _machine(server: Wanted, accel: Accel) -> list[str]:
     return [
         *("-name", f"guest=server-{server.id},debug-threads=on", "-uuid", server.id),
         *("-nodefaults", "-no-user-config", "-display", "none"),
-        *("-machine", "pc,usb=off,dump-guest-core=off", "-accel", how, "-cpu", cpu),
+        *("-machine", f"{_machine_type(server)},usb=off,dump-guest-core=off", "-accel", how, "-cpu", cpu),
         *("-smp", f"cpus={server.vcpus},sockets={server.vcpus},cores=1,threads=1", "-m", f"{server.ram_mib}M"),
         *("-rtc", "base=utc,driftfix=slew", "-boot", "strict=on", "-smbios", smbios),
         # A guest that powers off leaves QEMU there, stopped, so that the reason is still known when nobody watched.
         *("-action", "reboot=reset,shutdown=pause,panic=none"),
     ]
+
+
+def _machine_type(server: Wanted) -> str:
+    # One that comes from another host stays the machine it is, which may be an earlier one's than is made here.
+    return server.arrival.machine or MACHINE if server.arrival is not None else MACHINE
 
 
 def _monitor(fd: int) -> list[str]:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 
 from pileus.compute.drivers.interface import DriverError, Wanted
-from pileus.compute.drivers.qemu.argv import disk_files
+from pileus.compute.drivers.qemu.argv import CONFIG_FILE, disk_files
 from pileus.compute.drivers.qemu.home import Home
 from pileus.ports.server_files import ServerFiles
 
@@ -86,9 +86,11 @@ def _settle(home: Home, name: str) -> None:
 
 def given(home: Home, wanted: Wanted | None, name: str, *, at_rest: bool) -> int:
     """An open descriptor of a server's file: a disk while the server is at rest, or a copy; raises DriverError."""
-    disks = {each for files in disk_files(wanted) for each in (files.file, files.base)} if wanted is not None else set()
+    files = disk_files(wanted) if wanted is not None else ()
+    disks = {each.file for each in files}
+    fixed = {*(each.base for each in files), CONFIG_FILE}  # nobody writes those
     copies = {file.name for file in home.path.glob("snapshot-*.qcow2")}
-    if name not in disks | copies:
+    if name not in disks | fixed | copies:
         raise DriverError("The server has no such file", name)
     if name in disks and not at_rest:
         raise DriverError("The server runs", f"{name} changes while it is read")

@@ -120,11 +120,25 @@ class Disks:
         """Whether every disk is there; if not, an image is on its way and `then` is called when to ask again."""
         ready = True
         for files in disk_files(server):
-            if server.origin is not None:
+            if server.arrival is not None:
+                ready = await self._prepare(files, server, home, then) and ready
+            elif server.origin is not None:
                 ready = self._arrives(files, server.origin, home, then) and ready
             else:
                 ready = await self._ensure_one(files, home, then) and ready
         return ready
+
+    async def _prepare(self, files: DiskFile, server: Wanted, home: Home, then: Callable[[], None]) -> bool:
+        """Whether the disk is there, empty, above what it lies above on the host the server comes from."""
+        image, base, origin = files.disk.image, home.guest / files.base, server.origin or ""
+        if image is not None and not base.exists() and (cached := self._cache.here(image)) is not None:
+            os.link(cached, base)
+        if image is not None and not self.arrivals.ready(home, origin, files.base, then):
+            return False
+        # What the guest was told about itself when it started, to the byte: it has the size of that by heart.
+        if server.config_drive is not None and not self.arrivals.ready(home, origin, CONFIG_FILE, then):
+            return False
+        return await self._ensure_one(files, home, then)
 
     def _arrives(self, files: DiskFile, origin: str, home: Home, then: Callable[[], None]) -> bool:
         """Whether the disk and what it lies above are here; the latter may be among this host's images already."""

@@ -26,6 +26,14 @@ class Ended(msgspec.Struct, frozen=True):
     crashed: bool
 
 
+class Left(msgspec.Struct, frozen=True):
+    """How a departure went: it has failed, or all of the server was sent, or it is under way."""
+
+    id: str
+    failed: str | None = None
+    sent: bool = False
+
+
 class Run(msgspec.Struct, frozen=True):
     """What must be known of a server after we were restarted.
 
@@ -53,6 +61,9 @@ class Run(msgspec.Struct, frozen=True):
     changing: dict[str, int] = {}  # and of those that are on their way in or out of a server that runs
     volumes: dict[str, int] = {}  # the slot of each volume's disk
     volumes_changing: dict[str, int] = {}
+    machine: str = ""  # in QEMU's own word; one that moves stays what it is
+    departure: Left | None = None
+    arrival: str | None = None  # what it was started for, if it waits for a server that comes
 
 
 class Home:

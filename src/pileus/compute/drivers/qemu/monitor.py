@@ -17,7 +17,9 @@ from pileus.compute.drivers.qemu.process import dial
 from pileus.kit.flow.failpoint import failpoint
 
 ANSWER_S = 5.0
-EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "JOB_STATUS_CHANGE", "DEVICE_DELETED")
+EVENTS = (
+    "SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "JOB_STATUS_CHANGE", "DEVICE_DELETED", "MIGRATION",
+)  # fmt: skip
 
 # The library writes every lost connection to the log as an error; for us those are servers that ended.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -88,6 +90,11 @@ class Monitor:
                 return status
             case other:
                 raise DriverError("QEMU's answer makes no sense", str(other))
+
+    async def machine(self) -> str:
+        """The kind of machine, such as pc-i440fx-7.2: what `pc` means changes from one release to the next."""
+        kind = await self.execute("qom-get", path="/machine", property="type")
+        return str(kind).removesuffix("-machine")
 
     async def close(self) -> None:
         """The connection is gone; QEMU goes on."""

@@ -32,12 +32,18 @@ class Act(enum.Enum):
     NMI = "interrupt the guest"
     SHAPE = "give the disks the shape that is wanted"
     DEVICES = "let network cards and volumes come and go"
+    LAND = "be ready for the server that comes"
+    OWN = "the server that came is this host's now"
+    LEAVE = "go on with handing the server to another host"
+    STAY = "the server does not leave after all"
 
 
 def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
     """`status` is QEMU's word for its state, or None if no process runs."""
     if status is None:
         return _at_rest(wanted, run)
+    if (act := _on_the_way(wanted, run, status)) is not None:
+        return act
     if status == GUEST_OFF:
         return Act.BURY
     if wanted.power is Power.OFF:
@@ -47,6 +53,18 @@ def next_act(wanted: Wanted, run: Run, status: str | None, now: float) -> Act:
     if wanted.power is Power.SUSPENDED:
         return Act.STORE if status == SAVED else Act.SAVE
     return _running(wanted, run, status, now)
+
+
+def _on_the_way(wanted: Wanted, run: Run, status: str) -> Act | None:
+    if wanted.arrival is not None:
+        return Act.LAND
+    if run.arrival is not None:
+        return Act.OWN
+    if status == GUEST_OFF:
+        return None
+    if wanted.departure is not None:
+        return Act.LEAVE
+    return Act.STAY if run.departure is not None else None
 
 
 def _running(wanted: Wanted, run: Run, status: str, now: float) -> Act:
@@ -92,7 +110,9 @@ def _at_rest(wanted: Wanted, run: Run) -> Act:
         return Act.SHAPE
     if not run.saved and not _has_devices(wanted, run):
         return Act.DEVICES
-    if wanted.power in (Power.OFF, Power.SUSPENDED):
+    if wanted.arrival is not None:
+        return Act.REST if run.arrival == wanted.arrival.id else Act.START
+    if wanted.departure is not None or wanted.power in (Power.OFF, Power.SUSPENDED):
         return Act.REST
     asked_anew = (
         wanted.restarts.start > run.done.start

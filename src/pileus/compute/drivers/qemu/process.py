@@ -152,14 +152,17 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening unix socket at `path`, however long that is."""
+def listen(path: Path, uid: int | None = None) -> socket.socket:
+    """A listening unix socket at `path`, however long that is; the user's if one is given."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     try:
+        # Before it has a name: a name could have been put in its place by whoever owns the directory.
+        os.fchmod(listener.fileno(), 0o600)
         with _Directory(path.parent) as directory:
             listener.bind(f"{directory}/{path.name}")
-        path.chmod(0o600)
+        if uid is not None:
+            os.chown(path, uid, uid, follow_symlinks=False)
         listener.listen(1)
     except OSError:
         listener.close()

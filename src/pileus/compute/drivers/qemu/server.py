@@ -19,12 +19,14 @@ from pileus.compute.drivers.interface import (
     ABSENT,
     ConsoleAddresses,
     DriverError,
+    Move,
     Power,
     PowerSeen,
     Seen,
+    Stage,
     Wanted,
 )
-from pileus.compute.drivers.qemu import blocks, memory, taps
+from pileus.compute.drivers.qemu import blocks, landing, memory, taps
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
@@ -36,12 +38,14 @@ from pileus.compute.drivers.qemu.copies import Copies
 from pileus.compute.drivers.qemu.disks import Disks, write_config
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
 from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
+from pileus.compute.drivers.qemu.leaving import Leaving
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED, Act, next_act
 from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
 from pileus.compute.drivers.qemu.volumes import Volumes, open_volume
 from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.plug import Plug, PortPlug
+from pileus.ports.server_streams import ServerStreams
 
 END_S = 5.0
 MOST_ACTS = 10  # A hard reboot of a paused server takes the most: kill, shape, cards, start, pause, rest.
@@ -69,6 +73,7 @@ class Means(msgspec.Struct, frozen=True):
     changed: Callable[[str], None]
     stop_s: float
     resume_after_reboot: bool
+    streams: ServerStreams | None = None
 
 
 class Server:
@@ -86,6 +91,7 @@ class Server:
         self._copies = Copies(home, self._tell)
         self._cards = Cards(home, means.plug)
         self._volumes = Volumes(home)
+        self._leaving = Leaving(home, means.streams)
         self._working = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
@@ -130,7 +136,8 @@ class Server:
         if before is not None and run.pid is not None and not run.shape:
             self._remember(shape=before.shape)  # An earlier release started it, and did not write that down.
         if run.cards is None:
-            self._remember(cards=placed(before.nics, {}) if before is not None else {})
+            arrives = wanted.arrival.slots if wanted.arrival is not None else {}
+            self._remember(cards=placed(before.nics, {}) if before is not None else arrives)
         if before != wanted:
             self._home.keep_wanted(wanted)
 
@@ -175,7 +182,7 @@ class Server:
             status = await self._status()
         except DriverError as failed:
             status, failure = "running", str(failed)
-        run = self._home.run()
+        run, wanted = self._home.run(), self._home.wanted()
         seen = Seen(
             power=self._power(run, status),
             restarts=run.done,
@@ -185,7 +192,8 @@ class Server:
             started_at=run.started_at,
             exit_reason=_exit_reason(run, status),
             shape=run.shape,
-            snapshot=self._copies.ready(wanted.snapshot if (wanted := self._home.wanted()) is not None else None),
+            snapshot=self._copies.ready(wanted.snapshot if wanted is not None else None),
+            move=self._move(wanted, run, status) if wanted is not None else None,
             cards=tuple(sorted(run.cards or {})),
             cards_changing=tuple(sorted(run.changing)),
             volumes=tuple(sorted(run.volumes)),
@@ -194,6 +202,7 @@ class Server:
         if status is None or self._process is None:
             return seen
         await trim(self._home.guest / CONSOLE_LOG)
+        seen = msgspec.structs.replace(seen, machine=run.machine, slots=run.cards or {})
         return msgspec.structs.replace(seen, pid=self._process.pid, consoles=self._consoles())
 
     async def give(self, name: str) -> int:
@@ -202,7 +211,8 @@ class Server:
             return given(self._home, self._home.wanted(), name, at_rest=await self._status() is None)
 
     async def let_go(self) -> None:
-        """Watch no longer; QEMU goes on."""
+        """Watch no longer; QEMU goes on, and what it sends to another host breaks off."""
+        await self._leaving.close()
         await self._copies.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -213,6 +223,10 @@ class Server:
             self._process.let_go()
             self._process = None
             self._searched = False
+
+    async def landing(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to what waits for the server's disks or memory."""
+        return await landing.connection(self._home, name)
 
     # Looking.
 
@@ -354,7 +368,7 @@ class Server:
                 await self._pause(wanted, on=act is Act.PAUSE)
             case _:
                 await self._do_seldom(act, wanted)
-        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD, Act.DEVICES) or (
+        return act not in (Act.REST, Act.WAIT, Act.SAVE, Act.LOAD, Act.LAND, Act.LEAVE, Act.DEVICES) or (
             act is Act.DEVICES and not (self._home.run().changing or self._home.run().volumes_changing)
         )
 
@@ -377,7 +391,31 @@ class Server:
                 self._remember(saved=True)
                 await self._end(signal.SIGTERM)
             case _:
-                raise AssertionError(act)
+                await self._move_on(act, wanted)
+
+    async def _move_on(self, act: Act, wanted: Wanted) -> None:
+        monitor = await self._connected()
+        again_in_s: float | None = landing.ASK_AGAIN_S
+        if act is Act.LAND and wanted.arrival is not None:
+            await landing.make_ready(wanted, wanted.arrival, monitor, self._home)
+        elif act is Act.LEAVE and wanted.departure is not None:
+            again_in_s = await self._leaving.go_on(wanted, wanted.departure, monitor)
+        elif act is Act.OWN:
+            await landing.take_over(wanted, monitor, self._home)
+            self._remember(arrival=None, done=wanted.restarts)
+        elif act is Act.STAY:
+            await self._leaving.stay(monitor)
+        if again_in_s is not None:
+            self._come_again(again_in_s)
+
+    def _move(self, wanted: Wanted, run: Run, status: str | None) -> Move | None:
+        if wanted.arrival is not None:
+            return landing.move_here(wanted.arrival, run, status)
+        if wanted.departure is None:
+            return None
+        if status is None:
+            return Move(wanted.departure.id, Stage.FAILED, "the server does not run")
+        return self._leaving.seen(wanted.departure)
 
     async def _reshape(self, wanted: Wanted) -> None:
         """The disks have the shape that is wanted; what has another shape than before starts again."""
@@ -440,7 +478,8 @@ class Server:
     async def _start(self, wanted: Wanted) -> None:
         for nic in wanted.nics:
             await self._means.plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
-        await asyncio.to_thread(write_config, wanted, self._home)
+        if wanted.arrival is None:
+            await asyncio.to_thread(write_config, wanted, self._home)
         accel = await self._means.accel.choose()
         with contextlib.ExitStack() as ours:
             before = self._home.run()
@@ -464,6 +503,7 @@ class Server:
                 checkpoint=before.checkpoint,
                 cards=slots,
                 volumes=blocks.slots(wanted),
+                arrival=wanted.arrival.id if wanted.arrival is not None else None,
             )
         )
         failpoint("qemu.start", "written")
@@ -471,6 +511,7 @@ class Server:
         self._watch(process)
         self._means.groups.place(self._home.id, process.pid, wanted.vcpus)
         await self._await_greeting(before)
+        self._remember(machine=await (await self._connected()).machine())
         failpoint("qemu.start", "greeted")
 
     async def _await_greeting(self, before: Run) -> None:

@@ -60,7 +60,10 @@ def _guest_port(index: Index, port: Port) -> Row:
 
 
 def _options(index: Index, port: Port) -> dict[str, str]:
-    options = {"requested-chassis": port.host} if port.host is not None else {}
+    options = {"requested-chassis": ",".join((port.host, *port.coming_to))} if port.host is not None else {}
+    if port.host is not None and port.coming_to:
+        # Nothing is sent from there, nor delivered, before the guest has announced itself there.
+        options["activation-strategy"] = "rarp"
     least = qos.least_bps(index, port.qos_policy)
     return options if least is None else {**options, "qos_min_rate": str(least)}
 
