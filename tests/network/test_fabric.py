@@ -99,6 +99,28 @@ async def _turns(n: Any) -> None:
     await n.settle()
 
 
+async def test_a_port_may_come_to_another_host_until_it_does_or_is_not_to(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(network_id=network)])
+        await n.ports.bind_ports("s1", "h1")
+
+        async def wanted() -> tuple[str | None, tuple[str, ...], set[str]]:
+            await n.settle()
+            (port,) = (port for port in n.fabric.topology.ports if port.device_id == "s1")
+            doors = {wish.host for wish in await n.hosts.wanted_list(kind=DOOR) if not wish.gone}
+            return port.host, port.coming_to, doors
+
+        for host in ("h2", "h3", "h3"):
+            await n.ports.expect_ports("s1", host)
+        assert ("h1", ("h3",), {"h1", "h3"}) == await wanted()
+        await n.ports.expect_ports("s1", None)
+        assert ("h1", (), {"h1"}) == await wanted()
+        await n.ports.expect_ports("s1", "h2")
+        await n.ports.bind_ports("s1", "h2")
+        assert ("h2", (), {"h2"}) == await wanted()
+
+
 async def test_doors_for_metadata_open_where_servers_are(net: Open) -> None:
     async with net() as n:
         network, _ = await n.network()

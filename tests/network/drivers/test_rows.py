@@ -94,6 +94,11 @@ def test_allowed_pairs_widen_what_a_guest_may_send() -> None:
     assert ["fa:16:3e:00:00:01 10.1.0.10 10.1.0.100", "fa:16:3e:00:00:99 10.1.0.0/28"] == port["port_security"]
 
 
+def test_a_port_on_its_way_is_active_there_once_its_guest_says_so() -> None:
+    port = _rendered(_with_ann(host="host-a", coming_to=("host-b",)))["Logical_Switch_Port"][ANN]
+    assert {"requested-chassis": "host-a,host-b", "activation-strategy": "rarp"}.items() <= port["options"].items()
+
+
 def test_port_without_security_takes_everything_and_is_in_no_group() -> None:
     rendered = _rendered(_with_ann(port_security=False))
     port = rendered["Logical_Switch_Port"][ANN]
