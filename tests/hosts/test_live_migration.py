@@ -1,8 +1,6 @@
 """Real guests that go from one machine to another while they run: they go on counting, and answer where they were asked."""
 
-import contextlib
 import re
-import threading
 
 import pytest
 from tests.clients.cloud import running_cloud, until
@@ -69,19 +67,6 @@ def answers(cloud, demo):
     until(lambda: "3 packets received" in demo.ssh(ping), "mover answers", 120, 1)
 
 
-@contextlib.contextmanager
-def asked_all_along(cloud, demo):
-    """What another guest says of pinging it each second, from before the block begins."""
-    heard = []
-    ping = f"ping -c 30 {address_of(cloud, 'mover')} | tail -n 2 || true"
-    asks = threading.Thread(target=lambda: heard.append(demo.ssh(ping)))
-    asks.start()
-    try:
-        yield heard
-    finally:
-        asks.join(120)
-
-
 def last_migration(cloud):
     found = cloud.openstack("--os-compute-api-version 2.59 server migration list", as_="admin")
     return found[0]
@@ -93,10 +78,8 @@ def test_a_guest_goes_there_and_back_and_never_stops_counting(world):
     token, before, digest = counts(cloud)[-1]
     answers(cloud, demo)
     for target in (own, "b"):
-        with asked_all_along(cloud, demo) as heard:
-            id = migrate(cloud)
-            settled_at(cloud, target)
-        print(heard)
+        id = migrate(cloud)
+        settled_at(cloud, target)
         seen = until(lambda: counts(cloud), "it counts there", 120, 1)
         assert {(token, digest)} == {(of, on_disk) for of, _, on_disk in seen}
         assert int(seen[0][1]) <= int(before) + 120  # It went on from there, and did not begin anew.
@@ -108,9 +91,6 @@ def test_a_guest_goes_there_and_back_and_never_stops_counting(world):
         left = host if target == own else cloud
         assert not (left.state.path / "servers" / id).exists()
         assert last_migration(cloud)["Status"] == "completed"
-    found = cloud.openstack("--os-placement-api-version 1.28 resource provider allocation show "
-                            f"{Guest(cloud, 'mover').show()['id']}", as_="admin")  # fmt: skip
-    assert len(found) == 1
 
 
 def test_one_that_is_given_up_runs_on_where_it_is(world):

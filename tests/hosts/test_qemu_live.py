@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.compute.drivers.contract import SETTLE_S
 from tests.compute.drivers.contract_live import LiveContract, Streams
 from tests.hosts.qemu_world import QemuWorld, qemus_in
 
-from pileus.compute.drivers.interface import ConsoleKind, Wanted
+from pileus.compute.drivers.interface import Wanted
 from pileus.compute.drivers.qemu import Qemu
 
 pytestmark = pytest.mark.host
@@ -68,7 +67,3 @@ class TestQemuLive(LiveContract):
             await world.first.close()
             await world.second.close()
         assert [] == qemus_in(tmp_path)
-
-
-async def test_a_restarted_agent_finds_the_way_broken_off_and_the_server_running() -> None:
-    assert ConsoleKind.SERIAL and SETTLE_S

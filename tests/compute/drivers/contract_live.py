@@ -79,7 +79,10 @@ class LiveContract:
             server = world.wanted()
             seen = await here.make(server, has(PowerSeen.ON))
             arrival = Arrival("m1", seen.machine, seen.slots)
-            await there.make(msgspec.structs.replace(server, origin="here", arrival=arrival), on_its_way(Stage.AWAITED))
+            comes = msgspec.structs.replace(server, origin="here", arrival=arrival)
+            await there.make(comes, on_its_way(Stage.AWAITED))
+            await world.there.ensure(comes)
+            assert on_its_way(Stage.AWAITED)(await world.there.look(server.id))
             yield world, here, there, server
 
     async def send(self, here: Watcher, there: Watcher, server: Wanted) -> tuple[Seen, Seen]:
