@@ -20,7 +20,7 @@ import pileus
 from pileus.main.state import Credentials, State
 
 PASSWORD = "only for this test"
-START_S = 60.0
+START_S = 240.0
 SOURCE = Path(pileus.__file__).parents[1]
 
 

@@ -27,6 +27,7 @@ from pileus.object_store.proxy.proxy import Proxy
 from pileus.object_store.ring.rings import Policy
 from pileus.object_store.s3.api import S3Api
 from pileus.object_store.s3.lifecycle import Lifecycle
+from pileus.object_store.s3.ways import ways
 from pileus.object_store.storage.devices import Devices, LocalDevice
 from pileus.object_store.storage.far.lines import Timeouts
 from pileus.object_store.storage.far.serving import StorageChannel
@@ -157,7 +158,7 @@ def s3(app: ObjectStoreApp, keys: AccessKeys) -> S3Api:
 
 def openapi(release: str) -> dict[str, Any]:
     """What the API can do, as an OpenAPI document."""
-    return document(WAYS, mount=MOUNT, release=release)
+    return document((*WAYS, *ways()), mount=MOUNT, release=release)
 
 
 class _Machine(msgspec.Struct, frozen=True, kw_only=True):

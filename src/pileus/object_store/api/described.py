@@ -150,7 +150,7 @@ def document(ways: Sequence[Way], *, mount: str, release: str) -> dict[str, Any]
 
 def _operation(way: Way) -> Mapping[str, Any]:
     names = [part[1:-1] for part in way.path.split("/") if part.startswith("{")]
-    level = names[-1] if names else way.path.strip("/").partition(".")[0]
+    level = names[-1] if names else way.path.strip("/").partition(".")[0] or "service"
     made: dict[str, Any] = {
         "operationId": f"{way.method.lower()}_{level}" + ("_endpoints" if way.path.startswith("/endpoints") else ""),
         "summary": way.summary,
