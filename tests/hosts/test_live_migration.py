@@ -130,7 +130,7 @@ def test_a_killed_agent_on_the_way_costs_the_guest_nothing(world):
     host.kill9()
     assert qemus_of(host) == before
     host.rejoin()
-    host.until("up", 60)
+    host.until("up")
     until(lambda: last_migration(cloud)["Status"] in ("failed", "error", "completed"), "it has ended", 180, 1)
     settled = last_migration(cloud)["Status"] != "completed"
     until(lambda: Guest(cloud, "mover").show()["status"] == "ACTIVE", "mover is active", 120, 0.5)
