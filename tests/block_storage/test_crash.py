@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.block_storage.world import IMAGE, World, a_database, a_store
+from tests.postgres import close_opened
 
 from pileus.block_storage.config import BlockStorageConfig
 from pileus.block_storage.drivers.interface import Kind
@@ -191,6 +192,7 @@ class VolumeScene:
 
 def scene(begin: Begin):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
+        await close_opened()  # those of the play before: a server has only so many connections
         moves = begin is retype_with_a_move
         more = {host: [a_store("other", gib=10)] for host in ("h1", "h2")} if moves else {}
         world = World(await a_database(), clock, ("h1", "h2"), CONFIG, more=more)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.compute.fakes import IMAGE
 from tests.compute.world import Answered, World, a_database, backends_of
+from tests.postgres import close_opened
 
 from pileus.block_storage import manifest as block_storage
 from pileus.compute.config import ComputeConfig
@@ -201,6 +202,7 @@ class ServerScene:
 
 def scene(verb: str):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
+        await close_opened()  # those of the play before: a server has only so many connections
         hosts = ("h1", "h2", "h3") if verb == "migrate past a bad host" else ("h1", "h2")
         # Volumes are kept by the host that the lone server will be on.
         backends = backends_of("h1") if "volume" in verb else None

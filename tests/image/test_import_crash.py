@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.image.harness import OCTETS, RAW, Service, over
-from tests.postgres import open_empty
+from tests.postgres import close_opened, open_empty
 
 from pileus.image.config import ImageConfig, PluginsConfig, StoreConfig
 from pileus.image.flows.sweep import sweep
@@ -75,6 +75,7 @@ class ImportScene:
 
 def scene(verb: str, folder: Path) -> MakeScene:
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
+        await close_opened()  # those of the play before: a server has only so many connections
         db = await open_empty()
         await create_all(db, METADATA, metadata)
         state = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=folder))
