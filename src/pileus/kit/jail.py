@@ -10,7 +10,9 @@ import os
 import msgspec
 
 # A disk image can make a tool use much memory and time; neither is worth more than this.
-IMAGE_TOOL = ("prlimit", "--as=2147483648", "--cpu=300", "nice", "-n", "10")
+# Threads come and go with the load, and each would by itself reserve 136 MiB of addresses: then some could not begin.
+LEAN = ("--stack=1048576", "env", "MALLOC_ARENA_MAX=1")
+IMAGE_TOOL = ("prlimit", "--as=2147483648", "--cpu=300", *LEAN, "nice", "-n", "10")
 
 # systemd's table of users leaves 1879048192..2147483647 to nobody; a thing's user is found there by its id.
 FIRST_UID = 1_879_048_192

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.kit.jail import Jail, jail_of
+from pileus.kit.jail import LEAN, Jail, jail_of
 from pileus.kit.run import ProgramFailed, run
 
 NAMES = {"vhd": "vpc", "ploop": "parallels", "gpt": "raw", "ami": "raw"}  # as qemu-img calls what images call otherwise
@@ -89,7 +89,7 @@ async def _look(jail: Jail, room: Path, format: str) -> _Told:
 
 async def _tool(jail: Jail, room: Path, words: tuple[str, ...], *, cpu_s: int, most: int) -> str:
     """What qemu-img says; raises NotConverted with its last words."""
-    limits = ("prlimit", f"--as={MEMORY}", f"--cpu={cpu_s}", f"--fsize={most}", "--core=0", "nice", "-n", "10")
+    limits = ("prlimit", f"--as={MEMORY}", f"--cpu={cpu_s}", f"--fsize={most}", "--core=0", *LEAN, "nice", "-n", "10")
     try:
         done = await run([*limits, *jail.around(["qemu-img", *words])], cwd=room, deadline_s=WAIT_S)
     except ProgramFailed as failed:
