@@ -19,8 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pileus.kit.db import Database
+from pileus.kit.db.migrate import create_all
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 START_S = 30.0
@@ -142,6 +144,7 @@ def _as_user() -> list[str]:
 _running: list[Server] = []
 _opened: list[tuple[Database, str]] = []
 _wanted: list[str] = []
+_templates: dict[tuple[sa.MetaData, ...], str] = {}
 
 
 def prefer(database: str) -> None:
@@ -157,8 +160,26 @@ async def open_empty() -> Database:
     return db
 
 
+async def open_with(*tables: sa.MetaData) -> Database:
+    """Likewise, with these tables. PostgreSQL makes them once, and copies the files for each test."""
+    if _wanted != ["postgresql"]:
+        db = await open_empty()
+        await create_all(db, *tables)
+        return db
+    if tables not in _templates:
+        address = server().fresh()
+        template = await Database.open(address)
+        await create_all(template, *tables)
+        await template.close()
+        _templates[tables] = _name(address)
+    address = server().fresh(_templates[tables])
+    db = await Database.open(address)
+    _opened.append((db, address))
+    return db
+
+
 async def close_opened() -> None:
-    """No database that `open_empty` has opened is left."""
+    """No database that `open_empty` or `open_with` has opened is left."""
     while _opened:
         db, address = _opened.pop()
         await db.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from tests.compute.fakes import IMAGE, FakeDirectory, FakeImages
-from tests.postgres import open_empty
+from tests.postgres import open_with
 
 from pileus.block_storage import agent as volume_agent
 from pileus.block_storage import manifest
@@ -19,7 +19,7 @@ from pileus.block_storage.tables import BLOCK_STORAGE
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import Database, create_all
+from pileus.kit.db import Database
 from pileus.kit.errors import Unauthorized
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import settle
@@ -182,9 +182,7 @@ class World:
 
 async def a_database() -> Database:
     """An empty database in memory."""
-    db = await open_empty()
-    await create_all(db, BLOCK_STORAGE, metadata)
-    return db
+    return await open_with(BLOCK_STORAGE, metadata)
 
 
 @contextlib.asynccontextmanager

@@ -155,6 +155,7 @@ def test_rclone(bench: Bench, folder: Path, tmp_path: Path) -> None:
     bench.run("rclone", "purge", "C:rclone", **about)
 
 
+@pytest.mark.scale
 @pytest.mark.parametrize("version", [4, 2])
 def test_s3cmd(bench: Bench, folder: Path, tmp_path: Path, version: int) -> None:
     host = bench.address.removeprefix("http://")
@@ -179,6 +180,7 @@ def test_s3cmd(bench: Bench, folder: Path, tmp_path: Path, version: int) -> None
     bench.run(*s3cmd, "rb", bucket)
 
 
+@pytest.mark.scale
 def test_restic(bench: Bench, folder: Path, tmp_path: Path) -> None:
     # Its addresses are HOST/BUCKET/PREFIX: it comes in at the root, known by its signature.
     repository = f"s3:{bench.address}/restic"
@@ -192,6 +194,7 @@ def test_restic(bench: Bench, folder: Path, tmp_path: Path) -> None:
     bench.run("restic", "forget", "--keep-last", "1", "--prune", **about)
 
 
+@pytest.mark.scale
 def test_aws(bench: Bench, folder: Path, tmp_path: Path) -> None:
     aws = ("/usr/bin/aws", "--endpoint-url", bench.endpoint)
     bench.run(*aws, "s3", "mb", "s3://aws-box")

@@ -18,7 +18,7 @@ from tests.compute.fakes import (
     FakePlacement,
     FakeStreams,
 )
-from tests.postgres import open_empty
+from tests.postgres import open_with
 
 from pileus.block_storage import agent as volume_agent
 from pileus.block_storage import manifest as block_storage
@@ -38,7 +38,7 @@ from pileus.image import manifest as image
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import Database, create_all
+from pileus.kit.db import Database
 from pileus.kit.errors import Unauthorized
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import settle
@@ -256,16 +256,13 @@ def backends_of(*hosts: str) -> dict[str, Backend]:
 
 async def a_database() -> Database:
     """An empty database in memory."""
-    db = await open_empty()
-    await create_all(db, COMPUTE, BLOCK_STORAGE, metadata)
-    return db
+    return await open_with(COMPUTE, BLOCK_STORAGE, metadata)
 
 
 @contextlib.asynccontextmanager
 async def a_city(files: Path) -> AsyncIterator[World]:
     """A world with the network and image services themselves: `private` with a subnet, `public` behind a router, an image."""
-    own = await open_empty()
-    await create_all(own, COMPUTE, network.METADATA, image.METADATA, metadata)
+    own = await open_with(COMPUTE, network.METADATA, image.METADATA, metadata)
     world = World(own, FakeClock(), ("h1",), ComputeConfig(), files=files)
     await world.settle()
     await world.flavor()

@@ -14,7 +14,7 @@ from pileus.guest import Guest
 from pileus.kit.run import run
 
 __all__ = ["guest"]
-pytestmark = [pytest.mark.host, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.host, pytest.mark.scale, pytest.mark.timeout(480)]
 
 SIZE = 64 * 2**20
 SERIALS = "/sys/block/*/serial"

@@ -8,13 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from argon2 import PasswordHasher
-from tests.postgres import open_empty
+from tests.postgres import open_with
 
 from pileus.identity.config import Config
 from pileus.identity.drivers.passwords import Argon2Passwords
 from pileus.identity.manifest import API, METADATA, IdentityPort, ServiceEntry, bootstrap, build
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import create_all
 from pileus.kit.http import Kernel
 
 PASSWORD = "correct horse"
@@ -44,8 +43,7 @@ class Cloud:
         self.scheme = "http"
 
     async def start(self) -> None:
-        self.db = await open_empty()
-        await create_all(self.db, METADATA)
+        self.db = await open_with(METADATA)
         self.restart()
         self.account = await bootstrap(
             self.app, admin_password=PASSWORD, public_url="http://cloud:1", services=SERVICES

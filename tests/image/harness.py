@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.postgres import open_empty
+from tests.postgres import open_with
 
 from pileus.image import manifest
 from pileus.image.app import ImageApp
@@ -17,7 +17,7 @@ from pileus.image.manifest import API, METADATA
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import Clock, FakeClock
-from pileus.kit.db import Database, create_all
+from pileus.kit.db import Database
 from pileus.kit.errors import Unauthorized
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import settle
@@ -46,8 +46,7 @@ class Tokens:
 
 async def build(folder: Path, **config: Any) -> ImageApp:
     """An image service without images."""
-    db = await open_empty()
-    await create_all(db, METADATA, metadata)
+    db = await open_with(METADATA, metadata)
     return over(db, folder, FakeClock(), ImageConfig(**config))
 
 

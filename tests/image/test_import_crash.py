@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from tests.image.harness import OCTETS, RAW, Service, over
-from tests.postgres import close_opened, open_empty
+from tests.postgres import close_opened, open_with
 
 from pileus.image.config import ImageConfig, PluginsConfig, StoreConfig
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import METADATA
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import create_all
 from pileus.kit.flow.crash import MakeScene, Reaper, Scene, survives_crashes
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import TakesTurns
@@ -76,8 +75,7 @@ class ImportScene:
 def scene(verb: str, folder: Path) -> MakeScene:
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
         await close_opened()  # those of the play before: a server has only so many connections
-        db = await open_empty()
-        await create_all(db, METADATA, metadata)
+        db = await open_with(METADATA, metadata)
         state = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=folder))
         return ImportScene(Service(over(db, state, clock, CONFIG), state), verb)
 

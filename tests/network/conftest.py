@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.postgres import open_empty
+from tests.postgres import open_with
 
 from pileus.kit import tables as kit_tables
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import Database, create_all
+from pileus.kit.db import Database
 from pileus.kit.errors import Unauthorized
 from pileus.kit.flow.standing import Reconcilers
 from pileus.kit.hosts.control import Hosts
@@ -162,8 +162,7 @@ def net(clock: FakeClock) -> Callable[[], contextlib.AbstractAsyncContextManager
 
     @contextlib.asynccontextmanager
     async def _open() -> AsyncIterator[Net]:
-        db = await open_empty()
-        await create_all(db, kit_tables.metadata, METADATA)
+        db = await open_with(kit_tables.metadata, METADATA)
         yield Net(db, clock)
         await db.close()
 

@@ -5,11 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.postgres import open_empty
+from tests.postgres import open_with
 
 from pileus.kit.auth import Caller
 from pileus.kit.clock import FakeClock
-from pileus.kit.db import create_all
 from pileus.kit.errors import Unauthorized
 from pileus.kit.http import Kernel
 from pileus.placement.app import PlacementApp
@@ -32,8 +31,7 @@ class Tokens:
 
 async def build() -> PlacementApp:
     """An empty placement."""
-    db = await open_empty()
-    await create_all(db, METADATA)
+    db = await open_with(METADATA)
     return PlacementApp(db=db, clock=FakeClock())
 
 
