@@ -44,6 +44,30 @@ def test_selecting_nothing_is_wrong_unless_asked_for() -> None:
     assert "" == testing._perform(step, filtered=True).why
 
 
+FAILS_ONCE = """
+import pathlib, sys
+results = pathlib.Path([word for word in sys.argv if word.startswith("--junit-xml=")][-1].partition("=")[2])
+again = "-n" in sys.argv
+passed = "<testcase classname='tests.main.test_testing' name='a'/>"
+failed = "<testcase classname='tests.main.test_testing.Some' name='b'>{}</testcase>"
+results.write_text(f"<testsuites>{passed}{failed.format('' if again and FORGIVEN else '<failure/>')}</testsuites>")
+raise SystemExit(0 if again and FORGIVEN else 1)
+"""
+
+
+@pytest.mark.parametrize(("forgiven", "again", "code"), [(True, 3, 0), (True, 0, 1), (False, 3, 1)])
+def test_real_tests_that_failed_run_once_more_and_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], forgiven: bool, again: int, code: int
+) -> None:
+    results = tmp_path / "real.xml"
+    program = FAILS_ONCE.replace("FORGIVEN", str(forgiven))
+    step = Step("real", (sys.executable, "-c", program, f"--junit-xml={results}"), results, again)
+    assert code == testing._report([testing._perform(step, filtered=False)])
+    said = capsys.readouterr().out
+    assert ("second try, and wants mending: tests/main/test_testing.py" in said) is (code == 0)
+    assert f"{2 - code} passed, {code} failed" in said
+
+
 def test_what_was_left_out_is_said_before_the_count(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == testing._report([Ended("unit", 1, "", Count(3, 0, 1))], left="left to ./pileus test all: 2 long tests")
     assert "left to ./pileus test all: 2 long tests" == capsys.readouterr().out.splitlines()[-2]

@@ -2,6 +2,9 @@
 
 Each step is a program of its own whose output is shown as it comes. Every step runs even if an earlier one failed;
 the last line counts the tests of all pytest runs, and the exit code is 0 only if every step passed and tests ran.
+
+Real programs on a busy machine are sometimes late. Where whole runs of real tests fail in few files, these run once more, alone;
+if they pass then, the run passes, and its end names them: each is a fault, of the test or of ours, that somebody has to mend.
 """
 
 import os
@@ -24,7 +27,8 @@ SCALE = "scale"
 # Real tests bring clouds, namespaces and addresses of their own; those of one file may share them.
 BY_FILE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
-NO_TESTS = 5  # pytest's exit code for "nothing was selected"
+TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes for "some failed" and "nothing was selected"
+AGAIN = 3  # more files than that do not fail by chance
 USAGE = 2
 
 
@@ -34,6 +38,7 @@ class Step(msgspec.Struct, frozen=True):
     name: str
     argv: tuple[str, ...]
     counted: Path | None = None
+    again: int = 0  # in how many files tests may fail and have a second try
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -57,6 +62,7 @@ class Ended(msgspec.Struct, frozen=True):
     seconds: float
     why: str
     count: Count
+    twice: tuple[str, ...] = ()  # the files that passed at the second try
 
 
 def run(what: str, rest: Sequence[str]) -> int:
@@ -134,15 +140,40 @@ def _files(path: Path) -> list[Path]:
 def _pytest(name: str, selection: str, rest: Sequence[str], results: Path, short: str = "") -> Step:
     counted = results / f"{short or name}.xml"
     argv = (sys.executable, "-m", "pytest", "-q", "-m", selection, f"--junit-xml={counted}", *rest)
-    return Step(name, argv, counted)
+    return Step(name, argv, counted, again=AGAIN if selection == REAL else 0)
 
 
 def _perform(step: Step, *, filtered: bool) -> Ended:
     _say(f"--- {step.name}")
     begun = time.monotonic()
-    code = subprocess.run(step.argv, cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, check=False).returncode
+    code = _exit_code(step.argv)
     count = counted(step.counted) if step.counted and step.counted.exists() else Count()
-    return Ended(step.name, time.monotonic() - begun, _why(code, filtered=filtered), count)
+    twice: tuple[str, ...] = ()
+    if code == TESTS_FAILED and step.counted is not None and not filtered:
+        failed = files_of_failed(step.counted)
+        if 0 < len(failed) <= step.again:
+            _say(f"--- {step.name}, once more: {' '.join(failed)}")
+            results = step.counted.with_suffix(".again.xml")
+            code = _exit_code((*step.argv, f"--junit-xml={results}", "-n", "0", *failed))
+            if code == 0:
+                count, twice = Count(count.passed + count.failed, 0, count.skipped), failed
+    return Ended(step.name, time.monotonic() - begun, _why(code, filtered=filtered), count, twice)
+
+
+def _exit_code(argv: Sequence[str]) -> int:
+    return subprocess.run(argv, cwd=ROOT, env=_environment(), stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def files_of_failed(results: Path) -> tuple[str, ...]:
+    """The files whose tests failed, by what pytest wrote."""
+    found: dict[str, None] = {}
+    for case in ET.parse(results).getroot().iter("testcase"):  # noqa: S314 - our own pytest has just written it
+        if case.find("failure") is None and case.find("error") is None:
+            continue
+        parts = (case.get("classname") or "").split(".")
+        paths = [f"{'/'.join(parts[:end])}.py" for end in range(len(parts), 0, -1)]  # classes of tests stand behind
+        found.update(dict.fromkeys(path for path in paths if (ROOT / path).is_file()))
+    return tuple(found)
 
 
 def _why(code: int, *, filtered: bool) -> str:
@@ -186,6 +217,8 @@ def _report(ended: Sequence[Ended], *, tests_expected: bool = True, left: str = 
     for step in ended:
         ran = f" ({step.count})" if step.count != Count() else ""
         _say(f"{step.name:<12}{step.seconds:7.1f} s  {step.why or 'ok'}{ran}")
+        if step.twice:
+            _say(f"{'':<12}passed only at the second try, and wants mending: {', '.join(step.twice)}")
         total += step.count
     if left:
         _say(left)
