@@ -1,5 +1,6 @@
 """Erasure codes: objects are kept as fragments, any four of six give them back, and lost ones are made anew (FLT-051)."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from tests.object_store.test_engine import break_device
 from tests.object_store.world import Service, run
 
+from pileus.object_store.errors import Corrupt
 from pileus.object_store.models.paths import Path as Name
+from pileus.object_store.proxy import coded
 
 BODIES = {
     "empty": b"",
@@ -179,3 +182,23 @@ def test_too_few_disks_acknowledge_nothing(tmp_path: Path) -> None:
         assert 503 == (await service.ask("PUT", "c/o", b"x")).status
 
     run(tmp_path, story, **cluster(tmp_path, 5))
+
+
+def test_a_damaged_fragment_waits_for_those_that_are_still_being_read() -> None:
+    async def story() -> None:
+        ended: list[str] = []
+
+        async def damaged() -> bytes:
+            raise Corrupt(path="/a/c/o", why="as the test wants")
+
+        async def slow() -> bytes:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            ended.append("slow")
+            return b"x"
+
+        with pytest.raises(Corrupt):
+            await coded._all([damaged(), slow()])
+        assert ["slow"] == ended
+
+    asyncio.run(story())

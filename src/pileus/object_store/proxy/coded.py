@@ -7,7 +7,7 @@ A fragment that is not marked counts once any other of its object is: it is then
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable
 
 import msgspec
 
@@ -239,8 +239,7 @@ class CodedFound:
         try:
             for number in range(first, last + 1):
                 wanted = self._code.length(min(SEGMENT, self.size - number * SEGMENT))
-                fragments = await asyncio.gather(*(part.take(wanted) for part in parts))
-                segment = await asyncio.to_thread(self._code.decode, fragments)
+                segment = await asyncio.to_thread(self._code.decode, await _all(part.take(wanted) for part in parts))
                 begin = number * SEGMENT
                 yield segment[max(start - begin, 0) : end - begin]
         finally:
@@ -250,6 +249,16 @@ class CodedFound:
     async def close(self) -> None:
         """It is not read any more."""
         await asyncio.gather(*(found.close() for found in self._opened.values()), return_exceptions=True)
+
+
+async def _all(taking: Iterable[Awaitable[bytes]]) -> list[bytes]:
+    """What each gives; raises the first failure once all have ended, as what is still being read cannot be closed."""
+    found: list[bytes] = []
+    for one in await asyncio.gather(*taking, return_exceptions=True):
+        if isinstance(one, BaseException):
+            raise one
+        found.append(one)
+    return found
 
 
 class Pieces:
