@@ -3,8 +3,8 @@
 Each step is a program of its own whose output is shown as it comes. Every step runs even if an earlier one failed;
 the last line counts the tests of all pytest runs, and the exit code is 0 only if every step passed and tests ran.
 
-Real programs on a busy machine are sometimes late. Where whole runs of real tests fail in few files, these run once more, alone;
-if they pass then, the run passes, and its end names them: each is a fault, of the test or of ours, that somebody has to mend.
+Real programs (PostgreSQL, QEMU, OVN) on a busy machine are sometimes late. Where a whole run fails in few files, these run once
+more, alone; if they pass then, the run passes, and its end names them: each is a fault, of the test or of ours, to be mended.
 """
 
 import os
@@ -140,7 +140,7 @@ def _files(path: Path) -> list[Path]:
 def _pytest(name: str, selection: str, rest: Sequence[str], results: Path, short: str = "") -> Step:
     counted = results / f"{short or name}.xml"
     argv = (sys.executable, "-m", "pytest", "-q", "-m", selection, f"--junit-xml={counted}", *rest)
-    return Step(name, argv, counted, again=AGAIN if selection == REAL else 0)
+    return Step(name, argv, counted, again=AGAIN)
 
 
 def _perform(step: Step, *, filtered: bool) -> Ended:
