@@ -121,7 +121,7 @@ def open_console(url: str) -> ClientConnection:
     return connect(url, subprotocols=["binary"], open_timeout=30, close_timeout=5)  # type: ignore[list-item]
 
 
-def heard(console: ClientConnection, words: bytes, type_: bytes = b"", deadline_s: float = 30) -> bytes:
+def heard(console: ClientConnection, words: bytes, type_: bytes = b"", deadline_s: float = 120) -> bytes:
     """What the console said up to and with these words; `type_` is typed until it says them."""
     said = b""
 

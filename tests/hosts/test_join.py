@@ -100,8 +100,7 @@ def test_guests_on_both_hosts_talk_in_both_directions_and_in_long_packets(world)
         heard(console, b"assword:", b"pileus\n")
         console.send(b"pileus\n")
         heard(console, b"$ ")
-        console.send(f"wget -q -O - http://{near}/ | grep h1\n".encode())
-        heard(console, b"<h1>demo</h1>")
+        heard(console, b"<h1>demo</h1>", f"wget -q -O - http://{near}/ | grep h1\n".encode())
 
 
 def test_a_host_writes_the_rows_of_its_own_chassis_and_no_others(world):
