@@ -7,6 +7,7 @@ never opens access.
 """
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -160,6 +161,7 @@ _SUBJECTS = {
 }
 
 
+@functools.cache
 def check_string(phrase: str) -> str:
     """The check string a phrase such as `admin or project member` stands for."""
     if phrase in {ANY, NOBODY}:

@@ -7,6 +7,7 @@ service's own dialect; anything else is a 500 that names the request id and noth
 """
 
 import asyncio
+import functools
 import re
 import time
 import uuid
@@ -102,11 +103,17 @@ class Mounted:
     def __init__(self, api: Api, app: object) -> None:
         self.api = api
         self.app = app
-        self.router = Router(api)
+        self.router = _router(api, len(api.routes))
         # Every service has its own rules: the same names mean different things in different services.
         self.enforcer = Enforcer()
         self.enforcer.declare(route.rule for route in api.routes if route.rule)
         self.enforcer.declare(api.rules)
+
+
+@functools.cache
+def _router(api: Api, _declared: int) -> Router:
+    """The tree of an API with so many routes; one process may serve the same API from several kernels."""
+    return Router(api)
 
 
 class Kernel:
