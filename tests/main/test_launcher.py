@@ -99,3 +99,17 @@ def test_checkouts_that_share_an_environment_by_a_link_take_turns(
     monkeypatch.setattr(launcher, "install", install)
     launcher.prepare(str(link), ["core"])
     assert [False] == others_may
+
+
+def test_an_environment_is_never_cleared_through_a_link(
+    launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "precious").touch()
+    (tmp_path / ".venv").symlink_to(shared)
+    monkeypatch.setattr(launcher, "run", lambda argv, env: pytest.fail(f"{argv} was run"))
+    with pytest.raises(SystemExit):
+        launcher.make_venv(str(tmp_path / ".venv"), afresh=True)
+    assert "Remove the link" in capsys.readouterr().err
+    assert (shared / "precious").exists()
