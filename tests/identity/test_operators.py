@@ -73,6 +73,13 @@ def test_keys_are_rotated(state: Path, capsys: Any) -> None:
         assert f"{kind}: key 2 is the primary now" in capsys.readouterr().out
 
 
+def test_another_root_secret_of_objects_is_made(state: Path, capsys: Any) -> None:
+    assert 0 == run(state, "rotate-keys", "objects")
+    assert 0 == run(state, "rotate-keys", "objects")
+    assert "root secret 2 is there; what is new is encrypted under 2" in capsys.readouterr().out
+    assert ["1", "2"] == sorted(one.name for one in (state / "keys" / "object-secrets").iterdir())
+
+
 def test_a_mapping_can_be_tried(tmp_path: Path, capsys: Any) -> None:
     rules = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "UserName"}]}]
     (tmp_path / "rules").write_text(json.dumps({"rules": rules, "schema_version": "2.0"}))

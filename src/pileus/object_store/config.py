@@ -48,6 +48,9 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     s3_domains: tuple[str, ...] = ()  # hosts that speak S3, and whose subdomains are buckets
     s3_region: str = "us-east-1"  # what buckets say where they are, unless they were made elsewhere
     s3_min_part_size: int = 5_242_880  # bytes of every part of an upload but the last
+    encryption: bool = False  # whether what is written from now on is encrypted; what was encrypted is always readable
+    encryption_secrets: str = ""  # directory of root secrets; keys/object-secrets of the state directory when empty
+    encryption_secret: str = ""  # the one that new objects are encrypted under; the highest number when empty
     account_ratelimit: float = 0.0  # container PUT and DELETE a second for each account; 0: any number
 
     @property

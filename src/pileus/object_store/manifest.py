@@ -19,6 +19,7 @@ from pileus.object_store.api.elsewhere import elsewhere as elsewhere
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
+from pileus.object_store.disk.secrets import RootSecrets
 from pileus.object_store.features.pipeline import Pipeline, features
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.port import ObjectsPort
@@ -87,6 +88,7 @@ def build(
         own=FIRST,
         folders=folders,
         tls=tls,
+        secrets=root_secrets(state.parent, options),
         keeper=keeper,
     )
     return _wired(people, machine)
@@ -107,9 +109,22 @@ def build_elsewhere(
     atlas = Atlas.kept(state / FILE) or Atlas(state / FILE, empty)
     folders = {device_name(host, folder): Path(folder) for folder in config.devices} if host is not None else {}
     machine = _Machine(
-        clock=clock, stamps=Stamps(clock), options=config, atlas=atlas, own=host, folders=folders, tls=tls
+        clock=clock,
+        stamps=Stamps(clock),
+        options=config,
+        atlas=atlas,
+        own=host,
+        folders=folders,
+        tls=tls,
+        secrets=root_secrets(state.parent, config),
     )
     return _wired(people, machine)
+
+
+def root_secrets(state: Path, config: ObjectStoreConfig) -> RootSecrets:
+    """What objects are encrypted under, in the cloud's state directory unless configured; made when it is needed."""
+    folder = Path(config.encryption_secrets) if config.encryption_secrets else state / "keys" / "object-secrets"
+    return RootSecrets(folder, sealing=config.encryption, chosen=config.encryption_secret)
 
 
 def offered(config: ObjectStoreConfig) -> list[Offered]:
@@ -171,6 +186,7 @@ class _Machine(msgspec.Struct, frozen=True, kw_only=True):
     own: str | None
     folders: Mapping[str, Path]
     tls: Tls
+    secrets: RootSecrets
     keeper: Keeper | None = None
 
 
@@ -186,7 +202,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     server.reach(servers)
     cluster = Cluster(rings, servers, stamps, options)
     proxy = Proxy(cluster)
-    pipeline = Pipeline(features(cluster), proxy)
+    pipeline = Pipeline(features(cluster, machine.secrets), proxy)
     workforce = Workforce(machine.clock)
     workers = Workers(
         updater=Updater(devices, cluster),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pileus.identity.app import Identity
     from pileus.kit.db import Database
 
-KINDS = ("fernet", "jws", "receipt", "credential")
+KINDS = ("fernet", "jws", "receipt", "credential", "objects")
 
 
 class BadFile(Invalid):
@@ -87,11 +87,22 @@ async def _unlock(state: State, settings: Settings, args: argparse.Namespace) ->
     return 0
 
 
+def _add_secret(state: State, settings: Settings) -> int:
+    from pileus.object_store.manifest import root_secrets
+
+    made = root_secrets(state.path, settings.object_store).add()
+    chosen = settings.object_store.encryption_secret or made
+    print(f"objects: root secret {made} is there; what is new is encrypted under {chosen}, old ones are kept")
+    return 0
+
+
 async def _rotate(state: State, settings: Settings, args: argparse.Namespace) -> int:
     from pileus.identity.commands.operators import seal_anew
     from pileus.identity.manifest import repository
     from pileus.main.opened import opened
 
+    if args.kind == "objects":
+        return _add_secret(state, settings)
     options = settings.identity
     in_use_s = {"receipt": options.receipt_lifetime_s, "credential": 0}.get(args.kind, options.token_lifetime_s)
     if args.kind == "credential":

@@ -71,7 +71,8 @@ def info(app: ObjectStoreApp) -> dict[str, object]:
     realms: dict[str, object] = {
         name: {"clusters": {cluster: {} for cluster in realm.clusters}} for name, realm in config.realms.items()
     }
-    return {"swift": swift, **FEATURES, "container_sync": {"realms": realms}}
+    encryption = {"enabled": config.encryption}
+    return {"swift": swift, **FEATURES, "container_sync": {"realms": realms}, "encryption": encryption}
 
 
 FEATURES: dict[str, object] = {

@@ -9,6 +9,7 @@ from pileus.object_store.features.container_sync import ContainerSync
 from pileus.object_store.features.copying import Copying
 from pileus.object_store.features.cors import Cors
 from pileus.object_store.features.dlo import DynamicLargeObjects
+from pileus.object_store.features.encryption import Encryption, Secrets
 from pileus.object_store.features.formpost import FormPost
 from pileus.object_store.features.legacy_versions import VersionedWrites
 from pileus.object_store.features.object_locks import ObjectLocks
@@ -26,7 +27,7 @@ from pileus.object_store.proxy.replicas import AWAY
 log = log_of(__name__)
 
 
-def features(cluster: Cluster) -> tuple[Feature, ...]:
+def features(cluster: Cluster, secrets: Secrets) -> tuple[Feature, ...]:
     """Every feature, the outermost first. The order is what they rely on: a copy meets quotas, a large object its segments."""
     return (
         Cors(cluster),
@@ -47,6 +48,7 @@ def features(cluster: Cluster) -> tuple[Feature, ...]:
         VersionedWrites(cluster),
         Versioning(cluster),
         Symlinks(),
+        Encryption(secrets),
     )
 
 

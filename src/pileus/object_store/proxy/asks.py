@@ -4,13 +4,14 @@ Header names are lower case; header values are bytes read as Latin-1, as HTTP ha
 brings a permit, which is consulted once it is known what guards the thing; a feature that asks on its own brings `anyone`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from html import escape
 from typing import Protocol
 
 import msgspec
 
 from pileus.kit.auth import NOBODY, Caller
+from pileus.object_store.models.listings import Entry
 from pileus.object_store.models.paths import Path
 
 REASONS = {
@@ -133,6 +134,8 @@ class Ask(msgspec.Struct, kw_only=True):
     remote: str = ""  # the client's address
     stamp: str | None = None  # when it happened, where that is not now
     late: Callable[[Landed], Mapping[str, str]] | None = None  # metadata that is known only when all bytes are
+    kept: Callable[[Mapping[str, str]], dict[str, str]] | None = None  # metadata as it is to lie on the disk
+    shown: Callable[[Sequence[Entry]], Awaitable[Sequence[Entry]]] | None = None  # entries as they are to be listed
     slash: bool = False  # whether the client's path ended in one
     hidden: bool = False  # it may name what begins with NUL
 

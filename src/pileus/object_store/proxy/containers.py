@@ -32,6 +32,8 @@ class ContainerProxy:
             )
         except Missing:
             raise Refused(404) from None
+        if ask.shown is not None:
+            entries = list(await ask.shown(entries))
         return written(entries, kind, "container", str(ask.path.container), self._headers(facts, ask))
 
     async def head(self, ask: Ask) -> Answer:

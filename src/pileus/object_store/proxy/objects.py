@@ -51,6 +51,8 @@ class ObjectProxy:
             raise Refused(404)
         deadline = delete_at(ask, self._cluster.stamps)
         said = kept_of(ask, with_sysmeta=TRANSIENT)
+        if ask.kept is not None:
+            said = ask.kept(said)
         if deadline:
             said["x-delete-at"] = deadline
             await self._expiring.add(ask.path, deadline)

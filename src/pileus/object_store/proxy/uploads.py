@@ -56,13 +56,7 @@ class UploadProxy:
         try:
             landed = await self._receive(ask, copies)
             stamp = ask.stamp or self._cluster.stamps.next()
-            metadata |= {
-                "content-length": str(landed.size),
-                "etag": landed.etag,
-                "name": str(ask.path),
-                "x-timestamp": stamp,
-                **(ask.late(landed) if ask.late is not None else {}),
-            }
+            metadata = self._whole(ask, metadata, landed, stamp)
             told = Told(ask.path.above, listed_as(ask.path, container.policy, metadata, stamp))
             await copies.keep(stamp, metadata, told, only_new=only_new)
         except Exists:
@@ -75,6 +69,18 @@ class UploadProxy:
             status=201,
             headers={**HTML, "etag": landed.etag, "last-modified": http_date(stamp), "x-timestamp": stamp},
         )
+
+    def _whole(self, ask: Ask, metadata: dict[str, str], landed: Landed, stamp: str) -> dict[str, str]:
+        """The metadata as it is kept, now that all bytes are known."""
+        whole = {
+            **metadata,
+            "content-length": str(landed.size),
+            "etag": landed.etag,
+            "name": str(ask.path),
+            "x-timestamp": stamp,
+            **(ask.late(landed) if ask.late is not None else {}),
+        }
+        return ask.kept(whole) if ask.kept is not None else whole
 
     def _copies(self, ask: Ask, policy: int) -> "Copies | CodedCopies":
         if self._cluster.rings.policies[policy].fragments is None:
