@@ -380,7 +380,10 @@ class _Wired:
         s3 = manifest.s3(app, self._directory) if app is not None else None
         frame.kernel.raw[manifest.S3_MOUNT] = s3 or manifest.elsewhere
         if s3 is not None:
-            frame.kernel.others.append((s3.claims, s3))
+            frame.kernel.others += [(s3.claims, s3), (answers.claims, answers)]
+        if app is not None and frame.settings.object_store.cname_lookup:
+            aliases = manifest.aliases(app, answers)
+            frame.kernel.others.append((aliases.claims, aliases))
         return list(manifest.standing(app)) if app is not None else []
 
     def _objects(self, manifest: ModuleType) -> Any:

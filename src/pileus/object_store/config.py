@@ -45,6 +45,9 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         False  # owners may read and revive with X-Open-Expired what has expired and is still there
     )
     sync_realms: tuple[str, ...] = ()  # each "<realm> <key> <cluster>=<url> ..."; / is this cluster
+    storage_domains: tuple[str, ...] = ()  # below these, <container>.<account>.<domain>/<object> is an object's address
+    cname_lookup: bool = False  # whether other hosts are looked up, and answered if they are aliases of such names
+    disable_file: str = ""  # while there is such a file, /healthcheck answers 503, so that balancers ask others
     s3_domains: tuple[str, ...] = ()  # hosts that speak S3, and whose subdomains are buckets
     s3_region: str = "us-east-1"  # what buckets say where they are, unless they were made elsewhere
     s3_min_part_size: int = 5_242_880  # bytes of every part of an upload but the last

@@ -14,6 +14,7 @@ import msgspec
 from pileus.kit.auth import Authenticator
 from pileus.kit.clock import Clock
 from pileus.kit.flow.standing import Standing
+from pileus.object_store.api.aliases import Aliases
 from pileus.object_store.api.described import WAYS, document
 from pileus.object_store.api.elsewhere import elsewhere as elsewhere
 from pileus.object_store.api.swift import SwiftApi
@@ -164,6 +165,11 @@ def port(app: ObjectStoreApp) -> ObjectsPort:
 def api(app: ObjectStoreApp) -> SwiftApi:
     """The API's HTTP."""
     return SwiftApi(app, MOUNT)
+
+
+def aliases(app: ObjectStoreApp, api: SwiftApi) -> Aliases:
+    """The API's HTTP at hosts that are aliases of ours."""
+    return Aliases(app, api)
 
 
 def s3(app: ObjectStoreApp, keys: AccessKeys) -> S3Api:

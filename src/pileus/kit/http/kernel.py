@@ -41,8 +41,8 @@ _json = msgspec.json.Encoder()
 
 # The thumbprint of the certificate a client showed, by the address and the headers of the request; None without one.
 CertificateShown = Callable[[str, Mapping[str, str]], str | None]
-# Answers one request in full, and returns the status it sent.
-RawHandler = Callable[[Mapping[str, Any], Receive, Send], Awaitable[int]]
+# Answers one request in full, and returns the status it sent; None, with nothing read or sent, when it is not for it.
+RawHandler = Callable[[Mapping[str, Any], Receive, Send], Awaitable[int | None]]
 
 
 class BadBody(Invalid):
@@ -185,16 +185,17 @@ class Kernel:
     async def _by_itself(self, scope: Mapping[str, Any], receive: Receive, send: Send, began: float) -> bool:
         """Whether somebody answers all below the first segment of this path; then it has been answered."""
         first = scope["path"][1:].partition("/")[0]
-        own_way = self.raw.get(first) or self._claimed(scope)
-        if own_way is None:
-            return False
-        status = await own_way(scope, receive, send)
-        if self.saw is not None:
-            self.saw(first, scope["method"], status, time.perf_counter() - began)
-        return True
-
-    def _claimed(self, scope: Mapping[str, Any]) -> RawHandler | None:
-        return next((handler for claims, handler in self.others if claims(scope)), None)
+        # Who knows a request by its host comes first: its path may begin as somebody else's do.
+        ways = [handler for claims, handler in self.others if claims(scope)]
+        if first in self.raw:
+            ways.append(self.raw[first])
+        for own_way in ways:
+            status = await own_way(scope, receive, send)
+            if status is not None:
+                if self.saw is not None:
+                    self.saw(first, scope["method"], status, time.perf_counter() - began)
+                return True
+        return False
 
     async def _outside(self, path: str, address: str, query: bytes) -> Reply:
         answer, page = self.plain.get(path), self.pages.get(path)

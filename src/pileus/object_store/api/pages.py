@@ -1,10 +1,14 @@
 """What is served outside accounts: what this object storage can do, whether it is well, where things are."""
 
+import os
+
 import msgspec
 
 from pileus import __version__
 from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.config import ObjectStoreConfig
 from pileus.object_store.models import limits, manifests
+from pileus.object_store.models.hosts import PREFIX
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Ask, Refused
 
@@ -32,10 +36,17 @@ async def page(app: ObjectStoreApp, ask: Ask, parts: list[str]) -> Answer:
     if name == "info":
         return Answer(headers=dict(JSON), body=msgspec.json.encode(info(app)))
     if name == "healthcheck":
-        return Answer(headers={"content-type": "text/plain; charset=UTF-8"}, body=b"OK")
+        return _health(app)
     if name == "crossdomain.xml":
         return Answer(headers={"content-type": "application/xml"}, body=CROSSDOMAIN)
     return _endpoints(app, parts[1:])
+
+
+def _health(app: ObjectStoreApp) -> Answer:
+    kind = {"content-type": "text/plain; charset=UTF-8"}
+    if app.config.disable_file and os.path.exists(app.config.disable_file):
+        return Answer(status=503, headers=kind, body=b"DISABLED BY FILE")
+    return Answer(headers=kind, body=b"OK")
 
 
 def info(app: ObjectStoreApp) -> dict[str, object]:
@@ -68,11 +79,36 @@ def info(app: ObjectStoreApp) -> dict[str, object]:
         "valid_api_versions": ["v1", "v1.0"],
         "policies": policies,
     }
+    return {"swift": swift, **FEATURES, **_chosen(config)}
+
+
+def _chosen(config: ObjectStoreConfig) -> dict[str, object]:
+    """What is as the operator configured it."""
     realms: dict[str, object] = {
         name: {"clusters": {cluster: {} for cluster in realm.clusters}} for name, realm in config.realms.items()
     }
-    encryption = {"enabled": config.encryption}
-    return {"swift": swift, **FEATURES, "container_sync": {"realms": realms}, "encryption": encryption}
+    chosen: dict[str, object] = {
+        "container_sync": {"realms": realms},
+        "encryption": {"enabled": config.encryption},
+        "s3api": {**S3, "min_segment_size": config.s3_min_part_size},
+    }
+    if config.storage_domains:
+        chosen["domain_remap"] = {"default_reseller_prefix": PREFIX}
+    if config.storage_domains and config.cname_lookup:
+        chosen["cname_lookup"] = {"lookup_depth": 1}
+    if config.account_ratelimit:
+        chosen["ratelimit"] = {"account_ratelimit": config.account_ratelimit}
+    return chosen
+
+
+S3: dict[str, object] = {
+    "allow_multipart_uploads": True,
+    "max_bucket_listing": 1000,
+    "max_multi_delete_objects": 1000,
+    "max_parts_listing": 1000,
+    "max_upload_part_num": 10_000,
+    "s3_acl": False,
+}
 
 
 FEATURES: dict[str, object] = {

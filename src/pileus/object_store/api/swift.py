@@ -14,6 +14,8 @@ from pileus.object_store.api.pages import page
 from pileus.object_store.api.permits import Permits
 from pileus.object_store.api.wire import body_of, headers_of, parts_of, path_of, query_of, send_answer
 from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.models.hosts import below, named_by
+from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Ask, Refused, refusal
 from pileus.object_store.proxy.parts import finished
 
@@ -37,6 +39,7 @@ class SwiftApi:
         self._app = app
         self._mount = mount
         self._permits = Permits(app.config)
+        self._domains = app.config.storage_domains
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> int:
         """The request is answered; return the status."""
@@ -61,9 +64,12 @@ class SwiftApi:
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, request_id: str) -> tuple[Ask, Answer]:
         headers = headers_of(scope)
         parts = parts_of(scope)
-        if parts and parts[0] == self._mount:
-            parts = parts[1:]
         base = f"{scope['scheme']}://{headers.get('host', 'localhost')}/{self._mount}"
+        labels = below(headers.get("host", ""), self._domains)
+        if labels is not None:
+            parts = _remapped(labels, scope)
+        elif parts and parts[0] == self._mount:
+            parts = parts[1:]
         if not parts or parts[0] not in VERSIONS:
             ask = Ask(method=scope["method"], path=_NOWHERE, headers=headers, query=query_of(scope), base=base)
             return ask, await page(self._app, ask, parts)
@@ -81,10 +87,18 @@ class SwiftApi:
             request_id=request_id,
             remote=client[0],
             slash=len(rest) > 1 and not rest[-1],
+            sent=_sent(scope).decode("latin-1") if labels is not None else "",
         )
         if ask.method not in METHODS:
             raise Refused(405, headers={"allow": ", ".join(sorted(METHODS))})
         return ask, await finished(ask, await self._app.pipeline(ask))
+
+    def claims(self, scope: Mapping[str, Any]) -> bool:
+        """Whether a request is for us wherever its path leads: its host names an account."""
+        if not self._domains:
+            return False
+        hosts = (value.decode("latin-1") for name, value in scope["headers"] if name == b"host")
+        return any(below(host, self._domains) is not None for host in hosts)
 
     async def _caller(self, headers: Mapping[str, str]) -> Caller:
         token = headers.get("x-auth-token") or headers.get("x-storage-token")
@@ -103,6 +117,20 @@ class SwiftApi:
         answer.headers["x-trans-id"] = request_id
         answer.headers["x-openstack-request-id"] = request_id
         answer.headers["date"] = formatdate(self._app.cluster.stamps.now(), usegmt=True)
+
+
+def _remapped(labels: str, scope: Mapping[str, Any]) -> list[str]:
+    """The path that a host and the path below it mean together."""
+    named = named_by(labels)
+    if named is None:
+        raise Refused(400, "Bad domain in host header")
+    account, container = named
+    return parts_of({"raw_path": f"/v1{Path(account, container).quoted}".encode() + _sent(scope)})
+
+
+def _sent(scope: Mapping[str, Any]) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.partition(b"?")[0]
 
 
 _NOWHERE = path_of(["", "."])

@@ -121,6 +121,9 @@ class _Site:
         return f'<link rel="stylesheet" type="text/css" href="{escape(place, quote=True)}" />'
 
     def _moved(self, place: str) -> Answer:
+        if self._ask.sent:
+            headers = {"location": f"{self._ask.sent}/", "content-type": "text/html; charset=UTF-8"}
+            return Answer(status=301, headers=headers)
         mount = "/" + self._ask.base.partition("://")[2].partition("/")[2]
         return Answer(status=301, headers={"location": f"{mount}{place}", "content-type": "text/html; charset=UTF-8"})
 

@@ -136,6 +136,7 @@ class Ask(msgspec.Struct, kw_only=True):
     late: Callable[[Landed], Mapping[str, str]] | None = None  # metadata that is known only when all bytes are
     kept: Callable[[Mapping[str, str]], dict[str, str]] | None = None  # metadata as it is to lie on the disk
     shown: Callable[[Sequence[Entry]], Awaitable[Sequence[Entry]]] | None = None  # entries as they are to be listed
+    sent: str = ""  # the path that was sent, where the host named the rest
     slash: bool = False  # whether the client's path ended in one
     hidden: bool = False  # it may name what begins with NUL
 

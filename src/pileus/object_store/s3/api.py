@@ -15,6 +15,7 @@ from pileus.kit.observe.log import log_of, within_request
 from pileus.object_store.api.permits import PREFIX, Permits
 from pileus.object_store.api.wire import send_answer, wired
 from pileus.object_store.app import ObjectStoreApp
+from pileus.object_store.models.hosts import below
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Ask
 from pileus.object_store.s3 import cors, forms, xml
@@ -25,7 +26,7 @@ from pileus.object_store.s3.forms import is_form
 from pileus.object_store.s3.gate import Gate, Signed, body_of, body_of_form
 from pileus.object_store.s3.objects import object_keep
 from pileus.object_store.s3.policies import judged
-from pileus.object_store.s3.requests import Request, bucket_of_host, request_of
+from pileus.object_store.s3.requests import Request, request_of
 from pileus.object_store.s3.routes import operation_of
 from pileus.ports.identity import AccessKeys
 
@@ -71,7 +72,7 @@ class S3Api:
         for name, value in scope["headers"]:
             if name == b"authorization":
                 return value.startswith(b"AWS ") or (value.startswith(b"AWS4-") and b"/s3/aws4_request" in value)
-            if name == b"host" and self._domains and bucket_of_host(value.decode("latin-1"), self._domains) is not None:
+            if name == b"host" and self._domains and below(value.decode("latin-1"), self._domains) is not None:
                 return True
         query: bytes = scope["query_string"]
         return bool(query) and (

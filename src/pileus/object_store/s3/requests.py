@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 
+from pileus.object_store.models.hosts import below
 from pileus.object_store.s3.errors import S3Error
 
 # What a query may ask for besides the bucket or object itself, the more telling first.
@@ -73,20 +74,8 @@ def request_of(scope: Mapping[str, Any], mount: str, domains: tuple[str, ...]) -
         query=dict(reversed(pairs)),
         remote=str((scope.get("client") or ("",))[0]),
     )
-    _name(made, mount, bucket_of_host(host, domains))
+    _name(made, mount, below(host, domains))
     return made
-
-
-def bucket_of_host(host: str, domains: tuple[str, ...]) -> str | None:
-    """The bucket that a host names; empty for the domain itself, None when the host is none of ours."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
-    name = name.lower().rstrip(".")
-    for domain in domains:
-        if name == domain:
-            return ""
-        if name.endswith(f".{domain}"):
-            return name.removesuffix(f".{domain}")
-    return None
 
 
 def _name(request: Request, mount: str, by_host: str | None) -> None:
