@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.network.builders import HOST, a_topology
+from tests.network.builders import ANN, BOB, HOST, a_topology, with_port
 from tests.network.drivers.contract import PROMISES
 
 from pileus.network.drivers.fake import FakeFabric, FakePlug
-from pileus.network.drivers.interface import DriverError
+from pileus.network.drivers.interface import DriverError, PortPlug, PortState
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -31,3 +31,22 @@ async def test_fails_once_when_told_to() -> None:
     with pytest.raises(DriverError, match="the cable is cut"):
         await fabric.sync(a_topology())
     assert not (await fabric.sync(a_topology())).none
+
+
+async def test_a_port_on_a_trunk_is_up_while_the_trunks_is() -> None:
+    fabric = FakeFabric()
+    plug = FakePlug(fabric, HOST)
+    await fabric.sync(with_port(a_topology(), BOB, parent=ANN, tag=7))
+    assert not (await fabric.port_states())[BOB].up
+    await plug.ensure_plugged(PortPlug(ANN, "fa:16:3e:00:00:01"))
+    assert PortState(up=True, host=HOST) == (await fabric.port_states())[BOB]
+    await plug.ensure_unplugged(ANN)
+    assert not (await fabric.port_states())[BOB].up
+
+
+async def test_a_port_is_up_on_a_host_that_is_pretended_elsewhere() -> None:
+    fabric = FakeFabric()
+    FakePlug(fabric, HOST)
+    await fabric.sync(with_port(with_port(a_topology(), ANN, host="afar"), BOB, host=HOST))
+    states = await fabric.port_states()
+    assert (PortState(up=True, host="afar"), False) == (states[ANN], states[BOB].up)

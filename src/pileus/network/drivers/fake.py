@@ -16,6 +16,7 @@ from pileus.network.drivers.interface import (
     Changes,
     DriverError,
     MetadataDoor,
+    Port,
     PortListener,
     PortPlug,
     PortState,
@@ -44,7 +45,9 @@ class FakeFabric:
         self.syncs = 0
         self.delay_s = 0.0
         self._plugged: dict[str, str] = {}
-        self._owners: dict[str, str] = {}  # of the topology's ports, by id
+        self._ports: dict[str, Port] = {}  # of the topology, by id
+        self._through: dict[str, list[str]] = {}  # ports by the one they are reached through
+        self._here: set[str] = set()  # hosts whose plugs are given to this fabric
         self._told: dict[str, PortState] = {}
         self._listeners: list[PortListener] = []
         self._failures: list[str] = []
@@ -67,11 +70,15 @@ class FakeFabric:
             raise DriverError("sync networks", self._failures.pop(0))
         changes = await self.diff(wanted)
         self.topology = wanted
-        self._owners = {port.id: port.device_owner for port in wanted.ports}
+        self._ports = {port.id: port for port in wanted.ports}
+        self._through = {}
+        for port in wanted.ports:
+            if port.parent is not None:
+                self._through.setdefault(port.parent, []).append(port.id)
         self.syncs += 1
-        for port_id in self._told.keys() - self._owners.keys():
+        for port_id in self._told.keys() - self._ports.keys():
             del self._told[port_id]
-        for port_id in self._owners:
+        for port_id in self._ports:
             self._tell(port_id)
         return changes
 
@@ -90,11 +97,15 @@ class FakeFabric:
 
     async def port_states(self) -> Mapping[str, PortState]:
         """The state of every port of the topology."""
-        return {port_id: self._state(port_id) for port_id in self._owners}
+        return {port_id: self._state(port_id) for port_id in self._ports}
 
     def on_port_change(self, listener: PortListener) -> None:
         """`listener` is called with each change from now on."""
         self._listeners.append(listener)
+
+    def meet(self, host: str) -> None:
+        """The host's plugs tell this fabric. Other hosts are pretended elsewhere: what is bound there is held there."""
+        self._here.add(host)
 
     def plug(self, port_id: str, host: str | None) -> None:
         """A host holds the port, or with None, nobody does."""
@@ -102,12 +113,16 @@ class FakeFabric:
             self._plugged.pop(port_id, None)
         else:
             self._plugged[port_id] = host
-        if port_id in self._owners:
-            self._tell(port_id)
+        for each in (port_id, *self._through.get(port_id, ())):
+            if each in self._ports:
+                self._tell(each)
 
     def _state(self, port_id: str) -> PortState:
-        up = port_id in self._plugged or self._owners[port_id] in _ROUTERS
-        return PortState(up, self._plugged.get(port_id))
+        port = self._ports[port_id]
+        holder = self._plugged.get(port.parent or port_id)
+        if holder is None and self._here and port.host is not None and port.host not in self._here:
+            holder = port.host
+        return PortState(holder is not None or port.device_owner in _ROUTERS, holder)
 
     def _tell(self, port_id: str) -> None:
         """The listeners hear of the port if it fares differently than they know; costs the same however many there are."""
@@ -125,6 +140,7 @@ class FakePlug:
     def __init__(self, fabric: FakeFabric, host: str) -> None:
         self._fabric = fabric
         self._host = host
+        fabric.meet(host)
         self._ports: dict[str, PortPlug] = {}
 
     async def ensure_plugged(self, port: PortPlug) -> str:
