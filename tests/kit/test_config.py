@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pileus.kit.config import BadConfig, load
+from pileus.kit.config import BadConfig, load, read
 
 
 class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,6 +16,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "a"
     flag: bool = False
     inner: Inner = Inner()
+    named: dict[str, Inner] = {}
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_defaults(tmp_path: Path) -> None:
@@ -29,6 +30,14 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_defaults(
         "flag": "environment variable PILEUS_FLAG",
         "inner.size": "environment variable PILEUS_INNER__SIZE",
     } == origins
+
+
+def test_an_empty_table_is_a_thing_as_it_usually_is(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[named.a]\n[named.b]\nsize = 2\n")
+    assert {"named.a": {}, "named.b.size": 2} == read(file)
+    assert {"a": Inner(), "b": Inner(2)} == load(Options, file, {}, {}).options.named
+    assert {"a": Inner(3)} == load(Options, None, {"named.a.size": 3, "named.a": {}}, {}).options.named
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def load(
     except msgspec.ValidationError as bad:
         raise _explained(bad, file) from bad
     plain = msgspec.to_builtins(options)
-    settings = [Setting(name, value, origins.get(name, "default")) for name, value in _flat(plain)]
+    settings = [Setting(name, value, origins.get(name, "default")) for name, value in _flat(plain) if value != {}]
     return Configured(options, settings)
 
 
@@ -90,7 +90,8 @@ def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for key, value in table.items():
         name = f"{above}{key}"
-        found += _flat(value, f"{name}.") if isinstance(value, dict) else [(name, value)]
+        # An empty table says something, too: that there is a thing of that name, which is as things usually are.
+        found += _flat(value, f"{name}.") if isinstance(value, dict) and value else [(name, value)]
     return found
 
 
@@ -98,7 +99,7 @@ def _put(into: dict[str, Any], dotted: str, value: object) -> None:
     *path, last = dotted.split(".")
     for part in path:
         into = into.setdefault(part, {})
-    into[last] = value
+    into[last] = value or into.get(last, value) if isinstance(value, dict) else value
 
 
 def _explained(bad: msgspec.ValidationError, file: Path | None) -> BadConfig:
