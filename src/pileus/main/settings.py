@@ -22,6 +22,7 @@ from pileus.network.config import NetworkConfig
 from pileus.object_store.config import ObjectStoreConfig
 
 Service = Literal["identity", "image", "placement", "compute", "network", "object_store", "block_storage"]
+VolumeDriver = Literal["file", "shared", "rbd", "lvm", "fake"]
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  what one listens on to be reached from all sides
 SERVICES: tuple[Service, ...] = (
     "identity",
@@ -46,7 +47,7 @@ class ExternalNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class VolumeBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A back end of volumes on this host: what it is, and what that needs."""
 
-    driver: Literal["file", "shared", "rbd", "lvm", "fake"]
+    driver: VolumeDriver | Literal[""] = ""  # what volume_driver says, when empty
     path: str = ""  # file, shared: the directory; below the state directory when empty
     pool: str = "volumes"  # rbd: the pool,
     conf: str = "/etc/ceph/ceph.conf"  # the cluster's configuration on this host,
@@ -147,7 +148,7 @@ def remember_only(state: State, given: Mapping[str, object]) -> None:
         inner = table
         for part in path:
             inner = inner.setdefault(part, {})
-        inner[last] = value
+        inner[last] = value or inner.get(last, value) if isinstance(value, dict) else value
     if given:
         write_whole(file, _toml(table))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pileus.block_storage.agent import meet
 from pileus.block_storage.drivers.interface import Backend
-from pileus.main.settings import Settings, VolumeBackend
+from pileus.main.settings import Settings, VolumeBackend, VolumeDriver
 from pileus.main.state import State
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.volume_keys import VolumeKeys
@@ -16,19 +16,19 @@ def volume_backends(
     """The back ends of this machine; none where volumes are left out."""
     if "block_storage" not in settings.services:
         return {}
-    wanted = settings.volume_backends
-    if not wanted:
-        driver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
-        wanted = {driver: VolumeBackend(driver=driver)}
-    found = {name: _backend(name, each, state, images, host) for name, each in wanted.items()}
+    usual: VolumeDriver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
+    wanted = settings.volume_backends or {usual: VolumeBackend()}
+    found = {name: _backend(name, each.driver or usual, each, state, images, host) for name, each in wanted.items()}
     meet(found, None, keys)
     return found
 
 
-def _backend(name: str, wanted: VolumeBackend, state: State, images: ImageFiles, host: str) -> Backend:
+def _backend(
+    name: str, driver: VolumeDriver, wanted: VolumeBackend, state: State, images: ImageFiles, host: str
+) -> Backend:
     own = state / "volumes" if name == "file" else state / "volumes" / "backends" / name
     folder = Path(wanted.path) if wanted.path else own
-    match wanted.driver:
+    match driver:
         case "fake":
             from pileus.block_storage.drivers.fake import Fake
 
