@@ -13,7 +13,7 @@ from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
 from pileus.block_storage.commands.keys import key_of
-from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, snapshot_get
+from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, reset_snapshot, snapshot_get
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
 from pileus.block_storage.models.types import QosSpecs
 from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Snapshot, Volume
@@ -277,6 +277,13 @@ class Lists:
     async def remove_snapshot(self, caller: Caller, id: str, request_id: str) -> None:
         """The snapshot is being deleted; raises SnapshotNotFound or InvalidSnapshot."""
         await delete_snapshot(self._app, caller, await snapshot_get(self._app, caller, id), request_id)
+
+    async def snapshot_failed(self, snapshot_id: str, volume_id: str) -> None:
+        """A snapshot of the volume that waits for somebody else to make or remove it is in error; it need not exist."""
+        snapshot = await snapshots.find(self._app, snapshot_id)
+        ends = {"creating": "error", "deleting": "error_deleting"}
+        if snapshot is not None and snapshot.volume_id == volume_id and snapshot.status in ends:
+            await reset_snapshot(self._app, snapshot, ends[snapshot.status])
 
     async def _listed(self, found: Sequence[Volume]) -> list[VolumeListed]:
         attached = await attachments_of(self._app, [volume.id for volume in found])

@@ -7,6 +7,7 @@ from pileus.compute.api import (
     absent,
     actions,
     aggregates,
+    assisted_snapshots,
     audit_log,
     consoles,
     diagnostics,
@@ -164,6 +165,7 @@ RESOURCES = (
     external_events,
     diagnostics,
     audit_log,
+    assisted_snapshots,
     volumes_boot,
 )
 

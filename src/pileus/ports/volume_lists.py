@@ -96,3 +96,7 @@ class VolumeLists(Protocol):
     async def remove_snapshot(self, caller: Caller, id: str, request_id: str) -> None:
         """The snapshot is being deleted; raises a NotFound, or an Invalid where that does not fit what it is."""
         ...
+
+    async def snapshot_failed(self, snapshot_id: str, volume_id: str) -> None:
+        """A snapshot of the volume that waits for somebody else to make or remove it is in error; it need not exist."""
+        ...

@@ -22,6 +22,10 @@ FIND = query(
     ),
     ServerVolume,
 )
+HOLDERS = query(
+    _all.where(SERVER_VOLUMES.c.volume_id == sa.bindparam("volume_id")).order_by(SERVER_VOLUMES.c.id).limit(2),
+    ServerVolume,
+)
 CREATE = command(sa.insert(SERVER_VOLUMES))
 CHANGE = command(sa.update(SERVER_VOLUMES).where(SERVER_VOLUMES.c.id == sa.bindparam("of_id")))
 DELETE = command(sa.delete(SERVER_VOLUMES).where(SERVER_VOLUMES.c.id == sa.bindparam("of_id")))
@@ -43,6 +47,11 @@ async def volume_list_many(app: Compute, server_ids: Sequence[str]) -> dict[str,
 async def volume_find(app: Compute, server_id: str, volume_id: str) -> ServerVolume | None:
     """The volume as the server has it, if it has."""
     return await app.db.one(FIND, server_id=server_id, volume_id=volume_id)
+
+
+async def volume_holders(app: Compute, volume_id: str) -> list[ServerVolume]:
+    """The volume as servers have it: two of them when more than one has."""
+    return await app.db.all(HOLDERS, volume_id=volume_id)
 
 
 async def volume_create(app: Compute, volume: ServerVolume) -> None:
