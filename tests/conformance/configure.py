@@ -162,6 +162,7 @@ def _image(admin: Client, name: str, file: Path, disk_format: str) -> str:
     found = admin.by_name("image", "/v2/images", "images", name)
     if found is None:
         about = {"name": name, "disk_format": disk_format, "container_format": "bare", "visibility": "public"}
+        about |= {"hw_qemu_guest_agent": "yes"}
         found = admin.post("image", "/v2/images", about)
         admin.upload("image", f"/v2/images/{found['id']}/file", file)
     return str(found["id"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pileus.main import conformance
-from pileus.main.conformance import Result, Suite, every_test, judge, read_expected, write_expected
+from pileus.main.conformance import Result, Suite, every_test, judge, read_expected, skips, write_expected
 
 API = Suite("api", "")
 A, B, C = (f"tempest.api.compute.m.T.test_{letter}" for letter in "abc")
@@ -40,9 +40,20 @@ def test_a_test_that_did_not_run_has_failed() -> None:
     assert "failed" == every_test([A], [])[A].status
 
 
+def test_what_is_run_once_for_each_scenario_counts_for_each() -> None:
+    ended = every_test([], [Result(f"{A}[id-1](iso)", "failed"), Result(f"{A}[id-1](raw)", "passed")])
+    assert {f"{A}(iso)": "failed", f"{A}(raw)": "passed"} == {name: result.status for name, result in ended.items()}
+
+
+def test_skipped_tests_are_told_by_their_reason() -> None:
+    other = Result("tempest.api.image.m.T.test_d", "skipped", "no  such\nthing")
+    ended = [Result(A, "skipped", "no such thing"), Result(B, "skipped", "not today"), Result(C, "passed"), other]
+    assert ["SKIPPED    2  no such thing (compute, image)", "SKIPPED    1  not today (compute)"] == skips(ended)
+
+
 def test_only_failures_that_are_not_expected_fail(known: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == judge(API, [A, C], [Result(f"{A}[id-1]", "failed"), Result(f"{C}[id-3]", "passed")])
-    assert "compute     1 passed, 1 failed, 0 skipped" in capsys.readouterr().out
+    assert "compute         1 passed, 1 failed, 0 skipped" in capsys.readouterr().out
     assert 1 == judge(API, [A, B], [Result(A, "failed"), Result(B, "failed", "Traceback\nOh: no")])
     assert f"FAILED  {B}" in capsys.readouterr().out
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,7 @@ SERVICES = ("identity", "image", "network", "compute", "volume", "object_storage
 NEEDED = (packages.Program("iputils-ping", "ping"),)  # Tempest asks servers whether they are there
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
+LENGTH = 200  # of a reason
 
 
 class NoEnvironment(Problem):
@@ -60,15 +62,21 @@ class Suite(msgspec.Struct, frozen=True):
         return not self.options
 
 
+# Tests of the API that log in to servers: nothing for fakes.
+INSIDE = (
+    r"api\.compute\.(admin\.test_create_server\.|servers\.(test_attach_interfaces\.|test_create_server\."
+    r"|test_device_tagging\.|test_server_actions\.ServerActionsV293TestJSON\.))"
+)
 SUITES = {
     suite.name: suite
     for suite in (
         Suite(
             "api",
             r"^tempest\.(api\.(identity|image|network|compute|volume|object_storage)|serial_tests\.api"
-            r"|scenario\.test_unified_limits)\.",
+            r"|scenario\.test_unified_limits)\.(?!.*ServerActionsV293TestJSON\.)",
             FAKES,
         ),
+        Suite("inside", rf"^tempest\.(scenario\.(?!test_unified_limits\.)|{INSIDE})"),
         Suite(
             "smoke",
             r"^tempest\.(api\.(identity|image|network|compute|object_storage)|scenario)\..*\[.*\bsmoke\b.*\]$",
@@ -252,7 +260,9 @@ def judge(suite: Suite, listed: Iterable[str], results: Iterable[Result], *, shr
         own = [result.status for id, result in ended.items() if _service(id) == service]
         if own:
             counts = ", ".join(f"{own.count(status)} {status}" for status in ("passed", "failed", "skipped"))
-            _say(f"{service:<12}{counts}")
+            _say(f"{service:<16}{counts}")
+    for line in skips(ended.values()):
+        _say(line)
     unexpected, healed = sorted(failed - expected), sorted(expected & (ended.keys() - failed))
     for id in unexpected[:SHOWN]:
         _say(f"FAILED  {id}\n        {_reason(ended[id].why)}")
@@ -264,6 +274,16 @@ def judge(suite: Suite, listed: Iterable[str], results: Iterable[Result], *, shr
         write_expected(EXPECTED, suite.name, expected - set(healed))
     _say(f"{suite.name}: {len(failed & expected)} failures were expected, {len(unexpected)} were not.")
     return 1 if unexpected or not ended else 0
+
+
+def skips(ended: Iterable[Result]) -> list[str]:
+    """Why tests were skipped, and how many of which service for each reason; what keeps most from being run comes first."""
+    told: dict[str, Counter[str]] = {}
+    for result in ended:
+        if result.status == "skipped":
+            told.setdefault(" ".join(result.why.split()), Counter())[_service(result.id)] += 1
+    order = sorted(told, key=lambda why: (-told[why].total(), why))
+    return [f"SKIPPED {told[why].total():>4}  {why[:LENGTH]} ({', '.join(sorted(told[why]))})" for why in order]
 
 
 def every_test(listed: Iterable[str], results: Iterable[Result]) -> Mapping[str, Result]:
@@ -285,8 +305,9 @@ def every_test(listed: Iterable[str], results: Iterable[Result]) -> Mapping[str,
 
 
 def _name(id: str) -> str:
-    """The test's name without its tags, which change more often."""
-    return id.partition("[")[0]
+    """The test's name without its tags, which change more often; what is run once for each scenario names that."""
+    name, _, rest = id.partition("[")
+    return name + rest.rpartition("]")[2]
 
 
 def _service(name: str) -> str:
