@@ -14,8 +14,10 @@ from pileus.object_store.features.segments import content_of
 from pileus.object_store.features.symlinks import EMPTY, EXTRA, KEPT, KEPT_BYTES, KEPT_ETAG
 from pileus.object_store.features.version_lists import (
     MARKER,
+    NULL,
     hidden_container,
     hidden_name,
+    null_of,
     version_of,
     versions_listed,
 )
@@ -28,7 +30,9 @@ from pileus.object_store.proxy.objects import permit_object
 
 ENABLED = "x-container-sysmeta-versions-enabled"
 HEADER, ID = "x-versions-enabled", "x-object-version-id"
-NULL = "null"
+NULLS = "x-backend-null-versions"  # of a request: null versions replace one another, as S3 has it
+GONE = "x-backend-delete-marker"  # of an answer: there is a version, which says that there is nothing
+NULLED = "x-object-sysmeta-versions-null"  # of a version that S3 calls `null`: what was there while there were none
 
 
 class Versioning:
@@ -132,17 +136,25 @@ class _Versioned:
     async def _named(self, id: str) -> Answer:
         await permit_object(self._cluster, self._ask, "x-container-read")
         if id == NULL:
-            link = await self._link()
-            if link is not None:
-                raise Refused(404)
+            id = await self._null()
+        if id == NULL:
             answer = await self._rest(self._plain())
         else:
             answer = await answered(self._rest, self._hidden(self._ask, _checked(id)))
         answer.headers[ID] = id
         if answer.ok and answer.headers.get("content-type") == MARKER:
             await answer.close()
-            raise Refused(404, headers={ID: id})
+            raise Refused(404, headers={ID: id, GONE: "true", NULLED: answer.headers.get(NULLED, "")})
         return answer
+
+    async def _null(self) -> str:
+        """The null version: the object itself if it stands for no version, else one that was the object once."""
+        ask = self._ask
+        head = await answered(self._rest, ask.again("HEAD", ask.path, query={"symlink": "get"}).by_cloud())
+        await head.close()
+        if head.ok and EXTRA not in head.headers:
+            return NULL
+        return await null_of(ask, self._rest) or (NULL if not head.ok else _refused())
 
     async def _of_version(self, id: str) -> Answer:
         """PUT brings a version back, DELETE removes it, POST describes it anew."""
@@ -151,8 +163,8 @@ class _Versioned:
             return await self._restore(_checked(id))
         link = await self._link()
         if id == NULL:
-            if link is not None:
-                raise Refused(404)
+            id = await self._null()
+        if id == NULL:
             answer = await self._rest(self._plain())
         else:
             answer = await answered(self._rest, self._hidden(ask, _checked(id)))
@@ -205,7 +217,8 @@ class _Versioned:
             KEPT_BYTES: size,
             EXTRA: "true",
             "content-type": headers.get("content-type", ""),
-            f"{LISTED}etag": f"{EMPTY}; versioned_etag={etag_listed.strip()}; versioned_bytes={size}{sign}{extras}",
+            f"{LISTED}etag": f"{EMPTY}; versioned_etag={etag_listed.strip()}; versioned_bytes={size}"
+            f"; versioned_id={id}{sign}{extras}",
         }
         made = await answered(
             self._rest, ask.again("PUT", ask.path, headers={**link, "content-length": "0"}).by_cloud()
@@ -241,10 +254,38 @@ class _Versioned:
         link = await self._link()
         if ask.method == "POST" and link is not None:
             return await self._post()
+        if ask.method == "DELETE" and NULLS in ask.headers:
+            return await self._bury()
         answer = await self._rest(ask)
         if ask.method == "PUT":
             answer.headers[ID] = NULL
+            if answer.ok and NULLS in ask.headers:
+                await self._forget_null()
         return answer
+
+    async def _bury(self) -> Answer:
+        """As S3 has it, the null version is a marker now that there is nothing; versions that have ids stay."""
+        ask = self._ask
+        await self._forget_null()
+        stamp = self._cluster.stamps.next()
+        headers = {"content-type": MARKER, "content-length": "0", NULLED: "true"}
+        headers[f"{LISTED}etag"] = f"{EMPTY}; versions_null=1"
+        marker = self._hidden(ask.again("PUT", ask.path, headers=headers), stamp)
+        kept = await self._rest(msgspec.structs.replace(marker, stamp=stamp))
+        if not kept.ok:
+            return kept
+        gone = await answered(self._rest, ask.again("DELETE", ask.path).by_cloud())
+        if not gone.ok and gone.status != 404:
+            return gone
+        return Answer(status=204, headers={"content-type": "text/html; charset=UTF-8", ID: stamp, NULLED: "true"})
+
+    async def _forget_null(self) -> None:
+        """What was the null version is it no more."""
+        old = await null_of(self._ask, self._rest)
+        if old is not None:
+            gone = await answered(self._rest, self._hidden(self._ask.again("DELETE", self._ask.path), old))
+            if not gone.ok and gone.status != 404:
+                raise Refused(503)
 
     async def _keep_current(self) -> None:
         """What was there before there were versions becomes one."""
@@ -255,6 +296,8 @@ class _Versioned:
             return
         id = stamp_of(now.headers["x-timestamp"])
         headers = {name: value for name, value in now.headers.items() if name not in {"etag", "x-timestamp"}}
+        listed = headers.get(f"{LISTED}etag") or now.headers["etag"].strip('"')
+        headers |= {NULLED: "true", f"{LISTED}etag": f"{listed}; versions_null=1"}
         asked = self._hidden(ask.again("PUT", ask.path, headers=headers, body=Flowing(content_of(now))), id)
         try:
             kept = await answered(self._rest, msgspec.structs.replace(asked, stamp=id))
@@ -281,6 +324,10 @@ class _Versioned:
         target = Path(ask.path.account, hidden_container(ask.path).container, hidden_name(str(ask.path.object), id))
         query = {name: value for name, value in ask.query.items() if name != "version-id"}
         return msgspec.structs.replace(ask.by_cloud(), path=target, query=query)
+
+
+def _refused() -> str:
+    raise Refused(404)
 
 
 def _checked(id: str) -> str:

@@ -136,6 +136,7 @@ def described(entry: Entry) -> dict[str, object]:
             extras = _extras(rest)
             if "versioned_etag" in extras:  # it stands for the newest of its versions, and looks like it
                 found |= {"hash": extras.pop("versioned_etag"), "bytes": int(str(extras.pop("versioned_bytes")))}
+                found["version_id"] = extras.pop("versioned_id", "")
             return {**found, **extras}
         case ContainerRow():
             return {

@@ -9,6 +9,7 @@ import msgspec
 from pileus.kit.auth import Caller
 from pileus.object_store.app import ObjectStoreApp
 from pileus.object_store.disk.containers import ContainerFacts
+from pileus.object_store.features.versions import NULLS
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Ask, Body, Bytes, Guards, Permit, Refused, whole
 from pileus.object_store.proxy.objects import permit_object
@@ -81,7 +82,7 @@ class Call(msgspec.Struct, kw_only=True):
         return Ask(
             method=method,
             path=path,
-            headers=dict(headers or {}),
+            headers={**(headers or {}), NULLS: "true"},
             query=dict(query or {}),
             body=body or Bytes(),
             permit=self.permit,

@@ -26,6 +26,7 @@ from pileus.object_store.s3.described import (
     iso_date,
     said_of,
     version_header,
+    version_told,
 )
 from pileus.object_store.s3.errors import S3Error, wrong_argument
 from pileus.object_store.s3.locks import lock_of
@@ -112,7 +113,7 @@ async def source_of(call: Call, *, ranged: bool = False) -> Source:
     except S3Error:
         await answer.close()
         raise
-    id = answer.headers.get("x-object-version-id")
+    id = version_told(answer.headers)
     told = {f"{SOURCE}-version-id": id} if id is not None else {}
     return Source(path, answer.headers, content, told)
 

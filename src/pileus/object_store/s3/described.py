@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from email.utils import formatdate, parsedate_to_datetime
 
+from pileus.object_store.features.version_lists import NULL
+from pileus.object_store.features.versions import NULLED
 from pileus.object_store.models.stamps import ticks_of
 from pileus.object_store.proxy.asks import Answer
 from pileus.object_store.proxy.kept import LISTED
@@ -22,7 +24,6 @@ REFUSED = (
     "x-amz-server-side-encryption", "x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-aws-kms-key-id",
 )  # fmt: skip
 SHOWN = {
-    "x-amz-version-id": "x-object-version-id",
     "x-amz-object-lock-legal-hold": HOLD,
     "x-amz-website-redirect-location": REDIRECT,
 }
@@ -84,6 +85,7 @@ def shown(call: Call, answer: Answer) -> dict[str, str]:
     for name, marked in SHOWN.items():
         if found.get(marked):
             told[name] = found[marked]
+    told |= version_header(found)
     if found.get(TAGS):
         told["x-amz-tagging-count"] = str(len(found[TAGS].split("&")))
     if found.get(RETAIN):
@@ -158,5 +160,10 @@ def plain_etag(text: str) -> str:
 
 def version_header(headers: Mapping[str, str]) -> dict[str, str]:
     """The version that was made, in buckets that have versions."""
-    id = headers.get("x-object-version-id")
+    id = version_told(headers)
     return {"x-amz-version-id": id} if id is not None else {}
+
+
+def version_told(headers: Mapping[str, str]) -> str | None:
+    """The id of a version as S3 tells it; None in buckets that have none."""
+    return NULL if headers.get(NULLED) else headers.get("x-object-version-id")

@@ -34,6 +34,7 @@ class Entry(msgspec.Struct):
     s3_checksum: str = ""
     version_id: str = ""
     is_latest: bool = False
+    versions_null: str = ""
 
     @property
     def etag(self) -> str:
@@ -193,7 +194,7 @@ def _version(one: Entry, encode: Encode, owner: str) -> str:
     newest = one.is_latest or not one.version_id
     top = (
         tag("Key", encode(one.name)),
-        tag("VersionId", one.version_id or "null"),
+        tag("VersionId", "null" if one.versions_null else one.version_id or "null"),
         tag("IsLatest", "true" if newest else "false"),
         tag("LastModified", iso_date(one.last_modified)),
     )

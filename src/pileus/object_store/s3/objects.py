@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from pileus.object_store.features.version_lists import MARKER, Row, hidden_container, hidden_name, version_of
-from pileus.object_store.features.versions import ENABLED, NULL
+from pileus.object_store.disk.containers import ContainerFacts
+from pileus.object_store.features.version_lists import MARKER, NULL, Row, hidden_container, version_of
+from pileus.object_store.features.versions import ENABLED, GONE
 from pileus.object_store.models.conditions import unmet
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Landed, true
@@ -25,6 +26,7 @@ from pileus.object_store.s3.described import (
     shown,
     version_asked,
     version_header,
+    version_told,
 )
 from pileus.object_store.s3.errors import S3Error
 from pileus.object_store.s3.locks import bypass_of, lock_of
@@ -123,9 +125,9 @@ async def _require(call: Call, match: str | None) -> None:
         raise S3Error("PreconditionFailed", about={"Condition": "If-Match"})
 
 
-async def _current(call: Call) -> Answer | None:
-    """The newest version, by the cloud's own eyes: who may write need not be able to read."""
-    ask = call.ask("HEAD", call.object)
+async def _current(call: Call, version: str | None = None) -> Answer | None:
+    """The newest version, or one, by the cloud's own eyes: who may write need not be able to read."""
+    ask = call.ask("HEAD", call.object, query={"version-id": version} if version is not None else None)
     answer = await call.app.pipeline(msgspec.structs.replace(ask, permit=lambda _ask, _guards: None))
     await answer.close()
     return answer if answer.ok else None
@@ -138,7 +140,8 @@ async def replaced(call: Call) -> str:
         return ""
     if await call.app.cluster.container(segments_of(call.bucket)) is None:
         return ""
-    now = await _current(call)
+    # Where versions are suspended, only the null version goes; what is there now may be one that stays.
+    now = await _current(call, NULL if ENABLED in bucket.metadata else None)
     return now.headers.get(UPLOAD, "") if now is not None else ""
 
 
@@ -226,7 +229,7 @@ async def _not_got(call: Call, answer: Answer, query: Mapping[str, str]) -> S3Er
     if answer.status != 404:
         return await call.refusal(call.ask("GET", call.object, query=query), answer)
     id = query.get("version-id")
-    if id is not None and await _is_marker(call, id):
+    if id is not None and GONE in answer.headers:
         await answer.close()
         return S3Error(
             "MethodNotAllowed", headers={"x-amz-delete-marker": "true", "x-amz-version-id": id, "allow": "DELETE"}
@@ -241,15 +244,6 @@ async def _not_got(call: Call, answer: Answer, query: Mapping[str, str]) -> S3Er
     return wrong
 
 
-async def _is_marker(call: Call, id: str) -> bool:
-    """Whether a version is a delete marker."""
-    if id == NULL or ENABLED not in (await call.facts()).metadata:
-        return False
-    query = {"prefix": hidden_name(str(call.request.key), id), "limit": "1"}
-    rows = msgspec.json.decode(await call.listing(hidden_container(call.bucket), query, cloud=True), type=list[Row])
-    return bool(rows) and rows[0].content_type == MARKER
-
-
 async def _marker(call: Call) -> dict[str, str]:
     """That the newest version is a delete marker, if it is."""
     facts = await call.facts()
@@ -259,7 +253,8 @@ async def _marker(call: Call) -> dict[str, str]:
     rows = msgspec.json.decode(await call.listing(hidden_container(call.bucket), query, cloud=True), type=list[Row])
     if not rows or rows[0].content_type != MARKER:
         return {}
-    return {"x-amz-delete-marker": "true", "x-amz-version-id": version_of(rows[0].name.rpartition("\0")[2])}
+    id = NULL if rows[0].versions_null else version_of(rows[0].name.rpartition("\0")[2])
+    return {"x-amz-delete-marker": "true", "x-amz-version-id": id}
 
 
 async def object_delete(call: Call) -> Answer:
@@ -274,7 +269,7 @@ async def deleted(call: Call, path: Path, version: str | None, *, match: str = "
     facts = await call.facts()
     if match:
         await _require_delete(call, path, match)
-    gone = await _doomed(call, path, version, versioned=true(facts.metadata.get(ENABLED, "")))
+    gone = await _doomed(call, path, version, facts)
     query = {"version-id": version} if version is not None else {}
     ask = call.ask("DELETE", path, headers=bypass_of(call), query=query)
     answer = await call.app.pipeline(ask)
@@ -290,7 +285,7 @@ async def deleted(call: Call, path: Path, version: str | None, *, match: str = "
     if version is not None:
         marked = {"x-amz-delete-marker": "true"} if answer.ok and gone is None else {}
         return {"x-amz-version-id": version, **marked}
-    id = answer.headers.get("x-object-version-id")
+    id = version_told(answer.headers)
     return {} if id is None else {"x-amz-version-id": id, "x-amz-delete-marker": "true"}
 
 
@@ -315,12 +310,14 @@ async def _require_delete(call: Call, path: Path, match: str) -> None:
         raise S3Error("PreconditionFailed", about={"Condition": "If-Match"})
 
 
-async def _doomed(call: Call, path: Path, version: str | None, *, versioned: bool) -> Answer | None:
+async def _doomed(call: Call, path: Path, version: str | None, facts: ContainerFacts) -> Answer | None:
     """What is known of the bytes that a DELETE will remove; None when it removes none, as with a marker."""
-    if version is None and versioned:
+    if version is None and true(facts.metadata.get(ENABLED, "")):
         return None
     if version is None and await call.app.cluster.container(segments_of(path)) is None:
         return None
+    if version is None and ENABLED in facts.metadata:
+        version = NULL  # where they are suspended, those that have ids stay
     ask = call.ask("HEAD", path, query={"version-id": version} if version is not None else None)
     answer = await call.app.pipeline(msgspec.structs.replace(ask, permit=lambda _ask, _guards: None))
     await answer.close()
