@@ -66,7 +66,13 @@ class Dialler:
 
     async def ask(self, method: str, path: str, body: object = None, *, deadline_s: float = DEADLINE_S) -> bytes:
         """The answer's body; raises Refused with the controller's words, or Unreachable."""
-        sent = b"" if body is None else msgspec.json.encode(body)
+        return await self._answered(method, path, b"" if body is None else msgspec.json.encode(body), deadline_s)
+
+    async def put(self, path: str, content: bytes, *, deadline_s: float = DEADLINE_S) -> bytes:
+        """These bytes are taken there; raises Refused with the controller's words, or Unreachable."""
+        return await self._answered("PUT", path, content, deadline_s)
+
+    async def _answered(self, method: str, path: str, sent: bytes, deadline_s: float) -> bytes:
         async with self._asked(method, path, sent, {}, deadline_s) as (response, wire):
             content = await self._timely(wire.body(), deadline_s)
             if response.status >= 400:
