@@ -8,14 +8,15 @@ import uuid
 from pathlib import Path
 
 from tests.block_storage.drivers.contract import a_disk, until
-from tests.block_storage.drivers.test_file import OneImage
+from tests.block_storage.drivers.files import OneImage
 from tests.block_storage.drivers.test_lvm import LvmWorld
 from tests.block_storage.world import World, a_store, a_world
 
 from pileus.block_storage import agent
 from pileus.block_storage.drivers.file import FileBackend
 from pileus.block_storage.drivers.interface import Backend, Disk, DiskSeen, Kind, Origin, Seen
-from pileus.block_storage.drivers.shared import MARK, SharedBackend
+from pileus.block_storage.drivers.marks import MARK
+from pileus.block_storage.drivers.shared import SharedBackend
 
 BOTH = ("h1", "h2")
 

@@ -185,10 +185,12 @@ class RunningCloud:
 
 
 @contextlib.contextmanager
-def running_cloud(*options: str, arguments: tuple[str, ...] = ()) -> Iterator[RunningCloud]:
+def running_cloud(*options: str, arguments: tuple[str, ...] = (), config: str = "") -> Iterator[RunningCloud]:
     """A cloud that runs in the block, with fakes unless told otherwise, and of which nothing is left afterwards."""
     cloud = RunningCloud(*(options or FAKES))
     try:
+        if config:
+            (cloud.path / "config.toml").write_text(config)
         cloud.up(*arguments)
         yield cloud
     finally:

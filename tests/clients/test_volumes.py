@@ -6,13 +6,19 @@ from pathlib import Path
 import pytest
 from tests.clients.cloud import RunningCloud, running_cloud, until
 
+from pileus.block_storage.drivers.backup_chunks import CHUNK
+from pileus.block_storage.drivers.backup_files import Backups
+from pileus.block_storage.drivers.backup_swift import Account, SwiftChunks
+from pileus.block_storage.drivers.interface import Backup, Origin
+
 pytestmark = [pytest.mark.client, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[RunningCloud]:
-    """A cloud with pretended servers and real files for volumes."""
-    with running_cloud("--compute", "fake", "--network", "fake", "--volumes", "file") as made:
+    """A cloud with pretended servers and real files for volumes, whose backups are in its object storage."""
+    backups = '[volume_backups]\ndriver = "objects"\n'
+    with running_cloud("--compute", "fake", "--network", "fake", "--volumes", "file", config=backups) as made:
         yield made
 
 
@@ -43,6 +49,9 @@ def test_volumes_are_made_copied_backed_up_and_deleted(cloud: RunningCloud) -> N
     for volume in (first, second, third):
         with file_of(cloud, volume).open("rb") as disk:
             assert b"precious" == disk.read(8)
+    shown = cloud.openstack(f"volume backup show {backup}")
+    assert 1 == shown["object_count"]
+    assert ["index.json"] == [path.name for path in (cloud.path / "volumes" / "volume_backup" / backup).iterdir()]
     complaint = cloud.openstack("volume delete first", fails=True)
     assert "snapshots" in complaint
     cloud.openstack(f"volume backup delete {backup}")
@@ -51,6 +60,27 @@ def test_volumes_are_made_copied_backed_up_and_deleted(cloud: RunningCloud) -> N
     cloud.openstack(f"volume delete {first} {second} {third}")
     until(lambda: cloud.openstack("volume list") == [], "the volumes are deleted")
     assert [] == list((cloud.path / "volumes" / "volume").glob("*"))
+
+
+async def test_another_cloud_keeps_backups_in_this_one(cloud: RunningCloud, tmp_path: Path) -> None:
+    asks = cloud.environment("demo")
+    (tmp_path / "password").write_text(asks["OS_PASSWORD"])
+    account = Account(auth_url=asks["OS_AUTH_URL"], username=asks["OS_USERNAME"], project=asks["OS_PROJECT_NAME"],
+                      password_file=str(tmp_path / "password"), region=asks["OS_REGION_NAME"])  # fmt: skip
+    disk, back = tmp_path / "disk", tmp_path / "back"
+    with disk.open("wb") as out:
+        out.truncate(9 * CHUNK)
+        for at in (0, 3, 8):
+            out.seek(at * CHUNK)
+            out.write(b"precious")
+    one, other = (Backups(tmp_path / name, SwiftChunks(account)) for name in ("one", "other"))
+    full = Backup(id="full", backend="b", of=Origin(kind="volume", id="v"), compression="zstd")
+    await one.write(full, disk)
+    assert 4 == len(cloud.openstack("object list volume_backups"))
+    await other.restore("full", back)
+    assert back.read_bytes() == disk.read_bytes()
+    await one.remove("full")
+    assert [] == cloud.openstack("object list volume_backups")
 
 
 def test_servers_get_volumes_lose_them_and_boot_from_them(cloud: RunningCloud) -> None:

@@ -1,5 +1,7 @@
 """Options of block storage."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -11,6 +13,7 @@ class BlockStorageConfig(msgspec.Struct, frozen=True, kw_only=True):
     over_subscription: float = 20.0  # how many times what a thin back end has may be promised
     reserved_percent: int = 0  # of a back end's room, never given to volumes
     compress_backups: bool = True
+    backup_compression: Literal["zstd", "zlib", "bz2", "none"] = "zstd"  # how, unless they are not
     message_ttl_s: int = 2_592_000
     quota_volumes: int = 10
     quota_snapshots: int = 10

@@ -177,6 +177,7 @@ BACKUPS = sa.Table(
     # Under which name its bytes are kept, where that is not its id; and what the volume was called and knew.
     sa.Column("stored_as", Id),
     sa.Column("kept", Json),
+    sa.Column("store", Text),  # what its bytes are in, where several hosts get at them
     # What opens the encrypted bytes, sealed by the cloud's vault, and under which name it is shown.
     sa.Column("key_id", Id),
     sa.Column("sealed_key", Text),

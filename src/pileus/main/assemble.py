@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from pileus import __version__
+from pileus.block_storage.drivers.backup_objects import ObjectChunks
 from pileus.block_storage.drivers.interface import Backend
 from pileus.identity import manifest as identity
 from pileus.identity.app import Identity
@@ -42,6 +43,7 @@ from pileus.kit.http.socket import Socket, SocketHandler
 from pileus.kit.observe.events import Events, Lasting
 from pileus.kit.observe.log import log_of
 from pileus.main import machine, object_certificates
+from pileus.main.backup_stores import BackupRoutes
 from pileus.main.gate import Gate
 from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
 from pileus.main.late import LateObjects
@@ -449,6 +451,7 @@ class _Wired:
             routes |= FileRoutes(frame.hosts, self._files).routes()
         if "block_storage" in self._ports:
             routes |= VolumeKeyRoutes(frame.hosts, self._ports["block_storage"].keys).routes()
+            routes |= BackupRoutes(frame.hosts, ObjectChunks(self._late_objects)).routes()
         if self._streams is not None:
             routes |= StreamRoutes(self._streams).routes()
         objects = ObjectHosts(frame.state, self._ports.get("object_store"), frame.settings.object_store.listen)
@@ -474,7 +477,9 @@ class _Wired:
         self._consoles.of = runs
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
         keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None
-        self.volumes = volume_backends(frame.state, frame.settings, self._ports["image"], name, keys)
+        objects = ObjectChunks(self._late_objects)
+        images = self._ports["image"]
+        self.volumes = volume_backends(frame.state, frame.settings, images, name, keys=keys, objects=objects)
         return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
 
 

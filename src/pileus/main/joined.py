@@ -20,6 +20,7 @@ from pileus.kit.hosts.dial import Dialler
 from pileus.kit.hosts.remote import RemoteExchange
 from pileus.kit.observe.log import log_of, set_up
 from pileus.main import machine
+from pileus.main.backup_stores import FarChunks
 from pileus.main.host_needs import ConsoleAnswers, FarImages, FarMetadata
 from pileus.main.joining import Membership, dialler, membership, own_certificate, refreshed, renew_if_due, tls
 from pileus.main.launch import READY
@@ -97,7 +98,8 @@ class JoinedHost:
         self._runs = machine.hypervisor(
             state, settings, images, self._parts.plug, self._clock, files=files, streams=streams
         )
-        self._volumes = volume_backends(state, settings, images, member.host, FarVolumeKeys(self._dialler))
+        keys, objects = FarVolumeKeys(self._dialler), FarChunks(self._dialler)
+        self._volumes = volume_backends(state, settings, images, member.host, keys=keys, objects=objects)
         self._exchange = RemoteExchange(self._dialler)
         self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
         self._agent: Agent | None = None

@@ -56,6 +56,22 @@ class VolumeBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thin_pool: str = "thin"  # and the thin pool in it
 
 
+class VolumeBackups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where this host keeps backups of volumes: in files, in this cloud's object storage, or in another cloud's."""
+
+    driver: Literal["files", "objects", "swift"] = "files"
+    path: str = ""  # files: a directory that hosts have mounted; each back end's own folder when empty
+    auth_url: str = ""  # swift: Keystone's address with its version, as https://cloud:5000/identity/v3,
+    username: str = ""  # who asks there,
+    password_file: str = ""  # a file with the password,
+    project: str = ""  # whose containers these are,
+    user_domain: str = "Default"
+    project_domain: str = "Default"
+    region: str = ""  # the catalog's first when empty,
+    container: str = "volume_backups"
+    authority: str = ""  # and the certificate authority to believe, besides those of the system
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options of the cloud."""
 
@@ -68,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network_driver: Literal["ovn", "fake"] = "ovn"
     volume_driver: Literal["file", "fake", ""] = ""  # fake where servers are, unless something is said
     volume_backends: dict[str, VolumeBackend] = {}  # by name; these instead of volume_driver's
+    volume_backups: VolumeBackups = VolumeBackups()
     server: Literal["granian", "uvicorn"] = "granian"
     agent: bool = True  # whether this machine is a host as well, and has the network; not for further controllers
     host_name: str = ""  # this machine's name as a host; its own when empty

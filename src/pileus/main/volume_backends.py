@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from pileus.block_storage.agent import meet
+from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.interface import Backend
+from pileus.main.backup_stores import chunks_of
 from pileus.main.settings import Settings, VolumeBackend, VolumeDriver
 from pileus.main.state import State
 from pileus.ports.image_files import ImageFiles
@@ -11,20 +13,26 @@ from pileus.ports.volume_keys import VolumeKeys
 
 
 def volume_backends(
-    state: State, settings: Settings, images: ImageFiles, host: str, keys: VolumeKeys | None
+    state: State, settings: Settings, images: ImageFiles, host: str, *, keys: VolumeKeys | None, objects: Chunks | None
 ) -> dict[str, Backend]:
-    """The back ends of this machine; none where volumes are left out."""
+    """The back ends of this machine; none where volumes are left out. `objects` is how it gets at object storage."""
     if "block_storage" not in settings.services:
         return {}
     usual: VolumeDriver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
     wanted = settings.volume_backends or {usual: VolumeBackend()}
-    found = {name: _backend(name, each.driver or usual, each, state, images, host) for name, each in wanted.items()}
+    stores = (images, chunks_of(settings.volume_backups, objects))
+    found = {name: _backend(name, each.driver or usual, each, state, stores, host) for name, each in wanted.items()}
     meet(found, None, keys)
     return found
 
 
 def _backend(
-    name: str, driver: VolumeDriver, wanted: VolumeBackend, state: State, images: ImageFiles, host: str
+    name: str,
+    driver: VolumeDriver,
+    wanted: VolumeBackend,
+    state: State,
+    stores: tuple[ImageFiles, Chunks | None],
+    host: str,
 ) -> Backend:
     own = state / "volumes" if name == "file" else state / "volumes" / "backends" / name
     folder = Path(wanted.path) if wanted.path else own
@@ -36,18 +44,18 @@ def _backend(
         case "file":
             from pileus.block_storage.drivers.file import FileBackend
 
-            return FileBackend(name, folder, images)
+            return FileBackend(name, folder, *stores)
         case "shared":
             from pileus.block_storage.drivers.shared import SharedBackend
 
-            return SharedBackend(name, folder, host, images)
+            return SharedBackend(name, folder, host, *stores)
         case "lvm":
             from pileus.block_storage.drivers.lvm import Group, LvmBackend
 
-            return LvmBackend(name, Group(name=wanted.group, pool=wanted.thin_pool), own, images)
+            return LvmBackend(name, Group(name=wanted.group, pool=wanted.thin_pool), own, *stores)
         case "rbd":
             from pileus.block_storage.drivers.rbd import RbdBackend
             from pileus.block_storage.drivers.rbd_commands import Cluster
 
             cluster = Cluster(pool=wanted.pool, conf=wanted.conf, user=wanted.user)
-            return RbdBackend(name, cluster, host, own, images)
+            return RbdBackend(name, cluster, host, own, *stores)

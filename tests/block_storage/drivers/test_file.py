@@ -7,44 +7,23 @@ from pathlib import Path
 
 import pytest
 from tests.block_storage.drivers.contract import IMAGE, BackendContract, a_disk, of
+from tests.block_storage.drivers.files import WorldOfFiles
 
-from pileus.block_storage.drivers.backup_files import CHUNK
+from pileus.block_storage.drivers.backup_chunks import CHUNK
 from pileus.block_storage.drivers.file import FileBackend
-from pileus.block_storage.drivers.interface import Backup, DiskSeen, DriverError, Export, Kind, Origin
+from pileus.block_storage.drivers.interface import Backend, Backup, DiskSeen, DriverError, Export, Kind, Origin
 from pileus.kit.run import run
 
 
-class OneImage:
-    """Keeps pileus.ports.image_files.ImageFiles."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    async def fetch(self, image_id: str, destination: Path) -> None:
-        assert image_id == IMAGE
-        destination.write_bytes(self.content)
-
-
-class FileWorld:
+class FileWorld(WorldOfFiles):
     def __init__(self, root: Path, image: bytes = b"an image" * 512) -> None:
-        self.images = OneImage(image)
+        super().__init__(image)
         self.root = root
-        self.backend = FileBackend("b", root, self.images)
+        self.backend: Backend = FileBackend("b", root, self.images)
 
     def file(self, kind: Kind, id: str) -> Path:
         (file,) = (self.root / kind / id).glob("*.raw")
         return file
-
-    def write(self, kind: Kind, id: str, content: bytes) -> None:
-        with self.file(kind, id).open("r+b") as disk:
-            disk.write(content)
-
-    def read(self, kind: Kind, id: str) -> bytes:
-        with self.file(kind, id).open("rb") as disk:
-            return disk.read(1 << 16)
-
-    def image(self) -> bytes:
-        return self.images.content
 
 
 class TestFile(BackendContract):

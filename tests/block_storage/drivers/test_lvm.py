@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.block_storage.drivers.contract import BackendContract, a_disk, of
-from tests.block_storage.drivers.test_file import OneImage
+from tests.block_storage.drivers.files import WorldOfFiles
 
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.interface import DriverError, Kind
@@ -99,9 +99,9 @@ def sparse_copy(source: Path, target: Path) -> None:
             at = stop
 
 
-class LvmWorld:
+class LvmWorld(WorldOfFiles):
     def __init__(self, root: Path) -> None:
-        self.images = OneImage(b"an image" * 512)
+        super().__init__()
         self.lvm = PretendedLvm(root)
         disks = LvmDisks("b", GROUP, root / "spool", ask=self.lvm, devices=root)
         self.backend = DiskBackend(disks, self.images, root / "backups")
@@ -109,17 +109,6 @@ class LvmWorld:
     def file(self, kind: Kind, id: str) -> Path:
         (file,) = self.lvm.folder.glob(f"{kind}.{id}.*")
         return file
-
-    def write(self, kind: Kind, id: str, content: bytes) -> None:
-        with self.file(kind, id).open("r+b") as disk:
-            disk.write(content)
-
-    def read(self, kind: Kind, id: str) -> bytes:
-        with self.file(kind, id).open("rb") as disk:
-            return disk.read(1 << 16)
-
-    def image(self) -> bytes:
-        return self.images.content
 
 
 class TestLvm(BackendContract):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.block_storage.drivers.contract import BackendContract, a_disk, of
-from tests.block_storage.drivers.test_file import OneImage
+from tests.block_storage.drivers.files import OneImage
 from tests.block_storage.test_encryption import NoOthers, OneKey, a_secret_disk
 from tests.ceph import Ceph, ceph
 

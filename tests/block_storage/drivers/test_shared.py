@@ -10,7 +10,8 @@ from tests.block_storage.drivers.contract import BackendContract, a_disk
 from tests.block_storage.drivers.test_file import FileWorld
 
 from pileus.block_storage.drivers.interface import DriverError, Kind, Origin
-from pileus.block_storage.drivers.shared import MARK, SharedBackend
+from pileus.block_storage.drivers.marks import MARK
+from pileus.block_storage.drivers.shared import SharedBackend
 
 
 class SharedWorld(FileWorld):

@@ -240,13 +240,13 @@ class Record(Wire):
 @api.get(THIS + "/export_record", admin("backup:export-import"), key="backup-record", find=backup_find)
 async def export_record(call: Call[BlockStorage], backup: Backup) -> Record:
     """Say what another cloud has to know of a backup."""
-    return Record(backup_service=commands.SERVICE, backup_url=commands.exported(backup))
+    return Record(backup_service=commands.service_of(backup), backup_url=commands.exported(backup))
 
 
 @api.post("/backups/import_record", admin("backup:backup-import"), key="backup-record", reply_key="backup")
 async def import_record(call: Call[BlockStorage], body: Record) -> BackupBrief:
     """Know of a backup what another cloud said."""
-    made = await commands.import_backup(call.app, call.caller, body.backup_service, body.backup_url)
+    made = await commands.import_backup(call.app, call.caller, body.backup_service, body.backup_url, call.request_id)
     return _brief(call, made)
 
 

@@ -11,19 +11,25 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.changes import remade
-from pileus.block_storage.commands.create import NewVolume, create_volume
+from pileus.block_storage.commands.create import NewVolume, create_volume, origin_of_backup
 from pileus.block_storage.commands.volumes import busy, held, mine, volume_get
 from pileus.block_storage.drivers.interface import Kind
+from pileus.block_storage.flows.pools import hosts_with, store_at
 from pileus.block_storage.models import backups as states
 from pileus.block_storage.models.backups import Backup, Kept
-from pileus.block_storage.models.volumes import AVAILABLE, BACKING_UP, IN_USE, RESTORING, Origin, Snapshot, Volume
+from pileus.block_storage.models.volumes import AVAILABLE, BACKING_UP, IN_USE, RESTORING, Snapshot, Volume
 from pileus.block_storage.store.backups import backups, has_children, newest_of
 from pileus.block_storage.store.volumes import snapshots
 from pileus.kit.auth import Caller
 from pileus.kit.db import UniqueViolation
 
-# As clients know what keeps backups in files.
+# As clients know what keeps backups: in files of a host, or in the stores that hosts share.
 SERVICE = "cinder.backup.drivers.posix.PosixBackupDriver"
+SERVICES = {
+    "shared": "cinder.backup.drivers.nfs.NFSBackupDriver",
+    "objects": "cinder.backup.drivers.swift.SwiftBackupDriver",
+    "swift": "cinder.backup.drivers.swift.SwiftBackupDriver",
+}
 
 
 class NewBackup(msgspec.Struct, kw_only=True):
@@ -54,11 +60,12 @@ async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: 
         allowed = {AVAILABLE, IN_USE} if new.force or new.snapshot_id else {AVAILABLE}
         now = await held(app, volume, allowed)
         copied = await _copied(app, now, new.snapshot_id) if new.snapshot_id is not None else None
-        parent = await newest_of(app, now) if new.incremental else None
+        store = await store_at(app, now.host, now.backend)
+        parent = await newest_of(app, now, store) if new.incremental else None
         if new.incremental and parent is None:
             raise errors.InvalidBackup(why="No backups available to do an incremental backup.")
         await quotas.check(app, now.project_id, {"backups": 1, "backup_gigabytes": now.size})
-        made = _row(app, caller, now, new, copied, parent)
+        made = msgspec.structs.replace(_row(app, caller, now, new, copied, parent), store=store)
         await backups.create(app, made)
         await app.engine.begin(
             "backup.create", made.subject, project_id=made.project_id, user_id=caller.user_id, request_id=request_id
@@ -156,9 +163,12 @@ async def restore_backup(
             if (volume.sealed_key is None) != (now.sealed_key is None):
                 raise errors.InvalidVolume(why=f"What is encrypted stays so, what is not does too: volume {volume.id} "
                                                f"and backup {now.id} differ in that.")  # fmt: skip
-            if volume.host != now.host:
+            if now.store is not None and volume.host not in await hosts_with(app, now.store):
+                why = f"Backup {now.id} is in {now.store}, where host {volume.host} of volume {volume.id} does not get at it."
+                raise errors.InvalidVolume(why=why)
+            if now.store is None and volume.host != now.host:
                 raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, the volume on {volume.host}.")
-            origin = Origin(kind="backup", id=now.disk_id, host=now.host, backend=now.backend)
+            origin = await origin_of_backup(app, now)
             await remade(
                 app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id,
                 restores=now.id, changes={"sealed_key": now.sealed_key} if now.sealed_key is not None else None,
@@ -179,19 +189,49 @@ def exported(backup: Backup) -> str:
     return base64.b64encode(msgspec.json.encode(msgspec.structs.replace(backup, stored_as=backup.disk_id))).decode()
 
 
-async def import_backup(app: BlockStorage, caller: Caller, service: str, text: str) -> Backup:
-    """The backup that was exported is known here; raises InvalidBackup or InvalidInput."""
-    if service != SERVICE:
-        raise errors.InvalidInput(why=f"Can't parse backup record: service {service} is not {SERVICE}.")
+def service_of(backup: Backup) -> str:
+    """What keeps the backup's bytes, as clients call it."""
+    return SERVICE if backup.store is None else SERVICES[backup.store.partition(":")[0]]
+
+
+async def import_backup(app: BlockStorage, caller: Caller, service: str, text: str, request_id: str) -> Backup:
+    """The backup that was exported is known here, or, from a store, is being looked at; raises InvalidBackup or InvalidInput."""
     try:
         record = msgspec.json.decode(base64.b64decode(text, validate=True), type=Backup)
-    except (binascii.Error, msgspec.DecodeError) as bad:
+        wanted = service_of(record)
+    except (binascii.Error, msgspec.DecodeError, KeyError) as bad:
         raise errors.InvalidInput(why=f"Can't parse backup record: {bad}") from bad
+    if service != wanted:
+        raise errors.InvalidInput(why=f"Can't parse backup record: service {service} is not {wanted}.")
     owner = {"project_id": caller.project_id or "", "user_id": caller.user_id}
     backup = msgspec.structs.replace(record, **owner, created_at=app.clock.now())
+    if backup.store is not None:
+        return await _take_over(app, backup, request_id)
     seen = await app.hosts.seen(backup.host or "", Kind.BACKUP, backup.disk_id)
     if seen is None or not seen.present:
         raise errors.InvalidBackup(why=f"The bytes of backup {backup.disk_id} are not on host {backup.host}.")
+    return await _known(app, backup)
+
+
+async def _take_over(app: BlockStorage, backup: Backup, request_id: str) -> Backup:
+    """The backup is being looked at by a host that has its store; raises InvalidBackup."""
+    hosts = await hosts_with(app, backup.store or "")
+    if not hosts:
+        raise errors.InvalidBackup(why=f"No host has {backup.store}, where the bytes of backup {backup.id} are.")
+    host = backup.host if backup.host in hosts else min(hosts)
+    here = msgspec.structs.replace(
+        backup, host=host, backend=hosts[host or ""], status=states.CREATING, fail_reason=None
+    )
+    async with app.db.transaction():
+        await _known(app, here)
+        await app.engine.begin(
+            "backup.create", here.subject, {"adopt": True},
+            project_id=here.project_id, user_id=here.user_id, request_id=request_id,
+        )  # fmt: skip
+    return here
+
+
+async def _known(app: BlockStorage, backup: Backup) -> Backup:
     async with app.db.transaction():
         await quotas.check(app, backup.project_id, {"backups": 1, "backup_gigabytes": backup.size})
         try:

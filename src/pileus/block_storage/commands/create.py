@@ -14,10 +14,10 @@ from pileus.block_storage.commands.types import default_type, type_chosen
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.drivers.interface import GIB
 from pileus.block_storage.models import backups as backup_states
-from pileus.block_storage.models.backups import Kept
+from pileus.block_storage.models.backups import Backup, Kept
 from pileus.block_storage.models.types import VolumeType
 from pileus.block_storage.models.volumes import AVAILABLE, DOWNLOADING, IN_USE, Origin, Volume
-from pileus.block_storage.store.backups import backups
+from pileus.block_storage.store.backups import backups, chain_of
 from pileus.block_storage.store.groups import groups
 from pileus.block_storage.store.types import types
 from pileus.block_storage.store.volumes import snapshots, volumes
@@ -213,15 +213,23 @@ async def _of_backup(app: BlockStorage, caller: Caller, id: str, *, restoring: b
         raise errors.InvalidBackup(why=f"Backup status must be available, not {backup.status}")
     kept = backup.kept or Kept()
     return Source(
-        origin=Origin(kind="backup", id=backup.disk_id, host=backup.host, backend=backup.backend),
+        origin=await origin_of_backup(app, backup),
         size=backup.size,
         type_id=kept.type_id if backup.sealed_key is not None else None,
         key=Key(backup.key_id, backup.sealed_key),
         bootable=kept.bootable,
         image_metadata=kept.image_metadata,
         metadata=kept.metadata,
-        host=backup.host,
+        host=backup.host if backup.store is None else None,
     )
+
+
+async def origin_of_backup(app: BlockStorage, backup: Backup) -> Origin:
+    """Where the bytes of a volume come from that is made of the backup."""
+    chain = await chain_of(app, backup)
+    if backup.store is not None:  # in a store; whoever has that needs nobody else
+        return Origin(kind="backup", id=backup.disk_id, chain=chain)
+    return Origin(kind="backup", id=backup.disk_id, host=backup.host, backend=backup.backend, chain=chain)
 
 
 async def _type(app: BlockStorage, caller: Caller, new: NewVolume, source: Source) -> VolumeType | None:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.block_storage.drivers import backup_files, luks
+from pileus.block_storage.drivers import luks
+from pileus.block_storage.drivers.backup_chunks import Chunks
+from pileus.block_storage.drivers.backup_files import Backups
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file, encrypt, image_of, raw_of
 from pileus.block_storage.drivers.interface import (
@@ -40,12 +42,13 @@ from pileus.ports.volume_keys import VolumeKeys
 
 
 class DiskBackend:
-    """A Backend above a store of disks. `backups` is the folder that backups are kept in."""
+    """A Backend above a store of disks. `backups` is the folder for backups, or for what is known of them where `chunks` has them."""
 
-    def __init__(self, disks: Disks, images: ImageFiles, backups: Path) -> None:
+    def __init__(self, disks: Disks, images: ImageFiles, backups: Path, chunks: Chunks | None = None) -> None:
         self._disks = disks
         self._images = images
-        self._backups = backups
+        self._spool = backups
+        self._backups = Backups(backups, chunks)
         self._works = Works()
         self._others: DiskFiles | None = None
         self._keys: VolumeKeys | None = None
@@ -61,12 +64,13 @@ class DiskBackend:
 
     async def room(self) -> Room:
         """What the store has."""
-        return await self._disks.room()
+        room = await self._disks.room()
+        return msgspec.structs.replace(room, backups=self._backups.chunks.store)
 
     async def observe(self, kind: Kind) -> Mapping[str, Seen]:
         """Every thing of that kind that is here."""
         if kind is Kind.BACKUP:
-            return await asyncio.to_thread(backup_files.seen_all, self._backups)
+            return await self._backups.seen_all()
         return {id: self._seen(kind, id, contents) for id, contents in (await self._disks.held(kind)).items()}
 
     async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
@@ -93,17 +97,17 @@ class DiskBackend:
 
     async def ensure_backup(self, backup: Backup) -> BackupSeen:
         """The backup is whole, or is being made."""
-        now = await asyncio.to_thread(backup_files.seen, self._backups, backup.id)
+        now = await self._backups.seen(backup.id)
         work = (Kind.BACKUP, backup.id, "write")
         if now.whole or self._works.ready(work, lambda: self._back_up(backup)):
-            return await asyncio.to_thread(backup_files.seen, self._backups, backup.id)
+            return await self._backups.seen(backup.id)
         return BackupSeen(doing="reading the volume")
 
     async def ensure_gone(self, kind: Kind, id: str) -> None:
         """Nothing of the thing is left."""
         await self._works.end(lambda name: name[:2] == (kind, id))
         if kind is Kind.BACKUP:
-            await asyncio.to_thread(backup_files.remove, self._backups, id)
+            await self._backups.remove(id)
         else:
             await self._disks.forget(kind, id)
 
@@ -113,7 +117,7 @@ class DiskBackend:
         if origin.kind == Kind.BACKUP:
             still = spool / f"{origin.id}.backup"
             try:
-                await asyncio.to_thread(backup_files.restore, self._backups, origin.id, still)
+                await self._backups.restore(origin.id, still)
                 yield still
             finally:
                 still.unlink(missing_ok=True)
@@ -174,7 +178,6 @@ class DiskBackend:
     async def _from_image(self, disk: Disk, origin: Origin, at: Spot, spool: Path) -> None:
         """The image's bytes as a raw disk. What it is made of was verified, and is looked at once more by a jailed tool."""
         room, size = spool / "image", disk.size_gib * GIB
-        room = spool / "image"
         await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
         room.mkdir(mode=0o700)
         try:
@@ -193,11 +196,12 @@ class DiskBackend:
 
     async def _back_up(self, backup: Backup) -> None:
         """The backup holds what its origin held at one moment."""
-        await asyncio.to_thread(self._backups.mkdir, mode=0o700, parents=True, exist_ok=True)
-        async with self.reading(backup.of, self._backups, live=backup.live) as file:
-            await asyncio.to_thread(
-                backup_files.write, self._backups, backup.id, file, backup.parent, compressed=backup.compressed
-            )
+        if backup.adopt:
+            await self._backups.adopt(backup.id)
+            return
+        await asyncio.to_thread(self._spool.mkdir, mode=0o700, parents=True, exist_ok=True)
+        async with self.reading(backup.of, self._spool, live=backup.live) as file:
+            await self._backups.write(backup, file)
 
     async def _exported(self, at: Spot, disk: Disk, seen: DiskSeen) -> DiskSeen:
         """What is seen, with the copy that is wanted and no other."""

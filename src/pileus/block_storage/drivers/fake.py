@@ -76,9 +76,10 @@ class Scripted:
 class Fake(Scripted):
     """A Backend of things that do not exist."""
 
-    def __init__(self, name: str = "fake", room: Room | None = None) -> None:
+    def __init__(self, name: str = "fake", room: Room | None = None, shelf: dict[str, Pretence] | None = None) -> None:
         super().__init__()
         self.name = name
+        self._shelf = shelf  # a store of backups that other hosts have too; the room says how it is called
         self._room = room or Room(
             name=name,
             driver="fake",
@@ -125,19 +126,25 @@ class Fake(Scripted):
     async def ensure_backup(self, backup: Backup) -> BackupSeen:
         self._obey("ensure_backup")
         thing = self._things.get((Kind.BACKUP, backup.id))
+        if thing is None and backup.adopt:
+            thing = self._things[Kind.BACKUP, backup.id] = self._shelved(backup.id)
         if thing is None or not isinstance(thing.seen, BackupSeen) or not thing.seen.whole:
             if backup.parent is not None and (Kind.BACKUP, backup.parent) not in self._things:
-                raise DriverError("The backup cannot be made", f"its parent {backup.parent} is not here")
+                self._shelved(backup.parent)
             whole = backup.id not in self._slow
             content = await self._of(backup.of)
             seen = BackupSeen(whole=whole, doing=None if whole else "reading", objects=1, stored=len(content))
             thing = self._things[Kind.BACKUP, backup.id] = Pretence(seen, content)
+            if self._shelf is not None:
+                self._shelf[backup.id] = thing
         assert isinstance(thing.seen, BackupSeen), "a disk is no backup"
         return thing.seen
 
     async def ensure_gone(self, kind: Kind, id: str) -> None:
         self._obey("ensure_gone")
-        self._things.pop((kind, id), None)
+        had = self._things.pop((kind, id), None)
+        if kind is Kind.BACKUP and had is not None and self._shelf is not None:
+            self._shelf.pop(id, None)
 
     @contextlib.asynccontextmanager
     async def reading(self, origin: Origin, spool: Path, *, live: bool) -> AsyncIterator[Path]:
@@ -167,9 +174,17 @@ class Fake(Scripted):
             async with self._others.reading(origin, self._spool(), live=False) as file:
                 return file.read_bytes().rstrip(b"\0")
         thing = self._things.get((Kind(origin.kind), origin.id))
+        if thing is None and origin.kind == Kind.BACKUP and self._shelf is not None:
+            thing = self._shelved(origin.id)
         if thing is None:
             raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
         return thing.content
+
+    def _shelved(self, id: str) -> Pretence:
+        found = (self._shelf or {}).get(id)
+        if found is None:
+            raise DriverError("There is nothing to copy", f"backup {id} is not here")
+        return found
 
     def _export(self, disk: Disk, thing: Pretence) -> Copy | None:
         if disk.export is None:

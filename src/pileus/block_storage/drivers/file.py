@@ -16,6 +16,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file
@@ -131,8 +132,8 @@ class FileDisks:
 class FileBackend(DiskBackend):
     """A Backend of plain files below one directory."""
 
-    def __init__(self, name: str, root: Path, images: ImageFiles) -> None:
-        super().__init__(FileDisks(name, root), images, root / Kind.BACKUP)
+    def __init__(self, name: str, root: Path, images: ImageFiles, chunks: Chunks | None = None) -> None:
+        super().__init__(FileDisks(name, root), images, root / Kind.BACKUP, chunks)
 
 
 def _contents(folder: Path) -> dict[int, int]:

@@ -32,7 +32,8 @@ DISKS = (Kind.VOLUME, Kind.SNAPSHOT)
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed.
 
-    `backend` and `host` say where it lies, when that is not where the copy shall be.
+    `backend` and `host` say where it lies, when that is not where the copy shall be. `chain`: of a backup, those whose chunks
+    it may be made of.
     """
 
     kind: str  # image, volume, volume_snapshot, volume_backup
@@ -40,6 +41,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     format: str = "raw"
     backend: str | None = None
     host: str | None = None
+    chain: tuple[str, ...] = ()
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,14 +80,20 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
-    """All a host is told about a backup. `parent`: what did not change since that one is not written again."""
+    """All a host is told about a backup. `parent`: what did not change since that one is not written again.
+
+    `chain` are the backups whose chunks it may be made of. `adopt`: it is not made but taken over, as the store has it.
+    """
 
     id: str
     backend: str
     of: Origin
     parent: str | None = None
-    compressed: bool = True
+    compressed: bool = True  # what older controllers say in place of `compression`
+    compression: str | None = None  # none, zlib, bz2, zstd
     live: bool = False
+    chain: tuple[str, ...] = ()
+    adopt: bool = False
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -131,6 +139,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     shared: str | None = None
     access: dict[str, str] = {}  # how this host gets at the store, for those whose volumes are no files
     capabilities: dict[str, Any] = {}
+    backups: str | None = None  # the store its backups are in, if other hosts have that too
 
 
 class DriverError(Exception):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot, spot_of
 from pileus.block_storage.drivers.image_tool import COPY_S
@@ -213,8 +214,8 @@ class LvmDisks:
 class LvmBackend(DiskBackend):
     """A Backend of thin volumes; backups and what has to be a file for a while are below `root`."""
 
-    def __init__(self, name: str, group: Group, root: Path, images: ImageFiles) -> None:
-        super().__init__(LvmDisks(name, group, root), images, root / Kind.BACKUP)
+    def __init__(self, name: str, group: Group, root: Path, images: ImageFiles, chunks: Chunks | None = None) -> None:
+        super().__init__(LvmDisks(name, group, root), images, root / Kind.BACKUP, chunks)
 
 
 def _length(file: Path) -> int:

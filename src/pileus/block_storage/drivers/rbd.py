@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.block_storage.drivers import rbd_commands as commands
+from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import COPY_S
@@ -209,5 +210,7 @@ class RbdDisks:
 class RbdBackend(DiskBackend):
     """A Backend of images in a pool of Ceph; backups and what has to be a file for a while are below `root`."""
 
-    def __init__(self, name: str, cluster: Cluster, host: str, root: Path, images: ImageFiles) -> None:
-        super().__init__(RbdDisks(name, cluster, host, root), images, root / Kind.BACKUP)
+    def __init__(
+        self, name: str, cluster: Cluster, host: str, root: Path, images: ImageFiles, chunks: Chunks | None = None
+    ) -> None:
+        super().__init__(RbdDisks(name, cluster, host, root), images, root / Kind.BACKUP, chunks)

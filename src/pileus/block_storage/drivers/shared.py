@@ -7,20 +7,18 @@ Each host makes, changes and removes things in its own folder only, so what an o
 away never meets what another does. A directory that is not mounted is never written to: its mark is missing.
 """
 
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks
 from pileus.block_storage.drivers.file import FileDisks
-from pileus.block_storage.drivers.interface import DriverError, Kind, Origin, Room
+from pileus.block_storage.drivers.interface import Kind, Origin, Room
+from pileus.block_storage.drivers.marks import mark_of
 from pileus.ports.image_files import ImageFiles
-
-MARK = ".pileus-volumes"
 
 
 class SharedDisks(FileDisks):
@@ -52,23 +50,5 @@ class SharedDisks(FileDisks):
 class SharedBackend(DiskBackend):
     """A Backend of files in a directory that several hosts have mounted at the same place."""
 
-    def __init__(self, name: str, shared: Path, host: str, images: ImageFiles) -> None:
-        super().__init__(SharedDisks(name, shared, host), images, shared / "hosts" / host / Kind.BACKUP)
-
-
-def mark_of(shared: Path) -> str:
-    """What the store is called; raises DriverError where the directory is not mounted."""
-    mark = shared / MARK
-    if not mark.exists():
-        if not os.path.ismount(shared):
-            why = f"{shared} is no mount point and has no file {MARK}: mount it, or make the file if it shall serve as it is"
-            raise DriverError("The shared directory cannot be used", why)
-        part = shared / f"{MARK}.{uuid.uuid4().hex}"
-        part.write_text(str(uuid.uuid4()))
-        try:
-            os.link(part, mark)  # the first of several hosts decides
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
-    return mark.read_text().strip()
+    def __init__(self, name: str, shared: Path, host: str, images: ImageFiles, chunks: Chunks | None = None) -> None:
+        super().__init__(SharedDisks(name, shared, host), images, shared / "hosts" / host / Kind.BACKUP, chunks)

@@ -8,7 +8,7 @@ from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import explain, settle, tell
 from pileus.block_storage.models import backups as states
 from pileus.block_storage.models.volumes import AVAILABLE, BACKING_UP, ERROR
-from pileus.block_storage.store.backups import backups
+from pileus.block_storage.store.backups import backups, chain_of
 from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step
@@ -66,12 +66,16 @@ async def back_up(app: BlockStorage, op: Operation) -> Outcome:
         if backup.snapshot_id is not None
         else interface.Origin(kind=Kind.VOLUME, id=backup.volume_id)
     )
+    adopted = bool(op.args.get("adopt"))
     wanted = interface.Backup(
-        id=backup.id,
+        id=backup.disk_id,
         backend=backup.backend or "",
         of=source,
-        parent=parent.disk_id if parent is not None else None,
+        parent=parent.disk_id if parent is not None and not adopted else None,
         compressed=app.config.compress_backups,
+        compression=app.config.backup_compression if app.config.compress_backups else "none",
+        chain=await chain_of(app, backup),
+        adopt=adopted,
         live=backup.snapshot_id is None and volume is not None and document.is_live(volume),
     )
     seen = await document.bring_backup(app, backup.host, wanted)
@@ -90,7 +94,7 @@ async def forget_backup(app: BlockStorage, op: Operation) -> Outcome:
     backup = await backups.find(app, subject_id(op))
     if backup is None:
         return Done()
-    return await document.gone(app, Kind.BACKUP, backup.id, backup.host) or Done()
+    return await document.gone(app, Kind.BACKUP, backup.disk_id, backup.host) or Done()
 
 
 async def backup_ended(app: BlockStorage, op: Operation) -> None:

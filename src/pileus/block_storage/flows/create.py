@@ -12,6 +12,7 @@ from pileus.block_storage.flows import document
 from pileus.block_storage.flows.choice import NONE_LEFT, choose_pool
 from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import explain, settle, tell
+from pileus.block_storage.flows.pools import hosts_with
 from pileus.block_storage.models import backups as backup_states
 from pileus.block_storage.models.services import pool_name
 from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_RESTORING, Volume
@@ -56,9 +57,19 @@ async def _sources(app: BlockStorage, volume: Volume, op: Operation) -> list[str
     origin = volume.origin
     if origin is None or origin.kind == "image":
         return None
-    table = {"volume": volumes, "snapshot": snapshots, "backup": backups}[origin.kind]
+    if origin.kind == "backup":
+        return await _sources_of_backup(app, volume)
+    table = {"volume": volumes, "snapshot": snapshots}[origin.kind]
     found = await table.find(app, origin.id)  # type: ignore[attr-defined]
     return [found.host] if found is not None and found.host is not None else []
+
+
+async def _sources_of_backup(app: BlockStorage, volume: Volume) -> list[str]:
+    """The hosts that get at the backup the volume is made of."""
+    found = await backups.find(app, volume.backup_id)
+    if found is None:
+        return []
+    return sorted(await hosts_with(app, found.store)) if found.store is not None else [found.host or ""]
 
 
 async def give_up_place(app: BlockStorage, op: Operation) -> Outcome:

@@ -61,6 +61,18 @@ def _by_store(promised: Mapping[tuple[str, str], int], hosts: Sequence[Host]) ->
     return found
 
 
+async def hosts_with(app: BlockStorage, store: str) -> dict[str, str]:
+    """The hosts that are heard and have that store of backups, each with a back end that has it."""
+    hosts, now = await app.hosts.list(), app.clock.now()
+    return {host.name: room.name for host in hosts if host.up(now) for room in rooms(host) if room.backups == store}
+
+
+async def store_at(app: BlockStorage, host: str | None, backend: str | None) -> str | None:
+    """The store that a back end puts backups in, if other hosts have it too."""
+    hosts = [one for one in await app.hosts.list() if one.name == host]
+    return next((room.backups for one in hosts for room in rooms(one) if room.name == backend), None)
+
+
 async def service_list(app: BlockStorage) -> list[Service]:
     """The scheduler, each back end, and what makes backups on each host; as admins and hosts say."""
     settings, now = await setting_list(app), app.clock.now()

@@ -44,6 +44,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     restores: str | None = None
     snapshot_at: dt.datetime | None = None
     stored_as: str | None = None
+    store: str | None = None
     kept: Kept | None = None
     key_id: str | None = None
     sealed_key: str | None = None

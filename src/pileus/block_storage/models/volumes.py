@@ -44,7 +44,10 @@ DETACHED = "detached"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a volume's bytes come from; `format` is that of an image, `host` and `backend` are where it lay then."""
+    """Where a volume's bytes come from; `format` is that of an image, `host` and `backend` are where it lay then.
+
+    A backup without a host is in a store that the volume's host has; `chain` are the backups it is built on.
+    """
 
     kind: str  # image, volume, snapshot, backup
     id: str
@@ -52,6 +55,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0  # bytes of an image's file
     host: str | None = None
     backend: str | None = None
+    chain: tuple[str, ...] = ()
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,14 +39,18 @@ async def holder_count(app: BlockStorage, disk_id: str) -> int:
     return await app.db.one(HOLDERS, disk_id=disk_id) or 0
 
 
-async def newest_of(app: BlockStorage, volume: Volume) -> Backup | None:
-    """The volume's newest whole backup that lies where the volume is: only there can the next one be built on it."""
-    where = {
-        "volume_id": volume.id,
-        "project_id": volume.project_id,
-        "status": AVAILABLE,
-        "host": volume.host,
-        "backend": volume.backend,
-    }
-    found = await backups.list(app, where, limit=1)
-    return found[0] if found else None
+async def newest_of(app: BlockStorage, volume: Volume, store: str | None) -> Backup | None:
+    """The volume's newest whole backup that the next one can be built on: in the store, or else where the volume is."""
+    where = {"volume_id": volume.id, "project_id": volume.project_id, "status": AVAILABLE}
+    where |= {"store": store} if store is not None else {"host": volume.host or "", "backend": volume.backend or ""}
+    return next((each for each in await backups.list(app, where) if each.store == store), None)
+
+
+async def chain_of(app: BlockStorage, backup: Backup) -> tuple[str, ...]:
+    """Under which names the backups are kept that this one is built on, the newest first."""
+    found: list[str] = []
+    older = await backups.find(app, backup.parent_id)
+    while older is not None and older.disk_id not in found:
+        found.append(older.disk_id)
+        older = await backups.find(app, older.parent_id)
+    return tuple(found)
