@@ -176,6 +176,41 @@ def test_fragments_that_stand_elsewhere_go_where_they_belong(tmp_path: Path) -> 
     run(tmp_path, story, **cluster(tmp_path))
 
 
+def test_damage_does_not_travel_with_a_fragment_that_is_handed_over(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"", x_storage_policy="coded")
+        (tmp_path / "disk0" / "tmp").rename(tmp_path / "disk0" / "away")
+        for name, body in BODIES.items():
+            await service.put(f"c/{name}", body, x_object_meta_a="b")
+        (tmp_path / "disk0" / "away").rename(tmp_path / "disk0" / "tmp")
+        places = service.app.cluster.rings.objects[1].places
+        stand_ins = [
+            one
+            for one in fragments(tmp_path)
+            if one.stat().st_size
+            and str(tmp_path / one.relative_to(tmp_path).parts[0])
+            not in {place.device.name for place in places(int(one.parts[-3]))}
+        ]
+        assert stand_ins
+        for one in stand_ins:
+            with one.open("r+b") as opened:
+                opened.seek(one.stat().st_size - 2)
+                was = opened.read(1)
+                opened.seek(-1, 1)
+                opened.write(bytes([was[0] ^ 1]))
+        for _ in range(3):  # no auditor comes by before they are handed over
+            await service.app.workers.reconstructor.run()
+        assert 6 * len(BODIES) == len(fragments(tmp_path))
+        await read(service)
+        for at in (4, 5, 6, 7):
+            (tmp_path / f"disk{at}" / "objects-1").rename(tmp_path / f"disk{at}" / "lost")
+        for name, body in BODIES.items():
+            said = await service.ask("GET", f"c/{name}")
+            assert said.status in {404, 503} or body == said.body
+
+    run(tmp_path, story, **cluster(tmp_path))
+
+
 def test_too_few_disks_acknowledge_nothing(tmp_path: Path) -> None:
     async def story(service: Service) -> None:
         await service.put("c", b"", x_storage_policy="coded")

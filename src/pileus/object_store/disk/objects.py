@@ -76,6 +76,10 @@ class Incoming:
         finally:
             self.drop()
 
+    def matches(self, metadata: Mapping[str, str]) -> bool:
+        """Whether the bytes have the sums that a record tells of; one that tells of none is believed."""
+        return KEY not in metadata or metadata[KEY] == self._sums.text
+
     def drop(self) -> None:
         """Nothing of it is left, unless it was kept."""
         if self._descriptor is not None:

@@ -1,27 +1,28 @@
 """What replicators get of the devices of this process, and what they bring."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from pileus.object_store.disk.hashes import SuffixHashes, wanted
 from pileus.object_store.disk.names import DATA, named
 from pileus.object_store.disk.record import read_record
-from pileus.object_store.errors import Missing, StorageProblem, Superseded
+from pileus.object_store.disk.sums import BLOCK, intact
+from pileus.object_store.errors import Corrupt, Missing, StorageProblem, Superseded
 from pileus.object_store.models.paths import Path
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
 from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.storage.divided import Divided
 from pileus.object_store.storage.interface import AccountBook, ContainerBook, FoundFile
-
-CHUNK = 1 << 20
 
 
 class LocalReplicas:
     """Files and ledgers on this machine, as replicators see them."""
 
-    def __init__(self, devices: Devices, rings: Rings) -> None:
+    def __init__(self, devices: Devices, rings: Rings, divided: Divided) -> None:
         self._devices = devices
         self._rings = rings
+        self._divided = divided
         self._hashes: dict[tuple[str, int], SuffixHashes] = {}
 
     async def suffixes(self, place: Place, policy: int) -> dict[str, str]:
@@ -59,7 +60,7 @@ class LocalReplicas:
                 raise
 
         try:
-            return LocalFile(device, *await device.do(opened))
+            return LocalFile(device, *await device.do(opened), lambda: objects.quarantine(place.partition, name[:32]))
         except FileNotFoundError:
             raise Missing from None
         except ValueError as bad:
@@ -79,6 +80,8 @@ class LocalReplicas:
                 await device.do(lambda chunk=chunk: incoming.write(chunk))  # type: ignore[misc]
             if found.kind == DATA and found.fragment is None and incoming.size != int(file.metadata["content-length"]):
                 raise StorageProblem(f"{name} came only in part.")
+            if not await device.do(lambda: incoming.matches(file.metadata)):
+                raise Corrupt(path=name, why="what came is not what was written")
             said = {"kind": found.kind, "fragment": found.fragment, "durable": found.durable}
             await device.do(lambda: incoming.keep(found.stamp, file.metadata, **said))  # type: ignore[arg-type]
         except Superseded:
@@ -92,7 +95,8 @@ class LocalReplicas:
         hash = self._rings.hash(Path(book.facts.account, book.facts.container))
         ledger = device.containers.ledger(place.partition, hash)
         device.volume.require_room()
-        await device.keep_book(lambda: ledger.join(book.facts, book.said, book.rows))
+        strays = await device.keep_book(lambda: ledger.join(book.facts, book.said, book.rows, book.shape))
+        await self._divided.forward(place, strays)
 
     async def has_ledger(self, place: Place, account: str, container: str | None) -> bool:
         """Whether there is a ledger of the container, or of the account."""
@@ -113,23 +117,38 @@ class LocalReplicas:
 class LocalFile:
     """A file of an object, open."""
 
-    def __init__(self, device: LocalDevice, descriptor: int, metadata: dict[str, str], size: int) -> None:
+    def __init__(
+        self,
+        device: LocalDevice,
+        descriptor: int,
+        metadata: dict[str, str],
+        size: int,
+        quarantine: Callable[[], None],
+    ) -> None:
         self._device = device
         self._descriptor = descriptor
+        self._quarantine = quarantine
         self.metadata = metadata
         self.size = size
 
     async def read(self, start: int, length: int) -> AsyncIterator[bytes]:
-        """The bytes from there."""
-        while length > 0:
-            wanted_now = min(CHUNK, length)
-            chunk = await self._device.do(
-                lambda start=start, size=wanted_now: os.pread(self._descriptor, size, start)  # type: ignore[misc]
-            )
-            if not chunk:
+        """The bytes from there, each block held against its sum: damage does not spread to other devices."""
+        end = min(start + length, self.size)
+        while start < end:
+            number, skipped = divmod(start, BLOCK)
+            block = await self._device.do(lambda number=number: self._block(number))  # type: ignore[misc]
+            if len(block) <= skipped:
                 return
-            yield chunk
-            start, length = start + len(chunk), length - len(chunk)
+            part = block[skipped : skipped + end - start]
+            yield part
+            start += len(part)
+
+    def _block(self, number: int) -> bytes:
+        found = os.pread(self._descriptor, min(BLOCK, self.size - number * BLOCK), number * BLOCK)
+        if not intact(self.metadata, number, found):
+            self._quarantine()
+            raise Corrupt(path=self.metadata.get("name", ""), why=f"block {number} is not what was written")
+        return found
 
     async def close(self) -> None:
         """It is not read any more."""
