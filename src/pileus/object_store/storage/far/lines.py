@@ -20,7 +20,7 @@ from pileus.object_store.storage.published import Reached, server_name
 
 KEPT = 64
 KEPT_S = 30.0  # less than the other end keeps one that is silent
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
 Done = TypeVar("Done")
 
 
@@ -83,7 +83,7 @@ class Lines:
 
     def failed(self, why: str) -> Unreachable:
         """What to raise; the host is left alone for a while."""
-        pause_s = min(FIRST_PAUSE_S * 2**self._failures, LONGEST_PAUSE_S)
+        pause_s = min(FIRST_PAUSE_S * 2 ** min(self._failures, 8), LONGEST_PAUSE_S)
         self._failures += 1
         self._not_before = time.monotonic() + pause_s
         return Unreachable(server=self.host or "controller", why=why)
@@ -122,6 +122,10 @@ class Lines:
                 )
         except TimeoutError as late:
             raise self.failed(f"no connection in {self.times.connect_s:g} s") from late
+        except ConnectionRefusedError as refused:
+            # A machine that is up and refuses costs nobody any time: it is asked again soon, and found as soon as it serves.
+            self._failures = 0
+            raise self.failed(str(refused)) from refused
         except OSError as failed:
             raise self.failed(str(failed)) from failed
         return Wire(h11.CLIENT, reader, writer)
