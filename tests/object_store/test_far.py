@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.object_store.machines import Machines, elsewhere
 
@@ -21,6 +22,8 @@ from pileus.object_store.errors import (
 )
 from pileus.object_store.models.listings import ContainerRow, ObjectRow, Subdir, Wanted
 from pileus.object_store.models.paths import Path as Name
+from pileus.object_store.models.shards import ACCOUNT as SHARDS
+from pileus.object_store.models.shards import Shape, Shard
 from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.interface import (
     AccountBook,
@@ -153,6 +156,36 @@ def test_a_device_that_is_away_says_so(tell: Callable[[Story], None]) -> None:
             await at.server.objects.upload(at.spot, 2 << 20)
         with pytest.raises(DeviceUnusable):
             await at.server.containers.put(at.place(CONTAINER), CONTAINER, {}, STAMPS[0], None, 0)
+
+    tell(story)
+
+
+def test_a_container_is_divided_and_its_shards_report(tell: Callable[[Story], None]) -> None:
+    async def story(at: Setting) -> None:
+        containers, place = at.server.containers, at.place(CONTAINER)
+        with pytest.raises(Missing):
+            await containers.shape(place, CONTAINER)
+        await containers.put(place, CONTAINER, {}, STAMPS[0], None, 0)
+        assert not (await containers.shape(place, CONTAINER)).shards
+        shards = [
+            Shard(account=f"{SHARDS}AUTH_p1", name=name, lower=lower, upper=upper, stamp=STAMPS[1])
+            for name, lower, upper in (("one", "", "m"), ("two", "m", ""))
+        ]
+        await containers.reshape(place, CONTAINER, shards)
+        await containers.reshape(place, CONTAINER, [msgspec.structs.replace(shards[0], upper="k", stamp=STAMPS[0])])
+        assert shards == list((await containers.shape(place, CONTAINER)).shards)
+        # While rows of its range are still here a shard's report does not count; those of none never do.
+        await containers.tally(place, CONTAINER, "two", 3, 30, STAMPS[2])
+        await containers.tally(place, CONTAINER, "three", 3, 30, STAMPS[2])
+        assert 0 == (await containers.facts(place, CONTAINER)).count
+        book = ContainerBook(await containers.facts(place, CONTAINER), {}, [], Shape(shards=shards, whole=True))
+        await at.server.replicas.take_container(place, book)
+        await containers.tally(place, CONTAINER, "two", 3, 30, STAMPS[2])
+        await containers.tally(place, CONTAINER, "two", 4, 40, STAMPS[1])
+        facts = await containers.facts(place, CONTAINER)
+        assert (3, 30, "sharded") == (facts.count, facts.bytes, facts.sharded)
+        with pytest.raises(Unreachable):  # its shards were never made: that is no empty listing
+            await containers.listed(place, CONTAINER, Wanted())
 
     tell(story)
 

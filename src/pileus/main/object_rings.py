@@ -7,12 +7,14 @@ import msgspec
 from pileus.kit.errors import Conflict, Invalid, NotFound
 from pileus.kit.hosts.channel import Asked, Route, Told
 from pileus.object_store.app import ObjectStoreApp
-from pileus.object_store.errors import StorageProblem
+from pileus.object_store.errors import Missing, StorageProblem
+from pileus.object_store.models.paths import Path
 from pileus.object_store.ring.builder import Builder
 from pileus.object_store.storage.keeper import NoSuchDevice
 from pileus.object_store.storage.published import FIRST
 from pileus.object_store.workers.dispersion import Dispersion, report
 from pileus.object_store.workers.lines import Line, Pause
+from pileus.object_store.workers.sharder import ask_for, shape_of
 
 
 class NoRings(Conflict):
@@ -67,6 +69,17 @@ class Name(msgspec.Struct, frozen=True):
     name: str
 
 
+class UnknownContainer(NotFound):
+    """There is no container {name}; say ACCOUNT/CONTAINER, as in AUTH_4f2e.../photos."""
+
+
+class Division(msgspec.Struct, frozen=True):
+    """A container that shall be divided into shards of so many rows; None: only shown."""
+
+    name: str
+    rows: int | None = None
+
+
 class HostLines(msgspec.Struct, frozen=True):
     """The workers of one machine; `failure` when it does not say."""
 
@@ -117,6 +130,7 @@ class RingRoutes:
             ("POST", "/rings/add"): Route(self.add),
             ("POST", "/rings/rebalance"): Route(self.rebalance),
             ("GET", "/rings/dispersion"): Route(self.dispersion),
+            ("POST", "/shards"): Route(self.shards),
             ("GET", "/workers"): Route(self.workers),
             ("POST", "/workers"): Route(self.pause),
         }
@@ -176,6 +190,18 @@ class RingRoutes:
         """How many copies are where they belong."""
         found: list[Dispersion] = await report(self._kept().cluster)
         return Told([{**msgspec.structs.asdict(one), "percent": one.percent} for one in found])
+
+    async def shards(self, asked: Asked) -> Told:
+        """A container's shards; the sharder divides it when it comes by next, if that is wanted."""
+        app, wanted = self._kept(), asked.decoded(Division)
+        account, _, name = wanted.name.partition("/")
+        path = Path(account, name)
+        try:
+            if wanted.rows is not None:
+                await ask_for(app.cluster, path, wanted.rows)
+            return Told(await shape_of(app.cluster, path))
+        except Missing as unknown:
+            raise UnknownContainer(name=wanted.name) from unknown
 
     async def workers(self, asked: Asked) -> Told:
         """What workers do on every machine of the cluster."""

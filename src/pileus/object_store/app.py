@@ -19,6 +19,7 @@ from pileus.object_store.workers.lines import Workforce
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.replicator import Replicator
+from pileus.object_store.workers.sharder import Sharder
 from pileus.object_store.workers.sync import Syncer
 from pileus.object_store.workers.teller import Teller
 from pileus.object_store.workers.updater import Updater
@@ -36,6 +37,7 @@ class Workers(msgspec.Struct, frozen=True):
     expirer: Expirer
     reaper: Reaper
     syncer: Syncer
+    sharder: Sharder
     follower: Follower
 
 

@@ -36,6 +36,9 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     account_listing_limit: int = 10_000
     recheck_s: float = 10.0  # how long what is known of an account or container is believed
     reclaim_age_s: float = 604_800.0  # tombstones are kept so long
+    shard_container_threshold: int = (
+        1_000_000  # objects at which a container is divided into shards of half as many; 0: never
+    )
     reap_after_s: float = 86_400.0  # what is in a deleted account stays so long
     disk_threads: int = 16  # of each device
     client_timeout_s: float = 60.0  # a client that neither sends nor takes anything for so long is given up

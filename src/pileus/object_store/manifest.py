@@ -45,6 +45,7 @@ from pileus.object_store.workers.lines import Work, Workforce, calls
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.replicator import Replicator
+from pileus.object_store.workers.sharder import Sharder
 from pileus.object_store.workers.sync import Syncer
 from pileus.object_store.workers.teller import Teller
 from pileus.object_store.workers.updater import Updater
@@ -144,6 +145,7 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
         ("objects: copies of listings", 30.0, workers.ledgers.run),
         ("objects: audit", 60.0, workers.auditor.run),
         ("objects: deleted accounts", 300.0, workers.reaper.run),
+        ("objects: large containers", 30.0, workers.sharder.run),
         ("objects: container sync", 10.0, workers.syncer.run),
         ("objects: what the cluster is", 5.0, workers.follower.run),
     ]
@@ -220,6 +222,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
         expirer=Expirer(cluster, proxy),
         reaper=Reaper(devices, cluster, proxy, delay_s=options.reap_after_s),
         syncer=Syncer(devices, cluster, pipeline),
+        sharder=Sharder(devices, cluster),
         follower=Follower(atlas, servers, keeper),
     )
     return ObjectStoreApp(

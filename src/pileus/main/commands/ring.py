@@ -12,8 +12,9 @@ from pileus.kit.hosts.dial import Address, Dialler, Refused, Unreachable
 from pileus.main.commands.host import NotRunning
 from pileus.main.commands.options import add_state, chosen
 from pileus.main.gate import SOCKET
-from pileus.main.object_rings import Change, HostLines, HostPause, Name, ShownRing
+from pileus.main.object_rings import Change, Division, HostLines, HostPause, Name, ShownRing
 from pileus.main.state import State
+from pileus.object_store.models.shards import Shape
 
 DEADLINE_S = 120.0
 
@@ -37,6 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name")
     rebalance = verbs.add_parser("rebalance", help="move what may move now; that is done by itself every five minutes")
     dispersion = verbs.add_parser("dispersion", help="how many copies are where they belong")
+    shards = verbs.add_parser("shards", help="the shards of a large container")
+    shard = verbs.add_parser("shard", help="divide a container into shards, at the next pass of the worker for that")
+    shard.add_argument("--rows", type=_rows, default=500_000, help="objects a shard gets (500000)")
+    for verb in (shard, shards):
+        verb.add_argument("name", metavar="ACCOUNT/CONTAINER")
     workers = verbs.add_parser("workers", help="what background workers do, on every machine")
     pause = verbs.add_parser("pause", help="workers rest after their pass, until they are resumed or restarted")
     resume = verbs.add_parser("resume", help="workers go on")
@@ -45,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("--host", help="on this machine only; '' is the first controller")
     does = {
         show: _show, weight: _weight, move: _move, remove: _remove, add: _add, rebalance: _rebalance,
-        dispersion: _dispersion, workers: _workers, pause: _pause, resume: _resume,
+        shards: _shards, shard: _shard, dispersion: _dispersion, workers: _workers, pause: _pause, resume: _resume,
     }  # fmt: skip
     for verb, work in does.items():
         verb.set_defaults(verb=work)
@@ -94,6 +100,38 @@ def _dispersion(state: State, args: argparse.Namespace) -> None:
             f"policy {one['policy']}: {one['found']} of {one['wanted']} copies are where they belong "
             f"({one['percent']:.2f} %), looking at {one['partitions']} partitions"
             + (f"; {one['silent']} places did not answer" if one["silent"] else "")
+        )
+
+
+def _rows(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1_000_000_000:
+        raise argparse.ArgumentTypeError("say how many objects a shard shall have, 1 or more")
+    return int(text)
+
+
+def _shards(state: State, args: argparse.Namespace) -> None:
+    _print_shards(args.name, _ask(state, "POST", "/shards", Division(args.name)))
+
+
+def _shard(state: State, args: argparse.Namespace) -> None:
+    _print_shards(args.name, _ask(state, "POST", "/shards", Division(args.name, args.rows)))
+
+
+def _print_shards(name: str, answer: bytes) -> None:
+    shape = msgspec.json.decode(answer, type=Shape)
+    alive = [one for one in shape.shards if not one.deleted]
+    how = (
+        "is in shards"
+        if shape.whole
+        else f"is being divided, up to {shape.frontier!r}"
+        if alive
+        else "is in one ledger"
+    )
+    print(f"container {name} {how}")
+    for one in alive:
+        joining = f"; goes to {one.into}" if one.into else ""
+        print(
+            f"  {one.name:<64} {one.count:>10} objects {one.bytes:>15} bytes, from {one.lower!r} to {one.upper!r}{joining}"
         )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
 
 import msgspec
 
@@ -16,9 +17,13 @@ from pileus.object_store.disk.ledger import (
     stamped,
     totals,
 )
+from pileus.object_store.disk.shards import SCHEMA as SHARDS
+from pileus.object_store.disk.shards import ShardLedger, follow, join_shards, shape_of
 from pileus.object_store.disk.walking import Row, walk
 from pileus.object_store.errors import Missing, NotEmpty, WrongPolicy
 from pileus.object_store.models.listings import Entry, ObjectRow, Wanted
+from pileus.object_store.models.paths import Path
+from pileus.object_store.models.shards import ROOT, Piece, Shape, Shard
 
 SCHEMA = """
 CREATE TABLE objects (
@@ -49,6 +54,13 @@ class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     bytes: int = 0
     metadata: Mapping[str, str] = {}
+    sharded: str = ""  # "sharding" while rows go to shards, "sharded" when all have
+
+    @property
+    def root(self) -> Path | None:
+        """The container that this is a shard of."""
+        parts = self.metadata.get(ROOT, "").split("/")
+        return Path(unquote(parts[1]), unquote(parts[2])) if len(parts) == 3 else None
 
     @property
     def deleted(self) -> bool:
@@ -56,11 +68,15 @@ class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
         return self.delete_stamp > self.put_stamp and not self.count
 
 
+Strays = Mapping[Path, Sequence[ObjectRow]]  # rows that belong to shards
+
+
 class ContainerLedger:
     """The ledger of one container. Blocks; belongs in threads."""
 
     def __init__(self, path: str) -> None:
-        self.ledger = Ledger(path, SCHEMA)
+        self.ledger = Ledger(path, SCHEMA, (SHARDS,))
+        self.shards = ShardLedger(self.ledger)
 
     def put(self, facts: ContainerFacts, said: Mapping[str, str], stamp: str, policy: int | None) -> bool:
         """The container is there; return whether it was not before. Raises WrongPolicy."""
@@ -115,24 +131,36 @@ class ContainerLedger:
             raise Missing(found.delete_stamp)
         return found
 
-    def listed(self, wanted: Wanted) -> tuple[ContainerFacts, list[Entry]]:
-        """The container and part of its listing, of one moment."""
+    def listed(self, wanted: Wanted) -> tuple[ContainerFacts, list[tuple[Piece, list[Entry]]]]:
+        """The container and part of its listing, of one moment: which ranges shards have, and what is here of the others."""
         with self.ledger.reading() as connection:
             found = _facts(connection)
             if found.deleted:
                 raise Missing(found.delete_stamp)
-            return found, walk(connection, LIST, wanted, _row)
+            pieces = shape_of(connection).pieces() if found.sharded else [Piece("", "", None)]
+            parts = [(piece, piece.part(wanted)) for piece in (reversed(pieces) if wanted.reverse else pieces)]
+            return found, [
+                (piece, walk(connection, LIST, part, _row) if piece.shard is None else [])
+                for piece, part in parts
+                if part is not None
+            ]
 
-    def merge(self, rows: Iterable[ObjectRow]) -> None:
-        """The listing knows these, each unless it knows better."""
+    def merge(self, rows: Iterable[ObjectRow]) -> Strays:
+        """The listing knows these, each unless it knows better; return those that belong to shards."""
         newest: dict[str, ObjectRow] = {}
         for row in rows:
             known = newest.get(row.name)
             if known is None or row.order > known.order:
                 newest[row.name] = row
         with self.ledger.writing() as connection:
-            for row in newest.values():
-                _merge(connection, row)
+            return _merge_own(connection, newest.values())
+
+    def rows(self, names: Sequence[str]) -> list[ObjectRow]:
+        """What the listing knows of these objects, deleted ones included."""
+        with self.ledger.reading() as connection:
+            marks = ", ".join("?" * len(names))
+            found = connection.execute(f"SELECT {COLUMNS} FROM objects WHERE name IN ({marks})", tuple(names))
+            return [_row(row) for row in found]
 
     def row(self, name: str) -> ObjectRow | None:
         """What the listing knows of one object, a deleted one included."""
@@ -153,8 +181,14 @@ class ContainerLedger:
         with self.ledger.reading() as connection:
             return stamped(connection)
 
-    def join(self, facts: ContainerFacts, said: Mapping[str, tuple[str, str]], rows: Iterable[ObjectRow]) -> None:
-        """The ledger knows what another replica knows, each thing unless it knows better."""
+    def join(
+        self,
+        facts: ContainerFacts,
+        said: Mapping[str, tuple[str, str]],
+        rows: Iterable[ObjectRow],
+        shape: Shape | None = None,
+    ) -> Strays:
+        """The ledger knows what another replica knows, each thing unless it knows better; return what belongs to shards."""
         if not self.ledger.exists:
             first = {"account": facts.account, "container": facts.container, "created": facts.created}
             self.ledger.create({**first, "put_stamp": facts.put_stamp, "policy": str(facts.policy)})
@@ -167,14 +201,34 @@ class ContainerLedger:
             }
             set_about(connection, known)
             merge_stamped(connection, said)
-            for row in rows:
-                _merge(connection, row)
+            if shape is not None:
+                join_shards(connection, shape.shards)
+                follow(connection, shape)
+            return _merge_own(connection, rows)
 
     def reclaim(self, before: str) -> None:
         """Rows of objects deleted before this moment are forgotten."""
         with self.ledger.writing() as connection:
             connection.execute("DELETE FROM objects WHERE deleted = 1 AND stamp < ?", (before,))
             connection.execute("DELETE FROM metadata WHERE value = '' AND stamp < ?", (before,))
+
+
+def _merge_own(connection: sqlite3.Connection, rows: Iterable[ObjectRow]) -> Strays:
+    """Rows that are this ledger's are in it; return the others."""
+    divided = connection.execute("SELECT 1 FROM about WHERE key IN ('frontier', 'sharded') LIMIT 1").fetchone()
+    if divided is None:
+        for row in rows:
+            _merge(connection, row)
+        return {}
+    shape = shape_of(connection)
+    strays: dict[Path, list[ObjectRow]] = {}
+    for row in rows:
+        shard = shape.of(row.name)
+        if shard is None:
+            _merge(connection, row)
+        else:
+            strays.setdefault(shard.path, []).append(row)
+    return strays
 
 
 def _merge(connection: sqlite3.Connection, row: ObjectRow) -> None:
@@ -193,7 +247,11 @@ def _merge(connection: sqlite3.Connection, row: ObjectRow) -> None:
 def _facts(connection: sqlite3.Connection) -> ContainerFacts:
     known = about(connection)
     policy = int(known.get("policy", "0"))
-    sums: Sequence[Totals] = list(totals(connection).values())
+    sums: list[Totals] = list(totals(connection).values())
+    sharded = "sharded" if "sharded" in known else "sharding" if "frontier" in known else ""
+    if sharded:
+        shards: list[Shard] = [one for one in shape_of(connection).shards if not one.deleted and not one.absorbing]
+        sums += [Totals(one.count, one.bytes) for one in shards]
     return ContainerFacts(
         account=known["account"],
         container=known["container"],
@@ -204,6 +262,7 @@ def _facts(connection: sqlite3.Connection) -> ContainerFacts:
         count=sum(one.count for one in sums),
         bytes=sum(one.bytes for one in sums),
         metadata=metadata(connection),
+        sharded=sharded,
     )
 
 

@@ -1,7 +1,8 @@
 """A ledger: the SQLite file that holds the listing of one container or one account.
 
 What a PUT tells a container is committed with all that others told it meanwhile: one fsync for many (group commit). A
-listing is read on a connection of its own, beside the writing. The format's version is SQLite's `user_version`.
+listing is read on a connection of its own, beside the writing. The format's version is SQLite's `user_version`; a file of
+an earlier version is brought up to date when it is opened.
 """
 
 import contextlib
@@ -9,21 +10,24 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.object_store.disk.durable import ensure_folder, sync_folder
-from pileus.object_store.errors import Missing
+from pileus.object_store.errors import Missing, StorageProblem
 
-VERSION = 1
 ABOUT = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE metadata (key TEXT PRIMARY KEY, value TEXT NOT NULL, stamp TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE totals (policy INTEGER PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL);
 """
+
+
+class LaterFormat(StorageProblem):
+    """{path} was written by a later release: its format is {found}, this one knows up to {known}. Go on with that release."""
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -36,13 +40,19 @@ class Totals(msgspec.Struct, frozen=True):
 class Ledger:
     """An open ledger. Everything here blocks and belongs in threads; reading and writing may go on at once."""
 
-    def __init__(self, path: str, schema: str) -> None:
+    def __init__(self, path: str, schema: str, additions: Sequence[str] = ()) -> None:
         self.path = path
         self._schema = schema
+        self._additions = additions  # what each later version of the format added
         self._write = threading.RLock()
         self._read = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
+
+    @property
+    def version(self) -> int:
+        """The version of the format that this release writes."""
+        return 1 + len(self._additions)
 
     @property
     def exists(self) -> bool:
@@ -59,7 +69,8 @@ class Ledger:
             made = sqlite3.connect(fresh, isolation_level=None)
             try:
                 made.execute("PRAGMA synchronous = FULL")
-                made.executescript(f"BEGIN; {ABOUT} {self._schema} PRAGMA user_version = {VERSION}; COMMIT")
+                schema = " ".join((ABOUT, self._schema, *self._additions))
+                made.executescript(f"BEGIN; {schema} PRAGMA user_version = {self.version}; COMMIT")
                 rows = {"id": str(uuid.uuid4()), **about}.items()
                 made.executemany("INSERT INTO about VALUES (?, ?)", rows)
             finally:
@@ -114,7 +125,32 @@ class Ledger:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -512")
+        try:
+            self._bring_up(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+    def _bring_up(self, connection: sqlite3.Connection) -> None:
+        """The file is of this release's version of the format; raises LaterFormat."""
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > self.version:
+            raise LaterFormat(path=self.path, found=found, known=self.version)
+        if found == self.version:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Whoever reads and whoever writes may both be the first to open it.
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            for addition in self._additions[found - 1 :]:
+                for statement in filter(str.strip, addition.split(";")):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {self.version}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
     def close(self) -> None:
         """Nothing of it is open; the next use opens it again."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pileus.object_store.models.listings import Entry, Subdir, Wanted, after
 
-BATCH = 1000
+BATCH, FIRST = 1000, 16  # rows looked at at once; few where the first one may already tell to skip to elsewhere
 Row = Sequence[Any]
 
 
@@ -27,6 +27,7 @@ class _Walk:
         self._prefix = wanted.prefix if path is None else path.rstrip("/") + "/" if path else ""
         self._delimiter = wanted.delimiter if path is None else "/"
         self._found: list[Entry] = []
+        self._batch = FIRST
 
     def run(self) -> list[Entry]:
         wanted = self._wanted
@@ -39,7 +40,8 @@ class _Walk:
     def _step(self, low: str, high: str, inclusive: bool) -> tuple[str, str, bool] | None:  # noqa: FBT001
         """Take rows until the end of a batch, or a subdirectory is to be skipped; return what is left to look at."""
         wanted = self._wanted
-        batch = min(BATCH if self._delimiter else wanted.limit, wanted.limit - len(self._found))
+        left = wanted.limit - len(self._found)
+        batch = min(self._batch, left) if self._delimiter else left
         rows = self._rows(low, high, batch, inclusive=inclusive)
         for row in rows:
             name: str = row[0]
@@ -50,6 +52,7 @@ class _Walk:
             if not below:
                 self._found.append(self._made(row))
                 continue
+            self._batch = FIRST
             subdir = name[: end + len(self._delimiter)]
             if wanted.path is None and subdir != wanted.marker:
                 self._found.append(Subdir(subdir))
@@ -59,6 +62,7 @@ class _Walk:
             return (low, subdir if wanted.path is None else f"{subdir}\0", inclusive)
         if len(rows) < batch:
             return None
+        self._batch = min(BATCH, 4 * self._batch)
         last = rows[-1][0]
         return (low, last, inclusive) if wanted.reverse else (last, high, False)
 

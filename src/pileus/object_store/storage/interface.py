@@ -13,6 +13,7 @@ from pileus.object_store.disk.accounts import AccountFacts
 from pileus.object_store.disk.containers import ContainerFacts
 from pileus.object_store.models.listings import ContainerRow, Entry, ObjectRow, Wanted
 from pileus.object_store.models.paths import Path
+from pileus.object_store.models.shards import Shape, Shard
 from pileus.object_store.ring.places import Place
 
 
@@ -100,6 +101,9 @@ class Containers(Protocol):
     async def listed(self, place: Place, path: Path, wanted: Wanted) -> tuple[ContainerFacts, list[Entry]]: ...
     async def merge(self, place: Place, path: Path, rows: Sequence[ObjectRow]) -> None: ...
     async def row(self, place: Place, path: Path, name: str) -> ObjectRow | None: ...
+    async def shape(self, place: Place, path: Path) -> Shape: ...
+    async def reshape(self, place: Place, path: Path, shards: Sequence[Shard]) -> None: ...
+    async def tally(self, place: Place, path: Path, name: str, count: int, size: int, stamp: str) -> None: ...
 
 
 class Accounts(Protocol):
@@ -129,6 +133,7 @@ class ContainerBook(msgspec.Struct, frozen=True):
     facts: ContainerFacts
     said: Mapping[str, tuple[str, str]]  # metadata, each with its stamp
     rows: Sequence[ObjectRow]
+    shape: Shape = Shape()
 
 
 class AccountBook(msgspec.Struct, frozen=True):

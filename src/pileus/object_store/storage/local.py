@@ -20,13 +20,14 @@ class LocalServer:
         self.devices = devices
         self.objects = LocalObjects(devices, rings, listing_wait_s)
         self.containers = LocalContainers(devices, rings, stamps)
-        self.accounts = LocalAccounts(devices, rings, self.containers.settle)
-        self.replicas = LocalReplicas(devices, rings)
+        self.accounts = LocalAccounts(devices, rings, self.containers.reports.settle)
+        self.replicas = LocalReplicas(devices, rings, self.containers.divided)
 
     def reach(self, servers: Servers) -> None:
         """From now on the servers of this process find the others."""
         self.objects.servers = servers
-        self.containers.servers = servers
+        self.containers.divided.servers = servers
+        self.containers.reports.servers = servers
 
     async def close(self) -> None:
         """Nothing is under way, and nothing is open."""

@@ -1,25 +1,19 @@
 """Container and account servers on the devices of this process."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.accounts import AccountFacts, AccountLedger
 from pileus.object_store.disk.containers import ContainerFacts, ContainerLedger
-from pileus.object_store.errors import Missing, StorageProblem
 from pileus.object_store.models.listings import ContainerRow, Entry, ObjectRow, Wanted
 from pileus.object_store.models.paths import Path
+from pileus.object_store.models.shards import Shape, Shard
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
 from pileus.object_store.storage.books import GroupCommit
 from pileus.object_store.storage.devices import Devices, LocalDevice
-from pileus.object_store.storage.interface import Servers
-
-log = log_of(__name__)
-
-REPORT_AFTER_S = 0.2  # accounts hear of what many PUTs did to a container at once
+from pileus.object_store.storage.divided import Divided
+from pileus.object_store.storage.reports import Reports
 
 
 class LocalContainers:
@@ -30,9 +24,8 @@ class LocalContainers:
         self._rings = rings
         self._stamps = stamps
         self._commits: GroupCommit[ObjectRow] = GroupCommit()
-        self._reports: dict[tuple[str, Path], asyncio.Task[None]] = {}
-        self._due: dict[tuple[str, Path], tuple[Place, Path]] = {}
-        self.servers: Servers | None = None  # how accounts are reached
+        self.divided = Divided(rings)
+        self.reports = Reports(devices, rings, stamps, self.divided)
 
     def _at(self, place: Place, path: Path) -> tuple[LocalDevice, ContainerLedger]:
         device = self._devices.of(place)
@@ -53,7 +46,7 @@ class LocalContainers:
             policy=default if policy is None else policy,
         )
         fresh = await device.keep_book(lambda: ledger.put(facts, said, stamp, policy))
-        await self._report_if_possible(place, path)
+        await self.reports.at_once(place, path)
         return fresh
 
     async def post(self, place: Place, path: Path, said: Mapping[str, str], stamp: str) -> None:
@@ -64,80 +57,71 @@ class LocalContainers:
     async def delete(self, place: Place, path: Path, stamp: str) -> None:
         """The container is gone and its account knows."""
         device, ledger = self._at(place, path)
+        await self._recount(place, path)
         await device.keep_book(lambda: ledger.delete(stamp))
-        await self._report_if_possible(place, path)
+        await self.reports.at_once(place, path)
 
     async def facts(self, place: Place, path: Path) -> ContainerFacts:
         """What the container knows of itself."""
+        await self.reports.of_shards(path)
         device, ledger = self._at(place, path)
         return await device.keep_book(ledger.facts)
 
     async def listed(self, place: Place, path: Path, wanted: Wanted) -> tuple[ContainerFacts, list[Entry]]:
         """The container and part of its listing."""
+        await self.reports.of_shards(path)
         device, ledger = self._at(place, path)
-        return await device.keep_book(lambda: ledger.listed(wanted))
+        facts, parts = await device.keep_book(lambda: ledger.listed(wanted))
+        if not facts.sharded:
+            return facts, parts[0][1] if parts else []
+        return facts, await self.divided.listed(place, parts, wanted)
 
     async def row(self, place: Place, path: Path, name: str) -> ObjectRow | None:
         """What the listing knows of one object, a deleted one included."""
         device, ledger = self._at(place, path)
-        return await device.keep_book(lambda: ledger.row(name))
+        found = await device.keep_book(lambda: ledger.row(name))
+        if found is not None:
+            return found
+        shard = (await device.keep_book(ledger.shards.shape)).of(name)
+        return None if shard is None else await self.divided.row(place, shard.path, name)
+
+    async def shape(self, place: Place, path: Path) -> Shape:
+        """How the container is divided into shards."""
+        device, ledger = self._at(place, path)
+        return await device.keep_book(ledger.shards.shape)
+
+    async def reshape(self, place: Place, path: Path, shards: Sequence[Shard]) -> None:
+        """The container has these shards, each as it was decided last."""
+        device, ledger = self._at(place, path)
+        await device.keep_book(lambda: ledger.shards.join(shards))
+
+    async def tally(self, place: Place, path: Path, name: str, count: int, size: int, stamp: str) -> None:
+        """A shard of the container holds so much; the account hears of it soon."""
+        device, ledger = self._at(place, path)
+        if await device.keep_book(lambda: ledger.shards.tally(name, count, size, stamp)):
+            self.reports.soon(place, path)
 
     async def merge(self, place: Place, path: Path, rows: Sequence[ObjectRow]) -> None:
         """The listing knows these objects, durably; the account hears of it soon."""
         device, ledger = self._at(place, path)
 
         async def commit(batch: Sequence[ObjectRow]) -> None:
-            await device.keep_book(lambda: ledger.merge(batch))
+            strays = await device.keep_book(lambda: ledger.merge(batch))
+            await self.divided.forward(place, strays)
 
         await self._commits.add((place.device.id, path), rows, commit)
-        key = (place.device.name, path)
-        self._due[key] = (place, path)
-        if key not in self._reports:
-            self._reports[key] = asyncio.create_task(self._soon(key, place, path))
+        self.reports.soon(place, path)
 
-    async def _soon(self, key: tuple[str, Path], place: Place, path: Path) -> None:
-        await asyncio.sleep(REPORT_AFTER_S)
-        self._reports.pop(key, None)
-        self._due.pop(key, None)
-        await self._report_if_possible(place, path)
-
-    async def report(self, place: Place, path: Path) -> None:
-        """The account knows what its container holds, or whether it is gone."""
-        device, ledger = self._at(place, path)
-        now = await device.keep_book(lambda: ledger.facts(deleted_too=True))
-        assert path.container is not None
-        row = ContainerRow(
-            name=path.container,
-            put_stamp=now.put_stamp,
-            delete_stamp=now.delete_stamp if now.deleted else "",
-            count=now.count,
-            bytes=now.bytes,
-            policy=now.policy,
-            changed=self._stamps.next(),
-        )
-        assert self.servers is not None
-        places = self._rings.places(path.above)
-        mine = places if place.index is None else [places[place.index % len(places)]]
-        for target in mine:
-            with contextlib.suppress(Missing):  # an account that is gone need not know
-                await self.servers.of(target).accounts.merge(target, path.above, [row])
-
-    async def _report_if_possible(self, place: Place, path: Path) -> None:
-        try:
-            await self.report(place, path)
-        except StorageProblem as failed:  # the worker that looks after it does it later
-            log.info("an account was not told of its container", container=str(path), why=failed.message)
-
-    async def settle(self, account: str) -> None:
-        """What containers of an account here are about to report has been reported."""
-        for place, path in [due for due in self._due.values() if due[1].account == account]:
-            self._due.pop((place.device.name, path), None)
-            await self._report_if_possible(place, path)
+    async def _recount(self, place: Place, path: Path) -> None:
+        """The container knows what its shards hold at this moment."""
+        for shard in (await self.shape(place, path)).shards:
+            if not shard.deleted and not shard.absorbing:
+                now = await self.divided.facts(place, shard.path)
+                await self.tally(place, path, shard.name, now.count, now.bytes, self._stamps.next())
 
     async def close(self) -> None:
         """Nothing is under way."""
-        for task in list(self._reports.values()):
-            await task
+        await self.reports.close()
         await self._commits.settle()
 
 

@@ -61,6 +61,7 @@ class LedgerReplicator:
         key = f"told:{place.device.id}"
         facts = await device.keep_book(lambda: ledger.facts(deleted_too=True))
         said = await device.keep_book(ledger.said)
+        shape = await device.keep_book(ledger.shards.shape)
         there = self._cluster.servers.of(place).replicas
         seq = int(await device.keep_book(lambda: ledger.ledger.marked(key)) or 0)
         if seq and not await self._has(place, facts.account, facts.container):
@@ -69,7 +70,7 @@ class LedgerReplicator:
             rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
             # What a replica has forgotten it would learn again, for ever.
             fresh = [row for _, row in rows if not row.deleted or row.stamp >= self._before()]
-            await there.take_container(place, ContainerBook(facts, said, fresh))
+            await there.take_container(place, ContainerBook(facts, said, fresh, shape))
             progress.done += len(rows)
             if rows:
                 seq = rows[-1][0]

@@ -40,7 +40,7 @@ class Teller:
         if now == await device.keep_book(lambda: ledger.ledger.marked(MARK)):
             return
         place = self._place(device, partition)
-        await self._server.containers.report(place, Path(facts.account, facts.container))
+        await self._server.containers.reports.report(place, Path(facts.account, facts.container))
         await device.keep_book(lambda: ledger.ledger.mark({MARK: now}))
         progress.done += 1
 

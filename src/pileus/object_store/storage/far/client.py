@@ -11,6 +11,7 @@ from pileus.object_store.disk.accounts import AccountFacts
 from pileus.object_store.disk.containers import ContainerFacts
 from pileus.object_store.models.listings import ContainerRow, Entry, ObjectRow, Wanted
 from pileus.object_store.models.paths import Path
+from pileus.object_store.models.shards import Shape, Shard
 from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.far.calls import HEAD, HEADS, VERBS, WHAT, framed, grown, problem_of
 from pileus.object_store.storage.far.lines import Lines, abort, answered, head
@@ -118,6 +119,19 @@ class FarContainers(_Room):
         """What the listing knows of one object, a deleted one included."""
         found: ObjectRow | None = await self._call("containers/row", place, path, name)
         return found
+
+    async def shape(self, place: Place, path: Path) -> Shape:
+        """How the container is divided into shards."""
+        found: Shape = await self._call("containers/shape", place, path)
+        return found
+
+    async def reshape(self, place: Place, path: Path, shards: Sequence[Shard]) -> None:
+        """The container has these shards, each as it was decided last."""
+        await self._call("containers/reshape", place, path, shards)
+
+    async def tally(self, place: Place, path: Path, name: str, count: int, size: int, stamp: str) -> None:
+        """A shard of the container holds so much; the account hears of it soon."""
+        await self._call("containers/tally", place, path, name, count, size, stamp)
 
 
 class FarAccounts(_Room):
