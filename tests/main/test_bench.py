@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.main import bench
+from pileus.main import bench, crowd
 from pileus.main.bench import Measured, furnished
 
 
@@ -51,3 +51,12 @@ async def test_an_answer_that_is_an_error_stops_the_measurement() -> None:
     async with furnished() as (made, _):
         with pytest.raises(bench.Refused, match="404"):
             await made.ask("GET", "/compute/v2.1/servers/none")
+
+
+@pytest.mark.slow
+async def test_a_small_crowd_of_hosts_takes_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "CHOSEN", 2)
+    monkeypatch.setattr(crowd, "IDLE_S", 0)
+    told: list[Measured] = []
+    await crowd.measure(told.append, hosts=3, servers=4)
+    assert [3, 4, 2] == [one.count for one in told[:3]]

@@ -103,6 +103,11 @@ class Cloud:
         self._wired = wired
         self._parts = wired.parts
 
+    @property
+    def parts(self) -> machine.NetworkParts | None:
+        """The network's drivers on this machine."""
+        return self._parts
+
     async def start(self) -> None:
         """Everything that goes on by itself goes on."""
         pause_s = 1.0

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,7 +86,7 @@ class Bench:
     """A furnished cloud and its user."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+        self.cloud = cloud
         self._token = ""
         self._password = cloud.frame.state.credentials().passwords["admin"]
 
@@ -106,7 +107,7 @@ class Bench:
         path, _, query = path.partition("?")
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "scheme": "http",
                  "headers": given}  # fmt: skip
-        await self._cloud.frame.kernel.http(scope, receive, send)
+        await self.cloud.frame.kernel.http(scope, receive, send)
         told = b"".join(message.get("body", b"") for message in sent[1:])
         if sent[0]["status"] >= 400:
             raise Refused(f"{method} {path}: {sent[0]['status']} {told[:300]!r}")
@@ -143,7 +144,7 @@ class Bench:
 
     async def populate(self, users: int, projects: int) -> None:
         """There are so many users and projects, whose ids are numbers."""
-        db = self._cloud.frame.db
+        db = self.cloud.frame.db
         async with db.transaction():
             for at in range(projects):
                 project = Project(id=f"{at:032x}", name=f"bench {at}", domain_id="default", parent_id="default")
@@ -156,22 +157,34 @@ class Bench:
         """All volumes."""
         return list(json.loads((await self.ask("GET", "/volume/v3/volumes/detail"))[1])["volumes"])
 
+    async def expect_active(self, count: int) -> None:
+        """So many servers run, and no other is there; raises Refused."""
+        states: Counter[str] = Counter()
+        path = "/compute/v2.1/servers/detail?limit=1000"
+        while path:
+            page = json.loads((await self.ask("GET", path))[1])
+            states.update(one["status"] for one in page["servers"])
+            links = [link["href"] for link in page.get("servers_links", ())]
+            path = links[0].partition("cloud:1")[2] if links else ""
+        if states != {"ACTIVE": count}:
+            raise Refused(f"servers are {dict(states)}")
+
     async def until_quiet(self) -> None:
         """No operation is under way."""
         end = time.monotonic() + PATIENCE_S
-        engine = self._cloud.frame.engine
+        engine = self.cloud.frame.engine
         while due := await engine.book.due():
             await engine.wait_ended(due[0], end - time.monotonic())
 
     async def until_hosted(self, hosts: int = 1) -> None:
         """Servers can be placed on so many hosts."""
-        with self._cloud.frame.bus.subscribe(OPERATION) as woken:
+        with self.cloud.frame.bus.subscribe(OPERATION) as woken:
             while hosts > len(json.loads((await self.ask("GET", PROVIDERS))[1])["resource_providers"]):
                 await woken.next(0.05)
 
     async def join_hosts(self, count: int) -> None:
         """So many more hosts are known, and heard of now; they run nothing, but take servers."""
-        hosts = self._cloud.frame.hosts
+        hosts = self.cloud.frame.hosts
         (own,) = await hosts.list()
         for number in range(count):
             await hosts.register(f"far-{number}", {**own.facts, "hostname": f"far-{number}"})
@@ -179,7 +192,7 @@ class Bench:
 
     async def scheduler(self, server_id: str) -> Op:
         """What gives a host to one more server that is like this one."""
-        app = self._cloud.frame.kernel.mounts["compute"].app
+        app = self.cloud.frame.kernel.mounts["compute"].app
         assert isinstance(app, Compute)
         like = await server_find(app, server_id)
         assert like is not None
@@ -197,14 +210,13 @@ async def measure(say: Callable[[Measured], None]) -> list[Measured]:
     done: list[Measured] = []
 
     async def take(name: str, count: int, op: Op, *, at_once: int = 1, after: Op | None = None, **more: float) -> None:
+        async def work() -> None:
+            await many(count, op, at_once)
+            if after is not None:
+                await after(count)
+
         await op(-1) if after is None else None
-        gc.collect()
-        wall, cpu = time.perf_counter(), time.process_time()
-        await _many(count, op, at_once)
-        if after is not None:
-            await after(count)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        done.append(msgspec.convert({"name": name, "count": count, "wall_s": wall, "cpu_s": cpu, **more}, Measured))
+        done.append(await timed(name, count, work, **more))
         say(done[-1])
 
     async with furnished() as (bench, server):
@@ -280,7 +292,16 @@ async def _lists_of_many(bench: Bench, take: Callable[..., Awaitable[None]]) -> 
         await take(f"list 100 of {there_are:,} {kind}", LISTS, page, most_ms=20)
 
 
-async def _many(count: int, op: Op, at_once: int) -> None:
+async def timed(name: str, count: int, work: Callable[[], Awaitable[object]], **more: float) -> Measured:
+    """What so many operations took; `more` are the targets."""
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    await work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return msgspec.convert({"name": name, "count": count, "wall_s": wall, "cpu_s": cpu, **more}, Measured)
+
+
+async def many(count: int, op: Op, at_once: int) -> None:
     """The operation is done so often, so many at a time."""
     if at_once == 1:
         for at in range(count):

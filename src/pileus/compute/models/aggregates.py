@@ -29,6 +29,8 @@ def zones_of(aggregates: Sequence[Aggregate]) -> dict[str, str]:
 def unfit_by_specs(aggregates: Sequence[Aggregate], specs: Mapping[str, str], hosts: Sequence[str]) -> dict[str, str]:
     """Why hosts do not have what a flavor asks of their aggregates: each key with one of its values."""
     asked = {key.removeprefix(SCOPE): value for key, value in specs.items() if key.startswith(SCOPE)}
+    if not asked:
+        return {}
     found = {}
     for host in hosts:
         said: dict[str, set[str]] = {}

@@ -68,9 +68,8 @@ class LocalSubscription:
 
     def take(self, wake_up: WakeUp) -> None:
         """Remember a wake-up until `next` asks."""
-        if self.id is None or self.id == wake_up.id:
-            self._woken.add(wake_up)
-            self._any.set()
+        self._woken.add(wake_up)
+        self._any.set()
 
     async def next(self, timeout_s: float | None = None) -> frozenset[WakeUp]:
         """Return what has woken since the last call, waiting for a first one; empty when the time is over."""
@@ -101,27 +100,29 @@ class LocalBus:
     """Wake-ups between the tasks of one event loop."""
 
     def __init__(self) -> None:
-        self._listeners: dict[str, set[LocalSubscription]] = {}
+        # By topic and id, None for all: a thousand hosts wait for wishes of their own, and one of them is woken.
+        self._listeners: dict[tuple[str, str | None], set[LocalSubscription]] = {}
 
     def wake(self, topic: str, id: str) -> None:
         """Wake everyone who waits for this id of the topic, or for the whole topic."""
-        for listener in self._listeners.get(topic, ()):
-            listener.take(WakeUp(topic, id))
+        for awaited in (id, None):
+            for listener in self._listeners.get((topic, awaited), ()):
+                listener.take(WakeUp(topic, id))
 
     def subscribe(self, *topics: str, id: str | None = None) -> LocalSubscription:
         """Collect wake-ups of these topics, of one id or of all; close it after use (it is a context manager)."""
         subscription = LocalSubscription(self, topics, id)
         for topic in topics:
-            self._listeners.setdefault(topic, set()).add(subscription)
+            self._listeners.setdefault((topic, id), set()).add(subscription)
         return subscription
 
     def forget(self, subscription: LocalSubscription) -> None:
         """Send nothing more to this subscription."""
         for topic in subscription.topics:
-            listeners = self._listeners.get(topic, set())
+            listeners = self._listeners.get((topic, subscription.id), set())
             listeners.discard(subscription)
             if not listeners:
-                self._listeners.pop(topic, None)
+                self._listeners.pop((topic, subscription.id), None)
 
     async def wait(self, topic: str, id: str | None = None, timeout_s: float | None = None) -> bool:
         """Wait for one wake-up; False when the time is over. What came before the call is not seen: subscribe then."""

@@ -13,6 +13,7 @@ LINE = "{:<36} {:>7} {:>11} {:>9} {:>9}  {:<14} {:>12}"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--crowd", action="store_true", help="a thousand hosts and five thousand servers (minutes)")
     parser.add_argument("--strict", action="store_true", help="end with 1 when a target is missed")
 
 
@@ -20,7 +21,9 @@ def run(args: argparse.Namespace) -> int:
     """Print a line for each kind of operation."""
     import msgspec
 
-    from pileus.main.bench import measure
+    from pileus.main import bench, crowd
+
+    measure = crowd.measure if args.crowd else bench.measure
 
     def say_json(one: "Measured") -> None:
         told = {**msgspec.to_builtins(one), "rate": one.rate, "cpu_ms": one.cpu_ms, "met": one.met}
