@@ -324,6 +324,22 @@ def test_what_is_said_of_bytes_that_others_keep_is_found_out(tmp_path: Path) -> 
     run(tmp_path, test, web=HERE, stores=TWO)
 
 
+def test_what_is_said_of_bytes_is_believed_where_nobody_is_to_read_them(tmp_path: Path) -> None:
+    wrong = "0" * 64
+
+    async def test(cloud: Service) -> None:
+        async with a_web() as web:
+            url = web.serve("/disk", RAW)
+            status, image, end = await located(cloud, url)
+            assert (202, "success", "active", len(RAW)) == (status, end, image["status"], image["size"])
+            assert [None] * 3 == [image[name] for name in ("checksum", "os_hash_algo", "os_hash_value")]
+            status, image, end = await located(cloud, url, os_hash_algo="sha256", os_hash_value=wrong)
+            assert (202, "success", "active", len(RAW)) == (status, end, image["status"], image["size"])
+            assert (None, "sha256", wrong) == (image["checksum"], image["os_hash_algo"], image["os_hash_value"])
+
+    run(tmp_path, test, web=HERE, stores=TWO, secure_hash=False)
+
+
 def test_locations_of_a_patch_agree_with_one_another(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         async with a_web() as web:

@@ -71,4 +71,5 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: WebConfig = WebConfig()
     show_locations: bool = False  # an owner sees and sets where the bytes of an image are
     show_direct_url: bool = False
+    secure_hash: bool = True  # whether bytes at a new location are read, hashed and compared with what is said of them
     task_ttl_h: float = 48.0  # how long a task is shown after it has ended

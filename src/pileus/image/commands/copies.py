@@ -66,13 +66,14 @@ async def locate(app: ImageApp, caller: Caller, image: Image, new: Location) -> 
     id = await _checked(app, image, new)
     size = await _size(app, new.url)
     sure = not new.said.says
+    hashed = HASH if sure and app.config.secure_hash else None
     async with app.db.transaction():
         becomes = Status.ACTIVE if sure else Status.IMPORTING
-        if not await store.location_taken(app, image.id, becomes, Said(size=size, hash_algo=HASH if sure else None)):
+        if not await store.location_taken(app, image.id, becomes, Said(size=size, hash_algo=hashed)):
             raise errors.NotActiveYet(image=image.id, status=image.status)
         await rows.copies_clear(app, image.id)
         await rows.copy_add(app, image.id, id, new.url, whole=True, about=new.about)
-        await begin_locating(app, caller, Locating(image=image.id, url=new.url, said=new.said))
+        await begin_locating(app, caller, Locating(image=image.id, url=new.url, said=new.said, size=size))
 
 
 async def _checked(app: ImageApp, image: Image, new: Location) -> str:

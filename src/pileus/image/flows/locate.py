@@ -29,9 +29,12 @@ def _asked(op: Operation) -> Locating:
 
 
 async def look(app: ImageApp, op: Operation) -> Outcome:
-    """It is known what the bytes are, and that they are what was said."""
+    """It is known what the bytes are, and that they are what was said; or that is believed, where nobody is to look."""
     asked = _asked(op)
     await tasks.task_update(app, op.id, ended=False, status=TaskStatus.PROCESSING)
+    if not app.config.secure_hash:
+        believed = msgspec.structs.replace(asked.said, size=asked.size)
+        return Done(also=lambda: store.located(app, asked.image, Status.ACTIVE, believed))
     algorithm = asked.said.hash_algo or HASH
     md5, sha, size = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm), 0
     try:

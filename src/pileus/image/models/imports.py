@@ -60,6 +60,7 @@ class Locating(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     url: str
     said: Said
+    size: int | None = None  # as the web server says
 
 
 class TaskStatus(enum.StrEnum):
