@@ -288,3 +288,35 @@ async def test_several_servers_have_a_volume_whose_type_allows_that() -> None:
             assert "detaching" == await status(world, volume)
             await world.settle()
             assert left == await status(world, volume)
+
+
+async def test_only_compute_takes_a_volume_from_the_server_that_has_it() -> None:
+    async with a_world(volumes=True) as world:
+        id, volume = await world.boot(), await world.volume()
+        assert 200 == (await attach(world, id, volume)).status
+        await world.settle()
+        attachment = (await world.volume_shown(volume))["attachments"][0]["attachment_id"]
+        here: dict[str, Any] = {"connector": {"host": "h1"}}
+        for by, action in (
+            ("alice", {"os-detach": {}}), ("alice", {"os-detach": {"attachment_id": attachment}}),
+            ("alice", {"os-terminate_connection": here}), ("root", {"os-force_detach": {"attachment_id": attachment}}),
+        ):  # fmt: skip
+            answered = await world.ask("POST", f"/v3/volumes/{volume}/action", action, by=by, of="volume")
+            assert (409, f"Detach volume from instance {id} using the Compute API") == (
+                answered.status, answered.body["conflictingRequest"]["message"],
+            ), action  # fmt: skip
+        assert 409 == (await world.ask("DELETE", f"/v3/attachments/{attachment}", of="volume")).status
+        assert "in-use" == await status(world, volume)
+        assert 202 == (await detach(world, id, volume)).status
+        await world.settle()
+        assert "available" == await status(world, volume)
+
+
+async def test_an_attachment_that_no_server_knows_of_is_given_back_by_whoever_made_it() -> None:
+    async with a_world(volumes=True) as world:
+        id, volume = await world.boot(), await world.volume()
+        body = {"attachment": {"volume_uuid": volume, "instance_uuid": id, "connector": {"host": "h1"}}}
+        made = await world.ask("POST", "/v3/attachments", body, of="volume")
+        assert 200 == made.status, made.body
+        gone = await world.ask("DELETE", f"/v3/attachments/{made.body['attachment']['id']}", of="volume")
+        assert (200, "available") == (gone.status, await status(world, volume))

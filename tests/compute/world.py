@@ -49,6 +49,7 @@ from pileus.kit.hosts.local import LocalExchange
 from pileus.kit.http import Kernel
 from pileus.kit.observe.events import Events
 from pileus.kit.tables import metadata
+from pileus.main.late import LateHolders
 from pileus.network import manifest as network
 from pileus.network.drivers.fake import FakeFabric
 from pileus.ports.image import Images
@@ -111,6 +112,7 @@ class World:
         networks: Networks = self.networks
         if files is not None:  # the services themselves instead of fakes
             networks, images = self._services(events, files)
+        self.holders = LateHolders()
         self.storage = self._storage(events, images)
         self.app: Compute = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, events, placement=self.placement, images=images,
@@ -118,6 +120,7 @@ class World:
             files=FakeFiles(self.drivers), vault=VAULT, config=config,
             volumes=block_storage.port(self.storage) if self.backends else None,
         )  # fmt: skip
+        self.holders.of = manifest.holders(self.app)
         for flow in manifest.FLOWS:
             self.engine.add(flow, self.app)
         self.hosts.on_seen(lambda kind, id: self.engine.wake_subject(f"{kind}:{id}"))
@@ -138,8 +141,9 @@ class World:
     def _storage(self, events: Events, images: Images) -> BlockStorage:
         """Block storage, which does nothing where no host keeps volumes."""
         storage = block_storage.build(
-            self.db, self.clock, self.bus, self.engine, self.hosts, events, images=images, identity=FakeDirectory()
-        )
+            self.db, self.clock, self.bus, self.engine, self.hosts, events, images=images, identity=FakeDirectory(),
+            servers=self.holders,
+        )  # fmt: skip
         for flow in block_storage.FLOWS if self.backends else ():
             self.engine.add(flow, storage)
         self.kernel.mount("volume", block_storage.API, storage)

@@ -11,6 +11,7 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
+from pileus.ports.servers import VolumeHolders
 from pileus.ports.vault import Vault
 
 
@@ -26,4 +27,5 @@ class BlockStorage(msgspec.Struct, frozen=True, kw_only=True):
     vault: Vault | None  # None where nothing can be kept secret: no encrypted volumes then
     images: Images | None  # None where there is no image service
     identity: Directory
+    servers: VolumeHolders | None = None  # None where there is no compute: nobody knows better who has a volume
     config: BlockStorageConfig

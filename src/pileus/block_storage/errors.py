@@ -175,6 +175,10 @@ class InvalidInput(Invalid):
     """Invalid input received: {why}"""
 
 
+class ServerHasVolume(Conflict):
+    """Detach volume from instance {server} using the Compute API"""
+
+
 class AttachmentConflict(Conflict):
     """Volume {volume} {why}"""
 

@@ -55,6 +55,7 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
+from pileus.ports.servers import VolumeHolders
 from pileus.ports.vault import Vault
 
 NAME = "block_storage"
@@ -132,6 +133,7 @@ def build(
     images: Images | None,
     identity: Directory,
     vault: Vault | None = None,
+    servers: VolumeHolders | None = None,
     config: BlockStorageConfig | None = None,
 ) -> BlockStorage:
     """Block storage, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
@@ -145,6 +147,7 @@ def build(
         images=images,
         identity=identity,
         vault=vault,
+        servers=servers,
         config=config or BlockStorageConfig(),
     )
 

@@ -63,7 +63,7 @@ from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
 from pileus.compute.flows.volume_snapshot import SNAPSHOT_VOLUMES
 from pileus.compute.flows.volumes import ATTACH_VOLUME, DETACH_VOLUME
-from pileus.compute.port import GuestAnswers
+from pileus.compute.port import GuestAnswers, Holders
 from pileus.compute.store.servers import servers_living
 from pileus.compute.tables import COMPUTE
 from pileus.kit.bus import Bus
@@ -82,6 +82,7 @@ from pileus.ports.metadata import MetadataAnswers
 from pileus.ports.network import Networks
 from pileus.ports.placement import Placement
 from pileus.ports.server_files import FilesAtHand
+from pileus.ports.servers import VolumeHolders
 from pileus.ports.vault import Vault
 
 NAME = "compute"
@@ -126,6 +127,7 @@ __all__ = [
     "NAME",
     "build",
     "console_socket",
+    "holders",
     "metadata_answers",
     "standing",
 ]
@@ -216,6 +218,11 @@ def standing(app: Compute) -> Sequence[Standing]:
 def living(app: Compute) -> Mapping[str, Living]:
     """Which servers are still there: the history of their actions stays as long."""
     return {"server": partial(servers_living, app)}
+
+
+def holders(app: Compute) -> VolumeHolders:
+    """Which server has which volume; keeps pileus.ports.servers.VolumeHolders."""
+    return Holders(app)
 
 
 def metadata_answers(app: Compute) -> MetadataAnswers:

@@ -17,7 +17,7 @@ from pileus.compute.models.guests import (
     network_data,
 )
 from pileus.compute.store.servers import server_find, server_take_password
-from pileus.compute.store.volumes import volume_list
+from pileus.compute.store.volumes import volume_find, volume_list
 from pileus.ports.metadata import Answer
 
 JSON = "application/json"
@@ -25,6 +25,18 @@ OCTETS = "application/octet-stream"
 MISSING = Answer(404, body=b"404 Not Found\n")
 LATEST = "latest"
 MOST_PASSWORD = 255  # bytes
+
+
+class Holders:
+    """Implements pileus.ports.servers.VolumeHolders."""
+
+    def __init__(self, app: Compute) -> None:
+        self._app = app
+
+    async def attachment_of(self, server_id: str, volume_id: str) -> str | None:
+        """The attachment by which the server has the volume; None when it has it not."""
+        found = await volume_find(self._app, server_id, volume_id)
+        return None if found is None else found.attachment_id
 
 
 class GuestAnswers:

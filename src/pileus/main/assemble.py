@@ -46,7 +46,7 @@ from pileus.main import machine, object_certificates
 from pileus.main.backup_stores import BackupRoutes
 from pileus.main.gate import Gate
 from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
-from pileus.main.late import LateObjects
+from pileus.main.late import LateHolders, LateObjects
 from pileus.main.object_hosts import ObjectHosts, seed_of
 from pileus.main.object_rings import RingRoutes
 from pileus.main.policies import policy_files
@@ -285,6 +285,7 @@ class _Wired:
         self._directory = directory
         self._answers = _Answers()
         self._late_objects = LateObjects()
+        self._late_holders = LateHolders()
         self._ports: dict[str, Any] = {}
         self._compute: Any = None
         self._consoles: machine.LocalConsoles | None = None
@@ -371,6 +372,7 @@ class _Wired:
             config=frame.settings.compute,
         )
         self._compute = app
+        self._late_holders.of = manifest.holders(app)
         self._living |= manifest.living(app)
         if hasattr(manifest, "metadata_answers"):
             self._answers.of = manifest.metadata_answers(app)
@@ -430,6 +432,7 @@ class _Wired:
             images=self._ports.get("image"),
             identity=self._directory,
             vault=identity.vault(frame.state.path, frame.settings.identity),
+            servers=self._late_holders,
             config=frame.settings.block_storage,
         )
         await manifest.prepare(app)

@@ -3,6 +3,18 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 
 from pileus.ports.objects import NotKept, Objects
+from pileus.ports.servers import VolumeHolders
+
+
+class LateHolders:
+    """Servers and their volumes, once there is compute. Keeps pileus.ports.servers.VolumeHolders."""
+
+    def __init__(self) -> None:
+        self.of: VolumeHolders | None = None
+
+    async def attachment_of(self, server_id: str, volume_id: str) -> str | None:
+        """The attachment by which the server has the volume; None when it has it not."""
+        return None if self.of is None else await self.of.attachment_of(server_id, volume_id)
 
 
 class LateObjects:

@@ -170,6 +170,7 @@ async def update(call: Call[BlockStorage], attachment: Attachment, body: Attachm
 @api.delete(THIS, member("volume:attachment_delete"), find=attachment_find, since=SINCE, status=200)
 async def delete(call: Call[BlockStorage], attachment: Attachment) -> dict[str, Any]:
     """Give a volume back."""
+    await commands.check_given_back(call.app, [attachment])
     left = await commands.release(call.app, attachment)
     return {"attachments": [_brief_dict(each) for each in left]}
 
@@ -288,6 +289,7 @@ async def initialize_connection(call: Call[BlockStorage], volume: Volume, body: 
 async def terminate_connection(call: Call[BlockStorage], volume: Volume, body: Connector) -> None:
     """Say that a host has let go of a volume."""
     found = (await attachments_of(call.app, [volume.id]))[volume.id]
+    await commands.check_given_back(call.app, found)
     for each in found:
         if each.connector is not None and each.connector.get("host") == body.connector.get("host"):
             await attachments.change(call.app, each, connector=None)

@@ -6,7 +6,7 @@ Whoever decides holds the volume's row, so of any number who ask at once one has
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pileus.block_storage import errors
@@ -173,6 +173,18 @@ async def release(app: BlockStorage, attachment: Attachment) -> list[Attachment]
     return left
 
 
+async def check_given_back(app: BlockStorage, found: Collection[Attachment]) -> None:
+    """Raise ServerHasVolume if a server has the volume by one of these.
+
+    Whoever gave it back here would leave the server's disk connected to bytes that may be somebody else's soon.
+    """
+    for each in found:
+        if app.servers is None or each.server_id is None or each.connector is None:
+            continue
+        if await app.servers.attachment_of(each.server_id, each.volume_id) == each.id:
+            raise errors.ServerHasVolume(server=each.server_id)
+
+
 # As older clients do it, by the volume.
 
 
@@ -258,6 +270,7 @@ async def old_detach(app: BlockStorage, volume: Volume, attachment_id: str | Non
         raise errors.InvalidVolume(
             why=f"Detach volume failed: More than one attachment, but no attachment_id provided for volume {volume.id}."
         )
+    await check_given_back(app, found)
     for each in found:
         await release(app, each)
     if not found or force:
