@@ -1,6 +1,6 @@
 """Writes tempest.conf for a running cloud: what features.toml says, plus the addresses, ids and secrets of this cloud.
 
-    python tests/conformance/configure.py STATE FILE [--real] [--served URL]
+    python tests/conformance/configure.py STATE FILE [--real] [--served URL] [--gate NAME]
 
 With the real drivers the built-in guest is the image and Tempest logs in to servers; with the fakes a mebibyte of
 zeros serves, and what happens inside a server is not asked.
@@ -36,11 +36,13 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--real", action="store_true", help="servers are real: log in to them")
     parser.add_argument("--served", default="", help="where image.raw and image.qcow2 can be fetched")
+    parser.add_argument("--gate", default="gate", help="whose configuration the cloud has: features may say of it")
     args = parser.parse_args()
     state = State(args.state)
     settings = settings_of(state, {}).options
     features = tomllib.loads((HERE / "features.toml").read_text())
-    sections = {name: dict(table) for name, table in features.items() if not name.startswith("later")}
+    features.update({name: {**features[name], **table} for name, table in features.pop(f"of-{args.gate}", {}).items()})
+    sections = {name: dict(table) for name, table in features.items() if not name.startswith(("later", "of-"))}
     for name, found in _found(state, settings, set(features["later-extensions"]), real=args.real).items():
         sections.setdefault(name, {}).update(found)
     if args.served:
