@@ -1,6 +1,7 @@
 """A second host joins a cloud of fakes: tokens, certificates, placement, drain, death and removal."""
 
 import json
+import subprocess
 
 import pytest
 from tests.clients.cloud import running_cloud, until
@@ -11,7 +12,7 @@ pytestmark = [pytest.mark.client, pytest.mark.timeout(400), pytest.mark.filterwa
 
 @pytest.fixture(scope="module")
 def cloud():
-    with running_cloud() as running:
+    with running_cloud("--compute", "fake", "--network", "fake", "--volumes", "file") as running:
         yield running
 
 
@@ -66,6 +67,67 @@ def test_servers_move_between_hosts_and_images_are_made_of_them_there(cloud, hos
     migrated(cloud, "mover", "far", "confirm", "ACTIVE", "far")
     cloud.openstack("server delete mover --wait", as_="admin")
     cloud.openstack("image delete copied", as_="admin")
+
+
+def settled(cloud, id, what="volume"):
+    """The id, once the thing is available."""
+    until(
+        lambda: cloud.openstack(f"{what} show {id}", as_="admin")["status"] == "available", f"{what} {id} is there", 120
+    )
+    return id
+
+
+def made(cloud, line, what="volume"):
+    """The id of what is made, once it is available."""
+    return settled(cloud, str(cloud.openstack(line, as_="admin")["id"]), what)
+
+
+def place_of(cloud, volume):
+    return cloud.openstack(f"volume show {volume}", as_="admin")["os-vol-host-attr:host"].partition("@")[0]
+
+
+def file_of(machine, volume):
+    (file,) = (machine.path / "volumes" / "volume" / volume).glob("*.raw")
+    return file
+
+
+def read(file):
+    with file.open("rb") as disk:
+        disk.seek(700 << 20)
+        return disk.read(8)
+
+
+@pytest.mark.host  # a qcow2 image is made, of a volume
+def test_volumes_move_between_hosts_and_give_backups_and_images_from_there(cloud, host, tmp_path):
+    (host.path / "config.toml").write_text('volume_driver = "file"\n')
+    host.join()
+    cloud.openstack("volume service set --disable far@file cinder-volume", as_="admin")
+    one, other = (made(cloud, f"volume create --size 1 {name}") for name in ("one", "other"))
+    assert "far" not in {place_of(cloud, one), place_of(cloud, other)}
+    with file_of(cloud, one).open("r+b") as disk:
+        disk.seek(700 << 20)
+        disk.write(b"precious")
+    cloud.openstack("volume service set --enable far@file cinder-volume", as_="admin")
+    cloud.openstack(f"volume migrate --host far@file {one}", as_="admin")
+    until(lambda: place_of(cloud, one) == "far", "the volume is on the other host", 120)
+    settled(cloud, one)
+    assert not (cloud.path / "volumes" / "volume" / one).exists()
+    backup = made(cloud, f"volume backup create --name kept {one}", "volume backup")
+    cloud.openstack(f"volume backup restore --force {backup} {other}", as_="admin")
+    settled(cloud, backup, "volume backup")
+    settled(cloud, other)
+    assert [b"precious"] * 2 == [read(file_of(host, one)), read(file_of(cloud, other))]
+    image = cloud.openstack(f"image create --volume {one} --disk-format qcow2 taken", as_="admin")["image_id"]
+    until(lambda: cloud.openstack(f"image show {image}", as_="admin")["status"] == "active", "the image is there", 120)
+    cloud.openstack(f"image save --file {tmp_path}/taken {image}", as_="admin")
+    convert = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", f"{tmp_path}/taken", f"{tmp_path}/raw"]
+    subprocess.run(convert, check=True)
+    assert b"precious" == read(tmp_path / "raw")
+    settled(cloud, one)
+    cloud.openstack(f"volume backup delete {backup}", as_="admin")
+    cloud.openstack(f"volume delete {one} {other}", as_="admin")
+    until(lambda: cloud.openstack("volume list", as_="admin") == [], "the volumes are gone")
+    cloud.openstack(f"image delete {image}", as_="admin")
 
 
 def test_a_move_goes_on_where_the_killed_controller_left_it(cloud, host):

@@ -13,6 +13,7 @@ from pileus.ports.identity import Directory
 from pileus.ports.image import Images
 from pileus.ports.servers import VolumeHolders
 from pileus.ports.vault import Vault
+from pileus.ports.volume_files import VolumesAtHand
 
 
 class BlockStorage(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class BlockStorage(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Hosts
     events: Events
     vault: Vault | None  # None where nothing can be kept secret: no encrypted volumes then
+    files: VolumesAtHand | None  # None where every host's files are at hand
     images: Images | None  # None where there is no image service
     identity: Directory
     servers: VolumeHolders | None = None  # None where there is no compute: nobody knows better who has a volume

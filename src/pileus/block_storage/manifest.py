@@ -57,6 +57,7 @@ from pileus.ports.identity import Directory
 from pileus.ports.image import Images
 from pileus.ports.servers import VolumeHolders
 from pileus.ports.vault import Vault
+from pileus.ports.volume_files import VolumesAtHand
 
 NAME = "block_storage"
 MOUNT = "volume"
@@ -134,6 +135,7 @@ def build(
     identity: Directory,
     vault: Vault | None = None,
     servers: VolumeHolders | None = None,
+    files: VolumesAtHand | None = None,
     config: BlockStorageConfig | None = None,
 ) -> BlockStorage:
     """Block storage, ready to be asked. Who builds it adds its flows to the engine, and lets reports wake their subjects."""
@@ -148,6 +150,7 @@ def build(
         identity=identity,
         vault=vault,
         servers=servers,
+        files=files,
         config=config or BlockStorageConfig(),
     )
 

@@ -57,6 +57,7 @@ from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRo
 from pileus.main.settings import Settings
 from pileus.main.state import State
 from pileus.main.volume_backends import volume_backends
+from pileus.main.volume_files import AllVolumeFiles, BytesAnswers, VolumeFileRoutes
 from pileus.main.volume_needs import VolumeKeyRoutes
 from pileus.main.watching import Watching
 from pileus.ports.metadata import Answer, MetadataAnswers
@@ -294,7 +295,10 @@ class _Wired:
         self._asks = Asks()
         self._living: dict[str, Living] = {}
         self.parts: machine.NetworkParts | None = None
-        self.volumes: Mapping[str, Backend] = {}
+        self.volumes: dict[str, Backend] = {}
+        own = machine.host_name(frame.settings)
+        self._volume_bytes = BytesAnswers(own, self.volumes, frame.state / "cache" / "leaving")
+        self._volume_files = AllVolumeFiles(own, self._volume_bytes, self._asks, frame.state / "cache" / "arriving")
 
     async def forget(self) -> str | None:
         """Events and operations beyond what is kept are gone."""
@@ -416,6 +420,7 @@ class _Wired:
         """What services hold open themselves is closed."""
         if "object_store" in self._ports:
             await self._ports["object_store"].close()
+        await self._volume_bytes.close()
         for backend in self.volumes.values():
             await backend.close()
 
@@ -433,6 +438,7 @@ class _Wired:
             identity=self._directory,
             vault=identity.vault(frame.state.path, frame.settings.identity),
             servers=self._late_holders,
+            files=self._volume_files,
             config=frame.settings.block_storage,
         )
         await manifest.prepare(app)
@@ -459,6 +465,7 @@ class _Wired:
             routes |= FileRoutes(frame.hosts, self._files).routes()
         if "block_storage" in self._ports:
             routes |= VolumeKeyRoutes(frame.hosts, self._ports["block_storage"].keys).routes()
+            routes |= VolumeFileRoutes(frame.hosts, self._volume_files).routes()
             routes |= BackupRoutes(frame.hosts, ObjectChunks(self._late_objects)).routes()
         if self._streams is not None:
             routes |= StreamRoutes(self._streams).routes()
@@ -486,8 +493,8 @@ class _Wired:
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
         keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None
         objects = ObjectChunks(self._late_objects)
-        images = self._ports["image"]
-        self.volumes = volume_backends(frame.state, frame.settings, images, name, keys=keys, objects=objects)
+        images, far = self._ports["image"], self._volume_files
+        self.volumes |= volume_backends(frame.state, frame.settings, images, name, far=far, keys=keys, objects=objects)
         return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
 
 

@@ -25,11 +25,12 @@ from pileus.main.host_needs import ConsoleAnswers, FarImages, FarMetadata
 from pileus.main.joining import Membership, dialler, membership, own_certificate, refreshed, renew_if_due, tls
 from pileus.main.launch import READY
 from pileus.main.object_joined import JoinedObjects
-from pileus.main.server_files import FarServerFiles, FileAnswers, HostStreams
+from pileus.main.server_files import Connects, FarServerFiles, FileAnswers, HostStreams
 from pileus.main.server_streams import FarServerStreams, StreamAnswers
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
 from pileus.main.volume_backends import volume_backends
+from pileus.main.volume_files import BytesAnswers, FarVolumeFiles
 from pileus.main.volume_needs import FarVolumeKeys
 
 log = log_of(__name__)
@@ -99,7 +100,10 @@ class JoinedHost:
             state, settings, images, self._parts.plug, self._clock, files=files, streams=streams
         )
         keys, objects = FarVolumeKeys(self._dialler), FarChunks(self._dialler)
-        self._volumes = volume_backends(state, settings, images, member.host, keys=keys, objects=objects)
+        self._volumes = volume_backends(
+            state, settings, images, member.host, far=FarVolumeFiles(self._dialler), keys=keys, objects=objects
+        )
+        self._volume_bytes = BytesAnswers(member.host, self._volumes, state / "cache" / "leaving")
         self._exchange = RemoteExchange(self._dialler)
         self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
         self._agent: Agent | None = None
@@ -120,6 +124,7 @@ class JoinedHost:
             await self._agent.stop()
         await self._objects.close()
         await self._runs.close()
+        await self._volume_bytes.close()
         for backend in self._volumes.values():
             await backend.close()
         await self._parts.close()
@@ -142,7 +147,12 @@ class JoinedHost:
         local.of = self._runs
         consoles = ConsoleAnswers(self._member.host, local)
         host = self._member.host
-        streams = HostStreams(FileAnswers(host, local), StreamAnswers(host, local), consoles)
+        opens: dict[str, Connects] = {
+            "file": FileAnswers(host, local),
+            "landing": StreamAnswers(host, local),
+            "disk": self._volume_bytes,
+        }
+        streams = HostStreams(opens, consoles)
         return Answers(self._questions, consoles.tell, streams.connect)
 
     async def _tell_ready(self) -> None:

@@ -28,7 +28,7 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.dial import Dialler
 from pileus.kit.hosts.exchange import Body
 from pileus.kit.hosts.wire import shut
-from pileus.main.host_needs import ConsoleAnswers, NotYours
+from pileus.main.host_needs import NotYours
 from pileus.main.machine import LocalConsoles
 
 FILES = "/v1/servers/{id}/files/{name}"
@@ -199,15 +199,13 @@ class Connects(Protocol):
 
 
 class HostStreams:
-    """Connections a host opens when asked: files of servers, what waits for servers, and what `otherwise` opens."""
+    """Connections a host opens when asked: each of `named` those questions that have its name, `otherwise` the rest."""
 
-    def __init__(self, files: FileAnswers, landings: Connects, otherwise: ConsoleAnswers) -> None:
-        self._files = files
-        self._landings = landings
+    def __init__(self, named: Mapping[str, Connects], otherwise: Connects) -> None:
+        self._named = named
         self._otherwise = otherwise
 
     async def connect(self, body: Body) -> Stream:
         """A connection to what is asked for."""
-        if "landing" in body:
-            return await self._landings.connect(body)
-        return await (self._files if "file" in body else self._otherwise).connect(body)
+        found = next((each for name, each in self._named.items() if name in body), self._otherwise)
+        return await found.connect(body)

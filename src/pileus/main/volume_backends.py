@@ -9,20 +9,22 @@ from pileus.main.backup_stores import chunks_of
 from pileus.main.settings import Settings, VolumeBackend, VolumeDriver
 from pileus.main.state import State
 from pileus.ports.image_files import ImageFiles
+from pileus.ports.volume_files import VolumeFiles
 from pileus.ports.volume_keys import VolumeKeys
 
 
 def volume_backends(
-    state: State, settings: Settings, images: ImageFiles, host: str, *, keys: VolumeKeys | None, objects: Chunks | None
-) -> dict[str, Backend]:
-    """The back ends of this machine; none where volumes are left out. `objects` is how it gets at object storage."""
+    state: State, settings: Settings, images: ImageFiles, host: str, *, far: VolumeFiles, keys: VolumeKeys | None,
+    objects: Chunks,
+) -> dict[str, Backend]:  # fmt: skip
+    """The back ends of this machine, none where volumes are left out; how it gets at disks of others, keys and object storage."""
     if "block_storage" not in settings.services:
         return {}
     usual: VolumeDriver = settings.volume_driver or ("fake" if settings.compute_driver == "fake" else "file")
     wanted = settings.volume_backends or {usual: VolumeBackend()}
     stores = (images, chunks_of(settings.volume_backups, objects))
     found = {name: _backend(name, each.driver or usual, each, state, stores, host) for name, each in wanted.items()}
-    meet(found, None, keys)
+    meet(found, far, keys)
     return found
 
 

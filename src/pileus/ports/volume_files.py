@@ -4,6 +4,7 @@ Hosts do not talk to one another: the bytes pass the channel between each host a
 process it is a copy.
 """
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,4 +14,12 @@ class VolumeFiles(Protocol):
 
     async def fetch(self, host: str, backend: str, kind: str, id: str, destination: Path) -> None:
         """The raw bytes of what `host` keeps there, verified, are in `destination`; else this raises."""
+        ...
+
+
+class VolumesAtHand(Protocol):
+    """For a controller: copies of volumes that were made for images, wherever they are."""
+
+    def at_hand(self, host: str, backend: str, volume_id: str, file: str) -> AbstractAsyncContextManager[Path]:
+        """A path where the file of that host can be read while the block lasts; raises Unavailable or a Problem."""
         ...

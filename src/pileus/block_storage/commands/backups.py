@@ -166,8 +166,8 @@ async def restore_backup(
             if now.store is not None and volume.host not in await hosts_with(app, now.store):
                 why = f"Backup {now.id} is in {now.store}, where host {volume.host} of volume {volume.id} does not get at it."
                 raise errors.InvalidVolume(why=why)
-            if now.store is None and volume.host != now.host:
-                raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, the volume on {volume.host}.")
+            if now.store is None and volume.host != now.host and not await app.hosts.is_up(now.host or ""):
+                raise errors.InvalidVolume(why=f"Backup {now.id} is on host {now.host}, which is not heard now.")
             origin = await origin_of_backup(app, now)
             await remade(
                 app, caller, volume, origin, "volume.restored", status=RESTORING, request_id=request_id,

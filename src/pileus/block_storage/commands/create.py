@@ -60,7 +60,6 @@ class Source(msgspec.Struct, kw_only=True):
     image_metadata: dict[str, str] = {}
     zone: str | None = None
     metadata: dict[str, str] = {}
-    host: str | None = None
     key: Key = Key()
 
 
@@ -87,8 +86,7 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
         volume = _row(app, caller, new, source, type, size)
         volume = msgspec.structs.replace(volume, key_id=key.id, sealed_key=key.sealed)
         await volumes.create(app, volume)
-        host = new.host or source.host
-        args: dict[str, object] = {"host": host} if host else {}
+        args: dict[str, object] = {"host": new.host} if new.host else {}
         if new.backup_id is not None and new.status is not None:
             args["restores"] = new.backup_id
         await app.engine.begin(
@@ -220,7 +218,6 @@ async def _of_backup(app: BlockStorage, caller: Caller, id: str, *, restoring: b
         bootable=kept.bootable,
         image_metadata=kept.image_metadata,
         metadata=kept.metadata,
-        host=backup.host if backup.store is None else None,
     )
 
 

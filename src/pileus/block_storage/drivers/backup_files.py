@@ -9,7 +9,6 @@ of its own, so it knows without asking anybody what it has.
 """
 
 import asyncio
-import errno
 import hashlib
 import os
 import shutil
@@ -22,6 +21,7 @@ import msgspec
 
 from pileus.block_storage.drivers.backup_chunks import CHUNK, WAYS, Chunks, expanded
 from pileus.block_storage.drivers.backup_folder import FolderChunks
+from pileus.block_storage.drivers.holes import filled
 from pileus.block_storage.drivers.interface import Backup, BackupSeen, DriverError
 from pileus.block_storage.drivers.thread import in_thread
 
@@ -81,11 +81,11 @@ class Backups:
         before = await self.index(backup.parent) if backup.parent is not None else None
         if backup.parent is not None and (before is None or before.chunk != self._size):
             raise DriverError("The backup cannot be made", f"its parent {backup.parent} is not here")
-        size, filled = await in_thread(_filled, disk, self._size)
+        size, places = await in_thread(filled, disk, self._size)
         chunks = [Chunk()] * -(-size // self._size)
         objects = stored = 0
         way = backup.compression or ("zlib" if backup.compressed else "none")
-        for some in _windows(filled):
+        for some in _windows(places):
             done = await _all(*(self._chunk(backup.id, disk, at, _at(before, at), way) for at in some))
             for at, (chunk, length) in zip(some, done, strict=True):
                 chunks[at] = chunk
@@ -183,28 +183,6 @@ def _windows(places: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _at(index: Index | None, at: int) -> Chunk:
     return index.chunks[at] if index is not None and at < len(index.chunks) else Chunk()
-
-
-def _filled(disk: Path, chunk: int) -> tuple[int, list[int]]:
-    """How many bytes a file or device has, and the chunks of which anything was ever written."""
-    with disk.open("rb") as source:
-        size = source.seek(0, os.SEEK_END)
-        found: list[int] = []
-        at = 0
-        while at < size:
-            try:
-                at = os.lseek(source.fileno(), at, os.SEEK_DATA)
-                end = os.lseek(source.fileno(), at, os.SEEK_HOLE)
-            except OSError as failed:
-                if (
-                    failed.errno != errno.ENXIO
-                ):  # no file system says what of a device was written: all of it may have been
-                    return size, list(range(-(-size // chunk)))
-                break  # there is nothing after it
-            first = max(at // chunk, found[-1] + 1 if found else 0)
-            found += range(first, -(-end // chunk))
-            at = end
-    return size, found
 
 
 def _squeezed(disk: Path, where: tuple[int, int], known: str | None, way: str) -> tuple[str | None, bytes | None]:

@@ -125,6 +125,13 @@ class DiskBackend:
             async with self._disks.reading(await self._newest(self._disks, origin), spool, live=live) as file:
                 yield file
 
+    def exported(self, id: str, name: str) -> Path:
+        """Where a copy of a volume is that was made for an image; raises DriverError."""
+        file = self._disks.spool(Kind.VOLUME, id) / name
+        if Path(name).name != name or not name.startswith("export-") or name.endswith(".part") or not file.is_file():
+            raise DriverError("There is no such copy", f"volume {id} has no {name}")
+        return file
+
     async def close(self) -> None:
         """No copy goes on; it is begun anew when it is asked for again."""
         await self._works.end()

@@ -155,6 +155,9 @@ class Fake(Scripted):
         finally:
             file.unlink(missing_ok=True)
 
+    def exported(self, id: str, name: str) -> Path:
+        return self._spool() / Path(name).name
+
     def meet(self, others: DiskFiles, keys: VolumeKeys | None) -> None:
         self._others = others
 

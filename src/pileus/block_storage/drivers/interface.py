@@ -198,6 +198,10 @@ class Backend(Protocol):
         """A file with the raw bytes of a disk kept here while the block lasts, in `spool` if it has to be made."""
         ...
 
+    def exported(self, id: str, name: str) -> Path:
+        """Where a copy of a volume is that was made for an image, by the name of its file; raises DriverError."""
+        ...
+
     def meet(self, others: DiskFiles, keys: VolumeKeys | None) -> None:
         """From now on what other back ends keep can be copied from there, and encrypted disks can be made with these keys."""
         ...

@@ -103,18 +103,23 @@ async def copy(app: BlockStorage, op: Operation) -> Outcome:
         return seen
     if seen.export is None or seen.export.name != export.name:
         return Wait(document.LOOK_AGAIN_S, f"host {volume.host} copies the volume")
-    return Done({"host": volume.host, "file": seen.export.file})
+    return Done({"host": volume.host, "backend": volume.backend, "file": seen.export.file})
 
 
 async def upload(app: BlockStorage, op: Operation) -> Outcome:
     """The image holds the copy."""
     if app.images is None:
         return Fail("There is no image service.")
+    host, file = op.facts["host"], op.facts["file"]
     try:
-        await app.images.take(op.args["image_id"], op.facts["file"])
+        if app.files is None:
+            await app.images.take(op.args["image_id"], file)
+        else:
+            backend = op.facts.get("backend", "")
+            async with app.files.at_hand(host, backend, subject_id(op), file) as path:
+                await app.images.take(op.args["image_id"], str(path))
     except FileNotFoundError:
-        host = op.facts["host"]
-        return Fail(f"The copy on host {host} cannot be read from here: disks of other machines are not fetched yet.")
+        return Fail(f"The copy on host {host} cannot be read from here.")
     return Done()
 
 

@@ -64,12 +64,15 @@ async def _sources(app: BlockStorage, volume: Volume, op: Operation) -> list[str
     return [found.host] if found is not None and found.host is not None else []
 
 
-async def _sources_of_backup(app: BlockStorage, volume: Volume) -> list[str]:
-    """The hosts that get at the backup the volume is made of."""
+async def _sources_of_backup(app: BlockStorage, volume: Volume) -> list[str] | None:
+    """The hosts that get at the backup the volume is made of; None: any."""
     found = await backups.find(app, volume.backup_id)
     if found is None:
         return []
-    return sorted(await hosts_with(app, found.store)) if found.store is not None else [found.host or ""]
+    if found.store is not None:
+        return sorted(await hosts_with(app, found.store))
+    # By the channel its host gives it to whoever makes the volume; while that is not there nobody can.
+    return None if found.host is not None and await app.hosts.is_up(found.host) else [found.host or ""]
 
 
 async def give_up_place(app: BlockStorage, op: Operation) -> Outcome:
