@@ -8,10 +8,13 @@ import msgspec
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One store of image bytes."""
 
-    kind: str = "file"  # file; object_store, the cloud's own; http is others' and only read
-    path: str = (
-        ""  # of a file store: a folder, inside the state directory unless absolute; of object_store: a container
-    )
+    kind: str = "file"  # file; object_store, the cloud's own; rbd, in a Ceph; http is others' and only read
+    # Of file: a folder, inside the state directory unless absolute; of object_store: a container; of rbd: the beginning of
+    # names, in which clouds that share a pool have to differ.
+    path: str = ""
+    pool: str = "images"  # rbd: the pool,
+    conf: str = "/etc/ceph/ceph.conf"  # the cluster's configuration on this machine,
+    user: str = "admin"  # and whose key is used
     description: str = ""
     weight: int = 0  # the heaviest store that has an image is read first
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Problem, TooLarge, UnsupportedMedia
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, Problem, TooLarge, Unavailable, UnsupportedMedia
 
 
 class NoSuchImage(NotFound):
@@ -223,6 +223,10 @@ class WrongRange(Problem):
 
 class StoreFull(TooLarge):
     """Image storage media is full: {why}."""
+
+
+class StoreFails(Unavailable):
+    """The store does not take the image's bytes now: {why}. Try again later, or name another store."""
 
 
 class NotShared(Denied):

@@ -8,6 +8,7 @@ from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands.imports import begin_locating, check_address
 from pileus.image.drivers.interface import Unreadable
+from pileus.image.flows.intake import let_go
 from pileus.image.models.images import HASH, HASHES, Image, Said, Status, stores_of
 from pileus.image.models.imports import Locating
 from pileus.image.store import copies as rows
@@ -36,7 +37,7 @@ async def leave_store(app: ImageApp, image: Image, id: str) -> None:
     for copy in held:
         await rows.copy_forget(app, copy.id)
         if target is not None:
-            await target.remove(copy.place)
+            await let_go(target, copy.place)
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +160,7 @@ async def _remove(app: ImageApp, image: Image, place: int) -> None:
             await store.emptied(app, image.id)
     target = app.stores.writable().get(copy.store)
     if target is not None:
-        await target.remove(copy.place)
+        await let_go(target, copy.place)
 
 
 def url_of(app: ImageApp, image: Image, place: int) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands.quotas import Resource, check_room
+from pileus.image.flows.intake import let_go
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Change, Image, Status, Visibility, sees
 from pileus.image.models.patch import COLUMNS, property_value, tags_of
 from pileus.image.store import images as store
@@ -137,7 +138,7 @@ async def delete_image(app: ImageApp, id: str) -> None:
     for copy in image.copies:
         target = app.stores.writable().get(copy.store)
         if target is not None:
-            await target.remove(copy.place)
+            await let_go(target, copy.place)
     if image.staged is not None:
         await app.stores.staging.remove(image.staged)
 

@@ -15,8 +15,8 @@ import msgspec
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands.quotas import Resource, check_room, room_for_bytes
-from pileus.image.drivers.interface import ByteStore
-from pileus.image.flows.intake import batches, take_in
+from pileus.image.drivers.interface import ByteStore, Unreadable
+from pileus.image.flows.intake import batches, drop, let_go, take_in
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import Head, Image, Status
 from pileus.image.store import copies
@@ -56,7 +56,7 @@ async def give_up(app: ImageApp, image_id: str, token: str) -> None:
     """That upload, to the default store, is over without success: the image waits again, and its file is gone."""
     target = app.stores.writable().get(app.stores.default)
     if target is not None:
-        await target.remove(token)
+        await let_go(target, token)
     await store.upload_fail(app, image_id, token)
 
 
@@ -113,7 +113,7 @@ async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
                 found = await take_in(app, image, incoming, chunks, room)
                 await incoming.keep()
         except BaseException:
-            await incoming.drop()
+            await drop(incoming)
             raise
         failpoint("image.upload", "kept")
         async with app.db.transaction():
@@ -123,9 +123,11 @@ async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
                 raise errors.Vanished(image=image.id)
             await way.noted(token)
         failpoint("image.upload", "ended")
-    except BaseException:
-        await way.target.remove(token)
+    except BaseException as why:
+        await let_go(way.target, token)
         await store.upload_fail(app, image.id, token)
+        if isinstance(why, Unreadable):
+            raise errors.StoreFails(why=why) from why
         raise
 
 

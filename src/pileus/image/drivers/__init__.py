@@ -11,6 +11,7 @@ from pileus.image.drivers.held import Held
 from pileus.image.drivers.http import HttpSource
 from pileus.image.drivers.interface import ByteSource, Store, Stores
 from pileus.image.drivers.objects import ObjectsStore
+from pileus.image.drivers.rbd import Pool, RbdStore
 from pileus.ports.objects import Objects
 
 STAGING = "staging"
@@ -43,10 +44,16 @@ def _objects(ground: Ground, id: str, config: StoreConfig) -> ByteSource:
     return Held(ObjectsStore(ground.objects, config.path or f"images-{id}"))
 
 
+def _rbd(_ground: Ground, id: str, config: StoreConfig) -> ByteSource:
+    pool = Pool(pool=config.pool, conf=config.conf, user=config.user, beginning=config.path or f"images-{id}")
+    return Held(RbdStore(pool))
+
+
 KINDS: Mapping[str, Callable[[Ground, str, StoreConfig], ByteSource]] = {
     "file": _file,
     "http": _http,
     "object_store": _objects,
+    "rbd": _rbd,
 }
 
 

@@ -92,7 +92,10 @@ class IncomingObject:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await _remove(self._objects, self._container, self._name)
+        try:
+            await _remove(self._objects, self._container, self._name)
+        except NotKept as failed:
+            raise Unreadable(str(failed)) from failed
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
 from pileus.image.errors import BadSignature
 from pileus.image.flows import fetching
-from pileus.image.flows.intake import batches, bytes_of
+from pileus.image.flows.intake import batches, bytes_of, drop, let_go
 from pileus.image.flows.prepare import convert, inject, repack, spent, unconvert, unpack
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import HASH, Image, Status
@@ -100,7 +100,7 @@ async def _place(app: ImageApp, op: Operation, image: Image, id: str) -> str | N
         seal = await Seal.of(app, image)
         await write_verified(target, file, _source(app, image), image, seal)
     except (StoreIsFull, Unreadable, OSError, BadSignature) as failed:
-        await target.remove(file)
+        await let_go(target, file)
         await copy_rows.copy_forget(app, copy)
         return str(failed)
     failpoint("image.import", "placed")
@@ -136,7 +136,7 @@ async def write_verified(
             seal.check()
         await incoming.keep()
     except BaseException:
-        await incoming.drop()
+        await drop(incoming)
         raise
 
 
@@ -150,7 +150,7 @@ async def unplace(app: ImageApp, op: Operation) -> Outcome:
         row = await copy_rows.copy_at(app, asked.image, id, file)
         if row is not None:
             await copy_rows.copy_forget(app, row.id)
-        await target.remove(file)
+        await let_go(target, file)
     return Done()
 
 

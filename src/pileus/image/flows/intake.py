@@ -7,9 +7,12 @@ from pathlib import Path
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.drivers.content import Content, Mismatch, Unsafe
-from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
+from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable
 from pileus.image.models.images import Copy, Findings, Head
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.observe.log import log_of
+
+log = log_of(__name__)
 
 BATCH, CHUNK = 1 << 20, 4 << 20
 PACKED = frozenset({"ova", "docker", "compressed"})  # the disk is inside; nothing boots from these as they are
@@ -36,6 +39,22 @@ async def take_in(
         raise errors.UnsafeContent(why=str(wrong)) from wrong
     except StoreIsFull as full:
         raise errors.StoreFull(why=str(full)) from full
+
+
+async def let_go(store: ByteStore, name: str) -> None:
+    """No file has the name, or the sweep sees to that: a store that cannot be reached now holds nobody up."""
+    try:
+        await store.remove(name)
+    except Unreadable as failed:
+        log.warning("image bytes are left to the sweep", file=name, why=str(failed))
+
+
+async def drop(incoming: Incoming) -> None:
+    """Nothing is left of the file, or the sweep sees to that."""
+    try:
+        await incoming.drop()
+    except Unreadable as failed:
+        log.warning("image bytes are left to the sweep", why=str(failed))
 
 
 async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

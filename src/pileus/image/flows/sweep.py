@@ -5,13 +5,16 @@ without a row is always rubbish: of a crash, or of an upload whose image was del
 """
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.interface import ByteStore
+from pileus.image.drivers.interface import ByteStore, Unreadable
 from pileus.image.flows.cache import clean
 from pileus.image.flows.imports import subject_of
+from pileus.image.flows.intake import let_go
 from pileus.image.store import images as store
 from pileus.image.store.copies import places_in_use
 from pileus.image.store.tasks import tasks_forget
+from pileus.kit.observe.log import log_of
 
+log = log_of(__name__)
 EVERY_S = 60.0
 
 
@@ -20,11 +23,20 @@ async def _underway(app: ImageApp, store: ByteStore, name: str) -> bool:
     return store is app.stores.staging and await app.operations.open(subject_of(name.partition(".")[0])) is not None
 
 
+async def _names(store: ByteStore) -> set[str]:
+    """The files of the store; none of one that cannot be reached now, whose turn comes again."""
+    try:
+        return set(await store.names())
+    except Unreadable as failed:
+        log.warning("a store of images cannot be swept", why=str(failed))
+        return set()
+
+
 async def sweep(app: ImageApp) -> str | None:
     """Nothing is left of uploads that ended without a word, nor of deleted images and old tasks; tells what was done."""
     stores = [*app.stores.writable().values(), app.stores.staging]
     # The files are listed before the rows: one that comes into being in between is not even looked at.
-    files = [(one, set(await one.names())) for one in stores]
+    files = [(one, await _names(one)) for one in stores]
     stale = await store.uploads_stale(app)
     for head in stale:
         if head.upload is not None:
@@ -33,7 +45,7 @@ async def sweep(app: ImageApp) -> str | None:
     strays = [(one, name) for one, names in files for name in sorted(names - in_use)]
     orphans = [stray for stray in strays if not await _underway(app, *stray)]
     for one, name in orphans:
-        await one.remove(name)
+        await let_go(one, name)
     strangers = len(orphans) + await clean(app)
     old = await tasks_forget(app)
     counts = ((len(stale), "uploads ended"), (strangers, "files removed"), (old, "tasks forgotten"))
