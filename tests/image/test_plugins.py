@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 from tests.image.harness import OCTETS, RAW, Service, run
 from tests.image.test_imports import asks, imported, tasks
 
@@ -52,9 +53,10 @@ def left(cloud: Service) -> list[str]:
     [
         gzip.compress, bz2.compress, lzma.compress, zipped, lambda data: zipped(data, method=zipfile.ZIP_STORED),
         lambda data: zipped(data, method=zipfile.ZIP_BZIP2),
-        lambda data: gzip.compress(data[:99]) + gzip.compress(data[99:]) + bytes(700),
+        lambda data: gzip.compress(data[:99]) + gzip.compress(data[99:]) + bytes(700), zstd.compress,
+        lambda data: zstd.compress(data[:99], 19) + b"\x5a\x2a\x4d\x18\3\0\0\0abc" + zstd.compress(data[99:]),
     ],
-    ids=["gzip", "bzip2", "xz", "zip", "stored", "zip of bzip2", "two streams and padding"],
+    ids=["gzip", "bzip2", "xz", "zip", "stored", "zip of bzip2", "two streams and padding", "zstd", "zstd with notes"],
 )  # fmt: skip
 def test_a_packed_image_is_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     async def test(cloud: Service) -> None:
@@ -74,9 +76,10 @@ def test_a_packed_image_is_unpacked(tmp_path: Path, pack: Callable[[bytes], byte
         b"no archive at all", gzip.compress(RAW)[:-9], gzip.compress(RAW)[:50] + b"?" * 99, lzma.compress(RAW)[:-20],
         bz2.compress(RAW)[:-5], zipped(RAW, names=("a", "b")), zipped(RAW)[:-300], zipped(RAW)[:40], b"PK\3\4",
         zipped(RAW).replace(b"PK\3\4\x14\0\0\0", b"PK\3\4\x14\0\1\0", 1),
-        lzma.compress(RAW[:99], format=lzma.FORMAT_ALONE),
+        lzma.compress(RAW[:99], format=lzma.FORMAT_ALONE), zstd.compress(RAW)[:-9], zstd.compress(RAW)[:20] + b"?" * 99,
+        b"\x28\xb5\x2f\xfd\0\xa8" + b"\0" * 99,
     ],
-    ids=["text", "cut gzip", "bad gzip", "cut xz", "cut bzip2", "two files", "cut zip", "cut header", "magic", "secret", "lzma"],
+    ids=["text", "cut gzip", "bad gzip", "cut xz", "cut bzip2", "two files", "cut zip", "cut header", "magic", "secret", "lzma", "cut zstd", "bad zstd", "wide zstd"],
 )  # fmt: skip
 def test_what_cannot_be_unpacked_leaves_the_image_as_it_was(tmp_path: Path, content: bytes) -> None:
     async def test(cloud: Service) -> None:
@@ -104,9 +107,9 @@ def test_what_is_packed_is_judged_like_any_upload(tmp_path: Path) -> None:
 
 def test_a_bomb_is_given_up_at_the_size_an_image_may_have(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
-        bomb = gzip.compress(bytes(16 << 20), 9)
-        assert len(bomb) < 100_000
-        for content in (bomb, zipped(bytes(16 << 20)), lzma.compress(bytes(16 << 20)), bz2.compress(bytes(16 << 20))):
+        assert len(gzip.compress(bytes(16 << 20), 9)) < 100_000
+        for pack in (gzip.compress, zipped, lzma.compress, bz2.compress, zstd.compress):
+            content = pack(bytes(16 << 20))
             id, why = await staged(cloud, content, container_format="compressed")
             assert "queued" == (await cloud.show(id))["status"]
             assert "larger than the 2097152 bytes" in why

@@ -1,4 +1,4 @@
-"""Unpacking images that were packed to travel: gzip, bzip2, xz and zip, told apart by their first bytes.
+"""Unpacking images that were packed to travel: gzip, bzip2, xz, zstd and zip, told apart by their first bytes.
 
 A few kilobytes can unpack to more than any disk holds, so nothing is ever unpacked ahead of who reads it: pieces come out
 one at a time, none larger than PIECE, and the reader stops when it has had enough.
@@ -14,8 +14,10 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
+from backports import zstd  # of the standard library from Python 3.14 on
+
 PIECE = 1 << 20
-MEMORY = 128 << 20  # what xz may use for its dictionary; the largest preset takes half of it
+MEMORY = 128 << 20  # what xz may use for its dictionary, and zstd for its window; their largest presets take half of it
 
 
 class NotPacked(Exception):
@@ -71,10 +73,16 @@ def _xz() -> _Unpacker:
     return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MEMORY)
 
 
+def _zstd() -> _Unpacker:
+    # RFC 8878, 3.1.1.1.2: a frame may ask for a window of up to 3.75 TB.
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MEMORY.bit_length() - 1})
+
+
 KINDS: dict[bytes, Callable[[], _Unpacker]] = {
     b"\x1f\x8b": lambda: _Zlib(zlib.MAX_WBITS | 16),
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\x00": _xz,
+    b"\x28\xb5\x2f\xfd": _zstd,
 }
 ZIP = b"PK\x03\x04"
 LOCAL = struct.Struct("<4s5H3I2H")  # APPNOTE 4.3.7: the header before a file in a zip archive
@@ -96,7 +104,7 @@ async def unpacked(path: Path) -> AsyncGenerator[bytes, None]:
 def _next(pieces: Iterator[bytes]) -> bytes | None:
     try:
         return next(pieces, None)
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as broken:
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, zstd.ZstdError) as broken:
         raise NotPacked(f"what is packed is broken: {broken}") from broken
 
 
@@ -108,7 +116,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     for magic, kind in KINDS.items():
         if head.startswith(magic):
             return _streams(file, kind)
-    raise NotPacked("it is packed in no known way: gzip, bzip2, xz and zip are")
+    raise NotPacked("it is packed in no known way: gzip, bzip2, xz, zstd and zip are")
 
 
 def _streams(file: IO[bytes], kind: Callable[[], _Unpacker]) -> Iterator[bytes]:
