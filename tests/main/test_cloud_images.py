@@ -20,6 +20,7 @@ from pileus.main.cloud_images import (
     checksum_in,
     fetch,
     image_called,
+    led_astray,
 )
 from pileus.main.commands.image import bring
 
@@ -83,6 +84,24 @@ def test_checksums_are_read_as_makers_write_them(text: str) -> None:
 )
 def test_a_checksum_of_something_else_is_none(text: str) -> None:
     assert checksum_in(text, "disk.qcow2", "sha256") is None
+
+
+def test_a_checksum_that_belongs_to_one_file_may_call_it_as_it_likes(maker: Maker, tmp_path: Path) -> None:
+    maker.pages = {"/disk.qcow2": DISK, "/disk.qcow2.SHA256": f"{SHA}  disk-Build19.4.qcow2\n".encode()}
+    assert SHA == fetch("disk", maker.image, quiet, tmp_path)[1]
+    maker.pages["/disk.qcow2.SHA256"] = f"{SHA}  a\n{SHA}  b\n".encode()
+    with pytest.raises(NotFetched, match="does not tell"):
+        fetch("disk", maker.image, quiet, tmp_path)
+    maker.pages["/SUMS"] = f"{SHA}  other\n".encode()
+    listed = CloudImage(title="a disk", url=f"{maker.url}/disk.qcow2", sums=f"{maker.url}/SUMS")
+    with pytest.raises(NotFetched, match="does not tell"):
+        fetch("disk", listed, quiet, tmp_path)
+
+
+def test_checksums_come_over_https_or_prove_nothing() -> None:
+    assert led_astray("https://a/SUMS", "http://mirror/SUMS")
+    assert not led_astray("https://a/SUMS", "https://mirror/SUMS")
+    assert not led_astray("http://127.0.0.1/SUMS", "http://127.0.0.1/SUMS")
 
 
 def test_an_image_is_fetched_and_checked(maker: Maker, tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ class WrongChecksum(Problem):
     """What came from {url} is damaged, or not its maker's: its {algorithm} should be {wanted} and is {found}."""
 
 
+class NotSafe(Problem):
+    """{url} led to {target}, which is no HTTPS: what comes that way proves nothing of {name}."""
+
+
 class CloudImage(msgspec.Struct, frozen=True, kw_only=True):
     """An image of a maker. `sums` is an address, or how the name of the file is continued for its checksum."""
 
@@ -63,15 +67,20 @@ def _of(distro: str, version: str, user: str) -> dict[str, str]:
 
 _DEBIAN = "https://cloud.debian.org/images/cloud"
 _UBUNTU = "https://cloud-images.ubuntu.com"
-_CIRROS = "https://download.cirros-cloud.net/0.6.2"
-_ALMA = "https://repo.almalinux.org/almalinux/9/cloud/x86_64/images"
+_CIRROS = "https://download.cirros-cloud.net/0.6.3"
+_ALMA = "https://repo.almalinux.org/almalinux"
+_ROCKY = "https://dl.rockylinux.org/pub/rocky"
+_CENTOS = "https://cloud.centos.org/centos"
+_FEDORA = "https://dl.fedoraproject.org/pub/fedora/linux/releases/44/Cloud/x86_64/images"
+_LEAP = "https://download.opensuse.org/distribution/leap"
+_ALPINE = "https://dl-cdn.alpinelinux.org/alpine/v3.22/releases/cloud"
 CATALOG: Mapping[str, CloudImage] = {
     "cirros": CloudImage(
-        title="CirrOS 0.6.2, a tiny system for tries",
-        url=f"{_CIRROS}/cirros-0.6.2-x86_64-disk.img",
+        title="CirrOS 0.6.3, a tiny system for tries",
+        url=f"{_CIRROS}/cirros-0.6.3-x86_64-disk.img",
         sums=f"{_CIRROS}/MD5SUMS",
         algorithm="md5",
-        properties=_of("cirros", "0.6.2", "cirros"),
+        properties=_of("cirros", "0.6.3", "cirros"),
     ),
     "debian-12": CloudImage(
         title="Debian 12 (bookworm)",
@@ -99,23 +108,72 @@ CATALOG: Mapping[str, CloudImage] = {
         sums=f"{_UBUNTU}/noble/current/SHA256SUMS",
         properties=_of("ubuntu", "24.04", "ubuntu"),
     ),
+    "ubuntu-26.04": CloudImage(
+        title="Ubuntu 26.04 LTS (resolute)",
+        url=f"{_UBUNTU}/resolute/current/resolute-server-cloudimg-amd64.img",
+        sums=f"{_UBUNTU}/resolute/current/SHA256SUMS",
+        properties=_of("ubuntu", "26.04", "ubuntu"),
+    ),
+    "fedora-44": CloudImage(
+        title="Fedora Cloud 44",
+        url=f"{_FEDORA}/Fedora-Cloud-Base-Generic-44-1.7.x86_64.qcow2",
+        sums=f"{_FEDORA}/Fedora-Cloud-44-1.7-x86_64-CHECKSUM",
+        properties=_of("fedora", "44", "fedora"),
+    ),
     "almalinux-9": CloudImage(
         title="AlmaLinux 9",
-        url=f"{_ALMA}/AlmaLinux-9-GenericCloud-latest.x86_64.qcow2",
-        sums=f"{_ALMA}/CHECKSUM",
+        url=f"{_ALMA}/9/cloud/x86_64/images/AlmaLinux-9-GenericCloud-latest.x86_64.qcow2",
+        sums=f"{_ALMA}/9/cloud/x86_64/images/CHECKSUM",
         properties=_of("almalinux", "9", "almalinux"),
+    ),
+    "almalinux-10": CloudImage(
+        title="AlmaLinux 10",
+        url=f"{_ALMA}/10/cloud/x86_64/images/AlmaLinux-10-GenericCloud-latest.x86_64.qcow2",
+        sums=f"{_ALMA}/10/cloud/x86_64/images/CHECKSUM",
+        properties=_of("almalinux", "10", "almalinux"),
     ),
     "rocky-9": CloudImage(
         title="Rocky Linux 9",
-        url="https://dl.rockylinux.org/pub/rocky/9/images/x86_64/Rocky-9-GenericCloud.latest.x86_64.qcow2",
+        url=f"{_ROCKY}/9/images/x86_64/Rocky-9-GenericCloud-Base.latest.x86_64.qcow2",
         sums=".CHECKSUM",
         properties=_of("rocky", "9", "rocky"),
     ),
+    "rocky-10": CloudImage(
+        title="Rocky Linux 10",
+        url=f"{_ROCKY}/10/images/x86_64/Rocky-10-GenericCloud-Base.latest.x86_64.qcow2",
+        sums=".CHECKSUM",
+        properties=_of("rocky", "10", "rocky"),
+    ),
     "centos-stream-9": CloudImage(
         title="CentOS Stream 9",
-        url="https://cloud.centos.org/centos/9-stream/x86_64/images/CentOS-Stream-GenericCloud-9-latest.x86_64.qcow2",
+        url=f"{_CENTOS}/9-stream/x86_64/images/CentOS-Stream-GenericCloud-9-latest.x86_64.qcow2",
         sums=".SHA256SUM",
         properties=_of("centos", "9", "cloud-user"),
+    ),
+    "centos-stream-10": CloudImage(
+        title="CentOS Stream 10",
+        url=f"{_CENTOS}/10-stream/x86_64/images/CentOS-Stream-GenericCloud-10-latest.x86_64.qcow2",
+        sums=".SHA256SUM",
+        properties=_of("centos", "10", "cloud-user"),
+    ),
+    "opensuse-leap-15.6": CloudImage(
+        title="openSUSE Leap 15.6",
+        url=f"{_LEAP}/15.6/appliances/openSUSE-Leap-15.6-Minimal-VM.x86_64-Cloud.qcow2",
+        sums=".sha256",
+        properties=_of("opensuse", "15.6", "opensuse"),
+    ),
+    "opensuse-leap-16.0": CloudImage(
+        title="openSUSE Leap 16.0",
+        url=f"{_LEAP}/16.0/appliances/Leap-16.0-Minimal-VM.x86_64-Cloud.qcow2",
+        sums=".sha256",
+        properties=_of("opensuse", "16.0", "opensuse"),
+    ),
+    "alpine-3.22": CloudImage(
+        title="Alpine Linux 3.22",
+        url=f"{_ALPINE}/generic_alpine-3.22.3-x86_64-bios-cloudinit-r0.qcow2",
+        sums=".sha512",
+        algorithm="sha512",
+        properties=_of("alpine", "3.22", "alpine"),
     ),
     "arch": CloudImage(
         title="Arch Linux",
@@ -146,13 +204,29 @@ def checksum_in(text: str, file: str, algorithm: str) -> str | None:
     return None
 
 
+def led_astray(asked: str, target: str) -> bool:
+    """Whether a redirect left HTTPS behind."""
+    return asked.startswith("https:") and not target.startswith("https:")
+
+
+def only_checksum_in(text: str, algorithm: str) -> str | None:
+    """The one checksum in a list that belongs to one file, whatever it calls it: openSUSE names the build there."""
+    names = re.findall(rf"^[0-9a-fA-F]{{{DIGITS[algorithm]}}}\s+[* ]?(\S+)\s*$", text, re.MULTILINE)
+    return checksum_in(text, names[0].rpartition("/")[2], algorithm) if len(names) == 1 else None
+
+
 def fetch(name: str, image: CloudImage, say: Say, folder: Path | None = None) -> tuple[Path, str]:
     """The image's file, whole and checked, and its checksum; raises NotFetched or WrongChecksum."""
     folder = folder or guest_cache().parent / "fetched"
     folder.mkdir(parents=True, exist_ok=True)
     with _opened(name, image, image.sums_url) as answer:
+        target = str(getattr(answer, "url", image.sums_url))
+        if led_astray(image.sums_url, target):
+            raise NotSafe(url=image.sums_url, target=target, name=name)
         listed = answer.read(SUMS_LONGEST).decode(errors="replace")
     wanted = checksum_in(listed, image.file, image.algorithm)
+    if wanted is None and "://" not in image.sums:
+        wanted = only_checksum_in(listed, image.algorithm)
     if wanted is None:
         raise NotFetched(
             url=image.sums_url, why=f"it does not tell the {image.algorithm} of {image.file}", name=name,
