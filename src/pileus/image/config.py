@@ -34,6 +34,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hosts: tuple[str, ...] = ()
     denied_hosts: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()  # besides the public internet; a mirror on one's own network has to be named here
+    denied_networks: tuple[str, ...] = ()  # of the public internet: where this cloud's own APIs are, say
     ca_file: str = ""  # PEM file of authorities that are trusted besides the system's
     stall_s: float = 60.0  # nothing arrives for so long
 

@@ -9,8 +9,9 @@ changes nothing; a number in any spelling is what the resolver makes of it; ever
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import h11
@@ -26,6 +27,7 @@ PORTS = {"http": 80, "https": 443}
 MOVED = frozenset({301, 302, 303, 307, 308})
 PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")  # all that was ever given out: RFC 4291, 2.4
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]  # host and port to addresses
 
 
 class NotAllowed(Exception):
@@ -73,8 +75,13 @@ def _split(url: str) -> SplitResult:
 
 
 def reachable(address: Address, rules: WebConfig) -> bool:
-    """Whether connections to the address are allowed: it is the public internet's, or of a network that was named."""
+    """Whether connections to the address are allowed: it is the public internet's, or of a network that was named.
+
+    What is denied by name is denied however it is written.
+    """
     inner = _inner(address)
+    if any(inner in ipaddress.ip_network(network) for network in rules.denied_networks if _same_kind(inner, network)):
+        return False
     if any(inner in ipaddress.ip_network(network) for network in rules.networks if _same_kind(inner, network)):
         return True
     if isinstance(inner, ipaddress.IPv6Address) and inner not in PUBLIC_IPV6:
@@ -102,13 +109,18 @@ def _inner(address: Address) -> Address:
     return address
 
 
-async def resolve(target: Target, rules: WebConfig) -> str:
+async def system_lookup(host: str, port: int) -> list[str]:
+    """What the name means to this machine, now; raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(one[4][0]).partition("%")[0] for one in found]
+
+
+async def resolve(target: Target, rules: WebConfig, lookup: Lookup = system_lookup) -> str:
     """The address to connect to; raises NotAllowed if the name means any that may not be, FetchFailed if none."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=1)
+        addresses = await lookup(target.host, target.port)
     except (OSError, UnicodeError) as failed:
         raise FetchFailed(f"host {target.host} is not known: {failed}") from failed
-    addresses = [str(one[4][0]).partition("%")[0] for one in found]
     for address in addresses:
         if not reachable(ipaddress.ip_address(address), rules):
             raise NotAllowed(f"host {target.host} is at {address}, which may not be reached from here")
@@ -177,12 +189,16 @@ class _Wire:
 
 @contextlib.asynccontextmanager
 async def fetched(
-    url: str, rules: WebConfig, headers: dict[str, str] | None = None, redirects: int = REDIRECTS
+    url: str,
+    rules: WebConfig,
+    headers: dict[str, str] | None = None,
+    redirects: int = REDIRECTS,
+    lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Answer]:
     """The answer to GET, redirects followed; raises NotAllowed or FetchFailed (any status but 200 and 206 too)."""
     for _ in range(redirects + 1):
         target = target_of(url, rules)
-        wire = await _connected(target, await resolve(target, rules), rules)
+        wire = await _connected(target, await resolve(target, rules, lookup), rules)
         try:
             answer = await wire.ask(target, headers or {})
             if answer.status in MOVED and "location" in answer.headers:
