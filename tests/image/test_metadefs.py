@@ -41,6 +41,27 @@ def test_a_namespace_holds_what_it_was_made_with(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+def test_properties_are_shown_by_the_names_they_have_on_a_type_of_resource(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        await made(
+            cloud,
+            visibility="public",
+            resource_type_associations=[{"name": "OS::Nova::Flavor", "prefix": "hw:"}, {"name": "OS::Glance::Image"}],
+            properties={"cpu": {"title": "CPU", "type": "integer"}},
+            objects=[{"name": "o", "properties": {"ram": {"title": "RAM", "type": "integer"}}}],
+        )
+        for kind, names in (("OS::Nova::Flavor", ["hw:cpu", "hw:ram"]), ("OS::Glance::Image", ["cpu", "ram"])):
+            shown = (await cloud.ask("GET", f"{SPACES}/ns?resource_type={kind}"))[1]
+            assert names == [*shown["properties"], *shown["objects"][0]["properties"]]
+        of_flavors = f"{SPACES}/ns/properties/hw:cpu?resource_type=OS::Nova::Flavor"
+        status, shown, _ = await cloud.ask("GET", of_flavors)
+        assert (200, "hw:cpu", "CPU") == (status, shown["name"], shown["title"])
+        for absent in ("cpu?resource_type=OS::Nova::Flavor", "cpu?resource_type=OS::Trove::Instance", "hw:cpu"):
+            assert 404 == (await cloud.ask("GET", f"{SPACES}/ns/properties/{absent}"))[0]
+
+    run(tmp_path, test)
+
+
 def test_a_private_namespace_shows_to_its_owners_only(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         await made(cloud)

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from pileus.image.api.metadefs import READ, SPACE, SPACES, Described, Tag, described, namespace_find, object_view
+from msgspec import UnsetType
+
+from pileus.image.api.metadefs import (
+    READ,
+    SPACE,
+    SPACES,
+    Described,
+    ForType,
+    Tag,
+    described,
+    namespace_find,
+    object_view,
+)
 from pileus.image.api.service import api, moment
 from pileus.image.app import ImageApp
 from pileus.image.commands import metadefs as commands
@@ -88,9 +100,12 @@ async def property_create(call: Call[ImageApp], space: Namespace, body: Describe
 
 
 @api.get(PROPERTY, Rule("get_metadef_property", READ), find=namespace_find)
-async def property_show(call: Call[ImageApp], space: Namespace, property_name: str) -> dict[str, Any]:
-    """Show a property."""
-    return described(await commands.definition_get(call.app, space, Kind.PROPERTY, property_name))
+async def property_show(call: Call[ImageApp], space: Namespace, property_name: str, query: ForType) -> dict[str, Any]:
+    """Show a property; for a type of resource, by the name it has there."""
+    if isinstance(query.resource_type, UnsetType):
+        return described(await commands.definition_get(call.app, space, Kind.PROPERTY, property_name))
+    found = await commands.property_for(call.app, space, property_name, query.resource_type)
+    return {**described(found), "name": property_name}
 
 
 @api.put(PROPERTY, Rule("modify_metadef_property", "admin"), find=namespace_find, on="c")

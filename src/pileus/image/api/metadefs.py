@@ -72,6 +72,12 @@ class NamespaceQuery(Query):
     resource_types: str | UnsetType = UNSET
 
 
+class ForType(Query):
+    """For which type of resource; the namespace's prefix for it then stands before the names of properties."""
+
+    resource_type: str | UnsetType = UNSET
+
+
 async def namespace_find(app: ImageApp, caller: Caller, namespace: str, **_rest: str) -> Namespace:
     """The namespace a path names; raises NoSuchNamespace when there is none the caller may see."""
     return await commands.namespace_get(app, caller, namespace)
@@ -160,12 +166,11 @@ async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict
     page.limit = page.limit or PAGE
     sort = [(key, way) for key, way in page.sort if key != "id"]
     found = await call.app.db.page(store.SPACES, where=where, sort=sort, marker=page.marker, limit=page.limit)
-    shown = []
+    tied = await store.ties_of(call.app, [space.id for space in found])
+    shown: list[dict[str, Any]] = []
     for space in found:
-        ties = await store.definitions_of(call.app, space.id, Kind.RESOURCE_TYPE)
-        shown.append(
-            {**view(space), **({"resource_type_associations": [tie_view(one) for one in ties]} if ties else {})}
-        )
+        ties = [tie_view(one) for one in tied.get(space.id, ())]
+        shown.append({**view(space), **({"resource_type_associations": ties} if ties else {})})
     reply: dict[str, Any] = {
         "namespaces": shown, "first": f"/v2{SPACES}", "schema": "/v2/schemas/metadefs/namespaces",
     }  # fmt: skip
@@ -190,9 +195,16 @@ async def create(call: Call[ImageApp], body: NamespaceGiven) -> dict[str, Any]:
 
 
 @api.get(SPACE, Rule("get_metadef_namespace", READ), find=namespace_find)
-async def show(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
+async def show(call: Call[ImageApp], space: Namespace, query: ForType) -> dict[str, Any]:
     """Show a namespace with all it holds."""
-    return await whole(call, space)
+    shown = await whole(call, space)
+    if not isinstance(query.resource_type, UnsetType):
+        tie = await store.definition_find(call.app, space.id, Kind.RESOURCE_TYPE, query.resource_type)
+        before = str(tie.body.get("prefix", "")) if tie is not None else ""
+        for part in (shown, *shown.get("objects", ())):
+            if "properties" in part:
+                part["properties"] = {before + name: body for name, body in part["properties"].items()}
+    return shown
 
 
 @api.put(SPACE, Rule("modify_metadef_namespace", "admin"), find=namespace_find, on="c")

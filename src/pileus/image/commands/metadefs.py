@@ -67,6 +67,15 @@ async def definition_get(app: ImageApp, space: Namespace, kind: Kind, name: str)
     return found
 
 
+async def property_for(app: ImageApp, space: Namespace, name: str, resource_type: str) -> Definition:
+    """The property that has this name, prefix and all, on resources of the type; raises NoSuchDefinition."""
+    tie = await definition_get(app, space, Kind.RESOURCE_TYPE, resource_type)
+    before = str(tie.body.get("prefix", ""))
+    if not name.startswith(before):
+        raise NoSuchDefinition(kind=Kind.PROPERTY.value, name=name, namespace=space.namespace)
+    return await definition_get(app, space, Kind.PROPERTY, name.removeprefix(before))
+
+
 async def add_definition(app: ImageApp, space: Namespace, kind: Kind, name: str, body: Body) -> Definition:
     """The namespace holds the definition."""
     now = app.clock.now()

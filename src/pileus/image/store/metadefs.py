@@ -1,5 +1,7 @@
 """Namespaces and their definitions as rows."""
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -36,6 +38,15 @@ SPACES = Listing(
 
 DEFINITION_FETCH = query(sa.select(DEFINITIONS).where(_ONE), Definition)
 DEFINITIONS_OF = query(sa.select(DEFINITIONS).where(_OF).order_by(_D.name), Definition)
+TIES_OF = query(
+    sa.select(DEFINITIONS)
+    .where(
+        _D.space.in_(bindparam("spaces", expanding=True)),
+        _D.kind == sa.literal_column("'resource_type'"),
+    )
+    .order_by(_D.space, _D.name),
+    Definition,
+)
 DEFINITION_CREATE = command(sa.insert(DEFINITIONS))
 DEFINITION_CHANGE = command(sa.update(DEFINITIONS).where(_ONE))
 DEFINITION_DELETE = command(sa.delete(DEFINITIONS).where(_ONE))
@@ -73,6 +84,14 @@ async def definition_find(app: ImageApp, space_id: str, kind: Kind, name: str) -
 async def definitions_of(app: ImageApp, space_id: str, kind: Kind) -> list[Definition]:
     """All definitions of a kind, by name."""
     return await app.db.all(DEFINITIONS_OF, at=space_id, of=kind)
+
+
+async def ties_of(app: ImageApp, spaces: Sequence[str]) -> dict[str, list[Definition]]:
+    """By namespace, the types of resources each is about."""
+    found: dict[str, list[Definition]] = {}
+    for tie in await app.db.all(TIES_OF, spaces=spaces) if spaces else ():
+        found.setdefault(tie.space, []).append(tie)
+    return found
 
 
 async def definition_create(app: ImageApp, definition: Definition) -> None:
