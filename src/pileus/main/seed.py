@@ -1,4 +1,4 @@
-"""What a new cloud is furnished with, once: flavors, the built-in image, the external network.
+"""What a new cloud is furnished with, once: flavors, the built-in image, metadata definitions, the external network.
 
 It is done through the public APIs as the admin, and only at the first start: what a person deletes later stays deleted.
 """
@@ -26,6 +26,8 @@ def furnish(state: State, settings: Settings, admin: Client, image: Path | None,
         parts["flavors"] = lambda: _flavors(admin)
     if "image" in settings.services and image is not None:
         parts["image"] = lambda: _image(admin, image)
+    if "image" in settings.services:
+        parts["metadefs"] = lambda: metadefs(admin)
     if "network" in settings.services:
         parts["external"] = lambda: _external(settings, admin)
     for name, make in parts.items():
@@ -52,6 +54,17 @@ def _image(admin: Client, image: Path) -> None:
         found = admin.post("image", "/v2/images", about)
     if found["status"] == "queued":
         admin.upload("image", f"/v2/images/{found['id']}/file", image)
+
+
+def metadefs(admin: Client) -> None:
+    """The usual catalog of metadata definitions is there; namespaces that are there already are left alone."""
+    from pileus.main.metadefs import catalog
+
+    path = "/v2/metadefs/namespaces"
+    known = {space["namespace"] for space in admin.get("image", path, limit="1000")["namespaces"]}
+    for space in catalog():
+        if space["namespace"] not in known:
+            admin.post("image", path, space)
 
 
 def _external(settings: Settings, admin: Client) -> None:
