@@ -1,7 +1,8 @@
 """Connections to the storage server of one other host, kept for the next call.
 
 Every call may be repeated, so one whose kept connection turns out to be closed is made again on a fresh one. A host that does
-not answer is left alone for a moment, longer each time: others stand in, and nobody waits for it meanwhile.
+not answer is left alone for a moment, longer each time: others stand in, and nobody waits for it meanwhile. One that takes no connections
+is knocked at until it does, and counts again at that moment: where six of eight disks are needed, seconds of doubt are refusals.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from pileus.object_store.storage.published import Reached, server_name
 KEPT = 64
 KEPT_S = 30.0  # less than the other end keeps one that is silent
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
+KNOCK_S, SELDOM_S = 0.25, 1.0
 Done = TypeVar("Done")
 
 
@@ -44,6 +46,7 @@ class Lines:
         self._kept: list[tuple[float, Wire]] = []
         self._failures = 0
         self._not_before = 0.0
+        self._knocking: asyncio.Task[None] | None = None
 
     async def call(self, target: str, body: bytes) -> bytes:
         """What the other end answers; raises the problem it tells, or Unreachable."""
@@ -98,6 +101,9 @@ class Lines:
 
     async def close(self) -> None:
         """No connection is left."""
+        if self._knocking is not None:
+            self._knocking.cancel()
+            await asyncio.wait({self._knocking})
         while self._kept:
             await self._kept.pop()[1].close()
 
@@ -110,8 +116,16 @@ class Lines:
         return None
 
     async def _connect(self) -> Wire:
-        if time.monotonic() < self._not_before:
+        if time.monotonic() < self._not_before or self._knocking is not None:
             raise Unreachable(server=self.host or "controller", why="it did not answer a moment ago")
+        try:
+            return await self._dial()
+        except _Away as away:
+            if self._knocking is None:
+                self._knocking = asyncio.create_task(self._knock())
+            raise Unreachable(server=self.host or "controller", why=str(away)) from away
+
+    async def _dial(self) -> Wire:
         at, tls = self._where(), self._tls()
         if at is None or tls is None:
             raise Unreachable(server=self.host or "controller", why="it is not known where it is")
@@ -121,14 +135,31 @@ class Lines:
                     at.address, at.port, ssl=tls, server_hostname=server_name(self.host)
                 )
         except TimeoutError as late:
-            raise self.failed(f"no connection in {self.times.connect_s:g} s") from late
-        except ConnectionRefusedError as refused:
-            # A machine that is up and refuses costs nobody any time: it is asked again soon, and found as soon as it serves.
-            self._failures = 0
-            raise self.failed(str(refused)) from refused
+            raise _Away(f"no connection in {self.times.connect_s:g} s") from late
         except OSError as failed:
-            raise self.failed(str(failed)) from failed
+            raise _Away(str(failed)) from failed
         return Wire(h11.CLIENT, reader, writer)
+
+    async def _knock(self) -> None:
+        """The host takes connections again, or it is not known any more where it is."""
+        pause_s = KNOCK_S
+        try:
+            while True:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.1, SELDOM_S)
+                try:
+                    self.give(await self._dial())
+                except _Away:
+                    continue
+                except Unreachable:
+                    return
+                return
+        finally:
+            self._knocking = None
+
+
+class _Away(Exception):
+    """No connection came about."""
 
 
 def abort(wire: Wire) -> None:
