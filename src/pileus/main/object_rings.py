@@ -51,6 +51,7 @@ class ShownRing(msgspec.Struct, frozen=True):
     worst_percent: float  # how far the worst device is from its share
     close: int  # partitions with copies nearer to each other than they need be
     devices: tuple[ShownDevice, ...]
+    next_part_power: int = 0
     removed: tuple[str, ...] = ()
 
 
@@ -71,6 +72,16 @@ class Name(msgspec.Struct, frozen=True):
 
 class UnknownContainer(NotFound):
     """There is no container {name}; say ACCOUNT/CONTAINER, as in AUTH_4f2e.../photos."""
+
+
+class CannotDouble(Conflict):
+    """{why}"""
+
+
+class Doubled(msgspec.Struct, frozen=True):
+    """A policy whose partitions shall be doubled."""
+
+    policy: int
 
 
 class Division(msgspec.Struct, frozen=True):
@@ -111,6 +122,7 @@ def shown(name: str, builder: Builder) -> ShownRing:
         round(standing.worst_percent, 2),
         builder.dispersed(),
         devices,
+        builder.next_part_power,
         tuple(builder.removed),
     )
 
@@ -130,6 +142,7 @@ class RingRoutes:
             ("POST", "/rings/add"): Route(self.add),
             ("POST", "/rings/rebalance"): Route(self.rebalance),
             ("GET", "/rings/dispersion"): Route(self.dispersion),
+            ("POST", "/rings/double"): Route(self.double),
             ("POST", "/shards"): Route(self.shards),
             ("GET", "/workers"): Route(self.workers),
             ("POST", "/workers"): Route(self.pause),
@@ -190,6 +203,16 @@ class RingRoutes:
         """How many copies are where they belong."""
         found: list[Dispersion] = await report(self._kept().cluster)
         return Told([{**msgspec.structs.asdict(one), "percent": one.percent} for one in found])
+
+    async def double(self, asked: Asked) -> Told:
+        """A policy is on its way to twice as many partitions."""
+        keeper = self._kept().keeper
+        assert keeper is not None
+        try:
+            keeper.double(asked.decoded(Doubled).policy)
+        except StorageProblem as refused:
+            raise CannotDouble(why=refused.message) from refused
+        return await self.rings(asked)
 
     async def shards(self, asked: Asked) -> Told:
         """A container's shards; the sharder divides it when it comes by next, if that is wanted."""

@@ -18,6 +18,7 @@ from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Workforce
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.reconstructor import Reconstructor
+from pileus.object_store.workers.relinker import Relinker
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sharder import Sharder
 from pileus.object_store.workers.sync import Syncer
@@ -38,6 +39,7 @@ class Workers(msgspec.Struct, frozen=True):
     reaper: Reaper
     syncer: Syncer
     sharder: Sharder
+    relinker: Relinker
     follower: Follower
 
 

@@ -44,6 +44,7 @@ from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Work, Workforce, calls
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.reconstructor import Reconstructor
+from pileus.object_store.workers.relinker import Relinker
 from pileus.object_store.workers.replicator import Replicator
 from pileus.object_store.workers.sharder import Sharder
 from pileus.object_store.workers.sync import Syncer
@@ -146,6 +147,7 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
         ("objects: audit", 60.0, workers.auditor.run),
         ("objects: deleted accounts", 300.0, workers.reaper.run),
         ("objects: large containers", 30.0, workers.sharder.run),
+        ("objects: links for more partitions", 10.0, workers.relinker.run),
         ("objects: container sync", 10.0, workers.syncer.run),
         ("objects: what the cluster is", 5.0, workers.follower.run),
     ]
@@ -200,8 +202,7 @@ class _Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     stamps, options, atlas, own = machine.stamps, machine.options, machine.atlas, machine.own
-    folders, tls, keeper = machine.folders, machine.tls, machine.keeper
-    rings = atlas.rings
+    folders, tls, keeper, rings = machine.folders, machine.tls, machine.keeper, atlas.rings
     devices = Devices([_device(name, folder, options, sorted(rings.policies)) for name, folder in folders.items()])
     devices.prepare()
     atlas.changed.append(lambda: devices.know(sorted(rings.policies)))
@@ -211,7 +212,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     cluster = Cluster(rings, servers, stamps, options)
     proxy = Proxy(cluster)
     pipeline = Pipeline(features(cluster, machine.secrets), proxy)
-    workforce = Workforce(machine.clock)
+    workforce, relinker = Workforce(machine.clock), Relinker(devices)
     workers = Workers(
         updater=Updater(devices, cluster),
         teller=Teller(server),
@@ -223,14 +224,15 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
         reaper=Reaper(devices, cluster, proxy, delay_s=options.reap_after_s),
         syncer=Syncer(devices, cluster, pipeline),
         sharder=Sharder(devices, cluster),
-        follower=Follower(atlas, servers, keeper),
+        relinker=relinker,
+        follower=Follower(atlas, servers, keeper, relinker.state),
     )
     return ObjectStoreApp(
         config=options,
         cluster=cluster,
         server=server,
         servers=servers,
-        channel=StorageChannel(server, atlas, calls(atlas, workforce)),
+        channel=StorageChannel(server, atlas, calls(atlas, workforce, relinker.state)),
         workforce=workforce,
         atlas=atlas,
         keeper=keeper,

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from pileus.kit.hosts.dial import Address, Dialler, Refused, Unreachable
 from pileus.main.commands.host import NotRunning
 from pileus.main.commands.options import add_state, chosen
 from pileus.main.gate import SOCKET
-from pileus.main.object_rings import Change, Division, HostLines, HostPause, Name, ShownRing
+from pileus.main.object_rings import Change, Division, Doubled, HostLines, HostPause, Name, ShownRing
 from pileus.main.state import State
 from pileus.object_store.models.shards import Shape
 
 DEADLINE_S = 120.0
+Verb = Callable[[State, argparse.Namespace], None]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +40,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name")
     rebalance = verbs.add_parser("rebalance", help="move what may move now; that is done by itself every five minutes")
     dispersion = verbs.add_parser("dispersion", help="how many copies are where they belong")
-    shards = verbs.add_parser("shards", help="the shards of a large container")
-    shard = verbs.add_parser("shard", help="divide a container into shards, at the next pass of the worker for that")
-    shard.add_argument("--rows", type=_rows, default=500_000, help="objects a shard gets (500000)")
-    for verb in (shard, shards):
-        verb.add_argument("name", metavar="ACCOUNT/CONTAINER")
     workers = verbs.add_parser("workers", help="what background workers do, on every machine")
     pause = verbs.add_parser("pause", help="workers rest after their pass, until they are resumed or restarted")
     resume = verbs.add_parser("resume", help="workers go on")
@@ -51,11 +48,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("--host", help="on this machine only; '' is the first controller")
     does = {
         show: _show, weight: _weight, move: _move, remove: _remove, add: _add, rebalance: _rebalance,
-        shards: _shards, shard: _shard, dispersion: _dispersion, workers: _workers, pause: _pause, resume: _resume,
+        dispersion: _dispersion, workers: _workers, pause: _pause, resume: _resume, **_configure_sizes(verbs),
     }  # fmt: skip
     for verb, work in does.items():
         verb.set_defaults(verb=work)
         verb.add_argument("--state", default=argparse.SUPPRESS, type=Path, metavar="DIR", help=argparse.SUPPRESS)
+
+
+def _configure_sizes(verbs: Any) -> dict[argparse.ArgumentParser, Verb]:
+    """Declare what is done to what has become large."""
+    double = verbs.add_parser(
+        "double", help="twice as many partitions for the objects of a policy; files get new places"
+    )
+    double.add_argument("policy", type=int, help="its number, 0 for the first")
+    shards = verbs.add_parser("shards", help="the shards of a large container")
+    shard = verbs.add_parser("shard", help="divide a container into shards, at the next pass of the worker for that")
+    shard.add_argument("--rows", type=_rows, default=500_000, help="objects a shard gets (500000)")
+    for verb in (shard, shards):
+        verb.add_argument("name", metavar="ACCOUNT/CONTAINER")
+    return {double: _double, shards: _shards, shard: _shard}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,6 +112,10 @@ def _dispersion(state: State, args: argparse.Namespace) -> None:
             f"({one['percent']:.2f} %), looking at {one['partitions']} partitions"
             + (f"; {one['silent']} places did not answer" if one["silent"] else "")
         )
+
+
+def _double(state: State, args: argparse.Namespace) -> None:
+    _print(_ask(state, "POST", "/rings/double", Doubled(args.policy)))
 
 
 def _rows(text: str) -> int:
@@ -153,6 +168,13 @@ def _print(answer: bytes) -> None:
             f"ring {ring.name}: {1 << ring.part_power} partitions, {ring.replicas:g} copies, version {ring.version}; "
             f"the worst device is {ring.worst_percent:.1f} % from its share; {ring.close} partitions have copies too close"
         )
+        if ring.next_part_power:
+            at = (
+                "files are being linked to"
+                if ring.next_part_power > ring.part_power
+                else "old links are being removed since"
+            )
+            print(f"  partitions are being doubled: {at} {1 << ring.next_part_power} partitions")
         print(f"  {'DEVICE':<40} {'HOST':<16} {'REGION':>6} {'ZONE':>5} {'WEIGHT':>9} {'SHARE':>9} {'HAS':>7}")
         for one in ring.devices:
             host = one.host or "(controller)"

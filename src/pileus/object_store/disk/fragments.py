@@ -15,6 +15,8 @@ class FragmentFiles(ObjectFiles):
 
     def commit(self, partition: int, hash: str, stamp: str, fragment: int) -> None:
         """A fragment counts from now on, durably, and what is older is gone; raises Missing or Superseded."""
+        layout = self.layout()
+        partition = layout.own(partition, hash)
         folder = self.folder(partition, hash)
         names = [file_name(hash, stamp, DATA, fragment, durable=durable) for durable in (False, True)]
         with self._locks[int(hash[-4:], 16) % 64]:
@@ -30,6 +32,8 @@ class FragmentFiles(ObjectFiles):
                 raise self.volume.unusable(failed) from failed
         sync_folder(folder)
         failpoint("object.keep", "after commit")
+        self._link(os.path.join(folder, names[1]), layout)
+        self._unlink(partition, names[0])
         self.tidy(partition, hash)
 
     def open_fragment(self, partition: int, hash: str, stamp: str, fragment: int) -> Opened:

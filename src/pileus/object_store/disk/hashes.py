@@ -8,6 +8,7 @@ import threading
 import time
 from hashlib import md5
 
+from pileus.object_store.disk.layout import Layout, Now
 from pileus.object_store.disk.names import counting, named
 
 SETTLED_NS = 2_000_000_000
@@ -16,9 +17,10 @@ SETTLED_NS = 2_000_000_000
 class SuffixHashes:
     """Hashes of the suffixes of one policy's partitions on a device, remembered while the directories stay as they are."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, layout: Now = Layout) -> None:
         self._root = root
-        self._known: dict[str, tuple[int, str]] = {}
+        self._layout = layout
+        self._known: dict[str, tuple[int, Layout, str]] = {}
         self._lock = threading.Lock()
 
     def of(self, partition: int) -> dict[str, str]:
@@ -30,34 +32,35 @@ class SuffixHashes:
         except FileNotFoundError:
             return {}
         for suffix in sorted(suffixes):
-            hash = self._hash(os.path.join(top, suffix))
+            hash = self._hash(os.path.join(top, suffix), partition)
             if hash:
                 found[suffix] = hash
         return found
 
-    def _hash(self, folder: str) -> str:
+    def _hash(self, folder: str, partition: int) -> str:
+        layout = self._layout()
         try:
             changed = os.stat(folder).st_mtime_ns
             with self._lock:
                 known = self._known.get(folder)
-            if known is not None and known[0] == changed:
-                return known[1]
-            names = wanted(os.listdir(folder))
+            if known is not None and known[:2] == (changed, layout):
+                return known[2]
+            names = wanted(os.listdir(folder), partition, layout)
         except (FileNotFoundError, NotADirectoryError):
             return ""
         hash = md5("\n".join(names).encode(), usedforsecurity=False).hexdigest() if names else ""
         # Clocks of filesystems are coarse: what changed just now may change again without showing it.
         if time.time_ns() - changed > SETTLED_NS:
             with self._lock:
-                self._known[folder] = (changed, hash)
+                self._known[folder] = (changed, layout, hash)
         return hash
 
 
-def wanted(names: list[str]) -> list[str]:
-    """The names of those files that count, in order."""
+def wanted(names: list[str], partition: int = 0, layout: Layout | None = None) -> list[str]:
+    """The names of those files that count in a partition, in order."""
     by_hash: dict[str, list[str]] = {}
     for name in names:
-        if named(name) is not None:
+        if named(name) is not None and (layout is None or layout.belongs(partition, name[:32])):
             by_hash.setdefault(name[:32], []).append(name)
     found = []
     for own in by_hash.values():

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.object_store.disk.durable import Volume, ensure_folder, sync_folder
+from pileus.object_store.disk.layout import Layout, Now, link
 from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, counting, file_name, named, suffix_of
 from pileus.object_store.disk.record import BadRecord, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
@@ -132,6 +133,7 @@ class ObjectFiles:
         self.root = os.path.join(volume.root, f"objects-{policy}" if policy else "objects")
         # Looking whether something newer is there, and renaming, are one thing for those who write the same object.
         self._locks = tuple(threading.Lock() for _ in range(64))
+        self.layout: Now = Layout
 
     def incoming(self, partition: int, hash: str, size: int = 0) -> Incoming:
         """Room for an object's bytes; raises DeviceUnusable when there is none."""
@@ -155,6 +157,8 @@ class ObjectFiles:
     def place(self, path: str, partition: int, name: str, *, only_new: bool = False) -> None:
         """A whole and durable file is an object's newest, durably; what is older is gone."""
         hash, stamp = name[:32], name[33:49]
+        layout = self.layout()  # of one moment: while partitions are doubled, both directories or only the new one
+        partition = layout.own(partition, hash)
         folder = self.folder(partition, hash)
         with self._locks[int(hash[-4:], 16) % 64]:
             now = self.files(partition, hash)
@@ -171,6 +175,7 @@ class ObjectFiles:
         failpoint("object.keep", "after rename")
         sync_folder(folder)
         failpoint("object.keep", "after directory fsync")
+        self._link(os.path.join(folder, name), layout)
         if now.newest or now.obsolete:
             self.tidy(partition, hash)
 
@@ -178,9 +183,25 @@ class ObjectFiles:
         """Files that do not count any more are gone; return those that do."""
         now = self.files(partition, hash)
         for name in now.obsolete:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self.folder(partition, hash), name))
+            self._unlink(partition, name)
         return now
+
+    def _link(self, path: str, layout: Layout) -> None:
+        """While partitions are being doubled the file is in the directory of its new partition too, durably."""
+        name = os.path.basename(path)
+        twin = layout.twin(name[:32])
+        if twin is not None:
+            folder = self.folder(twin, name[:32])
+            link(path, folder)
+            sync_folder(folder)
+            failpoint("object.keep", "after link")
+
+    def _unlink(self, partition: int, name: str) -> None:
+        """The file is in no directory; here first, since links are made from here."""
+        twin = self.layout().twin(name[:32])
+        for at in (partition,) if twin is None else (partition, twin):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder(at, name[:32]), name))
 
     def open(self, partition: int, hash: str, *, whole: bool = True) -> Opened:
         """The newest object; raises Missing, or Corrupt when it had to be quarantined."""
@@ -272,6 +293,7 @@ class ObjectFiles:
             if name.startswith(hash):
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(os.path.join(folder, name), os.path.join(aside, name))
+                self._unlink(partition, name)
         sync_folder(aside)
         sync_folder(folder)
 
@@ -284,7 +306,7 @@ class ObjectFiles:
         top = os.path.join(self.root, str(partition))
         for suffix in sorted(_listed(top)):
             seen = {name[:32] for name in _listed(os.path.join(top, suffix)) if name[32:33] == "-"}
-            yield from sorted(seen)
+            yield from sorted(hash for hash in seen if self.layout().belongs(partition, hash))
 
 
 def _listed(folder: str) -> list[str]:

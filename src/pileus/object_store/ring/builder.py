@@ -28,6 +28,7 @@ class Builder(msgspec.Struct, kw_only=True):
 
     format: int = 1
     part_power: int
+    next_part_power: int = 0  # greater than part_power: being prepared; the same: just reached
     replicas: float
     min_part_hours: float = 1.0
     overload: float = 0.0  # how far a device may go beyond its share for the sake of distance
@@ -48,7 +49,8 @@ class Builder(msgspec.Struct, kw_only=True):
 
     def ring(self) -> Ring:
         """The ring as proxies use it."""
-        return Ring(self.part_power, list(self.devices.values()), [array("H", row) for row in self.rows], self.version)
+        rows = [array("H", row) for row in self.rows]
+        return Ring(self.part_power, list(self.devices.values()), rows, self.version, self.next_part_power)
 
     def rebalance(self, hours: float) -> Balance:
         """Every copy is somewhere, and the devices are nearer to their shares; `hours` since 1970 is now."""
@@ -89,6 +91,16 @@ class Builder(msgspec.Struct, kw_only=True):
             )
             for partition in partitions
         )
+
+    def prepare_part_power(self) -> None:
+        """There will be twice as many partitions: devices link their files to where they will be looked for."""
+        self.next_part_power = self.part_power + 1
+        self.version += 1
+
+    def finish_part_power(self) -> None:
+        """Every device is done with it; or it was only prepared and shall not be."""
+        self.next_part_power = 0
+        self.version += 1
 
     def increase_part_power(self) -> None:
         """Each partition becomes two on the same devices: nothing moves between devices, files move on each."""

@@ -37,15 +37,24 @@ class Place(msgspec.Struct, frozen=True):
     device: Device
     partition: int
     index: int | None = None
+    power: int = 0  # the partitions' number as a power of two, where that has to be the same for those who speak of it
 
 
 class Ring:
     """One table of partitions. `rows[replica][partition]` is a device's id; the last row may be shorter."""
 
     def __init__(
-        self, part_power: int, devices: Sequence[Device], rows: Sequence["array[int]"], version: int = 1
+        self,
+        part_power: int,
+        devices: Sequence[Device],
+        rows: Sequence["array[int]"],
+        version: int = 1,
+        next_part_power: int = 0,
     ) -> None:
         self.part_power = part_power
+        self.next_part_power = (
+            next_part_power  # greater: being prepared; the same: just reached; 0: nothing is going on
+        )
         self.devices = {device.id: device for device in devices}
         self.rows = rows
         self.version = version
@@ -71,7 +80,7 @@ class Ring:
         for row in self.rows:
             if partition < len(row) and row[partition] not in seen:
                 seen.add(row[partition])
-                found.append(Place(self.devices[row[partition]], partition, len(found)))
+                found.append(Place(self.devices[row[partition]], partition, len(found), self.part_power))
         return found
 
     def handoffs(self, partition: int) -> Iterator[Place]:
@@ -85,4 +94,4 @@ class Ring:
             best = min(rest, key=lambda device: sum(tier in used for tier in device.tiers))
             rest.remove(best)
             used.update(best.tiers)
-            yield Place(best, partition)
+            yield Place(best, partition, None, self.part_power)

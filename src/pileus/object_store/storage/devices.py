@@ -13,6 +13,7 @@ from pileus.object_store.disk.accounts import AccountLedger
 from pileus.object_store.disk.containers import ContainerLedger
 from pileus.object_store.disk.durable import Volume
 from pileus.object_store.disk.fragments import FragmentFiles
+from pileus.object_store.disk.layout import Layout
 from pileus.object_store.disk.names import suffix_of
 from pileus.object_store.errors import DeviceUnusable
 from pileus.object_store.ring.places import Place
@@ -81,7 +82,9 @@ class LocalDevice:
     ) -> None:
         self.name = name
         self.volume = Volume(folder, name, reserve_percent)
-        self._objects = {policy: FragmentFiles(self.volume, policy) for policy in policies}
+        self.layout: Callable[[int], Layout] = lambda policy: Layout()  # of the objects of a policy
+        self._objects: dict[int, FragmentFiles] = {}
+        self.know(policies)
         self.containers = Shelf(os.path.join(self.volume.root, "containers"), ContainerLedger)
         self.accounts = Shelf(os.path.join(self.volume.root, "accounts"), AccountLedger)
         self._pool = ThreadPoolExecutor(threads, f"objects on {name}")
@@ -97,7 +100,9 @@ class LocalDevice:
     def know(self, policies: Sequence[int]) -> None:
         """The device keeps objects of these policies too."""
         for policy in policies:
-            self._objects.setdefault(policy, FragmentFiles(self.volume, policy))
+            if policy not in self._objects:
+                made = self._objects[policy] = FragmentFiles(self.volume, policy)
+                made.layout = lambda policy=policy: self.layout(policy)  # type: ignore[misc]
 
     @property
     def policies(self) -> Sequence[int]:

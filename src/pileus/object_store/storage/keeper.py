@@ -18,6 +18,8 @@ from pileus.object_store.ring.places import Device
 from pileus.object_store.ring.rings import Policy
 from pileus.object_store.storage.published import FIRST, MAIN, Atlas, Published, Reached, packed
 
+MOST_POWER = 24
+
 
 class BadRing(StorageProblem):
     """{file} holds no ring that this release knows: {why}. Nothing can be found without it; bring it back from a backup."""
@@ -25,6 +27,14 @@ class BadRing(StorageProblem):
 
 class NoSuchDevice(StorageProblem):
     """There is no device {name}; `pileus ring` lists them."""
+
+
+class NoSuchPolicy(StorageProblem):
+    """There is no storage policy {index}; `pileus ring` lists them."""
+
+
+class Doubling(StorageProblem):
+    """Policy {index} has 2 ** {power} partitions; they are being doubled, or are as many as there can be (2 ** {most})."""
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -55,8 +65,11 @@ class Keeper:
         self._hours = hours
         self.builders = {MAIN: self._builder(MAIN, shape.replicas)}
         for policy in policies:
+            name = str(policy.index)
             if policy.fragments is not None:
-                self.builders[str(policy.index)] = self._builder(str(policy.index), float(sum(policy.fragments)))
+                self.builders[name] = self._builder(name, float(sum(policy.fragments)))
+            elif self._file(name).exists():  # its partitions were doubled once
+                self.builders[name] = self._builder(name, shape.replicas)
         file = folder / "cluster.json"
         found = Atlas.kept(file)
         self.atlas = found or Atlas(file, self._published(0, _salt(folder), {}))
@@ -117,6 +130,32 @@ class Keeper:
             raise NoSuchDevice(name=name)
         self._settle(dict(self.atlas.cluster.hosts), changed=True)
 
+    def double(self, index: int) -> None:
+        """The objects of a policy get twice as many partitions, step by step; raises NoSuchPolicy, or Doubling."""
+        if all(policy.index != index for policy in self._policies):
+            raise NoSuchPolicy(index=index)
+        name = str(index)
+        made = self.builders.get(name)
+        if made is None:  # from now on a ring of its own, which begins as the common one; nothing moves
+            made = self.builders[name] = msgspec.json.decode(msgspec.json.encode(self.builders[MAIN]), type=Builder)
+        if made.next_part_power or made.part_power >= MOST_POWER:
+            raise Doubling(index=index, power=made.part_power, most=MOST_POWER)
+        made.prepare_part_power()
+        self._store(dict(self.atlas.cluster.hosts))
+
+    def step(self, index: int) -> None:
+        """Every device is done with the step before: partitions are doubled, or that is over."""
+        made = self.builders[str(index)]
+        if made.next_part_power > made.part_power:
+            made.increase_part_power()
+        else:
+            made.finish_part_power()
+        self._store(dict(self.atlas.cluster.hosts))
+
+    def doubling(self) -> list[int]:
+        """The policies whose partitions are being doubled."""
+        return [int(name) for name, made in self.builders.items() if name != MAIN and made.next_part_power]
+
     def allow(self, name: str) -> bool:
         """A device that was removed may come back; it does when its host offers it next. Return whether it was removed."""
         if not any(name in builder.removed for builder in self.builders.values()):
@@ -148,8 +187,7 @@ class Keeper:
         wanted = self._shape.replicas
         if name != MAIN:
             policy = next(one for one in self._policies if str(one.index) == name)
-            assert policy.fragments is not None
-            wanted = float(sum(policy.fragments))
+            wanted = float(sum(policy.fragments)) if policy.fragments is not None else wanted
         # One device never has two copies of a partition; when more devices come, there are more copies.
         builder.replicas = min(wanted, float(len([one for one in builder.devices.values() if one.weight > 0])))
         builder.min_part_hours = self._shape.min_part_hours

@@ -1,5 +1,6 @@
 """The storage server that is this process."""
 
+from pileus.object_store.disk.layout import Layout
 from pileus.object_store.models.stamps import Stamps
 from pileus.object_store.ring.rings import Rings
 from pileus.object_store.storage.devices import Devices
@@ -18,6 +19,8 @@ class LocalServer:
         self.own = own  # this machine's name in rings; None if it gives no devices
         self.rings = rings
         self.devices = devices
+        for device in devices:
+            device.layout = self._layout
         self.objects = LocalObjects(devices, rings, listing_wait_s)
         self.containers = LocalContainers(devices, rings, stamps)
         self.accounts = LocalAccounts(devices, rings, self.containers.reports.settle)
@@ -28,6 +31,10 @@ class LocalServer:
         self.objects.servers = servers
         self.containers.divided.servers = servers
         self.containers.reports.servers = servers
+
+    def _layout(self, policy: int) -> Layout:
+        ring = self.rings.objects.get(policy)
+        return Layout(ring.part_power, ring.next_part_power) if ring is not None and ring.devices else Layout()
 
     async def close(self) -> None:
         """Nothing is under way, and nothing is open."""

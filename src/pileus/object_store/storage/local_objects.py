@@ -33,25 +33,30 @@ class LocalObjects:
         self._telling: set[asyncio.Task[None]] = set()
         self.servers: Servers | None = None  # how containers are reached
 
+    def _at(self, spot: Spot) -> int:
+        """The partition that counts on this machine: while partitions are doubled others may still think otherwise."""
+        ring = self._rings.objects.get(spot.policy)
+        return ring.partition(spot.hash) if ring is not None and ring.devices else spot.place.partition
+
     async def upload(self, spot: Spot, size: int | None) -> Upload:
         """Room for an object's bytes."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        incoming = objects.incoming(spot.place.partition, spot.hash, size or 0)
+        incoming = objects.incoming(self._at(spot), spot.hash, size or 0)
         return LocalUpload(self, device, incoming, spot)
 
     async def open(self, spot: Spot, *, whole: bool = True) -> Found:
         """The object, ready to be read."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        opened = await device.do(lambda: objects.open(spot.place.partition, spot.hash, whole=whole))
-        return LocalFound(device, opened, lambda: objects.quarantine(spot.place.partition, spot.hash))
+        opened = await device.do(lambda: objects.open(self._at(spot), spot.hash, whole=whole))
+        return LocalFound(device, opened, lambda: objects.quarantine(self._at(spot), spot.hash))
 
     async def update(self, spot: Spot, stamp: str, metadata: Mapping[str, str], told: Told | None) -> dict[str, str]:
         """The object's metadata is this; return what was before."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        before = await device.do(lambda: objects.update(spot.place.partition, spot.hash, stamp, metadata))
+        before = await device.do(lambda: objects.update(self._at(spot), spot.hash, stamp, metadata))
         await self.tell(device, spot, told)
         return before
 
@@ -59,7 +64,7 @@ class LocalObjects:
         """The object is deleted as of the stamp; return the stamp of the bytes that were there."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        gone = await device.do(lambda: objects.delete(spot.place.partition, spot.hash, stamp, name))
+        gone = await device.do(lambda: objects.delete(self._at(spot), spot.hash, stamp, name))
         await self.tell(device, spot, told)
         return gone
 
@@ -67,7 +72,7 @@ class LocalObjects:
         """Which fragments are here."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        now = await device.do(lambda: objects.files(spot.place.partition, spot.hash))
+        now = await device.do(lambda: objects.files(self._at(spot), spot.hash))
         found = [Fragment(one.stamp, one.fragment or 0, one.durable) for one in (*now.fragments, *now.pending)]
         return Held(tuple(found), now.tombstone.stamp if now.tombstone else "")
 
@@ -75,14 +80,14 @@ class LocalObjects:
         """A fragment, ready to be read."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        opened = await device.do(lambda: objects.open_fragment(spot.place.partition, spot.hash, stamp, number))
-        return LocalFound(device, opened, lambda: objects.quarantine(spot.place.partition, spot.hash))
+        opened = await device.do(lambda: objects.open_fragment(self._at(spot), spot.hash, stamp, number))
+        return LocalFound(device, opened, lambda: objects.quarantine(self._at(spot), spot.hash))
 
     async def commit(self, spot: Spot, stamp: str, number: int, told: Told | None) -> None:
         """A fragment counts, and the container knows or will."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        await device.do(lambda: objects.commit(spot.place.partition, spot.hash, stamp, number))
+        await device.do(lambda: objects.commit(self._at(spot), spot.hash, stamp, number))
         await self.tell(device, spot, told)
 
     async def tell(self, device: LocalDevice, spot: Spot, told: Told | None) -> None:

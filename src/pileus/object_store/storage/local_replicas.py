@@ -7,7 +7,7 @@ from pileus.object_store.disk.hashes import SuffixHashes, wanted
 from pileus.object_store.disk.names import DATA, named
 from pileus.object_store.disk.record import read_record
 from pileus.object_store.disk.sums import BLOCK, intact
-from pileus.object_store.errors import Corrupt, Missing, StorageProblem, Superseded
+from pileus.object_store.errors import Corrupt, Missing, StorageProblem, Superseded, Unreachable
 from pileus.object_store.models.paths import Path
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
@@ -25,21 +25,31 @@ class LocalReplicas:
         self._divided = divided
         self._hashes: dict[tuple[str, int], SuffixHashes] = {}
 
+    def _require_alike(self, place: Place, policy: int) -> None:
+        """Whoever asks counts partitions as this machine does; else raises Unreachable: in a moment both will."""
+        ring = self._rings.objects.get(policy)
+        if ring is not None and place.power and place.power != ring.part_power:
+            raise Unreachable(server=f"of {place.device.name}", why="partitions are counted otherwise just now")
+
     async def suffixes(self, place: Place, policy: int) -> dict[str, str]:
         """The hash of each suffix of a partition."""
         device = self._devices.of(place)
         key = (device.name, policy)
-        hashes = self._hashes.setdefault(key, SuffixHashes(device.objects(policy).root))
+        self._require_alike(place, policy)
+        objects = device.objects(policy)
+        hashes = self._hashes.setdefault(key, SuffixHashes(objects.root, objects.layout))
         return await device.do(lambda: hashes.of(place.partition))
 
     async def names(self, place: Place, policy: int, suffix: str) -> list[str]:
         """The files of a suffix that count."""
         device = self._devices.of(place)
-        folder = os.path.join(device.objects(policy).root, str(place.partition), suffix)
+        self._require_alike(place, policy)
+        objects = device.objects(policy)
+        folder = os.path.join(objects.root, str(place.partition), suffix)
 
         def listed() -> list[str]:
             try:
-                return wanted(os.listdir(folder))
+                return wanted(os.listdir(folder), place.partition, objects.layout())
             except FileNotFoundError:
                 return []
 
@@ -49,7 +59,8 @@ class LocalReplicas:
         """A file, open; raises Missing when it has gone meanwhile, or its record cannot be believed."""
         device = self._devices.of(place)
         objects = device.objects(policy)
-        path = os.path.join(objects.folder(place.partition, name[:32]), name)
+        partition = objects.layout().own(place.partition, name[:32])
+        path = os.path.join(objects.folder(partition, name[:32]), name)
 
         def opened() -> tuple[int, dict[str, str], int]:
             descriptor = os.open(path, os.O_RDONLY)
@@ -60,11 +71,11 @@ class LocalReplicas:
                 raise
 
         try:
-            return LocalFile(device, *await device.do(opened), lambda: objects.quarantine(place.partition, name[:32]))
+            return LocalFile(device, *await device.do(opened), lambda: objects.quarantine(partition, name[:32]))
         except FileNotFoundError:
             raise Missing from None
         except ValueError as bad:
-            await device.do(lambda: objects.quarantine(place.partition, name[:32]))
+            await device.do(lambda: objects.quarantine(partition, name[:32]))
             raise Missing from bad
 
     async def take(self, place: Place, policy: int, name: str, file: FoundFile) -> None:
@@ -74,7 +85,7 @@ class LocalReplicas:
         found = named(name)
         if found is None:
             raise StorageProblem(f"{name} is no name of an object's file.")
-        incoming = objects.incoming(place.partition, found.hash, file.size)
+        incoming = objects.incoming(objects.layout().own(place.partition, found.hash), found.hash, file.size)
         try:
             async for chunk in file.read(0, file.size):
                 await device.do(lambda chunk=chunk: incoming.write(chunk))  # type: ignore[misc]

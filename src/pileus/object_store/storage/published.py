@@ -42,6 +42,7 @@ class PackedRing(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[Device, ...]
     rows: tuple[bytes, ...]
     version: int = 1
+    next_part_power: int = 0
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +59,19 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 def packed(ring: Ring) -> PackedRing:
     """The ring as it travels."""
     rows = tuple(struct.pack(f"<{len(row)}H", *row) for row in ring.rows)
-    return PackedRing(part_power=ring.part_power, devices=tuple(ring.devices.values()), rows=rows, version=ring.version)
+    return PackedRing(
+        part_power=ring.part_power,
+        devices=tuple(ring.devices.values()),
+        rows=rows,
+        version=ring.version,
+        next_part_power=ring.next_part_power,
+    )
 
 
 def unpacked(ring: PackedRing) -> Ring:
     """The ring as it is used."""
     rows = [array("H", struct.unpack(f"<{len(row) // 2}H", row)) for row in ring.rows]
-    return Ring(ring.part_power, ring.devices, rows, ring.version)
+    return Ring(ring.part_power, ring.devices, rows, ring.version, ring.next_part_power)
 
 
 def rings_of(cluster: Published) -> Rings:

@@ -72,7 +72,9 @@ class Workforce:
         return bool(found)
 
 
-def calls(atlas: Atlas, workforce: Workforce) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
+def calls(
+    atlas: Atlas, workforce: Workforce, relinked: Callable[[], object]
+) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
     """What other machines of the cluster may ask beside the storage server: for newer rings, and how workers are doing."""
 
     async def newer(body: bytes) -> bytes:
@@ -86,4 +88,7 @@ def calls(atlas: Atlas, workforce: Workforce) -> Mapping[str, Callable[[bytes], 
         said = msgspec.json.decode(body, type=Pause)
         return msgspec.json.encode(workforce.pause(said.name, paused=said.paused))
 
-    return {"cluster/newer": newer, "workers/lines": lines, "workers/pause": pause}
+    async def relinking(body: bytes) -> bytes:
+        return msgspec.json.encode(relinked())
+
+    return {"workers/relinked": relinking, "cluster/newer": newer, "workers/lines": lines, "workers/pause": pause}

@@ -45,9 +45,10 @@ class Reconstructor:
         return progress.line("fragments made or moved")
 
     async def _partition(self, device: LocalDevice, policy: int, partition: int, progress: Progress) -> None:
-        places = self._cluster.rings.objects[policy].places(partition)
+        ring = self._cluster.rings.objects[policy]
+        places = ring.places(partition)
         mine = next((place for place in places if place.device.name == device.name), None)
-        source = mine or Place(Device(id=-1, name=device.name, host=self._own), partition)
+        source = mine or Place(Device(id=-1, name=device.name, host=self._own), partition, None, ring.part_power)
         here = self._cluster.servers.of(source).replicas
         theirs: dict[tuple[int, str], set[str]] = {}
         for suffix in await here.suffixes(source, policy):

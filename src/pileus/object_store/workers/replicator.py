@@ -42,9 +42,10 @@ class Replicator:
         return progress.line("files replicated")
 
     async def _partition(self, device: LocalDevice, policy: int, partition: int, progress: Progress) -> None:
-        places = self._cluster.rings.objects[policy].places(partition)
+        ring = self._cluster.rings.objects[policy]
+        places = ring.places(partition)
         mine = next((place for place in places if place.device.name == device.name), None)
-        source = mine or Place(Device(id=-1, name=device.name, host=self._own), partition)
+        source = mine or Place(Device(id=-1, name=device.name, host=self._own), partition, None, ring.part_power)
         whole = True
         for target in places:
             if target.device.name == device.name:
