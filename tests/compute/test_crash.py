@@ -52,6 +52,9 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "migrate live to nowhere": [{"os-migrateLive": LIVE}],
     "abort a live migration": [{"os-migrateLive": LIVE}, {"abort": None}],
     "delete while migrating live": [{"os-migrateLive": LIVE}, {"delete": None}],
+    "migrate live with volumes": [{"volumeAttachment": {}}, {"os-migrateLive": LIVE}],
+    "migrate live with volumes in vain": [{"volumeAttachment": {}}, {"os-migrateLive": LIVE}],
+    "delete with volumes while migrating live": [{"volumeAttachment": {}}, {"os-migrateLive": LIVE}, {"delete": None}],
     "revert": [{"resize": {"flavorRef": "big"}}, {"revertResize": None}],
 }
 
@@ -97,10 +100,10 @@ class ServerScene:
                 self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
             if self.verb == "migrate live to nowhere":
                 self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
-            if self.verb == "migrate live in vain":
+            if self.verb in ("migrate live in vain", "migrate live with volumes in vain"):
                 self.now.drivers["h1"].fail_next("depart", "no such memory", times=1000)
             for at, action in enumerate(ACTIONS[self.verb]):
-                if "live" in self.verb and at == 1:
+                if "live" in self.verb and at == len(ACTIONS[self.verb]) - 1 > 0 and "os-migrateLive" not in action:
                     self.now.drivers["h1"].hold(self.id)
                     await self.now.settle(until_s=1)
                 else:
@@ -204,9 +207,11 @@ def scene(verb: str):
     async def make(reaper: Reaper, clock: FakeClock) -> Scene:
         await close_opened()  # those of the play before: a server has only so many connections
         hosts = ("h1", "h2", "h3") if verb == "migrate past a bad host" else ("h1", "h2")
-        # Volumes are kept by the host that the lone server will be on.
-        backends = backends_of("h1") if "volume" in verb else None
-        world = World(await a_database(), clock, ("h1",) if backends else hosts, ComputeConfig(), backends=backends)
+        # Volumes are kept by the host that the lone server will be on, unless it is to move.
+        hosts = ("h1",) if "volume" in verb and "live" not in verb else hosts
+        backends = backends_of(*hosts) if "volume" in verb else None
+        shared = dict.fromkeys(hosts, "store") if "live" in verb else None
+        world = World(await a_database(), clock, hosts, ComputeConfig(), backends=backends, shared=shared)
         if backends:
             await block_storage.prepare(world.storage)
         await world.settle()

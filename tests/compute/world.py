@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,7 @@ class World:
     def __init__(
         self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: ComputeConfig,
         survived: "World | None" = None, files: Path | None = None, backends: Mapping[str, Backend] | None = None,
+        shared: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.db, self.clock, self.bus = db, clock, LocalBus()
         self.engine = Engine(db, self.bus, clock)
@@ -105,6 +106,7 @@ class World:
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images
         self.backends = survived.backends if survived is not None else backends or {}
+        self.shared = survived.shared if survived is not None else shared or {}
         self.booted_at = int(clock.now().timestamp()) - UP_S
         self.kernel = Kernel(Tokens())
         events = Events(db, self.bus, clock)
@@ -157,7 +159,8 @@ class World:
         facts = {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at, "keeps_images": True}
         if own:
             room = {"name": "file", "driver": "file", "total_gib": 1000.0, "free_gib": 900.0}
-            facts[volume_agent.FACTS] = [{**room, "capabilities": {"multiattach": True}}]
+            stores = {"shared": self.shared[name]} if name in self.shared else {}
+            facts[volume_agent.FACTS] = [{**room, **stores, "capabilities": {"multiattach": True}}]
         handlers = volume_agent.handlers(own) if own else {}
         agent = Agent(exchange, name, {KIND: handler, ERRAND: errands, **handlers}, self.clock, facts)
         volume_agent.wake(own, agent.look_again)
@@ -297,12 +300,16 @@ async def _furnish(world: World) -> None:
 
 @contextlib.asynccontextmanager
 async def a_world(
-    *hosts: str, config: ComputeConfig | None = None, flavor: bool = True, volumes: bool = False
-) -> AsyncIterator[World]:
-    """A world with these hosts known to placement, and a small flavor; with `volumes` each keeps some, for its own servers."""
+    *hosts: str, config: ComputeConfig | None = None, flavor: bool = True,
+    volumes: bool | Sequence[str] = False, shared: Mapping[str, str] | None = None,
+) -> AsyncIterator[World]:  # fmt: skip
+    """A world with these hosts known to placement, and a small flavor; with `volumes` each, or each of those, keeps some.
+
+    Servers get at those of their own host. Hosts for which `shared` names the same store get at one another's.
+    """
     own, names = await a_database(), hosts or ("h1",)
-    backends = backends_of(*names) if volumes else None
-    world = World(own, FakeClock(), names, config or ComputeConfig(), backends=backends)
+    backends = backends_of(*(names if volumes is True else volumes)) if volumes else None
+    world = World(own, FakeClock(), names, config or ComputeConfig(), backends=backends, shared=shared)
     if volumes:
         await block_storage.prepare(world.storage)
     await world.settle()

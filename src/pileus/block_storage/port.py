@@ -9,7 +9,7 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach
 from pileus.block_storage.commands.changes import reimage_volume
-from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, room_at
+from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, reached_by, room_at
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
 from pileus.block_storage.commands.keys import key_of
@@ -94,9 +94,11 @@ class VolumePort:
         owner = Caller(user_id=volume.user_id, project_id=volume.project_id)
         await create_snapshot(self._app, owner, volume, "", name=name, force=True, id=snapshot_id)
 
-    async def reserve(self, attachment_id: str, volume_id: str, server_id: str, caller: Caller) -> None:
+    async def reserve(
+        self, attachment_id: str, volume_id: str, server_id: str, caller: Caller, *, moves: bool = False
+    ) -> None:
         """The volume is kept for the server, and for no other unless it is multi-attach."""
-        await attach.reserve(self._app, caller, volume_id, server_id, id=attachment_id)
+        await attach.reserve(self._app, caller, volume_id, server_id, id=attachment_id, moves=moves)
 
     async def connect(
         self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False
@@ -190,6 +192,7 @@ class VolumePort:
             readonly=bool(volume.readonly),
             zone=volume.zone,
             host=await only_host(self._app, volume),
+            reached_by=await reached_by(self._app, volume),
             encrypted=volume.encryption is not None,
             image_properties=volume.image_metadata,
             failure=told[0].text if told else None,

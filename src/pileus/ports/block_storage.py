@@ -1,6 +1,7 @@
 """What other services need of volumes: to reserve one, to learn how a host gets at its bytes, and to give it back.
 
     reserve -> connect (at a host) -> complete          detach: begin_detaching -> disconnect -> release
+    reserve (moves) -> connect (at another host) -> complete -> (it runs there) -> release the first
     create_for_boot -> ready? -> reserve ...
 
 Every verb is repeatable for the same attachment, and joins the caller's transaction.
@@ -28,7 +29,8 @@ class VolumeFacts(msgspec.Struct, frozen=True, kw_only=True):
     multiattach: bool
     readonly: bool
     zone: str | None
-    host: str | None  # whose file it is; None where any host gets at it
+    host: str | None  # whose file it is; None where several hosts get at it
+    reached_by: frozenset[str] | None = None  # the hosts that get at it now; None: every one
     encrypted: bool = False
     image_properties: Mapping[str, str] = {}
     failure: str | None = None
@@ -123,8 +125,13 @@ class Volumes(Protocol):
         """A snapshot of the volume, attached or not, is being made; repeatable for the same id."""
         ...
 
-    async def reserve(self, attachment_id: str, volume_id: str, server_id: str, caller: Caller) -> None:
-        """The volume is kept for the server, and for no other unless it is multi-attach; raises what speaks against it."""
+    async def reserve(
+        self, attachment_id: str, volume_id: str, server_id: str, caller: Caller, *, moves: bool = False
+    ) -> None:
+        """The volume is kept for the server, and for no other unless it is multi-attach; raises what speaks against it.
+
+        `moves`: the server has it already, and is to have it at another host as well while it goes there.
+        """
         ...
 
     async def connect(

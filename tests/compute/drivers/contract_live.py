@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 import pytest
 from tests.compute.drivers.contract import SETTLE_S, Watcher, has
+from tests.compute.drivers.contract_volumes import two_volumes
 
 from pileus.compute.drivers.interface import (
     Arrival,
@@ -21,6 +22,7 @@ from pileus.compute.drivers.interface import (
     Restarts,
     Seen,
     Stage,
+    Volume,
     Wanted,
 )
 from pileus.kit.errors import Unavailable
@@ -72,12 +74,16 @@ class LiveContract:
         raise NotImplementedError
 
     @contextlib.asynccontextmanager
-    async def moving(self, tmp_path: Path) -> AsyncIterator[tuple[World, Watcher, Watcher, Wanted]]:
+    async def moving(
+        self, tmp_path: Path, volumes: tuple[Volume, ...] = (), power: Power = Power.ON
+    ) -> AsyncIterator[tuple[World, Watcher, Watcher, Wanted]]:
         """A server that runs here, and is awaited there."""
         async with self.two(tmp_path) as world:
             here, there = Watcher(world.here), Watcher(world.there)
-            server = world.wanted()
+            server = msgspec.structs.replace(world.wanted(), volumes=volumes)
             seen = await here.make(server, has(PowerSeen.ON))
+            server = msgspec.structs.replace(server, power=power)
+            await here.make(server, has(PowerSeen(power)))
             arrival = Arrival("m1", seen.machine, seen.slots)
             comes = msgspec.structs.replace(server, origin="here", arrival=arrival)
             await there.make(comes, on_its_way(Stage.AWAITED))
@@ -113,6 +119,24 @@ class LiveContract:
             assert {} == await world.there.observe()
             paused = await here.make(msgspec.structs.replace(server, power=Power.SUSPENDED), has(PowerSeen.SUSPENDED))
             assert paused.pid is None  # Its memory can be written to a file as ever.
+
+    @pytest.mark.parametrize("power", [Power.ON, Power.PAUSED])
+    async def test_volumes_are_at_both_until_it_is_there(self, tmp_path: Path, power: Power) -> None:
+        async with self.moving(tmp_path, two_volumes(tmp_path), power) as (world, here, there, server):
+            sent, received = await self.send(here, there, server)
+            assert 2 == len(sent.volumes) == len(received.volumes)
+            await there.make(server, lambda now: now.power == str(power) and now.move is None)
+            await world.here.ensure_gone(server.id)
+            without = msgspec.structs.replace(server, power=Power.OFF, volumes=())
+            await there.make(without, lambda now: now.power is PowerSeen.OFF and not now.volumes)
+
+    async def test_volumes_are_not_locked_there_before_it_runs_there(self, tmp_path: Path) -> None:
+        async with self.moving(tmp_path, two_volumes(tmp_path)) as (world, here, there, server):
+            before = await world.here.look(server.id)
+            await self.send(here, there, server)
+            after = await here.make(server, has(PowerSeen.ON))
+            assert (before.pid, before.volumes, None) == (after.pid, after.volumes, after.move)
+            await world.there.ensure_gone(server.id)
 
     async def test_where_nobody_waits_a_departure_fails_and_the_server_runs_on(self, tmp_path: Path) -> None:
         async with self.moving(tmp_path) as (world, here, _, server):

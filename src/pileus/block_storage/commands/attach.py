@@ -51,8 +51,12 @@ async def reserve(
     connector: Mapping[str, Any] | None = None,
     mode: str | None = None,
     may_share_boot: bool = True,
+    moves: bool = False,
 ) -> Attachment:
-    """The volume is kept for the server; raises InvalidVolume if somebody else has it."""
+    """The volume is kept for the server; raises InvalidVolume if somebody else has it.
+
+    `moves`: the server has it already, and is to have it at another host as well while it goes there.
+    """
     async with app.db.transaction():
         if id is not None and (known := await attachments.find(app, id)) is not None:
             return known
@@ -60,7 +64,8 @@ async def reserve(
         if volume is None or not mine(volume.project_id, caller):
             raise errors.VolumeNotFound(volume=volume_id)
         others = (await attachments_of(app, [volume.id]))[volume.id]
-        _check_free(volume, others, server_id)
+        if not (moves and volume.status == IN_USE and any(each.server_id == server_id for each in others)):
+            _check_free(volume, others, server_id)
         if volume.bootable and others and not may_share_boot:
             raise errors.InvalidVolume(
                 why=f"Volume {volume.id} is bootable and in use: it cannot be attached once more."

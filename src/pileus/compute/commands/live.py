@@ -7,13 +7,13 @@ from pileus.compute.app import Compute
 from pileus.compute.commands.moves import note_migration
 from pileus.compute.commands.power import check_state, held
 from pileus.compute.commands.servers import check_unlocked
+from pileus.compute.flows.disks import reach
 from pileus.compute.flows.hosts import facts_of
 from pileus.compute.flows.live import ABORTED, NAME, SHOWS, take_room
 from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.migrations import migration_change, migration_find_by_number
 from pileus.compute.store.servers import server_find
-from pileus.compute.store.volumes import volume_list
 from pileus.kit.auth import Caller
 
 ACTION = "os-migrateLive"
@@ -61,11 +61,13 @@ async def migrate_live(app: Compute, caller: Caller, server: Server, asked: Aske
 async def _check(app: Compute, server: Server, asked: Asked) -> None:
     if asked.host is not None and asked.host == server.host:
         raise errors.BadRequest(why=f"Unable to migrate instance ({server.id}) to current host ({asked.host}).")
-    if await volume_list(app, server.id):
-        raise errors.BadRequest(
-            why=f"Server {server.id} has volumes, which cannot move while it runs yet: detach them, or migrate it cold."
-        )
-    if not asked.takes_disks:
+    for volume, hosts in (await reach(app, server)).items():
+        if hosts <= {server.host} or (asked.host is not None and asked.host not in hosts):
+            who = f"only host {server.host} gets" if hosts <= {server.host} else f"host {asked.host} does not get"
+            raise errors.BadRequest(
+                why=f"Migration pre-check error: volume {volume} is not on shared storage that both hosts reach: {who} at it."
+            )
+    if not asked.takes_disks and (not server.volume_backed or server.flavor.ephemeral):
         raise errors.BadRequest(
             why=f"{server.host} is not on shared storage: the disks of server {server.id} are on its host, so they have to"
             " go along. Ask with block_migration true, or since 2.25 'auto'."

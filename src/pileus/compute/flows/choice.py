@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from pileus.compute.app import Compute
-from pileus.compute.flows.disks import places
+from pileus.compute.flows.disks import places, reach
 from pileus.compute.models.aggregates import unfit_by_specs, zones_of
 from pileus.compute.models.groups import ServerGroup, preferred, unfit_for
 from pileus.compute.models.servers import Server
@@ -114,6 +114,9 @@ async def _unfit_by_volumes(app: Compute, server: Server, hosts: Sequence[str]) 
     found: dict[str, str] = {}
     for what, place in (await places(app, server)).items():
         found |= {host: f"cannot get at {what}, a file of host {place}" for host in hosts if host != place}
+    for volume, reached_by in (await reach(app, server)).items():
+        lacking = {host: f"cannot get at volume {volume}" for host in hosts if host not in reached_by}
+        found = {**lacking, **found}
     return found
 
 

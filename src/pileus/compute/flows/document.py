@@ -111,14 +111,14 @@ async def want(
     origin: str | None = None,
     arrival: interface.Arrival | None = None,
     departure: interface.Departure | None = None,
+    volumes: Sequence[ServerVolume] | None = None,
 ) -> interface.Wanted:
-    """The host is told of the server as it is now, with that power; returns what it is told."""
+    """The host is told of the server as it is now, with that power; returns what it is told. `volumes` for those of its row."""
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
     ports = tuple(port for port in ports if port.id != without_port)
-    rows = await volume_list(app, server.id)
+    rows = volumes if volumes is not None else await volume_list(app, server.id)
     drive = _drive(Guest(server, ports, app.config.zone, rows)) if server.config_drive else None
-    volumes = _volumes(rows, host, without_volume)
-    wanted = document(server, ports, power, volumes)
+    wanted = document(server, ports, power, _volumes(rows, host, without_volume))
     if snapshot is not None and power is Power.ON:
         wanted = msgspec.structs.replace(wanted, stillness=_stillness(server.image))
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)

@@ -1,7 +1,7 @@
 """Live migration: a server goes to another host and runs on meanwhile.
 
-    claim room -> await it there -> send it -> receive it -> switch over -> let go here
-                                                             └ from here on only forward
+    claim room -> connect volumes there -> await it there -> send it -> receive it -> switch over -> let go here
+                                                                                        └ from here on only forward
 
 Until the switch only the server's row, and nobody else, says where it runs: what waits on the other host does not run before it
 is told to, and it is told only once its host has said that it has everything and the old one that it stands still. So whatever
@@ -18,6 +18,14 @@ from pileus.compute.flows import document
 from pileus.compute.flows.boot import NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
 from pileus.compute.flows.hosts import facts_of, lacking
+from pileus.compute.flows.live_volumes import (
+    complete_there,
+    connect_there,
+    disconnect_there,
+    release_here,
+    take_along,
+    volumes_there,
+)
 from pileus.compute.flows.remake import GONE
 from pileus.compute.models.hosts import HostFacts
 from pileus.compute.models.migrations import MigrationStatus
@@ -130,13 +138,19 @@ async def await_there(app: Compute, op: Operation) -> Outcome:
         arrival = {"machine": seen.machine, "slots": seen.slots}
     await app.networks.expect_ports(server.id, there)
     comes = Arrival(op.id, arrival["machine"], arrival["slots"])
-    await document.want(app, server, there, document.settled_power(server), origin=server.host, arrival=comes)
+    power, volumes = document.settled_power(server), await volumes_there(app, op, server)
+    await document.want(app, server, there, power, origin=server.host, arrival=comes, volumes=volumes)
     seen = await document.answer(app, server, there)
     if isinstance(seen, (Wait, Fail)):
         return seen
     return _reached(op, seen, (Stage.AWAITED,), f"host {there} prepares for the server") or Done(
-        {"arrival": arrival}, also=lambda: _now(app, op, MigrationStatus.RUNNING)
+        {"arrival": arrival}, also=lambda: _awaited(app, op)
     )
+
+
+async def _awaited(app: Compute, op: Operation) -> None:
+    await complete_there(app, op)
+    await migration_change(app, op.id, status=MigrationStatus.RUNNING)
 
 
 async def drop_there(app: Compute, op: Operation) -> Outcome:
@@ -208,6 +222,7 @@ async def switch_over(app: Compute, op: Operation) -> Outcome:
     if server.host != there:
         async with app.db.transaction():
             await server_change(app, server, host=there)
+            await take_along(app, op, server)
             server = msgspec.structs.replace(server, host=there)
             await document.want(app, server, there, document.settled_power(server))
             await app.networks.bind_ports(server.id, there)
@@ -230,7 +245,9 @@ async def let_go(app: Compute, op: Operation) -> Outcome:
     """The old host has nothing of the server, and the room it had there is free."""
     if (waits := await document.gone(app, server_id(op), op.facts["from"])) is not None:
         return waits
-    await app.placement.release(op.id)
+    async with app.db.transaction():
+        await release_here(app, op)
+        await app.placement.release(op.id)
     return Done()
 
 
@@ -258,6 +275,7 @@ LIVE_MIGRATE = Flow(
     NAME,
     (
         Step("claim room", claim_room, give_room_back, shows=SHOWS),
+        Step("connect volumes there", connect_there, disconnect_there, shows=SHOWS),
         Step("await it there", await_there, drop_there, shows=SHOWS, deadline_s=READY_S),
         Step("send it", send, stay, shows=SHOWS, deadline_s=SEND_S),
         Step("receive it", receive, shows=SHOWS, deadline_s=RECEIVE_S),

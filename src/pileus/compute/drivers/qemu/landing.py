@@ -19,6 +19,7 @@ from pileus.compute.drivers.qemu.process import dial
 from pileus.kit.flow.failpoint import failpoint
 
 ASK_AGAIN_S = 1.0
+CAPABILITIES = ("events", "late-block-activate")
 # Other machines learn at once where the guest is now.
 ANNOUNCED = {"initial": 50, "max": 550, "rounds": 5, "step": 50}
 
@@ -56,8 +57,7 @@ async def make_ready(wanted: Wanted, arrival: Arrival, monitor: Monitor, home: H
             export = {"type": "nbd", "id": f"move{at}", "name": f"move{at}", "node-name": f"disk{at}", "writable": True}
             await monitor.execute("block-export-add", **export)
     failpoint("qemu.land", "exported")
-    events = [{"capability": "events", "state": True}]
-    await monitor.execute("migrate-set-capabilities", capabilities=events)
+    await monitor.execute("migrate-set-capabilities", capabilities=_capabilities(wanted))
     try:
         await monitor.execute("migrate-incoming", uri=f"unix:{landing_of(home, 'memory').name}")
     except DriverError as refused:
@@ -74,7 +74,7 @@ async def take_over(wanted: Wanted, monitor: Monitor, home: Home) -> None:
     with contextlib.suppress(DriverError):  # Stopped already by whoever died on this way.
         await monitor.execute("nbd-server-stop")
     await monitor.execute("announce-self", **ANNOUNCED)
-    off = [{"capability": "events", "state": False}]
+    off = [{"capability": name, "state": False} for name in CAPABILITIES]
     await monitor.execute("migrate-set-capabilities", capabilities=off)
     forget_landings(home)
 
@@ -87,6 +87,17 @@ async def connection(home: Home, name: str) -> tuple[asyncio.StreamReader, async
         return await asyncio.open_unix_connection(sock=dial(landing_of(home, name), home.uid))
     except OSError as failed:
         raise DriverError(f"Nothing waits here for the server's {name}", failed.strerror or str(failed)) from failed
+
+
+def _capabilities(wanted: Wanted) -> list[dict[str, object]]:
+    """What is asked of QEMU for a server that comes.
+
+    Volumes are open at both hosts. Whoever opens one for writing locks it, so that is left until the server is told to run here:
+    the other host could not let it go on there otherwise. A server that stands still is not told to run, and locks at once.
+    """
+    late = bool(wanted.volumes) and wanted.power is Power.ON
+    on = {"events": True, "late-block-activate": late}
+    return [{"capability": name, "state": on[name]} for name in CAPABILITIES]
 
 
 def _exports(found: object) -> list[dict[str, object]]:
