@@ -76,6 +76,23 @@ controllers = sa.Table(
     sa.Column("beat", BigInteger, nullable=False),
 )
 
+# Which controller a host listens to, and where other controllers reach that one.
+host_listeners = sa.Table(
+    "host_listeners",
+    metadata,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("controller", Name, nullable=False),
+    sa.Column("address", Name, nullable=False),
+)
+
+# What a cloud has once, wherever that is: the network's southbound database.
+cloud_addresses = sa.Table(
+    "cloud_addresses",
+    metadata,
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("address", Name, nullable=False),
+)
+
 # Which controller runs what stands for ever; it means nothing once that controller has no row.
 standing_holders = sa.Table(
     "standing_holders",

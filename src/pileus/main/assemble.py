@@ -33,9 +33,12 @@ from pileus.kit.flow.standing import Reconcilers, Standing
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.asks import Asks
 from pileus.kit.hosts.control import Hosts
+from pileus.kit.hosts.dial import Address, Dialler
 from pileus.kit.hosts.gate import ExchangeRoutes
+from pileus.kit.hosts.listeners import Listeners
 from pileus.kit.hosts.local import LocalExchange
 from pileus.kit.hosts.members import Members
+from pileus.kit.hosts.relay import OwnAnswers, Relay
 from pileus.kit.http import Kernel, Reply
 from pileus.kit.http.openapi import document
 from pileus.kit.http.server import Application
@@ -44,15 +47,17 @@ from pileus.kit.observe.events import Events, Lasting
 from pileus.kit.observe.log import log_of
 from pileus.main import machine, object_certificates
 from pileus.main.backup_stores import BackupRoutes
+from pileus.main.certificates import share_authority
 from pileus.main.gate import Gate
-from pileus.main.host_needs import AllConsoles, ImageRoutes, MetadataRoutes
+from pileus.main.host_certificates import controller_certificate, host_tls
+from pileus.main.host_needs import AllConsoles, ConsoleAnswers, ImageRoutes, MetadataRoutes
 from pileus.main.late import LateHolders, LateObjects
 from pileus.main.object_hosts import ObjectHosts, seed_of
 from pileus.main.object_rings import RingRoutes
 from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
-from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes
+from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes, HostStreams
 from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -189,6 +194,11 @@ async def assemble(state: State, settings: Settings) -> Cloud:
 
 async def _assembled(state: State, settings: Settings, address: str | Path) -> Cloud:
     manifests = _manifests(settings)
+    if settings.identity.keys_dir and not share_authority(state, Path(settings.identity.keys_dir)):
+        remedy = (
+            "hosts that joined here cannot be reached by the others; move them: remove, then join another controller"
+        )
+        log.error("this controller has an authority of its own", authority=str(state / "ca.pem"), remedy=remedy)
     if address is state.database:
         # Hashes of passwords and what users gave their servers are in there; its journal takes the same mode.
         state.database.touch(mode=0o600)
@@ -292,13 +302,19 @@ class _Wired:
         self._consoles: machine.LocalConsoles | None = None
         self._files: AllServerFiles | None = None
         self._streams: AllServerStreams | None = None
-        self._asks = Asks()
+        listeners = Listeners(frame.db, frame.leases.name) if frame.leases is not None else None
+        self._asks = Relay(Asks(), listeners, self._controller_at)
         self._living: dict[str, Living] = {}
         self.parts: machine.NetworkParts | None = None
         self.volumes: dict[str, Backend] = {}
         own = machine.host_name(frame.settings)
         self._volume_bytes = BytesAnswers(own, self.volumes, frame.state / "cache" / "leaving")
         self._volume_files = AllVolumeFiles(own, self._volume_bytes, self._asks, frame.state / "cache" / "arriving")
+
+    def _controller_at(self, where: Address) -> Dialler:
+        """A way to ask another controller, as this one."""
+        own = controller_certificate(self._frame.state)
+        return Dialler(where, host_tls(Path(own.authority).read_text(), own))
 
     async def forget(self) -> str | None:
         """Events and operations beyond what is kept are gone."""
@@ -353,11 +369,16 @@ class _Wired:
     def compute(self) -> list[Standing]:
         """Servers are mounted; metadata is answered from them."""
         frame, manifest = self._frame, self._manifests["compute"]
-        own = machine.host_name(frame.settings)
+        # A controller that is no host has nothing on its machine, whatever that is called.
+        own = machine.host_name(frame.settings) if frame.settings.agent else ""
         self._consoles = machine.LocalConsoles(own)
         spool = frame.state / "cache" / "arriving"
-        self._files = AllServerFiles(own, FileAnswers(own, self._consoles), self._asks, spool)
-        self._streams = AllServerStreams(own, frame.hosts, StreamAnswers(own, self._consoles), self._asks)
+        files, landings = FileAnswers(own, self._consoles), StreamAnswers(own, self._consoles)
+        self._files = AllServerFiles(own, files, self._asks, spool)
+        self._streams = AllServerStreams(own, frame.hosts, landings, self._asks)
+        if own:
+            consoles = ConsoleAnswers(own, self._consoles)
+            self._asks.own = OwnAnswers(own, consoles.tell, HostStreams(files, landings, consoles).connect)
         app = manifest.build(
             db=frame.db,
             clock=frame.clock,
@@ -474,10 +495,10 @@ class _Wired:
         roster.objects = objects
         if "network" in self._ports:
             routes |= MetadataRoutes(frame.hosts, self._answers, self._ports["network"].server_at).routes()
-        span = parts.span if parts is not None else None
+        span = parts.span if parts is not None and frame.settings.agent else None
         rings = RingRoutes(self._ports.get("object_store")).routes()
         gate = Gate(frame.state, frame.settings, members, roster, routes, span, owner_routes=rings)
-        gate.objects = objects
+        gate.objects, gate.relay = objects, self._asks
         return gate
 
     async def agent(self) -> Agent | None:

@@ -5,6 +5,7 @@ configuration, takes the place of ours.
 """
 
 import datetime as dt
+import fcntl
 import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,28 @@ def ensure_authority(state: State) -> Path:
     if not (state / "ca.pem").exists() or not (folder / "ca.key").exists():
         make_authority(state / "ca.pem", folder / "ca.key")
     return folder / "ca.key"
+
+
+def share_authority(state: State, keys: Path) -> bool:
+    """Controllers with the same folder of keys have one authority, that of whoever came first; False if this one has another.
+
+    A controller that had one of its own before keeps it, for the hosts that joined by it know no other.
+    """
+    own = (state / "ca.pem", state / "keys" / "tls" / "ca.key")
+    folder = keys / "hosts"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shared = (folder / "ca.pem", folder / "ca.key")
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared[0].exists():
+            ensure_authority(state)
+            for ours, theirs, mode in zip(own, shared, (0o644, 0o600), strict=True):
+                write_whole(theirs, ours.read_text(), mode=mode)
+        elif not own[0].exists():
+            own[1].parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(own[1], shared[1].read_text(), mode=0o600)
+            write_whole(own[0], shared[0].read_text())
+        return own[0].read_text() == shared[0].read_text()
 
 
 def ensure_leaf(state: State, role: str, names: list[str]) -> Certificate:

@@ -18,6 +18,7 @@ import msgspec
 from pileus.kit.errors import Conflict, Invalid
 from pileus.kit.hosts.channel import Asked, Channel, Route, Told, admit_owner
 from pileus.kit.hosts.members import Members
+from pileus.kit.hosts.relay import Relay
 from pileus.kit.observe.log import log_of
 from pileus.main.certificates import Certificate, ensure_authority, ensure_leaf
 from pileus.main.host_certificates import channel_tls, fingerprint, key_of, sign
@@ -35,6 +36,7 @@ JOIN = "/v1/join"
 CERTIFICATE = "/v1/certificate"
 CLOUD = "/v1/cloud"
 RENEW_EVERY_S = 43_200.0
+SOUTHBOUND = "southbound"  # what the cloud has once, where the network is
 
 
 class CannotListen(Conflict):
@@ -114,6 +116,7 @@ class Gate:
         self._renewal: asyncio.Task[None] | None = None
         self._at: tuple[str, int] | None = None
         self.objects: ObjectHosts | None = None
+        self.relay: Relay | None = None
         self._southbound = SouthboundDoor(state, members.admits)
         self._hosts = Channel({**routes, **self._routes()}, members.admits)
         own = {("POST", "/tokens"): Route(self.new_token), **roster_routes(roster), **(owner_routes or {})}
@@ -137,10 +140,14 @@ class Gate:
         self._at = host, port
         self._renewal = asyncio.create_task(self._keep_fresh(host, tls), name="certificate for hosts")
         log.info("hosts are answered", address=address)
+        if self.relay is not None:
+            await self.relay.opened(host, port)
         if self._on_open is not None:
             await self._on_open(host, southbound_port(port), own)
             if self._settings.network_driver == "ovn":
                 await self._southbound.open(host, southbound_port(port), own, inner_address(host))
+                if self.relay is not None:
+                    await self.relay.say(SOUTHBOUND, f"ssl:{host}:{southbound_port(port)}")
         if self.objects is not None:
             await self.objects.gate_opened(host, port)
 
@@ -203,6 +210,8 @@ class Gate:
         assert self._at is not None
         host, port = self._at
         southbound = f"ssl:{host}:{southbound_port(port)}" if self._settings.network_driver == "ovn" else ""
+        if southbound and self._on_open is None and self.relay is not None:
+            southbound = await self.relay.said(SOUTHBOUND)  # Another controller has the network.
         return Told(CloudFacts(self._settings.compute_driver, self._settings.network_driver, southbound))
 
     async def _keep_fresh(self, host: str, tls: object) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pileus.kit.errors import Invalid
+from pileus.kit.hosts.channel import CONTROLLER
 from pileus.kit.hosts.members import Signed
-from pileus.main.certificates import LEAF_DAYS, Certificate, ensure_authority, write_key
-from pileus.main.state import State
+from pileus.main.certificates import LEAF_DAYS, Certificate, ensure_authority, is_stale, write_key
+from pileus.main.state import State, write_whole
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -87,6 +88,17 @@ def sign(state: State, request: str, host: str) -> Signed:
         .sign(signer, hashes.SHA256())
     )
     return Signed(made.public_bytes(Encoding.PEM).decode(), f"{made.serial_number:x}", expires)
+
+
+def controller_certificate(state: State) -> Certificate:
+    """What this controller proves itself with to other controllers; made once, and renewed in time."""
+    folder = ensure_authority(state).parent
+    found = Certificate(str(folder / "controller.pem"), str(folder / "controller.key"), str(state / "ca.pem"))
+    if is_stale(Path(found.certificate), []):
+        ensure_key(Path(found.key))
+        signed = sign(state, request_for(CONTROLLER, Path(found.key)), CONTROLLER)
+        write_whole(Path(found.certificate), signed.certificate, mode=0o600)
+    return found
 
 
 def days_left(file: Path) -> float:

@@ -18,7 +18,7 @@ from pileus.compute.agent import KIND
 from pileus.compute.agent.images import ERRAND, Errand
 from pileus.compute.drivers.interface import Wanted
 from pileus.kit.errors import NotFound, Problem
-from pileus.kit.hosts.asks import Asks, Stream
+from pileus.kit.hosts.asks import Puts, Stream
 from pileus.kit.hosts.channel import Asked, Route, Told
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.dial import Dialler
@@ -222,7 +222,7 @@ class ConsoleAsk(msgspec.Struct, frozen=True):
 class AllConsoles:
     """Consoles on this machine by `local`, on others by questions; keeps pileus.ports.consoles.Consoles."""
 
-    def __init__(self, host: str, local: Consoles, asks: Asks) -> None:
+    def __init__(self, host: str, local: Consoles, asks: Puts) -> None:
         self._host = host
         self._local = local
         self._asks = asks

@@ -22,7 +22,7 @@ import msgspec
 from pileus.compute.agent import KIND
 from pileus.compute.drivers.interface import DriverError, GivesFiles, Wanted
 from pileus.kit.errors import Problem, Unavailable
-from pileus.kit.hosts.asks import Asks, Stream
+from pileus.kit.hosts.asks import Puts, Stream
 from pileus.kit.hosts.channel import Asked, Route, Told
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.dial import Dialler
@@ -125,7 +125,7 @@ async def _parts(stream: Stream) -> AsyncIterator[bytes]:
 class AllServerFiles:
     """The controller's end; keeps ServerFiles for its own machine, and FilesAtHand."""
 
-    def __init__(self, own: str, local: FileAnswers, asks: Asks, spool: Path) -> None:
+    def __init__(self, own: str, local: FileAnswers, asks: Puts, spool: Path) -> None:
         self._own = own
         self._local = local
         self._asks = asks

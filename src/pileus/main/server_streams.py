@@ -13,7 +13,7 @@ import msgspec
 from pileus.compute.agent import KIND
 from pileus.compute.drivers.interface import DriverError, MovesLive, Wanted
 from pileus.kit.errors import Unavailable
-from pileus.kit.hosts.asks import Asks, Stream
+from pileus.kit.hosts.asks import Puts, Stream
 from pileus.kit.hosts.channel import Asked, Route, TakenOver
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.dial import Dialler
@@ -59,7 +59,7 @@ class StreamAnswers:
 class AllServerStreams:
     """The controller's end; keeps pileus.ports.server_streams.ServerStreams for its own machine."""
 
-    def __init__(self, own: str, hosts: Hosts, local: StreamAnswers, asks: Asks) -> None:
+    def __init__(self, own: str, hosts: Hosts, local: StreamAnswers, asks: Puts) -> None:
         self._own = own
         self._hosts = hosts
         self._local = local

@@ -10,7 +10,8 @@ import asyncio
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -23,6 +24,7 @@ ASKS = "/v1/asks"
 DEADLINE_S = 10.0
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Polled = Callable[[str], Awaitable[None]]
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -56,14 +58,31 @@ class Open(msgspec.Struct, frozen=True):
     answer: "asyncio.Future[Reply | Stream]"
 
 
+class Puts(Protocol):
+    """Puts questions to hosts."""
+
+    async def ask(self, host: str, body: Body, deadline_s: float = DEADLINE_S) -> Body:
+        """The host's answer; raises Unavailable when it has none or does not come in time."""
+        ...
+
+    async def open(self, host: str, body: Body, deadline_s: float = DEADLINE_S) -> Stream:
+        """A connection from the host; raises Unavailable. Whoever asked closes it."""
+        ...
+
+
 class Asks:
-    """Questions under way. They live in this process: a host asks the controller it listens to."""
+    """Questions under way. They live in this process: a host asks the controller it listens to (see `relay`)."""
 
     def __init__(self) -> None:
         # Hosts ask for what came after the last they saw, so a restarted controller must not count from the beginning.
         self._numbers = itertools.count(time.time_ns() // 1_000_000)
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._open: dict[int, Open] = {}
+        self._polled: Polled | None = None
+
+    def on_poll(self, polled: "Polled") -> None:
+        """From now on `polled(host)` is awaited when a host asks for questions."""
+        self._polled = polled
 
     async def ask(self, host: str, body: Body, deadline_s: float = DEADLINE_S) -> Body:
         """The host's answer; raises Unavailable when it has none or does not come in time."""
@@ -106,6 +125,8 @@ class Asks:
 
         A question is not taken away by being told: the answer to a host that was just cut off or killed is lost.
         """
+        if self._polled is not None:
+            await self._polled(asked.host)
         after = number(asked, "after")
         found = self._for(asked.host, after)
         try:

@@ -26,6 +26,8 @@ log = log_of(__name__)
 IDLE_S = 75.0
 HANDSHAKE_S = 10.0
 MOST_CONNECTIONS = 20_000
+# The name in a controller's certificate. No host has it, since no host's name has a colon, and only controllers can sign it.
+CONTROLLER = "pileus:controller"
 Shape = TypeVar("Shape")
 
 
@@ -34,7 +36,7 @@ class NotAdmitted(Denied):
 
 
 class Stranger(Unauthorized):
-    """This address is for hosts of the cloud, which prove themselves with a certificate."""
+    """This address is for hosts and controllers of the cloud, which prove themselves with a certificate."""
 
 
 class BadBody(Invalid):
@@ -75,10 +77,11 @@ Admits = Callable[[Peer], Awaitable[bool]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Who answers, and whether anybody may ask."""
+    """Who answers, and whether anybody may ask, or other controllers alone may."""
 
     handler: Handler
     open: bool = False
+    controllers: bool = False
 
 
 async def admit_owner(peer: Peer) -> bool:
@@ -162,7 +165,9 @@ class Channel:
         if not route.open:
             if not peer.name and self._admits is not admit_owner:
                 raise Stranger
-            if not await self._admits(peer):
+            if route.controllers != (peer.name == CONTROLLER):
+                raise Stranger
+            if not route.controllers and not await self._admits(peer):
                 raise NotAdmitted(host=peer.name)
         query = dict(parse_qsl(target.query))
         return await route.handler(Asked("" if route.open else peer.name, peer, path, query, headers_of(asked), body))

@@ -93,15 +93,26 @@ class Dialler:
                 raise Refused(response.status, _why(await self._timely(wire.body(), DEADLINE_S)))
             yield response, self._parts(wire)
 
-    async def take_over(self, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
-        """A connection that is bytes both ways from now on, and the first of them that came already."""
+    async def take_over(
+        self, path: str, body: object = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+        """A connection that is bytes both ways from now on, and the first of them that came already.
+
+        Raises Refused with the controller's words, or Unreachable.
+        """
+        sent = b"" if body is None else msgspec.json.encode(body)
         wire = await self._connect()
         try:
             upgrade = {"connection": "upgrade", "upgrade": UPGRADE.decode()}
-            await wire.send(self._request("POST", path, b"", upgrade), h11.EndOfMessage())
+            await wire.send(self._request("POST", path, sent, upgrade), h11.Data(data=sent), h11.EndOfMessage())
             event = await self._timely(wire.event(), DEADLINE_S)
+            if isinstance(event, h11.Response):
+                raise Refused(event.status_code, _why(await self._timely(wire.body(), DEADLINE_S)))
             if not isinstance(event, h11.InformationalResponse) or event.status_code != 101:
                 raise BadMessage(f"instead of a stream came {event!r}")
+        except BadMessage as broken:
+            await wire.close()
+            raise Unreachable(where=self.address, why=broken) from broken
         except BaseException:
             await wire.close()
             raise
