@@ -39,7 +39,9 @@ class Answered(msgspec.Struct, frozen=True):
 class Controller:
     """One `pileus.main.serve` with a state directory of its own."""
 
-    def __init__(self, folder: Path, name: str, database: str, *, agent: bool, real: bool = False) -> None:
+    def __init__(
+        self, folder: Path, name: str, database: str, *, agent: bool, real: bool = False, listens: str = ""
+    ) -> None:
         drivers = ("qemu", "ovn") if real else ("fake", "fake")
         self.name = name
         self.kills = 0
@@ -56,6 +58,7 @@ public_url = "http://127.0.0.1:1"
 database = "{database}"
 host_name = "h1"
 agent = {str(agent).lower()}
+hosts_listen = "{listens}"
 compute_driver = "{drivers[0]}"
 network_driver = "{drivers[1]}"
 [external]
