@@ -37,7 +37,7 @@ def make_guest(cloud, name, host, more=""):
     line = f"server create {name} --flavor m1.nano --image pileus-guest --network demo --security-group {group} --wait"
     others = [h["Host"] for h in cloud.openstack("compute service list", as_="admin") if h["Host"] != host]
     for other in others:
-        cloud.pileus("host", "drain", other)
+        cloud.pileus("host", "drain", other, "--keep")
     try:
         cloud.openstack(f"{line} {more}")
     finally:

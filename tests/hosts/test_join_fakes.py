@@ -49,7 +49,7 @@ def test_a_host_joins_gets_servers_and_shows_their_consoles(cloud, host):
     assert len(hypervisors) == 2 and {found["State"] for found in hypervisors} == {"up"}
     assert make_server(cloud, "there", "nova:far") == "far"
     assert "there login:" in cloud.openstack("console log show there", as_="admin")
-    cloud.pileus("host", "drain", "far")
+    cloud.pileus("host", "drain", "far", "--keep")
     assert make_server(cloud, "here") != "far"
     assert "1 server(s)" in cloud.pileus("host", "remove", "far", fails=True)
     cloud.openstack("server delete there here --wait", as_="admin")

@@ -24,7 +24,7 @@ while true; do
     n=0
   fi
   n=$((n + 1))
-  printf '%07d\\n' $n | dd of=$disk bs=8 seek=$((65536000 + n)) count=1 conv=notrunc 2>/tmp/said || cat /tmp/said > /dev/console
+  printf '%7d\\n' $n | dd of=$disk bs=8 seek=$((65536000 + n)) count=1 conv=notrunc 2>/tmp/said || cat /tmp/said > /dev/console
   sync
   echo 3 > /proc/sys/vm/drop_caches
   bad=$(dd if=$disk bs=8 skip=65536001 count=$n 2>/dev/null | awk '$1 + 0 != NR' | wc -l)

@@ -13,6 +13,7 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     reserved_ram_mib: int = 512
     reserved_disk_gib: int = 0
     console_token_s: int = 600
+    drain_at_once: int = 2  # servers that leave a host at the same time while it is emptied
     quota_instances: int = 10
     quota_cores: int = 20
     quota_ram: int = 51200

@@ -45,6 +45,7 @@ from pileus.compute.api import (
 from pileus.compute.api.console_socket import console_socket
 from pileus.compute.api.service import api
 from pileus.compute.app import Compute
+from pileus.compute.commands import drains
 from pileus.compute.config import ComputeConfig
 from pileus.compute.flows import hosts as host_flow
 from pileus.compute.flows import passwords, power
@@ -212,7 +213,7 @@ def build(
 
 def standing(app: Compute) -> Sequence[Standing]:
     """What compares wanted and seen for ever."""
-    return (host_flow.standing(app), power.standing(app), passwords.standing(app))
+    return (host_flow.standing(app), power.standing(app), passwords.standing(app), drains.standing(app))
 
 
 def living(app: Compute) -> Mapping[str, Living]:

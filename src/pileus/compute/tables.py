@@ -124,6 +124,29 @@ HOST_SETTINGS = sa.Table(
     sa.Column("updated_at", Moment, nullable=False),
 )
 
+# Hosts that are being emptied, and what became of each server on them.
+HOST_DRAINS = sa.Table(
+    "host_drains",
+    COMPUTE,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("live_only", Boolean, nullable=False),
+    sa.Column("since", Moment, nullable=False),
+)
+
+DRAINED_SERVERS = sa.Table(
+    "drained_servers",
+    COMPUTE,
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("server_id", Id, primary_key=True),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("way", Name, nullable=False),
+    sa.Column("operation", Id),
+    sa.Column("state", Name, nullable=False),
+    sa.Column("why", Text),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Index("drained_servers_by_state", "state"),
+)
+
 QUOTAS = sa.Table(
     "compute_quotas",
     COMPUTE,

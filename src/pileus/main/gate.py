@@ -234,6 +234,9 @@ def roster_routes(roster: Roster) -> dict[tuple[str, str], Route]:
     async def drained(asked: Asked) -> Told:
         return Told(await roster.drain(asked.path["name"], asked.decoded(Drain)))
 
+    async def emptied(asked: Asked) -> Told:
+        return Told(await roster.emptied(asked.path["name"]))
+
     async def removed(asked: Asked) -> Told:
         await roster.remove(asked.path["name"])
         return Told({})
@@ -241,6 +244,7 @@ def roster_routes(roster: Roster) -> dict[tuple[str, str], Route]:
     return {
         ("GET", "/hosts"): Route(listed),
         ("POST", "/hosts/{name}/drain"): Route(drained),
+        ("GET", "/hosts/{name}/drain"): Route(emptied),
         ("DELETE", "/hosts/{name}"): Route(removed),
     }
 

@@ -19,7 +19,7 @@ Also = Callable[[str], Awaitable[None]] | None
 
 
 class HostInUse(Conflict):
-    """Host {host} shall still have {count} server(s); delete them first. `pileus host drain {host}` keeps new ones away."""
+    """Host {host} shall still have {count} server(s): `pileus host drain {host} --wait` takes them to other hosts, and says which cannot go."""
 
 
 class OwnMachine(Conflict):
@@ -38,10 +38,33 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Drain(msgspec.Struct, frozen=True):
-    """Whether new servers shall be kept away."""
+    """Whether new servers shall be kept away, and whether those that are there shall leave; `live_only`: none is stopped for that."""
 
     on: bool = True
     reason: str = "drained"
+    moves: bool = True
+    live_only: bool = False
+
+
+class Leaver(msgspec.Struct, frozen=True):
+    """What became of a server of a host that is emptied. `state`: moving, moved or stays, and `why`."""
+
+    server: str
+    name: str
+    way: str
+    state: str
+    why: str | None = None
+    to: str | None = None
+
+
+class Emptied(msgspec.Struct, frozen=True):
+    """How far a host is emptied: what is on it, what keeps its former disks there, and what became of each server."""
+
+    host: str
+    emptying: bool
+    left: int
+    kept: int
+    servers: list[Leaver]
 
 
 class Roster:
@@ -76,14 +99,35 @@ class Roster:
         ]
 
     async def drain(self, name: str, drain: Drain) -> Listed:
-        """New servers come to the host, or do not; those on it stay. Raises NoSuchHost."""
-        from pileus.compute.store.hosts import HostSetting, setting_forget, setting_put
+        """New servers come to the host, or do not, and those on it leave unless they are to stay. Raises NoSuchHost."""
+        from pileus.compute.commands.drains import begin_drain, end_drain
 
         await self._hosts.get(name)
-        if self.compute is not None:
-            setting = HostSetting(host=name, disabled=True, reason=drain.reason, updated_at=self._clock.now())
-            await (setting_put(self.compute, setting) if drain.on else setting_forget(self.compute, name))
+        if self.compute is not None and drain.on:
+            await begin_drain(self.compute, name, drain.reason, moves_servers=drain.moves, live_only=drain.live_only)
+        elif self.compute is not None:
+            await end_drain(self.compute, name)
         return next(host for host in await self.list() if host.name == name)
+
+    async def emptied(self, name: str) -> Emptied:
+        """How far the host is emptied; raises NoSuchHost."""
+        from pileus.compute.store.drains import drain_list, drained_list
+        from pileus.compute.store.servers import server_get_many, server_list_on_host
+
+        await self._hosts.get(name)
+        if self.compute is None:
+            return Emptied(name, emptying=False, left=0, kept=0, servers=[])
+        known, here = await drained_list(self.compute, name), await server_list_on_host(self.compute, name)
+        places = {each.id: each.host for each in await server_get_many(self.compute, [row.server_id for row in known])}
+        return Emptied(
+            host=name,
+            emptying=name in {drain.host for drain in await drain_list(self.compute)},
+            left=len(here),
+            kept=await self._servers(name) - len(here),
+            servers=[
+                Leaver(row.server_id, row.name, row.way, row.state, row.why, places.get(row.server_id)) for row in known
+            ],
+        )
 
     async def remove(self, name: str) -> None:
         """The host is one no more, and its certificate good for nothing; raises HostInUse, OwnMachine, NoSuchHost, KeepsObjects."""

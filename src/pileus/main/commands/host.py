@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import datetime as dt
 import re
+import time
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,10 @@ from pileus.kit.errors import Invalid, Unavailable
 from pileus.kit.hosts.dial import Address, Dialler, Refused, Unreachable
 from pileus.main.commands.options import add_state, chosen
 from pileus.main.gate import SOCKET, NewToken, TokenMade
-from pileus.main.roster import Drain, Listed
+from pileus.main.roster import Drain, Emptied, Leaver, Listed
 from pileus.main.state import State
 
+LOOK_S = 1.0
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -36,9 +38,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     token.set_defaults(verb=_token)
     listing = verbs.add_parser("list", help="all hosts and how they fare")
     listing.set_defaults(verb=_list)
-    drain = verbs.add_parser("drain", help="keep new servers away from a host; those on it stay")
+    drain = verbs.add_parser("drain", help="take the servers of a host to others, and keep new ones away")
     drain.add_argument("name")
     drain.add_argument("--off", action="store_true", help="let new servers come again")
+    drain.add_argument("--keep", action="store_true", help="only keep new servers away; those on it stay")
+    drain.add_argument("--live-only", action="store_true", help="stop no server that runs in order to move it")
+    drain.add_argument(
+        "--wait", action="store_true", help="return when the host is empty, or nothing more can leave (3)"
+    )
     drain.add_argument("--reason", default="drained", help="shown to users with admin rights")
     drain.set_defaults(verb=_drain)
     remove = verbs.add_parser("remove", help="the host is one no more; it must have no servers")
@@ -53,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
     state, _ = chosen(args)
     if state.pid() is None:
         raise NotRunning(state=state.path)
-    args.verb(state, args)
-    return 0
+    return int(args.verb(state, args) or 0)
 
 
 def _token(state: State, args: argparse.Namespace) -> None:
@@ -75,13 +81,51 @@ def _list(state: State, args: argparse.Namespace) -> None:
         print(f"{host.name:<24} {state_of:<6} {host.servers:>7}  {heard:<20} {expires}{drained}".rstrip())
 
 
-def _drain(state: State, args: argparse.Namespace) -> None:
-    answer = _ask(state, "POST", f"/hosts/{args.name}/drain", Drain(not args.off, args.reason))
-    host = msgspec.json.decode(answer, type=Listed)
+def _drain(state: State, args: argparse.Namespace) -> int:
+    wanted = Drain(on=not args.off, reason=args.reason, moves=not args.keep, live_only=args.live_only)
+    host = msgspec.json.decode(_ask(state, "POST", f"/hosts/{args.name}/drain", wanted), type=Listed)
     if args.off:
         print(f"New servers may come to {host.name}.")
-    else:
-        print(f"No new servers come to {host.name}; {host.servers} are still on it.")
+        return 0
+    print(f"No new servers come to {host.name}; {host.servers} are still on it.")
+    if args.keep:
+        return 0
+    if not args.wait:
+        print(f"They leave by and by: `pileus host drain {host.name} --wait` tells how each fares.")
+        return 0
+    return _watch(state, host.name)
+
+
+def _watch(state: State, name: str) -> int:
+    """0 once the host is empty, 3 when nothing more can leave it just now; what becomes of each server is printed."""
+    told: dict[str, str] = {}
+    while True:
+        found = msgspec.json.decode(_ask(state, "GET", f"/hosts/{name}/drain"), type=Emptied)
+        for server in found.servers:
+            said = _fate(server)
+            if told.get(server.server) != said:
+                told[server.server] = said
+                print(f"{server.name} ({server.server}) {said}", flush=True)
+        moving = sum(server.state == "moving" for server in found.servers)
+        stays = sum(server.state == "stays" for server in found.servers)
+        if not moving and found.left <= stays:
+            break
+        time.sleep(LOOK_S)
+    if found.kept:
+        print(
+            f"{found.kept} that have left keep their former disks on {name} until their owners confirm that they moved."
+        )
+    print(f"{found.left} server(s) cannot leave {name} now." if found.left else f"{name} has no servers.")
+    return 3 if found.left or found.kept else 0
+
+
+def _fate(server: Leaver) -> str:
+    how = {"live": "while it runs", "cold": "standing still"}.get(server.way, "")
+    if server.state == "moving":
+        return f"leaves, {how}"
+    if server.state == "moved":
+        return f"is on {server.to}, moved {how}" if server.to else "is gone"
+    return "is tried again" if server.state == "waits" else f"stays: {server.why}"
 
 
 def _remove(state: State, args: argparse.Namespace) -> None:
