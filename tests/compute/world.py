@@ -105,8 +105,8 @@ class World:
         if survived is not None:  # what is outside the process that died
             self.placement, self.networks, self.drivers = survived.placement, survived.networks, survived.drivers
             self.images = survived.images
-        self.backends = survived.backends if survived is not None else backends or {}
-        self.shared = survived.shared if survived is not None else shared or {}
+            backends, shared = survived.backends, survived.shared
+        self.backends, self.shared = backends or {}, shared or {}
         self.booted_at = int(clock.now().timestamp()) - UP_S
         self.kernel = Kernel(Tokens())
         events = Events(db, self.bus, clock)
