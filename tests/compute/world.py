@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from tests.compute.fakes import (
@@ -110,8 +110,7 @@ class World:
         self.booted_at = int(clock.now().timestamp()) - UP_S
         self.kernel = Kernel(Tokens())
         events = Events(db, self.bus, clock)
-        images: Images = self.images
-        networks: Networks = self.networks
+        images, networks = cast(Images, self.images), cast(Networks, self.networks)
         if files is not None:  # the services themselves instead of fakes
             networks, images = self._services(events, files)
         self.holders = LateHolders()
