@@ -57,7 +57,7 @@ from pileus.main.object_rings import RingRoutes
 from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
-from pileus.main.server_files import AllServerFiles, FileAnswers, FileRoutes, HostStreams
+from pileus.main.server_files import AllServerFiles, Connects, FileAnswers, FileRoutes, HostStreams
 from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -307,7 +307,8 @@ class _Wired:
         self._living: dict[str, Living] = {}
         self.parts: machine.NetworkParts | None = None
         self.volumes: dict[str, Backend] = {}
-        own = machine.host_name(frame.settings)
+        # A controller that is no host has nothing on its machine, whatever that is called.
+        self._own = own = machine.host_name(frame.settings) if frame.settings.agent else ""
         self._volume_bytes = BytesAnswers(own, self.volumes, frame.state / "cache" / "leaving")
         self._volume_files = AllVolumeFiles(own, self._volume_bytes, self._asks, frame.state / "cache" / "arriving")
 
@@ -369,8 +370,7 @@ class _Wired:
     def compute(self) -> list[Standing]:
         """Servers are mounted; metadata is answered from them."""
         frame, manifest = self._frame, self._manifests["compute"]
-        # A controller that is no host has nothing on its machine, whatever that is called.
-        own = machine.host_name(frame.settings) if frame.settings.agent else ""
+        own = self._own
         self._consoles = machine.LocalConsoles(own)
         spool = frame.state / "cache" / "arriving"
         files, landings = FileAnswers(own, self._consoles), StreamAnswers(own, self._consoles)
@@ -378,7 +378,8 @@ class _Wired:
         self._streams = AllServerStreams(own, frame.hosts, landings, self._asks)
         if own:
             consoles = ConsoleAnswers(own, self._consoles)
-            self._asks.own = OwnAnswers(own, consoles.tell, HostStreams(files, landings, consoles).connect)
+            named: dict[str, Connects] = {"file": files, "landing": landings, "disk": self._volume_bytes}
+            self._asks.own = OwnAnswers(own, consoles.tell, HostStreams(named, consoles).connect)
         app = manifest.build(
             db=frame.db,
             clock=frame.clock,

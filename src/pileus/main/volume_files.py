@@ -27,7 +27,7 @@ from pileus.block_storage.drivers.holes import filled
 from pileus.block_storage.drivers.interface import Backend, DriverError, Kind, Origin
 from pileus.block_storage.drivers.thread import in_thread
 from pileus.kit.errors import Problem, Unavailable
-from pileus.kit.hosts.asks import Asks, Stream
+from pileus.kit.hosts.asks import Puts, Stream
 from pileus.kit.hosts.channel import Asked, Route, Told
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.hosts.dial import Dialler
@@ -226,7 +226,7 @@ async def _parts(stream: Stream) -> AsyncGenerator[bytes, None]:
 class AllVolumeFiles:
     """The controller's end; keeps VolumeFiles for its own machine, and VolumesAtHand."""
 
-    def __init__(self, own: str, local: BytesAnswers, asks: Asks, spool: Path) -> None:
+    def __init__(self, own: str, local: BytesAnswers, asks: Puts, spool: Path) -> None:
         self._own = own
         self._local = local
         self._asks = asks
