@@ -36,7 +36,7 @@ class WrongPolicy(StorageProblem):
 
 
 class Unmet(StorageProblem):
-    """A condition of the request does not hold."""
+    """It should be claimed to be written, and is not, or not any more."""
 
 
 class DeviceUnusable(StorageProblem):

@@ -4,6 +4,7 @@ Header names are lower case; header values are bytes read as Latin-1, as HTTP ha
 brings a permit, which is consulted once it is known what guards the thing; a feature that asks on its own brings `anyone`.
 """
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from html import escape
 from typing import Protocol
@@ -117,6 +118,22 @@ def anyone(_ask: "Ask", _guards: Guards) -> None:
     """The permit of what the cloud does by itself."""
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """That an object is written by one who claimed it: its path, and a word that nobody else has."""
+
+    path: Path
+    token: str
+
+    @classmethod
+    def fresh(cls, path: Path) -> "Claim":
+        """One that is to be taken."""
+        return cls(path, uuid.uuid4().hex)
+
+    def word(self, path: Path) -> str:
+        """What writes of this path are done with."""
+        return self.token if path == self.path else ""
+
+
 class Ask(msgspec.Struct, kw_only=True):
     """What is asked. `owner` and `reseller` are set by the permit: who runs the account, who may make and remove accounts."""
 
@@ -136,6 +153,7 @@ class Ask(msgspec.Struct, kw_only=True):
     late: Callable[[Landed], Mapping[str, str]] | None = None  # metadata that is known only when all bytes are
     kept: Callable[[Mapping[str, str]], dict[str, str]] | None = None  # metadata as it is to lie on the disk
     shown: Callable[[Sequence[Entry]], Awaitable[Sequence[Entry]]] | None = None  # entries as they are to be listed
+    claim: Claim | None = None  # an object that only this request writes
     sent: str = ""  # the path that was sent, where the host named the rest
     slash: bool = False  # whether the client's path ended in one
     hidden: bool = False  # it may name what begins with NUL

@@ -14,6 +14,7 @@ import msgspec
 from pileus.kit.observe.log import log_of
 from pileus.object_store.errors import Missing, StorageProblem, Unreachable
 from pileus.object_store.models.paths import Path
+from pileus.object_store.proxy.asks import Claim
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.coding import SEGMENT, Code, code_of
 from pileus.object_store.proxy.replicas import AWAY, TooFew
@@ -27,13 +28,14 @@ FURTHER = 4  # devices that are asked beside those a fragment belongs on
 class CodedCopies:
     """The devices whose fragments an object is becoming; called as Copies of whole objects is."""
 
-    def __init__(self, cluster: Cluster, path: Path, policy: int, size: int | None) -> None:
+    def __init__(self, cluster: Cluster, path: Path, policy: int, size: int | None, claim: Claim | None = None) -> None:
         fragments = cluster.rings.policies[policy].fragments
         assert fragments is not None
         self._code = code_of(fragments)
         self._cluster = cluster
         self._policy = policy
         self._size = size
+        self._word = claim.word(path) if claim is not None else ""
         self._hash = cluster.rings.hash(path)
         self._places, self._spare = cluster.where(path, policy)
         self._uploads: dict[int, tuple[Place, Upload]] = {}
@@ -57,7 +59,7 @@ class CodedCopies:
         size = None if self._size is None else self._code.size(self._size)
         while place is not None:
             try:
-                spot = Spot(place, self._policy, self._hash)
+                spot = Spot(place, self._policy, self._hash, self._word)
                 return place, await self._cluster.servers.of(place).objects.upload(spot, size)
             except AWAY as away:
                 log.info("a fragment goes elsewhere", device=place.device.name, why=away.message)
@@ -108,7 +110,7 @@ class CodedCopies:
 
     async def _commit(self, number: int, stamp: str, told: Told) -> None:
         place, _ = self._uploads[number]
-        spot = Spot(place, self._policy, self._hash)
+        spot = Spot(place, self._policy, self._hash, self._word)
         await self._cluster.servers.of(place).objects.commit(spot, stamp, number, told)
 
     async def _all(self, numbers: list[int], work: "list[object]") -> None:

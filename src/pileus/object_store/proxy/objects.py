@@ -9,13 +9,14 @@ from pileus.object_store.models.listings import ObjectRow
 from pileus.object_store.models.paths import Path
 from pileus.object_store.models.stamps import http_date
 from pileus.object_store.proxy.accounts import ACL
-from pileus.object_store.proxy.asks import Answer, Ask, Guards, Refused
+from pileus.object_store.proxy.asks import Answer, Ask, Claim, Guards, Refused
+from pileus.object_store.proxy.claiming import spot_of
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.coded import find_coded
 from pileus.object_store.proxy.deadlines import delete_at
 from pileus.object_store.proxy.expiring import Expiring
 from pileus.object_store.proxy.kept import TRANSIENT, kept_of, listed_as
-from pileus.object_store.proxy.replicas import read_any, write_all
+from pileus.object_store.proxy.replicas import quorum, read_any, write_all
 from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.interface import Found, Spot, Told
 
@@ -91,6 +92,7 @@ class ObjectProxy:
                 ask.path,
                 container.policy,
                 lambda spot: self._cluster.servers.of(spot.place).objects.delete(spot, stamp, str(ask.path), told),
+                ask.claim,
             )
         except Superseded as newer:
             raise Refused(409, headers={"x-backend-timestamp": newer.stamp}) from None
@@ -121,6 +123,15 @@ class ObjectProxy:
 
         return await read_any(places[skip:], handoffs, opened)
 
+    async def newest(self, path: Path, policy: int) -> str:
+        """The stamp of the object's newest bytes, as all of its devices that answer know it; empty when there is none."""
+        try:
+            found = await self._newest(path, policy)
+        except Missing:
+            return ""
+        await found.close()
+        return found.stamp
+
     async def _find(self, ask: Ask, policy: int, *, whole: bool) -> Found:
         try:
             if ask.flag("x-newest"):
@@ -136,29 +147,29 @@ class ObjectProxy:
         hash = self._cluster.rings.hash(path)
         best: Found | None = None
         gone = ""
+        away: list[StorageProblem] = []
         for at in places:
             try:
                 found = await self._cluster.servers.of(at).objects.open(Spot(at, policy, hash))
             except Missing as missing:
                 gone = max(gone, missing.stamp or "")
-                continue
             except StorageProblem as failed:
                 log.info("a copy cannot be compared", device=at.device.name, why=failed.message)
-                continue
-            if best is None or found.changed > best.changed:
-                best, found = found, best
-            if found is not None:
-                await found.close()
+                away.append(failed)
+            else:
+                best = await _newer(best, found)
+        if best is None and len(places) - len(away) < quorum(len(places)):
+            raise away[0]  # those that may have it do not answer: that is not to be taken for its absence
         if best is None or gone > best.changed:
             raise Missing(gone or None)
         return best
 
-    async def _write(self, path: Path, policy: int, call: "object") -> list[object]:
+    async def _write(self, path: Path, policy: int, call: "object", claim: Claim | None = None) -> list[object]:
         places, handoffs = self._cluster.where(path, policy)
         hash = self._cluster.rings.hash(path)
 
         async def one(at: Place) -> object:
-            return await call(Spot(at, policy, hash))  # type: ignore[operator]
+            return await call(spot_of(at, policy, hash, claim, path))  # type: ignore[operator]
 
         return (await write_all(places, handoffs, one)).settle()
 
@@ -196,6 +207,15 @@ class ObjectProxy:
             "last-modified": http_date(found.changed),
             "accept-ranges": "bytes",
         }
+
+
+async def _newer(one: Found | None, other: Found) -> Found:
+    """The newer of two copies; the other one is closed."""
+    if one is None:
+        return other
+    newer, older = (one, other) if one.changed >= other.changed else (other, one)
+    await older.close()
+    return newer
 
 
 class Replicated:

@@ -5,15 +5,20 @@ receive a chunk -> (hash in a thread | write to each device) while the next one 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from hashlib import md5
+
+import msgspec
 
 from pileus.kit.http.call import Disconnected
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.containers import ContainerFacts
-from pileus.object_store.errors import Exists, Missing, StorageProblem, Superseded
+from pileus.object_store.errors import Exists, Missing, StorageProblem, Superseded, Unmet
 from pileus.object_store.models.limits import wrong_name
+from pileus.object_store.models.paths import Path
 from pileus.object_store.models.stamps import http_date
-from pileus.object_store.proxy.asks import Answer, Ask, Body, Landed, Refused
+from pileus.object_store.proxy.asks import Answer, Ask, Body, Claim, Landed, Refused
+from pileus.object_store.proxy.claiming import Claiming, Contended
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.coded import CodedCopies
 from pileus.object_store.proxy.deadlines import delete_at
@@ -49,26 +54,56 @@ class UploadProxy:
             metadata["x-delete-at"] = deadline
         metadata["content-type"] = ask.headers.get("content-type") or guessed(str(ask.path.object))
         only_new = await self._only_new(ask, container)
+        claiming = None
+        if only_new and ask.claim is None:
+            ask = msgspec.structs.replace(ask, claim=(claim := Claim.fresh(ask.path)))
+            claiming = Claiming(self._cluster, claim, container.policy)
         if deadline:
             await self._expiring.add(ask.path, deadline)
         copies = self._copies(ask, container.policy)
         await copies.open()
         try:
             landed = await self._receive(ask, copies)
-            stamp = ask.stamp or self._cluster.stamps.next()
-            metadata = self._whole(ask, metadata, landed, stamp)
-            told = Told(ask.path.above, listed_as(ask.path, container.policy, metadata, stamp))
-            await copies.keep(stamp, metadata, told, only_new=only_new)
-        except Exists:
-            raise Refused(412) from None
-        except Superseded as newer:
-            raise Refused(409, headers={"x-backend-timestamp": newer.stamp}) from None
+            async with self._alone(claiming, ask.path, container.policy):
+                stamp = ask.stamp or self._cluster.stamps.next()
+                metadata = self._whole(ask, metadata, landed, stamp)
+                told = Told(ask.path.above, listed_as(ask.path, container.policy, metadata, stamp))
+                await self._keep(copies, stamp, metadata, told, only_new=only_new)
         finally:
             await copies.drop()
         return Answer(
             status=201,
             headers={**HTML, "etag": landed.etag, "last-modified": http_date(stamp), "x-timestamp": stamp},
         )
+
+    async def _keep(
+        self, copies: "Copies | CodedCopies", stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool
+    ) -> None:
+        try:
+            await copies.keep(stamp, metadata, told, only_new=only_new)
+        except Exists:
+            raise Refused(412) from None
+        except Unmet as others:
+            raise Refused(409, others.message) from None
+        except Superseded as newer:
+            raise Refused(409, headers={"x-backend-timestamp": newer.stamp}) from None
+
+    @asynccontextmanager
+    async def _alone(self, claiming: Claiming | None, path: Path, policy: int) -> AsyncIterator[None]:
+        """Inside, nobody else writes what is claimed; refuses when somebody did before."""
+        if claiming is None:
+            yield
+            return
+        try:
+            await claiming.take()
+        except Contended as others:
+            raise Refused(409, others.message) from None
+        try:
+            if await self._objects.newest(path, policy):
+                raise Refused(412)
+            yield
+        finally:
+            await claiming.release()
 
     def _whole(self, ask: Ask, metadata: dict[str, str], landed: Landed, stamp: str) -> dict[str, str]:
         """The metadata as it is kept, now that all bytes are known."""
@@ -85,7 +120,7 @@ class UploadProxy:
     def _copies(self, ask: Ask, policy: int) -> "Copies | CodedCopies":
         if self._cluster.rings.policies[policy].fragments is None:
             return Copies(self._cluster, ask, policy)
-        return CodedCopies(self._cluster, ask.path, policy, ask.body.length)
+        return CodedCopies(self._cluster, ask.path, policy, ask.body.length, ask.claim)
 
     def _check(self, ask: Ask) -> None:
         wrong = wrong_name("object", str(ask.path.object), hidden=ask.hidden)
@@ -146,6 +181,7 @@ class Copies:
         self._cluster = cluster
         self._size = ask.body.length
         self._policy = policy
+        self._word = ask.claim.word(ask.path) if ask.claim is not None else ""
         self._hash = cluster.rings.hash(ask.path)
         self._places, self._spare = cluster.where(ask.path, policy)
         self._uploads: list[Upload] = []
@@ -165,7 +201,7 @@ class Copies:
     async def _one(self, place: Place | None) -> Upload | None:
         while place is not None:
             try:
-                spot = Spot(place, self._policy, self._hash)
+                spot = Spot(place, self._policy, self._hash, self._word)
                 return await self._cluster.servers.of(place).objects.upload(spot, self._size)
             except AWAY as away:
                 log.info("a copy goes elsewhere", device=place.device.name, why=away.message)

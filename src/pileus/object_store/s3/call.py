@@ -11,7 +11,7 @@ from pileus.object_store.app import ObjectStoreApp
 from pileus.object_store.disk.containers import ContainerFacts
 from pileus.object_store.features.versions import NULLS
 from pileus.object_store.models.paths import Path
-from pileus.object_store.proxy.asks import Answer, Ask, Body, Bytes, Guards, Permit, Refused, whole
+from pileus.object_store.proxy.asks import Answer, Ask, Body, Bytes, Claim, Guards, Permit, Refused, whole
 from pileus.object_store.proxy.objects import permit_object
 from pileus.object_store.s3.bodies import Verified
 from pileus.object_store.s3.errors import S3Error
@@ -54,6 +54,7 @@ class Call(msgspec.Struct, kw_only=True):
     turns: Turns
     request_id: str
     signed: bool = True
+    claim: Claim | None = None  # an object that only this call writes, while that is so
 
     @property
     def bucket(self) -> Path:
@@ -86,6 +87,7 @@ class Call(msgspec.Struct, kw_only=True):
             query=dict(query or {}),
             body=body or Bytes(),
             permit=self.permit,
+            claim=self.claim,
             caller=self.caller,
             request_id=self.request_id,
             remote=self.request.remote,

@@ -1,16 +1,18 @@
 """Objects: put, got, described and deleted."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from pileus.object_store.disk.containers import ContainerFacts
+from pileus.object_store.errors import StorageProblem
 from pileus.object_store.features.version_lists import MARKER, NULL, Row, hidden_container, version_of
 from pileus.object_store.features.versions import ENABLED, GONE
 from pileus.object_store.models.conditions import unmet
 from pileus.object_store.models.paths import Path
-from pileus.object_store.proxy.asks import Answer, Landed, true
+from pileus.object_store.proxy.asks import Answer, Claim, Landed, true
+from pileus.object_store.proxy.claiming import Claiming, Contended
 from pileus.object_store.proxy.parts import finished
 from pileus.object_store.s3.acls import require_plain_acl
 from pileus.object_store.s3.bodies import Verified
@@ -81,7 +83,7 @@ async def conditional(call: Call, body: Verified | None = None) -> AsyncIterator
     """Inside, a write happens only if If-Match or If-None-Match hold; yields what the engine is to be told.
 
     Conditions are held against what is there before the body is read, so that nobody sends bytes in vain, and again when it
-    has been. Between that and the write nobody else with a condition writes.
+    has been. Between that and the write nobody else writes the object, over whichever controller.
     """
     wanted = conditions_of(call)
     match, none = wanted.get("if-match"), wanted.get("if-none-match")
@@ -91,30 +93,48 @@ async def conditional(call: Call, body: Verified | None = None) -> AsyncIterator
     if none is not None and none.strip() != "*":
         raise S3Error("NotImplemented", "If-None-Match of a write only takes *.")
     await _require(call, match)
-    lock = call.turns.of(call.object)
-    held = False
+    async with claimed(call, call.object) as take:
 
-    async def last() -> None:
-        nonlocal held
-        await lock.acquire()
-        held = True
-        await _require(call, match)
+        async def last() -> None:
+            await take()
+            await _require(call, match)
 
-    try:
         if body is not None:
             body.last = last
         else:
             await last()
         yield {"if-none-match": "*"} if none is not None else {}
+
+
+@asynccontextmanager
+async def claimed(call: Call, path: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Inside, the call writes the path under a claim, which has to be taken by calling what is yielded."""
+    bucket = await call.app.cluster.container(path)
+    if bucket is None:
+        raise S3Error("NoSuchBucket", about={"BucketName": str(path.container)})
+    claim = Claim.fresh(path)
+    claiming = Claiming(call.app.cluster, claim, bucket.policy)
+
+    async def take() -> None:
+        try:
+            await claiming.take()
+        except Contended as others:
+            raise S3Error("ConditionalRequestConflict") from others
+        except StorageProblem as away:
+            raise S3Error("ServiceUnavailable") from away
+
+    call.claim = claim
+    try:
+        yield take
     finally:
-        if held:
-            lock.release()
+        call.claim = None
+        await claiming.release()
 
 
 async def _require(call: Call, match: str | None) -> None:
     """The object is as a write wants it: there with this tag, or not there at all."""
     await call.writable()
-    now = await call.known(call.object, cloud=True) if match is None else await _current(call)
+    now = await _current(call, newest=True)
     if match is None:
         if now is not None:
             raise S3Error("PreconditionFailed", about={"Condition": "If-None-Match"})
@@ -125,11 +145,21 @@ async def _require(call: Call, match: str | None) -> None:
         raise S3Error("PreconditionFailed", about={"Condition": "If-Match"})
 
 
-async def _current(call: Call, version: str | None = None) -> Answer | None:
-    """The newest version, or one, by the cloud's own eyes: who may write need not be able to read."""
-    ask = call.ask("HEAD", call.object, query={"version-id": version} if version is not None else None)
+async def _current(call: Call, version: str | None = None, *, newest: bool = False) -> Answer | None:
+    """The newest version, or one, by the cloud's own eyes: who may write need not be able to read.
+
+    `newest` asks all devices and not just the first that answers; raises S3Error when they cannot be asked.
+    """
+    ask = call.ask(
+        "HEAD",
+        call.object,
+        headers={"x-newest": "true"} if newest else None,
+        query={"version-id": version} if version is not None else None,
+    )
     answer = await call.app.pipeline(msgspec.structs.replace(ask, permit=lambda _ask, _guards: None))
     await answer.close()
+    if newest and not answer.ok and answer.status != 404:
+        raise await call.refusal(ask, answer)
     return answer if answer.ok else None
 
 
@@ -266,9 +296,12 @@ async def object_delete(call: Call) -> Answer:
 
 async def deleted(call: Call, path: Path, version: str | None, *, match: str = "") -> dict[str, str]:
     """The object or version is gone; return what S3 says of it. That it never was is no error."""
-    facts = await call.facts()
     if match:
-        await _require_delete(call, path, match)
+        async with claimed(call, path) as take:
+            await take()
+            await _require_delete(call, path, match)
+            return await deleted(call, path, version)
+    facts = await call.facts()
     gone = await _doomed(call, path, version, facts)
     query = {"version-id": version} if version is not None else {}
     ask = call.ask("DELETE", path, headers=bypass_of(call), query=query)
@@ -303,9 +336,13 @@ async def _brought_back(call: Call, path: Path) -> None:
 
 
 async def _require_delete(call: Call, path: Path, match: str) -> None:
-    now = await call.known(path)
-    if now is None:
+    ask = call.ask("HEAD", path, headers={"x-newest": "true"})
+    now = await call.app.pipeline(ask)
+    await now.close()
+    if now.status == 404:
         raise S3Error("NoSuchKey", about={"Key": str(path.object)})
+    if not now.ok:
+        raise await call.refusal(ask, now)
     if unmet({"if-match": match}, frozenset({etag_of(now.headers)}), "") is not None:
         raise S3Error("PreconditionFailed", about={"Condition": "If-Match"})
 

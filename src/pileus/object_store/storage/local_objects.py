@@ -15,6 +15,7 @@ from pileus.object_store.disk.sums import BLOCK
 from pileus.object_store.errors import Corrupt, StorageProblem
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
+from pileus.object_store.storage.claims import Claims
 from pileus.object_store.storage.devices import Devices, LocalDevice
 from pileus.object_store.storage.interface import Found, Fragment, Held, Servers, Spot, Told, Upload
 
@@ -32,6 +33,7 @@ class LocalObjects:
         self._wait_s = listing_wait_s
         self._telling: set[asyncio.Task[None]] = set()
         self.servers: Servers | None = None  # how containers are reached
+        self.claims = Claims()
 
     def _at(self, spot: Spot) -> int:
         """The partition that counts on this machine: while partitions are doubled others may still think otherwise."""
@@ -56,7 +58,8 @@ class LocalObjects:
         """The object's metadata is this; return what was before."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        before = await device.do(lambda: objects.update(self._at(spot), spot.hash, stamp, metadata))
+        async with self.claims.writing(spot):
+            before = await device.do(lambda: objects.update(self._at(spot), spot.hash, stamp, metadata))
         await self.tell(device, spot, told)
         return before
 
@@ -64,9 +67,19 @@ class LocalObjects:
         """The object is deleted as of the stamp; return the stamp of the bytes that were there."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        gone = await device.do(lambda: objects.delete(self._at(spot), spot.hash, stamp, name))
+        async with self.claims.writing(spot):
+            gone = await device.do(lambda: objects.delete(self._at(spot), spot.hash, stamp, name))
         await self.tell(device, spot, told)
         return gone
+
+    async def claim(self, spot: Spot, seconds: float) -> bool:
+        """The object is claimed for so long by whom the spot names; False when it is claimed or written by others."""
+        self._devices.of(spot.place)
+        return self.claims.take(spot, seconds)
+
+    async def release(self, spot: Spot) -> None:
+        """The claim is not held any more."""
+        self.claims.release(spot)
 
     async def held(self, spot: Spot) -> Held:
         """Which fragments are here."""
@@ -87,7 +100,8 @@ class LocalObjects:
         """A fragment counts, and the container knows or will."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        await device.do(lambda: objects.commit(self._at(spot), spot.hash, stamp, number))
+        async with self.claims.writing(spot):
+            await device.do(lambda: objects.commit(self._at(spot), spot.hash, stamp, number))
         await self.tell(device, spot, told)
 
     async def tell(self, device: LocalDevice, spot: Spot, told: Told | None) -> None:
@@ -165,8 +179,9 @@ class LocalUpload:
             durable = fragment is None
             self._incoming.keep(stamp, metadata, only_new=only_new, fragment=fragment, durable=durable)
 
-        self._ended = True
-        await self._device.do(keep)
+        async with self._objects.claims.writing(self._spot):
+            self._ended = True
+            await self._device.do(keep)
         await self._objects.tell(self._device, self._spot, told)
 
     async def drop(self) -> None:

@@ -69,6 +69,15 @@ class FarObjects(_Room):
         gone: str | None = await self._call("objects/delete", spot, stamp, name, told)
         return gone
 
+    async def claim(self, spot: Spot, seconds: float) -> bool:
+        """The object is claimed for so long by whom the spot names; False when it is claimed or written by others."""
+        held: bool = await self._call("objects/claim", spot, seconds)
+        return held
+
+    async def release(self, spot: Spot) -> None:
+        """The claim is not held any more."""
+        await self._call("objects/release", spot)
+
     async def held(self, spot: Spot) -> Held:
         """Which fragments are there."""
         found: Held = await self._call("objects/held", spot)
