@@ -47,6 +47,11 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
     "attach a volume in vain": [{"volumeAttachment": {}}],
     "detach a volume": [{"volumeAttachment": {}}, {"detach volume": None}],
     "delete with volumes": [{"volumeAttachment": {"delete_on_termination": True}}, {"delete": None}],
+    "grow a volume": [{"volumeAttachment": {}}, {"grow": None}],
+    "swap a volume": [{"volumeAttachment": {}}, {"swap": None}],
+    "swap a volume in vain": [{"volumeAttachment": {}}, {"swap": None}],
+    "delete while swapping a volume": [{"volumeAttachment": {}}, {"swap": None}, {"delete": None}],
+    "move a volume": [{"volumeAttachment": {}}, {"move": None}],
     "migrate live": [{"os-migrateLive": LIVE}],
     "migrate live in vain": [{"os-migrateLive": LIVE}],
     "migrate live to nowhere": [{"os-migrateLive": LIVE}],
@@ -106,21 +111,14 @@ class ServerScene:
                 if "live" in self.verb and at == len(ACTIONS[self.verb]) - 1 > 0 and "os-migrateLive" not in action:
                     self.now.drivers["h1"].hold(self.id)
                     await self.now.settle(until_s=1)
-                else:
+                elif at < 2 or "live" in self.verb:
                     await self.now.settle()
                 await self.act(action)
 
     async def act(self, action: dict[str, Any]) -> None:
         base = f"/v2.1/servers/{self.id}"
-        if "volumeAttachment" in action:
-            if self.verb == "attach a volume in vain":
-                self.now.drivers["h1"].fail_next("ensure", "no such file", times=3)
-            wanted = {"volumeId": await self.now.volume(), **action["volumeAttachment"]}
-            body = {"volumeAttachment": wanted}
-            answered = await self.now.ask("POST", f"{base}/os-volume_attachments", body, at="2.79")
-        elif "detach volume" in action:
-            (one,) = (await self.now.ask("GET", f"{base}/os-volume_attachments")).body["volumeAttachments"]
-            answered = await self.now.ask("DELETE", f"{base}/os-volume_attachments/{one['id']}")
+        if action.keys() & {"volumeAttachment", "grow", "move", "swap", "detach volume"}:
+            answered = await self.act_on_volume(base, action)
         elif "detach" in action:
             card = (await self.now.ask("GET", f"{base}/os-interface")).body["interfaceAttachments"][-1]
             answered = await self.now.ask("DELETE", f"{base}/os-interface/{card['port_id']}")
@@ -141,6 +139,29 @@ class ServerScene:
             answered = await self.now.ask("POST", f"{base}/action", action, at="2.60", by=by)
         assert answered.status in (200, 202, 204), answered.body
 
+    async def act_on_volume(self, base: str, action: dict[str, Any]) -> Answered:
+        path = f"{base}/os-volume_attachments"
+        if "volumeAttachment" in action:
+            if self.verb == "attach a volume in vain":
+                self.now.drivers["h1"].fail_next("ensure", "no such file", times=3)
+            body = {"volumeAttachment": {"volumeId": await self.now.volume(), **action["volumeAttachment"]}}
+            return await self.now.ask("POST", path, body, at="2.79")
+        (one,) = (await self.now.ask("GET", path)).body["volumeAttachments"]
+        own = f"/v3/volumes/{one['id']}"
+        if "grow" in action:
+            return await self.now.ask("POST", f"{own}/action", {"os-extend": {"new_size": 2}}, of="volume")
+        if "move" in action:
+            shown = (await self.now.ask("GET", own, by="root", of="volume")).body["volume"]
+            (to,) = {"h1@file#file", "h1@fast#fast"} - {shown["os-vol-host-attr:host"]}
+            move = {"os-migrate_volume": {"host": to}}
+            return await self.now.ask("POST", f"{own}/action", move, by="root", of="volume")
+        if "swap" in action:
+            body = {"volumeAttachment": {"volumeId": await self.now.volume()}}
+            if "in vain" in self.verb:
+                self.now.drivers["h1"].fail_next("ensure", "no such file", times=3)
+            return await self.now.ask("PUT", f"{path}/{one['id']}", body, by="root")
+        return await self.now.ask("DELETE", f"{path}/{one['id']}")
+
     async def volumes(self) -> object:
         """Volumes, and who has them, as both sides tell it."""
         if not self.now.backends:
@@ -149,7 +170,7 @@ class ServerScene:
         path = f"/v2.1/servers/{self.id}/os-volume_attachments"
         listed = (await self.now.ask("GET", path, by="root")).body.get("volumeAttachments", [])
         return (
-            [(volume["status"], len(volume["attachments"])) for volume in shown],
+            sorted((volume["status"], len(volume["attachments"])) for volume in shown),
             len(listed),
             len((await self.now.ask("GET", "/v3/attachments", by="alice", of="volume")).body["attachments"]),
             [len(seen.volumes) for driver in self.now.drivers.values() for seen in (await driver.observe()).values()],
@@ -209,7 +230,8 @@ def scene(verb: str):
         hosts = ("h1", "h2", "h3") if verb == "migrate past a bad host" else ("h1", "h2")
         # Volumes are kept by the host that the lone server will be on, unless it is to move.
         hosts = ("h1",) if "volume" in verb and "live" not in verb else hosts
-        backends = backends_of(*hosts) if "volume" in verb else None
+        places = (*hosts, "h1/fast") if verb == "move a volume" else hosts
+        backends = backends_of(*places) if "volume" in verb else None
         shared = dict.fromkeys(hosts, "store") if "live" in verb else None
         world = World(await a_database(), clock, hosts, ComputeConfig(), backends=backends, shared=shared)
         if backends:

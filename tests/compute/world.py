@@ -154,12 +154,16 @@ class World:
         handler = ServerHandler(self.drivers[name])
         errands = ErrandHandler(self.drivers[name].images)
         exchange = LocalExchange(self.hosts, self.bus)
-        own = {"file": self.backends[name]} if name in self.backends else {}
+        own = {
+            (key.partition("/")[2] or "file"): each
+            for key, each in self.backends.items()
+            if key.partition("/")[0] == name
+        }
         facts = {**msgspec.to_builtins(HOST_FACTS), "booted_at": self.booted_at, "keeps_images": True}
         if own:
-            room = {"name": "file", "driver": "file", "total_gib": 1000.0, "free_gib": 900.0}
+            room = {"driver": "file", "total_gib": 1000.0, "free_gib": 900.0, "capabilities": {"multiattach": True}}
             stores = {"shared": self.shared[name]} if name in self.shared else {}
-            facts[volume_agent.FACTS] = [{**room, **stores, "capabilities": {"multiattach": True}}]
+            facts[volume_agent.FACTS] = [{**room, **stores, "name": each} for each in own]
         handlers = volume_agent.handlers(own) if own else {}
         agent = Agent(exchange, name, {KIND: handler, ERRAND: errands, **handlers}, self.clock, facts)
         volume_agent.wake(own, agent.look_again)
@@ -256,8 +260,8 @@ class World:
 
 
 def backends_of(*hosts: str) -> dict[str, Backend]:
-    """A back end for each host, whose volumes only servers on that host get at."""
-    return {name: FakeBackend("file") for name in hosts}
+    """A back end for each host, or for each `host/backend`, whose volumes only servers on that host get at."""
+    return {name: FakeBackend(name.partition("/")[2] or "file") for name in hosts}
 
 
 async def a_database() -> Database:

@@ -19,6 +19,7 @@ from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import PortPlug
 from pileus.ports.server_files import ServerFiles
 from pileus.ports.server_streams import ServerStreams
+from pileus.ports.volume_keys import VolumeKeys
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
@@ -64,20 +65,22 @@ class QemuWorld:
     """A hypervisor and what a test does to its guests."""
 
     def __init__(self, state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None,
-                 files: ServerFiles | None = None, streams: ServerStreams | None = None) -> None:  # fmt: skip
+                 files: ServerFiles | None = None, streams: ServerStreams | None = None,
+                 keys: VolumeKeys | None = None) -> None:  # fmt: skip
         self.state = state
         self.sectors = Sectors()
         self.images = images or self.sectors
         self.plug = LooseTaps()
         self.stop_s = stop_s
-        self.files, self.streams = files, streams
+        self.files, self.streams, self.keys = files, streams, keys
         self.hypervisor = self.begin_anew()
 
     def begin_anew(self) -> Qemu:
         """A hypervisor that knows only what is on disk."""
         self.hypervisor = Qemu(
-            self.state, self.images, self.plug, files=self.files, streams=self.streams, stop_s=self.stop_s
-        )
+            self.state, self.images, self.plug, files=self.files, streams=self.streams, keys=self.keys,
+            stop_s=self.stop_s,
+        )  # fmt: skip
         return self.hypervisor
 
     def wanted(self, image: str = OBEDIENT, **changes: object) -> Wanted:
@@ -122,10 +125,15 @@ class QemuWorld:
 
 @contextlib.asynccontextmanager
 async def qemu_world(
-    state: Path, *, stop_s: float = 20.0, images: ImageFiles | None = None, files: ServerFiles | None = None
+    state: Path,
+    *,
+    stop_s: float = 20.0,
+    images: ImageFiles | None = None,
+    files: ServerFiles | None = None,
+    keys: VolumeKeys | None = None,
 ) -> AsyncIterator[QemuWorld]:
     """A world that ends with the block, and with it every QEMU in it."""
-    world = QemuWorld(state, stop_s=stop_s, images=images, files=files)
+    world = QemuWorld(state, stop_s=stop_s, images=images, files=files, keys=keys)
     try:
         yield world
     finally:

@@ -101,13 +101,11 @@ class VolumePort:
         await attach.reserve(self._app, caller, volume_id, server_id, id=attachment_id, moves=moves)
 
     async def connect(
-        self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False
+        self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False, moving: bool = False
     ) -> Connection:
         """The volume is being attached at the host, and this is how."""
         made = await self._attachment(attachment_id)
-        volume = await volumes.find(self._app, made.volume_id)
-        if volume is None:
-            raise errors.VolumeNotFound(volume=made.volume_id)
+        volume = await self._where(made.volume_id, moving=moving)
         room = await room_at(self._app, volume, host)
         readonly = readonly or bool(volume.readonly)
         if made.status == RESERVED or made.host != host:
@@ -125,6 +123,20 @@ class VolumePort:
             limits=await self._limits(volume),
             cluster=msgspec.convert(room.access, Cluster) if room.driver == RBD else None,
         )
+
+    async def _where(self, id: str, *, moving: bool) -> Volume:
+        """The volume where it is, or where it is on its way to."""
+        volume = await volumes.find(self._app, id)
+        if volume is None:
+            raise errors.VolumeNotFound(volume=id)
+        op = await self._app.engine.open(volume.subject)
+        moves = op is not None and op.flow == "volume.move" and op.args.get("server") is not None
+        if moves is not moving:
+            why = "is being moved: it can be connected when that has ended." if moves else "is not being moved."
+            raise errors.AttachmentConflict(volume=id, why=why)
+        if op is None or not moving:
+            return volume
+        return msgspec.structs.replace(volume, host=str(op.args["host"]), backend=str(op.args["backend"]))
 
     async def complete(self, attachment_id: str) -> None:
         """The server has the volume."""
@@ -252,6 +264,10 @@ class Lists:
         """The volume is being made anew of the image; raises what speaks against that."""
         volume = await volume_get(self._app, caller, id)
         await reimage_volume(self._app, caller, volume, image_id, "", reserved=True, in_use=True)
+
+    async def users(self, volume_id: str) -> int:
+        """How many have the volume, or are about to."""
+        return len((await attachments_of(self._app, [volume_id]))[volume_id])
 
     async def remove_volume(self, caller: Caller, id: str, request_id: str) -> None:
         """The volume is being deleted; raises VolumeNotFound or InvalidVolume."""

@@ -62,6 +62,7 @@ from pileus.compute.flows.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from pileus.compute.flows.shelve import SHELVE, SHELVE_VOLUME, UNSHELVE
 from pileus.compute.flows.snapshot import CREATE_IMAGE
 from pileus.compute.flows.turn import TURNS
+from pileus.compute.flows.volume_changes import EXTEND_VOLUME, SWAP_VOLUME
 from pileus.compute.flows.volume_snapshot import SNAPSHOT_VOLUMES
 from pileus.compute.flows.volumes import ATTACH_VOLUME, DETACH_VOLUME
 from pileus.compute.port import GuestAnswers, Holders
@@ -111,6 +112,8 @@ FLOWS = (
     DETACH,
     ATTACH_VOLUME,
     DETACH_VOLUME,
+    EXTEND_VOLUME,
+    SWAP_VOLUME,
     SNAPSHOT_VOLUMES,
     EVACUATE,
     LIVE_MIGRATE,

@@ -1,10 +1,11 @@
-"""What compute promises the rest of the cloud: answers for guests that ask about themselves."""
+"""What compute promises the rest of the cloud: answers for guests that ask about themselves, and what users of volumes have to do."""
 
 from collections.abc import Mapping
 
 import msgspec
 
 from pileus.compute.app import Compute
+from pileus.compute.commands.volumes import take_volume_along, volume_extended
 from pileus.compute.models.guests import (
     CONTENT,
     EC2_DATES,
@@ -19,6 +20,7 @@ from pileus.compute.models.guests import (
 from pileus.compute.store.servers import server_find, server_take_password
 from pileus.compute.store.volumes import volume_find, volume_list
 from pileus.ports.metadata import Answer
+from pileus.ports.servers import Taken
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
@@ -37,6 +39,34 @@ class Holders:
         """The attachment by which the server has the volume; None when it has it not."""
         found = await volume_find(self._app, server_id, volume_id)
         return None if found is None else found.attachment_id
+
+    async def extended(self, server_id: str, volume_id: str) -> None:
+        """The server's host is told how large the volume is now, and so is the guest."""
+        server = await server_find(self._app, server_id)
+        if server is not None:
+            await volume_extended(self._app, server, volume_id)
+
+    async def take_along(self, server_id: str, volume_id: str, edition: int) -> Taken:
+        """The server has, or is getting, the volume where it is on its way to."""
+        server = await server_find(self._app, server_id)
+        if server is None:
+            return Taken(failed="the server is gone")
+        return await take_volume_along(self._app, server, volume_id, edition)
+
+    async def let_be(self, server_id: str, volume_id: str) -> bool:
+        """Whether the server is not, or no more, about to have the volume elsewhere."""
+        volume = await volume_find(self._app, server_id, volume_id)
+        if volume is None or volume.successor is None:
+            return True
+        op = await self._app.engine.open(f"server:{server_id}")
+        if op is not None and op.flow == "server.swap_volume":
+            await self._app.engine.turn_back(op.id, "The volume stays where it is.")
+        return False
+
+    async def has(self, server_id: str, volume_id: str) -> int | None:
+        """Which edition of the volume the server has."""
+        volume = await volume_find(self._app, server_id, volume_id)
+        return None if volume is None else volume.edition
 
 
 class GuestAnswers:

@@ -259,6 +259,8 @@ SERVER_VOLUMES = sa.Table(
     sa.Column("tag", Name),
     sa.Column("source", Json),
     sa.Column("connected", Json),
+    sa.Column("edition", Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("successor", Json),
     sa.Column("created_at", Moment, nullable=False),
     sa.UniqueConstraint("server_id", "place"),
     sa.UniqueConstraint("server_id", "volume_id"),

@@ -61,7 +61,7 @@ from pileus.main.server_files import AllServerFiles, Connects, FileAnswers, File
 from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
-from pileus.main.volume_backends import volume_backends
+from pileus.main.volume_backends import copy_attached, volume_backends
 from pileus.main.volume_files import AllVolumeFiles, BytesAnswers, VolumeFileRoutes
 from pileus.main.volume_needs import VolumeKeyRoutes
 from pileus.main.watching import Watching
@@ -507,16 +507,17 @@ class _Wired:
         frame, files, streams = self._frame, self._files, self._streams
         if self.parts is None or self._consoles is None or files is None or streams is None or not frame.settings.agent:
             return None
+        keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None
         runs = machine.hypervisor(
             frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock, files=files,
-            streams=streams,
+            streams=streams, keys=keys,
         )  # fmt: skip
         self._consoles.of = runs
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)
-        keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None
         objects = ObjectChunks(self._late_objects)
         images, far = self._ports["image"], self._volume_files
         self.volumes |= volume_backends(frame.state, frame.settings, images, name, far=far, keys=keys, objects=objects)
+        copy_attached(self.volumes, runs)
         return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
 
 

@@ -29,7 +29,7 @@ from pileus.main.server_files import Connects, FarServerFiles, FileAnswers, Host
 from pileus.main.server_streams import FarServerStreams, StreamAnswers
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
-from pileus.main.volume_backends import volume_backends
+from pileus.main.volume_backends import copy_attached, volume_backends
 from pileus.main.volume_files import BytesAnswers, FarVolumeFiles
 from pileus.main.volume_needs import FarVolumeKeys
 
@@ -96,14 +96,16 @@ class JoinedHost:
         images = FarImages(state, self._dialler)
         files = FarServerFiles(self._dialler)
         streams = FarServerStreams(self._dialler)
+        keys = FarVolumeKeys(self._dialler)
         self._runs = machine.hypervisor(
-            state, settings, images, self._parts.plug, self._clock, files=files, streams=streams
+            state, settings, images, self._parts.plug, self._clock, files=files, streams=streams, keys=keys
         )
-        keys, objects = FarVolumeKeys(self._dialler), FarChunks(self._dialler)
+        objects = FarChunks(self._dialler)
         self._volumes = volume_backends(
             state, settings, images, member.host, far=FarVolumeFiles(self._dialler), keys=keys, objects=objects
         )
         self._volume_bytes = BytesAnswers(member.host, self._volumes, state / "cache" / "leaving")
+        copy_attached(self._volumes, self._runs)
         self._exchange = RemoteExchange(self._dialler)
         self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
         self._agent: Agent | None = None

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 
 from pileus.ports.objects import NotKept, Objects
-from pileus.ports.servers import VolumeHolders
+from pileus.ports.servers import Taken, VolumeHolders
 
 
 class LateHolders:
@@ -15,6 +15,25 @@ class LateHolders:
     async def attachment_of(self, server_id: str, volume_id: str) -> str | None:
         """The attachment by which the server has the volume; None when it has it not."""
         return None if self.of is None else await self.of.attachment_of(server_id, volume_id)
+
+    async def extended(self, server_id: str, volume_id: str) -> None:
+        """The server's host and guest are told."""
+        if self.of is not None:
+            await self.of.extended(server_id, volume_id)
+
+    async def take_along(self, server_id: str, volume_id: str, edition: int) -> Taken:
+        """The server has, or is getting, the volume elsewhere."""
+        if self.of is None:
+            return Taken(failed="there is no compute service here")
+        return await self.of.take_along(server_id, volume_id, edition)
+
+    async def let_be(self, server_id: str, volume_id: str) -> bool:
+        """The server is not about to have the volume elsewhere."""
+        return self.of is None or await self.of.let_be(server_id, volume_id)
+
+    async def has(self, server_id: str, volume_id: str) -> int | None:
+        """Which edition of the volume the server has."""
+        return None if self.of is None else await self.of.has(server_id, volume_id)
 
 
 class LateObjects:

@@ -39,6 +39,7 @@ from pileus.ports.metadata import Answer, MetadataAnswers
 from pileus.ports.plug import Plug
 from pileus.ports.server_files import ServerFiles
 from pileus.ports.server_streams import ServerStreams
+from pileus.ports.volume_keys import VolumeKeys
 
 
 class NoConsole(Unavailable):
@@ -159,7 +160,7 @@ class _Silent:
 
 def hypervisor(
     state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock, *, files: ServerFiles,
-    streams: ServerStreams,
+    streams: ServerStreams, keys: VolumeKeys | None,
 ) -> Hypervisor:  # fmt: skip
     """What runs servers on this machine."""
     if settings.compute_driver == "fake":
@@ -173,7 +174,7 @@ def hypervisor(
     guest = cached(guest_cache())
     probe = ProbeGuest(guest.kernel, guest.initrd) if guest is not None else None
     verdict = guest_cache().parent / "accel.json"
-    return Qemu(state.path, images, plug, files=files, streams=streams, probe=probe, verdict=verdict)
+    return Qemu(state.path, images, plug, files=files, streams=streams, keys=keys, probe=probe, verdict=verdict)
 
 
 class LocalConsoles:

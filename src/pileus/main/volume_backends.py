@@ -1,10 +1,12 @@
 """What keeps volumes on this machine, as the options say: each back end by its name, knowing its neighbours."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pileus.block_storage.agent import meet
 from pileus.block_storage.drivers.backup_chunks import Chunks
-from pileus.block_storage.drivers.interface import Backend
+from pileus.block_storage.drivers.interface import Backend, CopiesAttached
+from pileus.compute.drivers.interface import CopiesVolumes, Hypervisor
 from pileus.main.backup_stores import chunks_of
 from pileus.main.settings import Settings, VolumeBackend, VolumeDriver
 from pileus.main.state import State
@@ -26,6 +28,13 @@ def volume_backends(
     found = {name: _backend(name, each.driver or usual, each, state, stores, host) for name, each in wanted.items()}
     meet(found, far, keys)
     return found
+
+
+def copy_attached(backends: Mapping[str, Backend], runs: Hypervisor) -> None:
+    """From now on what servers of this machine have is copied by who runs them, where a back end cannot do that itself."""
+    for backend in backends.values():
+        if isinstance(backend, CopiesAttached) and isinstance(runs, CopiesVolumes):
+            backend.copy_attached(runs.attached)
 
 
 def _backend(

@@ -135,9 +135,12 @@ class Volumes(Protocol):
         ...
 
     async def connect(
-        self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False
+        self, attachment_id: str, host: str, *, device: str | None = None, readonly: bool = False, moving: bool = False
     ) -> Connection:
-        """The volume is being attached at the host, and this is how; raises Conflict when that host cannot get at it."""
+        """The volume is being attached at the host, and this is how; raises Conflict when that host cannot get at it.
+
+        `moving`: where it is on its way to, while it is; whoever is not part of that is refused meanwhile.
+        """
         ...
 
     async def complete(self, attachment_id: str) -> None:

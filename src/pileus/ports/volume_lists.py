@@ -75,6 +75,10 @@ class VolumeLists(Protocol):
         """The volume is being made anew of the image; who has it does not use it meanwhile. Raises what speaks against that."""
         ...
 
+    async def users(self, volume_id: str) -> int:
+        """How many have the volume, or are about to."""
+        ...
+
     async def remove_volume(self, caller: Caller, id: str, request_id: str) -> None:
         """The volume is being deleted; raises a NotFound, or an Invalid where that does not fit what it is."""
         ...

@@ -6,15 +6,16 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.changes import next_content
+from pileus.block_storage.commands.connections import room_at
 from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import begin, busy, held
 from pileus.block_storage.flows.choice import choose_pool, why_unfit
 from pileus.block_storage.flows.pools import pool_list
 from pileus.block_storage.models.services import Pool
 from pileus.block_storage.models.types import VolumeType
-from pileus.block_storage.models.volumes import AVAILABLE, IN_USE, MAINTENANCE, RETYPING, Volume
+from pileus.block_storage.models.volumes import AVAILABLE, IN_USE, MAINTENANCE, RETYPING, Attachment, Volume
 from pileus.block_storage.store.types import types
-from pileus.block_storage.store.volumes import snapshot_count, volumes
+from pileus.block_storage.store.volumes import attachments_of, snapshot_count, volumes
 from pileus.kit.auth import Caller
 
 
@@ -37,12 +38,12 @@ async def retype_volume(
             raise errors.InvalidInput(
                 why=f"Volume {now.id} would have to be moved: {why}, and the migration policy is never."
             )
-        await _check_movable(app, now)
+        server = await _check_movable(app, now)
         found = await choose_pool(app, wanted, type, among=[now.host or ""])
         found = await choose_pool(app, wanted, type) if isinstance(found, str) else found
         if isinstance(found, str):
             raise errors.InvalidInput(why=f"Volume {now.id} would have to be moved: {why}. {found}.")
-        way = await _way(app, now, found, "volume.retyped", type_id=type.id, multiattach=type.multiattach)
+        way = await _way(app, now, found, server, "volume.retyped", type_id=type.id, multiattach=type.multiattach)
         await begin(app, caller, "volume.move", now, way, request_id)
         await busy(app, now, RETYPING)
 
@@ -72,26 +73,37 @@ async def migrate_volume(app: BlockStorage, caller: Caller, volume: Volume, plac
             raise errors.InvalidInput(why=f"No available service named '{place}'.")
         if full == now.place:
             raise errors.InvalidInput(why="Destination host must be different from the current host.")
-        await _check_movable(app, now)
+        server = await _check_movable(app, now)
         why = why_unfit(app, pools[full], now, await types.find(app, now.type_id))
         if why is not None:
             raise errors.InvalidInput(why=f"Volume {now.id} cannot be moved to {full}: it {why}.")
-        way = await _way(app, now, pools[full], "volume.migrated")
+        way = await _way(app, now, pools[full], server, "volume.migrated")
         await begin(app, caller, "volume.move", now, way, request_id)
         # Nothing else may be done with it meanwhile, whether that was asked for (`lock_volume`) or not.
         await busy(app, now, MAINTENANCE, migration_status="migrating")
 
 
-async def _check_movable(app: BlockStorage, volume: Volume) -> None:
-    if volume.status == IN_USE:
-        raise errors.InvalidVolume(why=f"Volume {volume.id} is attached: it can be moved when it is not.")
+async def _check_movable(app: BlockStorage, volume: Volume) -> Attachment | None:
+    """The server that goes on with the volume while it moves, if one has it; raises what speaks against moving it."""
+    held = (await attachments_of(app, [volume.id]))[volume.id] if volume.status == IN_USE else []
+    if len(held) > 1 or any(each.server_id is None for each in held):
+        why = f"Volume {volume.id} is attached to more than one server: it can be moved when it is not."
+        raise errors.InvalidVolume(why=why)
+    if volume.readonly and held:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} is attached and read-only: it can be moved when it is not.")
     if await snapshot_count(app, volume.id):
         raise errors.InvalidVolume(why=f"Volume {volume.id} must not have snapshots to be migrated.")
     if volume.group_id is not None:
         raise errors.InvalidVolume(why=f"Volume {volume.id} must not be part of a group to be migrated.")
+    return held[0] if held else None
 
 
-async def _way(app: BlockStorage, volume: Volume, to: Pool, event: str, **changes: object) -> dict[str, object]:
-    """What the flow has to know."""
+async def _way(
+    app: BlockStorage, volume: Volume, to: Pool, server: Attachment | None, event: str, **changes: object
+) -> dict[str, object]:
+    """What the flow has to know; raises AttachmentConflict if the server that has the volume could not get at it there."""
+    if server is not None:
+        await room_at(app, msgspec.structs.replace(volume, host=to.host, backend=to.backend), server.host or "")
     content = await next_content(app, volume)
-    return {"host": to.host, "backend": to.backend, "content": content, "event": event, "changes": changes}
+    way = {"host": to.host, "backend": to.backend, "content": content, "event": event, "changes": changes}
+    return way | ({"server": server.server_id} if server is not None else {})

@@ -76,6 +76,8 @@ class DiskBackend:
     async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
         """The disk is there, or is being made."""
         at = Spot(kind, disk.id, disk.content)
+        if disk.mirrored:
+            disk = msgspec.structs.replace(disk, origin=None)
         keep = f"content {at.content}"
         await self._works.end(lambda w: w[:2] == (kind, disk.id) and w[2].startswith("content ") and w[2] != keep)
         contents = await _contents(self._disks, kind, disk.id)

@@ -20,7 +20,8 @@ from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file
-from pileus.block_storage.drivers.interface import GIB, Kind, Origin, Room
+from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Room
+from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.image_files import ImageFiles
 
 CAPABILITIES = {
@@ -40,6 +41,7 @@ class FileDisks:
     def __init__(self, name: str, root: Path) -> None:
         self._name = name
         self._root = root
+        self.attached: AttachedDisks | None = None
 
     async def room(self) -> Room:
         """What the file system has."""
@@ -72,7 +74,7 @@ class FileDisks:
     async def copy(self, source: Spot, at: Spot, *, live: bool) -> None:
         """The file is a copy of the other, by reference where the file system can."""
         part = self._part(at)
-        await copy_file(self._file(source), part, live=live)
+        await self._copy(source, part, live=live)
         await asyncio.to_thread(_settle, part, self._file(at))
 
     async def fill(self, at: Spot, file: Path) -> None:
@@ -102,10 +104,19 @@ class FileDisks:
             return
         still = spool / f"{at.name}.still"
         try:
-            await copy_file(self._file(at), still, live=True)
+            await self._copy(at, still, live=True)
             yield still
         finally:
             still.unlink(missing_ok=True)
+
+    async def _copy(self, source: Spot, target: Path, *, live: bool) -> None:
+        """A copy of one moment: by reference where the file system can, else of who has the volume."""
+        try:
+            await copy_file(self._file(source), target, live=live)
+        except DriverError:
+            if not live or self.attached is None or source.kind is not Kind.VOLUME:
+                raise
+            await self.attached.copy(source.id, self._file(source), target)
 
     def sibling(self, origin: Origin) -> Disks | None:
         """Files of a host are its own."""
@@ -133,7 +144,12 @@ class FileBackend(DiskBackend):
     """A Backend of plain files below one directory."""
 
     def __init__(self, name: str, root: Path, images: ImageFiles, chunks: Chunks | None = None) -> None:
-        super().__init__(FileDisks(name, root), images, root / Kind.BACKUP, chunks)
+        self._files = FileDisks(name, root)
+        super().__init__(self._files, images, root / Kind.BACKUP, chunks)
+
+    def copy_attached(self, attached: AttachedDisks) -> None:
+        """From now on what servers of this host have is copied by who has it, where the file system cannot do that."""
+        self._files.attached = attached
 
 
 def _contents(folder: Path) -> dict[int, int]:

@@ -8,11 +8,12 @@ import enum
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from pileus.block_storage.drivers.luks import PAYLOAD
+from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.volume_keys import VolumeKeys
 
 GIB = 2**30
@@ -61,7 +62,8 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """All a host is told about a volume or a snapshot.
 
     `content`: when it differs from that of the disk there is, the disk is made anew from its origin. `live`: its origin
-    may be written to meanwhile, so only a copy made at one moment will do.
+    may be written to meanwhile, so only a copy made at one moment will do. `mirrored`: it is made blank, and who has its
+    origin open writes to both.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     content: int = 0
     origin: Origin | None = None
     live: bool = False
+    mirrored: bool = False
     export: Export | None = None
     luks: Luks | None = None
 
@@ -160,6 +163,15 @@ class DiskFiles(Protocol):
 
     def reading(self, origin: Origin, spool: Path, *, live: bool) -> AbstractAsyncContextManager[Path]:
         """A file with the raw bytes of the disk while the block lasts, in `spool` if it has to be made; raises DriverError."""
+        ...
+
+
+@runtime_checkable
+class CopiesAttached(Protocol):
+    """Has volumes copied by the servers that have them."""
+
+    def copy_attached(self, attached: AttachedDisks) -> None:
+        """From now on such a volume is copied by who has it."""
         ...
 
 

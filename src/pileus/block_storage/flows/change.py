@@ -16,7 +16,7 @@ from pileus.block_storage.flows.ending import explain, settle, tell
 from pileus.block_storage.models import backups as backup_states
 from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_EXTENDING, ERROR_RESTORING, Origin
 from pileus.block_storage.store.backups import backups
-from pileus.block_storage.store.volumes import volumes
+from pileus.block_storage.store.volumes import attachments_of, volumes
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 
@@ -38,6 +38,9 @@ async def grow(app: BlockStorage, op: Operation) -> Outcome:
     async def grown() -> None:
         await settle(app, volume, size=size)
         await tell(app, op, "volume.extended", {"size": size})
+        for each in (await attachments_of(app, [volume.id]))[volume.id]:
+            if app.servers is not None and each.server_id is not None:
+                await app.servers.extended(each.server_id, volume.id)
 
     return Done({"host": volume.host}, also=grown)
 

@@ -35,7 +35,7 @@ def origin_of(origin: Origin | None, host: str | None, backend: str | None) -> i
     )
 
 
-def volume_disk(volume: Volume, *, live: bool = False, export: Export | None = None) -> Disk:
+def volume_disk(volume: Volume, *, live: bool = False, mirrored: bool = False, export: Export | None = None) -> Disk:
     """All a host is told about a volume."""
     return Disk(
         id=volume.id,
@@ -44,6 +44,7 @@ def volume_disk(volume: Volume, *, live: bool = False, export: Export | None = N
         content=volume.content,
         origin=origin_of(volume.origin, volume.host, volume.backend),
         live=live,
+        mirrored=mirrored,
         export=export,
         luks=interface.Luks(volume_id=volume.id) if volume.sealed_key is not None else None,
     )

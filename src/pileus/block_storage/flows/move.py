@@ -2,6 +2,8 @@
 
     copy there -> leave the old place
 
+Of one that a server has, the server's QEMU makes the copy, and the guest's disk stands on it before the row says so.
+
 The row says the new place in the very transaction in which the copy is known to be whole, so at any time exactly one place is
 the volume's. Until then the move can be undone: the copy goes. From then on it is only tidied up behind it.
 """
@@ -16,9 +18,11 @@ from pileus.block_storage.flows.ending import explain, settle, tell
 from pileus.block_storage.models.volumes import Origin, Volume
 from pileus.block_storage.store.volumes import volumes
 from pileus.kit.flow.operation import Operation, State
-from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step
+from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
+from pileus.ports.servers import Taken
 
-DEADLINE_S = 7200.0
+DEADLINE_S = 4 * 3600.0  # longer than a server is given to copy it
+LOOK_AGAIN_S = 2.0  # nobody wakes us when a server has done that
 
 
 async def copy_there(app: BlockStorage, op: Operation) -> Outcome:
@@ -27,18 +31,33 @@ async def copy_there(app: BlockStorage, op: Operation) -> Outcome:
     if volume is None or volume.host is None:
         return Fail("The volume is gone.")
     there = _there(op, volume)
-    seen = await document.bring(app, Kind.VOLUME, str(op.args["host"]), document.volume_disk(there))
+    server = op.args.get("server")
+    disk = document.volume_disk(there, mirrored=server is not None)
+    seen = await document.bring(app, Kind.VOLUME, str(op.args["host"]), disk)
     if not isinstance(seen, DiskSeen):
         return seen
+    if server is not None:
+        taken = await _taken(app, str(server), there)
+        if taken.failed is not None:
+            return Fail(f"Server {server} does not go on with the volume elsewhere: {taken.failed}")
+        if not taken.done:
+            return Wait(LOOK_AGAIN_S, f"server {server} copies the volume")
+    return Done({"from": volume.host}, also=lambda: _moved(app, op, volume, there))
+
+
+async def _taken(app: BlockStorage, server: str, there: Volume) -> Taken:
+    if app.servers is None:
+        return Taken(failed="there is nobody to ask")
+    return await app.servers.take_along(server, there.id, there.content)
+
+
+async def _moved(app: BlockStorage, op: Operation, volume: Volume, there: Volume) -> None:
+    """The row says the new place, and its host what that is."""
     # From now on it is made of nothing: if its bytes are ever lost they must not come from an old place.
     own = Origin(kind="volume", id=volume.id, host=there.host, backend=there.backend)
     changes = {"host": there.host, "backend": there.backend, "content": there.content, "origin": own}
-
-    async def moved() -> None:
-        now = await volumes.change(app, volume, **changes, **dict(op.args.get("changes", {})))
-        await document.want_as_settled(app, now)
-
-    return Done({"from": volume.host}, also=moved)
+    now = await volumes.change(app, volume, **changes, **dict(op.args.get("changes", {})))
+    await document.want_as_settled(app, now)
 
 
 def _there(op: Operation, volume: Volume) -> Volume:
@@ -53,6 +72,14 @@ async def remove_there(app: BlockStorage, op: Operation) -> Outcome:
     volume = await volumes.find(app, subject_id(op))
     if volume is None:
         return Done()
+    server = op.args.get("server")
+    if server is not None and app.servers is not None:
+        there = _there(op, volume)
+        if not await app.servers.let_be(str(server), volume.id):
+            return Wait(LOOK_AGAIN_S, f"server {server} lets go of the copy")
+        if (await app.servers.has(str(server), volume.id)) == there.content:
+            # It was too late: the server has it there, and nowhere else is the truth.
+            return Done(also=lambda: _moved(app, op, volume, there))
     if volume.host is None or op.args["host"] != volume.host:
         return await document.gone(app, Kind.VOLUME, volume.id, str(op.args["host"])) or Done()
     seen = await document.bring(app, Kind.VOLUME, volume.host, document.volume_disk(volume))

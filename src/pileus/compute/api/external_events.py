@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from pileus.compute import errors
 from pileus.compute.api.service import Uuid, api
 from pileus.compute.app import Compute
+from pileus.compute.commands.volumes import volume_extended
 from pileus.compute.store.servers import server_get_many
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import ADMIN_OR_SERVICE, Rule
@@ -73,6 +74,8 @@ async def create(call: Call[Compute], body: Events) -> EventsTaken:
         code = 404 if server is None else 200 if server.host is not None or server.flow is not None else 422
         if server is not None and code == 200:
             call.app.engine.wake_subject(server.subject)
+            if event.name == "volume-extended" and event.tag is not UNSET:
+                await volume_extended(call.app, server, event.tag)
         status = event.status if code == 200 else "failed"
         taken.append(EventTaken(name=event.name, server_id=event.server_id, status=status, tag=event.tag, code=code))
     call.reply_status = 200 if all(each.code == 200 for each in taken) else 207

@@ -68,6 +68,8 @@ EVENT_NAMES = {
     ("server.detach_interface", "unplug"): "compute_detach_interface",
     ("server.attach_volume", "plug"): "compute_attach_volume",
     ("server.detach_volume", "unplug"): "compute_detach_volume",
+    ("server.extend_volume", "tell the guest"): "compute_extend_volume",
+    ("server.swap_volume", "mirror"): "compute_swap_volume",
     ("server.migrate", "claim room"): "compute_prep_resize",
     ("server.migrate", "power off"): "compute_resize_instance",
     ("server.migrate", "reshape"): "compute_finish_resize",

@@ -56,8 +56,6 @@ async def _existing(app: Compute, caller: Caller, device: DeviceAsked, *, may_sh
         facts = await volume_facts(app, caller, device.id or "")
     except errors.VolumeNotFound:
         raise errors.BadMapping(why=f"failed to get volume {device.id}.") from None
-    if facts.encrypted:
-        raise errors.BadRequest(why=f"Volume {facts.id} is encrypted; hosts do not open encrypted volumes here.")
     if facts.multiattach and not may_share:
         raise errors.BadRequest(why="Multiattach volumes are only supported starting with compute API version 2.60.")
     if device.boot_index == 0 and not facts.bootable:

@@ -9,13 +9,15 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
 from pileus.compute.drivers import interface
-from pileus.compute.flows.disks import forget, storage
+from pileus.compute.flows import document
+from pileus.compute.flows.disks import connect_at, forget, storage
 from pileus.compute.flows.hosts import why_unable
 from pileus.compute.models.servers import Server, ServerState
-from pileus.compute.models.volumes import ATTACHABLE, ServerVolume, free_place
+from pileus.compute.models.volumes import ATTACHABLE, SWAPPABLE, ServerVolume, Successor, free_place
 from pileus.compute.store.volumes import volume_change, volume_create, volume_find, volume_list
 from pileus.kit.auth import Caller
 from pileus.ports.block_storage import VolumeFacts
+from pileus.ports.servers import Taken
 
 
 class AskedVolume(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,13 +88,87 @@ async def change_volume(app: Compute, server: Server, volume_id: str, wanted: Ma
             await volume_change(app, volume, delete_on_termination=goes)
 
 
+async def volume_extended(app: Compute, server: Server, volume_id: str) -> None:
+    """The server's host is told how large the volume is now, and the guest learns it, whatever else is done with the server."""
+    async with app.db.transaction():
+        volume = await volume_find(app, server.id, volume_id)
+        if volume is None or volume.connected is None or server.host is None:
+            return
+        if await app.engine.open(server.subject) is None:
+            args = {"volume_id": volume_id}
+            await app.engine.begin("server.extend_volume", server.subject, args, project_id=server.project_id)
+            return
+        await connect_at(app, volume, server.host)
+        await document.want_volume_sizes(app, server)
+
+
 async def swap_volume(
     app: Compute, caller: Caller, server: Server, volume_id: str, other_id: str, request_id: str
 ) -> None:
-    """Raises NotAttached, VolumeNotFound or NotOffered."""
-    await attached_get(app, server, volume_id)
-    await volume_facts(app, caller, other_id)
-    raise errors.NotOffered(what="swapping volumes")
+    """The other volume is taking the volume's place, with all that is on it; raises NotAttached, VolumeNotFound, WrongState,
+    BadRequest, or what block storage has against it.
+    """
+    async with app.db.transaction():
+        now = await held(app, caller, server, "swap_volume", SWAPPABLE)
+        volume = await attached_get(app, now, volume_id)
+        old = await storage(app).look(volume_id)
+        new = await volume_facts(app, caller, other_id)
+        await _check_swap(app, volume, old, new)
+        await check_usable(app, now, new, may_share=True)
+        why = why_unable(await app.hosts.get(now.host or ""), interface.SWAP)
+        if why is not None:
+            raise errors.NotReady(server=now.id, why=f"host {now.host} {why}.")
+        after = Successor(volume_id=new.id, attachment_id=str(uuid.uuid4()))
+        owner = msgspec.structs.replace(caller, project_id=now.project_id)
+        await storage(app).begin_detaching(volume.attachment_id)
+        await storage(app).reserve(after.attachment_id, new.id, now.id, owner)
+        await volume_change(app, volume, successor=after)
+        await _begin(app, caller, now, "server.swap_volume", volume, request_id)
+
+
+async def _check_swap(app: Compute, volume: ServerVolume, old: VolumeFacts | None, new: VolumeFacts) -> None:
+    if old is None:
+        raise errors.VolumeNotFound(volume=volume.volume_id)
+    if new.status != "available":
+        raise errors.BadRequest(why="Invalid volume: New volume must be detached in order to swap.")
+    if new.size_gib < old.size_gib:
+        raise errors.BadRequest(why="Invalid volume: New volume must be the same size or larger.")
+    if old.multiattach and await storage(app).lists.users(old.id) > 1:
+        raise errors.BadRequest(
+            why="Swapping multi-attach volumes with more than one read/write attachment is not supported."
+        )
+    if old.encrypted != new.encrypted or (old.encrypted and old.size_gib != new.size_gib):
+        raise errors.BadRequest(
+            why=f"Invalid volume: New volume must be encrypted and as large as volume {old.id}, or neither be encrypted."
+        )
+    if old.readonly or new.readonly:
+        raise errors.BadRequest(why="Invalid volume: Volumes that are read-only cannot be swapped.")
+
+
+async def take_volume_along(app: Compute, server: Server, volume_id: str, edition: int) -> Taken:
+    """The server has, or is getting, the volume where it is on its way to."""
+    async with app.db.transaction():
+        volume = await volume_find(app, server.id, volume_id)
+        if volume is None:
+            return Taken(failed="the server does not have it")
+        if volume.edition == edition:
+            return Taken(done=True)
+        if volume.successor is not None or server.task is not None or await app.engine.open(server.subject) is not None:
+            return Taken()
+        past = [each.operation for each in await app.engine.history(server.subject)]
+        tried = next((op for op in past if op.args.get("edition") == edition), None)
+        if tried is not None:
+            return Taken(failed=tried.failure or "it was given up")
+        if server.state not in SWAPPABLE:
+            return Taken(failed=f"only a server that runs can, and it is {server.state}")
+        why = why_unable(await app.hosts.get(server.host or ""), interface.SWAP)
+        if why is not None:
+            return Taken(failed=f"its host {server.host} {why}")
+        after = Successor(volume_id=volume.volume_id, attachment_id=volume.attachment_id, edition=edition)
+        await volume_change(app, volume, successor=after)
+        args = {"volume_id": volume_id, "edition": edition}
+        await app.engine.begin("server.swap_volume", server.subject, args, project_id=server.project_id)
+        return Taken()
 
 
 async def attached_get(app: Compute, server: Server, volume_id: str) -> ServerVolume:
@@ -115,8 +191,6 @@ async def volume_facts(app: Compute, caller: Caller, volume_id: str) -> VolumeFa
 
 async def check_usable(app: Compute, server: Server, facts: VolumeFacts, *, may_share: bool) -> None:
     """Raise BadRequest or VolumeElsewhere if the server can never have the volume."""
-    if facts.encrypted:
-        raise errors.BadRequest(why=f"Volume {facts.id} is encrypted; hosts do not open encrypted volumes here.")
     if facts.multiattach and not may_share:
         raise errors.BadRequest(why="Multiattach volumes are only supported starting with compute API version 2.60.")
     if facts.multiattach and server.phase is ServerState.SHELVED_OFFLOADED:
@@ -125,9 +199,10 @@ async def check_usable(app: Compute, server: Server, facts: VolumeFacts, *, may_
         return
     if facts.host is not None and facts.host != server.host:
         raise errors.VolumeElsewhere(volume=facts.id, host=facts.host, server=server.id, other=server.host)
-    why = why_unable(await app.hosts.get(server.host), interface.VOLUMES)
-    if why is not None:
-        raise errors.NotReady(server=server.id, why=f"host {server.host} {why}.")
+    for ability in (interface.VOLUMES, *((interface.ENCRYPTED,) if facts.encrypted else ())):
+        why = why_unable(await app.hosts.get(server.host), ability)
+        if why is not None:
+            raise errors.NotReady(server=server.id, why=f"host {server.host} {why}.")
 
 
 async def _row(app: Compute, server: Server, asked: AskedVolume) -> ServerVolume:

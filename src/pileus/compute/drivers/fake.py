@@ -39,7 +39,9 @@ from pileus.compute.drivers.interface import (
     Seen,
     Stage,
     Stillness,
+    Volume,
     Wanted,
+    lasting,
 )
 from pileus.kit.clock import Clock, SystemClock
 from pileus.ports.plug import Plug, PortPlug
@@ -135,13 +137,15 @@ class Fake(Script):
         await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
         pretence.wanted = server
         await self._move(pretence)
+        has = self._volumes(pretence, server)
         pretence.seen = msgspec.structs.replace(
             pretence.seen,
             snapshot=self._copy(server),
             cards=tuple(sorted(nic.port_id for nic in server.nics)),
             cards_changing=tuple(sorted(nic.port_id for nic in kept)),
-            volumes=tuple(sorted(volume.id for volume in server.volumes)),
+            volumes=tuple(sorted(volume.key for volume in has)),
             volumes_changing=kept_volumes,
+            volume_sizes={volume.key: volume.size_gib for volume in has},
         )
 
     async def ensure_power(self, id: str, power: Power) -> None:
@@ -275,7 +279,14 @@ class Fake(Script):
         had = {*pretence.seen.volumes, *pretence.seen.volumes_changing}
         if server.id not in self._deaf or pretence.seen.power not in RUNNING:
             return ()
-        return tuple(sorted(had - {volume.id for volume in server.volumes}))
+        return tuple(sorted(had - {volume.key for volume in server.volumes}))
+
+    def _volumes(self, pretence: Pretence, server: Wanted) -> tuple[Volume, ...]:
+        """What it has: one that is to take another's place does so at once, if the server runs."""
+        have = pretence.seen.volumes
+        if pretence.seen.power in RUNNING:
+            have = tuple(volume.key for volume in server.volumes)
+        return lasting(server, have)
 
     async def _plug_in(self, before: Sequence[Nic], after: Sequence[Nic]) -> None:
         """The ports of the second are plugged, those only of the first are not; nothing if no plug was given."""

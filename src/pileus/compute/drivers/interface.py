@@ -7,10 +7,12 @@ each ensure a state. Abilities that not every hypervisor has are protocols of th
 import asyncio
 import datetime as dt
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, runtime_checkable
 
 import msgspec
+
+from pileus.ports.attached_disks import AttachedDisks
 
 
 class Power(enum.StrEnum):
@@ -82,11 +84,21 @@ class Nic(msgspec.Struct, frozen=True):
     model: str = "virtio"
 
 
+class Cluster(msgspec.Struct, frozen=True):
+    """How this host asks Ceph: by a configuration that says where it is, as a user whose key is on this host too."""
+
+    conf: str
+    user: str
+
+
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A disk that outlives the server. A `file` is on this host; what is `fake` has no bytes.
+    """A disk that outlives the server. A `file` is on this host; an `rbd` is `pool/image` of the `cluster`; what is `fake` has
+    no bytes.
 
     `place`: among the server's disks, the one it boots from having place 0. `shared`: other servers have it too. `limits`: what is
-    let through in a second, by QEMU's names. `instead_of`: the volume whose place it takes, with all that is on that one.
+    let through in a second, by QEMU's names. `encrypted`: by LUKS; what opens it is asked for when it is needed. `edition` counts
+    the places its bytes have had while this server had it. `instead_of`: the key of the volume whose place it takes, with all
+    that is on that one, which is wanted beside it until that is done.
     """
 
     id: str
@@ -98,7 +110,15 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     readonly: bool = False
     shared: bool = False
     limits: dict[str, int] = {}
+    encrypted: bool = False
+    cluster: Cluster | None = None
+    edition: int = 0
     instead_of: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from any other disk of the server, and from itself elsewhere."""
+        return f"{self.id}#{self.edition}" if self.edition else self.id
 
 
 class Restarts(msgspec.Struct, frozen=True):
@@ -242,7 +262,7 @@ class Seen(msgspec.Struct, frozen=True):
     not succeed, in the tool's own words, and is gone once one does; `exit_reason` is why the server last ended. `shape` is
     the last one wanted that is fulfilled. `cards` are the ports whose cards it has, or will start with; `cards_changing`
     those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go. `volumes` and
-    `volumes_changing` are the same of volumes. `machine` is the kind of machine that runs, in the hypervisor's
+    `volumes_changing` are the same of volumes, by their keys; `volume_sizes` is how large the guest sees them, in GiB. `machine` is the kind of machine that runs, in the hypervisor's
     own word, and `slots` where its cards are, by port; `move` is how it gets on with its way to another host, or here.
     """
 
@@ -261,6 +281,7 @@ class Seen(msgspec.Struct, frozen=True):
     cards_changing: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     volumes_changing: tuple[str, ...] = ()
+    volume_sizes: dict[str, int] = {}
     machine: str = ""
     slots: dict[str, int] = {}
     move: Move | None = None
@@ -282,7 +303,10 @@ CARDS = "cards"  # gives servers cards and takes them while they are as they are
 DISKS = "disks"  # takes disks from another host, and gives them
 VOLUMES = "volumes"  # gives servers volumes and takes them while they are as they are, and boots from them
 LIVE = "live"  # hands servers that run to another host, and takes them
-ABILITIES = (CARDS, DISKS, VOLUMES, LIVE)
+ENCRYPTED = "encrypted"  # opens encrypted volumes
+RBD = "rbd"  # reads volumes from Ceph
+SWAP = "swap"  # puts one volume in another's place while the guest goes on
+ABILITIES = (CARDS, DISKS, VOLUMES, LIVE, ENCRYPTED, RBD, SWAP)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -379,6 +403,26 @@ class MovesLive(Protocol):
 
     async def landing(self, id: str, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to what waits here for the server's `disks` or `memory`; raises DriverError."""
+        ...
+
+
+def lasting(wanted: Wanted, have: Collection[str]) -> tuple[Volume, ...]:
+    """The volumes a server starts with: of two of which one shall take the other's place, the one that has the bytes."""
+    after = {volume.instead_of for volume in wanted.volumes if volume.instead_of is not None and volume.key in have}
+    return tuple(
+        volume
+        for volume in wanted.volumes
+        if volume.key not in after and (volume.instead_of is None or volume.key in have)
+    )
+
+
+@runtime_checkable
+class CopiesVolumes(Protocol):
+    """Copies volumes while its servers have them."""
+
+    @property
+    def attached(self) -> AttachedDisks:
+        """Those its servers have."""
         ...
 
 

@@ -9,7 +9,7 @@ from pileus.compute.store.volumes import volume_change, volume_delete, volume_li
 from pileus.kit.auth import Caller
 from pileus.kit.errors import Problem
 from pileus.kit.flow.step import Done, Fail, Wait
-from pileus.ports.block_storage import NewVolume, VolumeFacts, Volumes
+from pileus.ports.block_storage import Connection, NewVolume, VolumeFacts, Volumes
 
 LOOK_AGAIN_S = 1.0  # nobody wakes us when a volume is there
 AT_REST = frozenset({"available", "in-use", "reserved", "attaching", "error"})
@@ -21,10 +21,11 @@ def storage(app: Compute) -> Volumes:
     return app.volumes
 
 
-async def connect_at(app: Compute, volume: ServerVolume, host: str) -> None:
-    """The volume's row says how the host gets at it; raises what block storage has against it."""
+async def connect_at(app: Compute, volume: ServerVolume, host: str) -> Connection:
+    """The volume's row says how the host gets at it, and so is told; raises what block storage has against it."""
     how = await storage(app).connect(volume.attachment_id, host, device=volume.device)
     await volume_change(app, volume, connected=Connected(host=host, how=how))
+    return how
 
 
 async def make_ready(app: Compute, server: Server, host: str) -> Done | Wait | Fail:
@@ -109,8 +110,10 @@ async def disconnect_all(app: Compute, server_id: str) -> None:
 
 
 async def forget(app: Compute, volume: ServerVolume) -> None:
-    """The server has no such disk, and its volume is released."""
+    """The server has no such disk, and its volume is released; so is what was to take its place."""
     await storage(app).release(volume.attachment_id)
+    if volume.successor is not None and volume.successor.attachment_id != volume.attachment_id:
+        await storage(app).release(volume.successor.attachment_id)
     await volume_delete(app, volume.id)
 
 

@@ -14,6 +14,7 @@ from pileus.compute.models.servers import BootImage, PowerWanted, Server, Server
 from pileus.compute.models.volumes import ServerVolume
 from pileus.compute.store.volumes import volume_list
 from pileus.kit.flow.step import Fail, Wait
+from pileus.ports.block_storage import Connection
 from pileus.ports.network import PortFacts
 
 AT_REST = {
@@ -58,27 +59,36 @@ def document(
 
 
 def _volumes(rows: Sequence[ServerVolume], host: str, without: str | None) -> list[interface.Volume]:
-    """The volumes the host is told of: those that were connected there."""
+    """The volumes the host is told of: those that were connected there, and what is to take the place of one."""
     found = []
     for row in rows:
         if row.connected is None or row.connected.host != host or row.volume_id == without:
             continue
-        how = row.connected.how
-        limits = {name: value for name, value in msgspec.structs.asdict(how.limits).items() if value is not None}
-        found.append(
-            interface.Volume(
-                id=how.volume_id,
-                kind=how.kind,
-                path=how.path,
-                place=row.place,
-                format=interface.ImageFormat(how.format),
-                size_gib=how.size_gib,
-                readonly=how.readonly,
-                shared=how.shared,
-                limits=limits,
-            )
-        )
+        found.append(_volume(row.connected.how, row.place, row.edition))
+        after = row.successor
+        if after is not None and after.connected is not None and after.connected.host == host:
+            found.append(_volume(after.connected.how, row.place, after.edition, instead_of=row.key))
     return found
+
+
+def _volume(how: Connection, place: int, edition: int, *, instead_of: str | None = None) -> interface.Volume:
+    limits = {name: value for name, value in msgspec.structs.asdict(how.limits).items() if value is not None}
+    encrypted = how.format == "luks"
+    return interface.Volume(
+        id=how.volume_id,
+        kind=how.kind,
+        path=how.path,
+        place=place,
+        format=interface.ImageFormat.RAW if encrypted else interface.ImageFormat(how.format),
+        size_gib=how.size_gib,
+        readonly=how.readonly,
+        shared=how.shared,
+        limits=limits,
+        encrypted=encrypted,
+        cluster=interface.Cluster(how.cluster.conf, how.cluster.user) if how.cluster is not None else None,
+        edition=edition,
+        instead_of=instead_of,
+    )
 
 
 def _checkpoint(server: Server) -> str | None:
@@ -142,6 +152,17 @@ def settled_power(server: Server) -> Power:
     if server.phase in AT_REST:
         return AT_REST[server.phase]
     return Power.ON if server.power_wanted is PowerWanted.ON else Power.OFF
+
+
+async def want_volume_sizes(app: Compute, server: Server) -> None:
+    """The host is told how large the server's volumes are, and nothing else than before: somebody else is at work on the server."""
+    told = await app.hosts.wanted(server.host, KIND, server.id) if server.host is not None else None
+    if server.host is None or told is None or told.gone:
+        return
+    rows = [row for row in await volume_list(app, server.id) if row.connected is not None]
+    sizes = {row.volume_id: row.connected.how.size_gib for row in rows if row.connected is not None}
+    volumes = [each | {"size_gib": sizes.get(each["id"], each["size_gib"])} for each in told.body.get("volumes", ())]
+    await app.hosts.want(server.host, KIND, server.id, {**told.body, "volumes": volumes})
 
 
 async def want_as_settled(app: Compute, server: Server) -> None:

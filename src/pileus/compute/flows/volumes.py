@@ -41,7 +41,7 @@ async def plug(app: Compute, op: Operation) -> Outcome:
     seen = await document.answer(app, server, server.host)
     if isinstance(seen, (Wait, Fail)):
         return seen
-    if volume.volume_id not in seen.volumes:
+    if volume.key not in seen.volumes:
         return Wait(document.LOOK_AGAIN_S, f"host {server.host} attaches the volume")
     return Done(also=lambda: _attached(app, op, server, volume))
 
@@ -60,7 +60,7 @@ async def unplug(app: Compute, op: Operation) -> Outcome:
     seen = await document.answer(app, server, server.host)
     if isinstance(seen, (Wait, Fail)):
         return seen
-    if volume.volume_id in (*seen.volumes, *seen.volumes_changing):
+    if volume.key in (*seen.volumes, *seen.volumes_changing):
         return Wait(document.LOOK_AGAIN_S, "waiting for the guest to let go of the disk")
     return Done({"host": server.host})
 

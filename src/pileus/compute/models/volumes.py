@@ -11,7 +11,13 @@ from pileus.ports.block_storage import Connection
 MOST_DISKS = 16  # of a server, its own included
 ATTACHABLE = frozenset({ServerState.ACTIVE, ServerState.PAUSED, ServerState.STOPPED, ServerState.RESIZED,
                         ServerState.SHELVED, ServerState.SHELVED_OFFLOADED})  # fmt: skip
+SWAPPABLE = frozenset({ServerState.ACTIVE, ServerState.PAUSED, ServerState.RESIZED})
 ON_HOST = ATTACHABLE - {ServerState.SHELVED, ServerState.SHELVED_OFFLOADED}
+
+
+def key_of(volume_id: str, edition: int) -> str:
+    """What tells a volume from any other of a server, and from itself elsewhere, as hosts have it."""
+    return f"{volume_id}#{edition}" if edition else volume_id
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +36,25 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     how: Connection
 
 
+class Successor(msgspec.Struct, frozen=True, kw_only=True):
+    """The volume that takes a volume's place; the same one where only its bytes go elsewhere."""
+
+    volume_id: str
+    attachment_id: str
+    edition: int = 0
+    connected: Connected | None = None
+
+    @property
+    def key(self) -> str:
+        """What hosts call it."""
+        return key_of(self.volume_id, self.edition)
+
+
 class ServerVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """A volume as a disk of a server. `id` names the disk; `source` is what the volume is made of, if it is made with the server."""
+    """A volume as a disk of a server. `id` names the disk; `source` is what the volume is made of, if it is made with the server.
+
+    `edition` counts the places its bytes have had while the server had it; `successor` is about to take its place.
+    """
 
     id: str
     server_id: str
@@ -43,7 +66,14 @@ class ServerVolume(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
     source: Source | None = None
     connected: Connected | None = None
+    edition: int = 0
+    successor: Successor | None = None
     created_at: dt.datetime
+
+    @property
+    def key(self) -> str:
+        """What hosts call it."""
+        return key_of(self.volume_id, self.edition)
 
     @property
     def serial(self) -> str:

@@ -16,16 +16,20 @@ from pileus.compute.drivers.interface import ABILITIES, Changed, ConsoleKind, Dr
 from pileus.compute.drivers.qemu.accel import Acceleration, ProbeGuest, version
 from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, MAX_DISKS, MAX_NICS, NIC_DEVICES, VNC_SOCKET
 from pileus.compute.drivers.qemu.arrivals import Arrivals
+from pileus.compute.drivers.qemu.attached import Attached
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail
 from pileus.compute.drivers.qemu.disks import Disks, ImageCache
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.process import dial
 from pileus.compute.drivers.qemu.server import Means, Server
+from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
+from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import MendsTaps, Plug
 from pileus.ports.server_files import ServerFiles
 from pileus.ports.server_streams import ServerStreams
+from pileus.ports.volume_keys import VolumeKeys
 
 __all__ = ["ProbeGuest", "Qemu"]
 
@@ -43,6 +47,7 @@ class Qemu:
         *,
         files: ServerFiles | None = None,
         streams: ServerStreams | None = None,
+        keys: VolumeKeys | None = None,
         probe: ProbeGuest | None = None,
         verdict: Path | None = None,
         stop_s: float = STOP_S,
@@ -64,9 +69,18 @@ class Qemu:
             stop_s=stop_s,
             resume_after_reboot=resume_after_reboot,
             streams=streams,
+            volume_copies=VolumeCopies(),
+            keys=keys,
         )
+        self.attached: AttachedDisks = Attached(self._means.volume_copies, self._all)
         if isinstance(plug, MendsTaps):
             plug.on_lost(self._port_lost)
+
+    def _all(self) -> list[tuple[Home, Server]]:
+        """Every server that is here."""
+        here = self._servers_path.iterdir() if self._servers_path.exists() else ()
+        ids = sorted(entry.name for entry in here if _is_id(entry.name))
+        return [(self._home(id), self._server(id)) for id in ids]
 
     def _port_lost(self, port_id: str) -> None:
         for id, server in self._servers.items():
@@ -111,7 +125,7 @@ class Qemu:
 
     async def ensure(self, server: Wanted) -> None:
         """The server is, or is becoming, as wanted."""
-        if len(server.nics) > MAX_NICS or len(server.own_disks) + len(server.volumes) > MAX_DISKS:
+        if len(server.nics) > MAX_NICS or len(server.own_disks) + _places(server) > MAX_DISKS:
             raise DriverError("The server has too many devices", f"{MAX_NICS} cards and {MAX_DISKS} disks is the most")
         unknown = {nic.model for nic in server.nics} - NIC_DEVICES.keys()
         if unknown:
@@ -158,6 +172,7 @@ class Qemu:
         await self.images.close()
         await self._arrivals.close()
         await self._accel.close()
+        await self._means.volume_copies.close()
         await asyncio.gather(*(server.let_go() for server in self._servers.values()))
         self._servers.clear()
 
@@ -171,6 +186,11 @@ class Qemu:
         if not _is_id(id):
             raise DriverError("That is no server's id", id)
         return Home(self._servers_path, id)
+
+
+def _places(server: Wanted) -> int:
+    """How many disks its volumes take; one that takes another's place takes no more."""
+    return sum(1 for volume in server.volumes if volume.instead_of is None)
 
 
 def _is_id(text: str) -> bool:

@@ -44,7 +44,7 @@ OFFLOADS = (
 
 
 class Descriptors(msgspec.Struct, frozen=True):
-    """Numbers of the open files QEMU inherits: listening sockets, a tap for each port, a file for each volume."""
+    """Numbers of the open files QEMU inherits: listening sockets, a tap for each port, a file for each volume, and its secrets."""
 
     monitor: int
     serial: int | None
@@ -52,6 +52,14 @@ class Descriptors(msgspec.Struct, frozen=True):
     memory: int | None = None
     agent: int | None = None
     volumes: Mapping[str, int] = {}
+    secrets: Mapping[str, Mapping[str, int]] = {}
+
+    @property
+    def numbers(self) -> list[int]:
+        """All of them."""
+        each = (self.monitor, self.serial, self.memory, self.agent, *self.taps.values(), *self.volumes.values())
+        opened = [fd for found in self.secrets.values() for fd in found.values()]
+        return [*(fd for fd in each if fd is not None), *opened]
 
 
 class DiskFile(msgspec.Struct, frozen=True):
@@ -92,7 +100,7 @@ def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int
         *_video(server),
         *(word for nic in server.nics for word in _nic(slots[nic.port_id], nic, fds.taps[nic.port_id])),
         *(word for disk in disk_files(server) for word in _disk(disk)),
-        *(word for volume in server.volumes for word in _volume(server, volume, fds.volumes[volume.id])),
+        *(word for volume in server.volumes for word in _volume(server, volume, fds)),
         *(_config() if server.config_drive is not None else ()),
         *("-object", "rng-builtin,id=rng0", "-device", f"virtio-rng-pci,rng=rng0,addr={RNG_SLOT:#x}"),
         *("-device", f"virtio-balloon-pci,free-page-reporting=on,addr={BALLOON_SLOT:#x}"),
@@ -182,16 +190,20 @@ def _plain(value: str | int | bool) -> str:  # noqa: FBT001 - any value a device
     return str(value) if not isinstance(value, bool) else "on" if value else "off"
 
 
-def _volume(server: Wanted, volume: Volume, fd: int) -> list[str]:
-    slot = blocks.slots(server)[volume.id]
-    words = ["-add-fd", f"set={slot},fd={fd}"]
-    group = blocks.limits(volume, slot)
+def _volume(server: Wanted, volume: Volume, fds: Descriptors) -> list[str]:
+    chain = blocks.Chain(blocks.slots(server)[volume.key])
+    words = []
+    if volume.key in fds.volumes:
+        words += ["-add-fd", f"set={chain.number},fd={fds.volumes[volume.key]}"]
+    for what, fd in fds.secrets.get(volume.key, {}).items():
+        words += ["-object", f"secret,id={chain.secret(what)},file=/proc/self/fd/{fd}"]
+    group = blocks.limits(volume, chain)
     if group is not None:
         words += ["-object", json.dumps(group)]
-    for node in blocks.nodes(volume, slot):
+    for node in blocks.nodes(volume, chain):
         words += ["-blockdev", json.dumps(node)]
-    boots = {"bootindex": slot - DISKS_SLOT + 1} if volume.place == 0 else {}
-    return [*words, "-device", json.dumps(blocks.device(volume, slot) | boots)]
+    boots = {"bootindex": chain.slot - DISKS_SLOT + 1} if volume.place == 0 else {}
+    return [*words, "-device", json.dumps(blocks.device(volume, chain) | boots)]
 
 
 def _disk(disk: DiskFile) -> list[str]:

@@ -1,17 +1,22 @@
 """Volumes as QEMU knows them: the nodes that reach a volume's bytes, and the disk a guest has of it. Pure functions.
 
-    /dev/fdset/<slot> -> volume<slot>-file -> volume<slot> [-> volume<slot>-limited] -> the disk `volume<slot>`
+    /dev/fdset/<number> -> volume<slot>-file -> volume<slot> [-> volume<slot>-limited] -> the disk `volume<slot>`
 
 QEMU may not open a volume's file, which is nobody's server's own: it is handed the open file. The slot on the bus tells which
-place a disk has, so a guest that is started anew finds its disks in the same order.
+place a disk has, so a guest that is started anew finds its disks in the same order. A volume that takes another's place under a
+guest that runs stands on the slot's other nodes, `other<slot>`.
 """
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from pileus.compute.drivers.interface import Volume, Wanted
 
 DISKS_SLOT = 11
 SERIAL = 20  # as much of a disk's serial number as a guest is shown
+OTHER = 100  # more than there are slots
 # What QEMU calls the limits.
 LIMITS = {
     "total_bytes": "bps-total",
@@ -21,13 +26,49 @@ LIMITS = {
     "read_iops": "iops-read",
     "write_iops": "iops-write",
 }
+LUKS, CEPH = "luks", "ceph"  # what secrets are for
 Options = dict[str, Any]
 
 
-def slots(server: Wanted) -> dict[str, int]:
+class Chain(msgspec.Struct, frozen=True):
+    """What the nodes of one volume are called, from the file up to what the disk stands on."""
+
+    slot: int
+    other: bool = False
+
+    @property
+    def name(self) -> str:
+        """The node of the volume's own format."""
+        return f"{'other' if self.other else 'volume'}{self.slot}"
+
+    @property
+    def number(self) -> int:
+        """Under which QEMU has the volume's open file."""
+        return self.slot + (OTHER if self.other else 0)
+
+    @property
+    def limits(self) -> str:
+        """What limits it."""
+        return f"limits{self.number}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every node there may be, the uppermost first."""
+        return (f"{self.name}-limited", self.name, f"{self.name}-file")
+
+    def secret(self, what: str) -> str:
+        """What opens it: the key of its encryption, or of its cluster."""
+        return f"{what}{self.number}"
+
+    def top(self, volume: Volume) -> str:
+        """What the disk stands on."""
+        return self.names[0] if volume.limits else self.name
+
+
+def slots(server: Wanted, volumes: Sequence[Volume] | None = None) -> dict[str, int]:
     """The slot of each volume's disk; while a server is rescued, the disk it is rescued with comes first."""
     first = DISKS_SLOT + (1 if server.rescue is not None else 0)
-    return {volume.id: first + volume.place for volume in server.volumes}
+    return {volume.key: first + volume.place for volume in (server.volumes if volumes is None else volumes)}
 
 
 def disk(slot: int) -> str:
@@ -35,40 +76,69 @@ def disk(slot: int) -> str:
     return f"volume{slot}"
 
 
-def limits(volume: Volume, slot: int) -> Options | None:
+def limits(volume: Volume, chain: Chain) -> Options | None:
     """The object that holds what is let through, if there is any limit."""
     if not volume.limits:
         return None
     known = {LIMITS[name]: value for name, value in volume.limits.items() if name in LIMITS}
-    return {"qom-type": "throttle-group", "id": f"limits{slot}", "limits": known}
+    return {"qom-type": "throttle-group", "id": chain.limits, "limits": known}
 
 
-def nodes(volume: Volume, slot: int) -> list[Options]:
-    """The nodes, each above the one before; the last is what the disk stands on."""
-    name = f"volume{slot}"
-    found: list[Options] = [
-        {"driver": "file", "node-name": f"{name}-file", "filename": f"/dev/fdset/{slot}"},
-        {"driver": str(volume.format), "node-name": name, "file": f"{name}-file"},
-    ]
+def secrets(volume: Volume) -> tuple[str, ...]:
+    """What has to be known to open it."""
+    return (*((CEPH,) if volume.kind == "rbd" else ()), *((LUKS,) if volume.encrypted else ()))
+
+
+def nodes(volume: Volume, chain: Chain, *, size: int | None = None) -> list[Options]:
+    """The nodes, each above the one before; the last is what the disk stands on. `size`: no more of it than that is shown."""
+    name = chain.name
+    own: Options = {"driver": str(volume.format), "node-name": name, "file": f"{name}-file"}
+    if volume.encrypted:
+        own = {**own, "driver": "luks", "key-secret": chain.secret(LUKS)}
+    elif size is not None:
+        own["size"] = size
+    found = [_bytes(volume, chain), own]
     if volume.limits:
-        found.append(
-            {"driver": "throttle", "node-name": f"{name}-limited", "throttle-group": f"limits{slot}", "file": name}
-        )
+        found.append({"driver": "throttle", "node-name": chain.names[0], "throttle-group": chain.limits, "file": name})
     return [{**node, "read-only": volume.readonly, "discard": "unmap"} for node in found]
 
 
-def names(slot: int) -> tuple[str, ...]:
-    """Every node there may be, the uppermost first."""
-    return (f"volume{slot}-limited", f"volume{slot}", f"volume{slot}-file")
+def _bytes(volume: Volume, chain: Chain) -> Options:
+    name = f"{chain.name}-file"
+    if volume.kind != "rbd" or volume.cluster is None:
+        driver = "host_device" if is_device(volume) else "file"
+        return {"driver": driver, "node-name": name, "filename": f"/dev/fdset/{chain.number}"}
+    pool, _, image = volume.path.partition("/")
+    # Where the cluster is stands in a file of the server's own; the key never does.
+    return {
+        "driver": "rbd",
+        "node-name": name,
+        "pool": pool,
+        "image": image,
+        "conf": conf_file(chain),
+        "user": volume.cluster.user,
+        "key-secret": chain.secret(CEPH),
+        "auth-client-required": ["cephx"],
+    }
 
 
-def device(volume: Volume, slot: int) -> Options:
+def is_device(volume: Volume) -> bool:
+    """Whether its file is a block device of the host, such as a logical volume."""
+    return volume.path.startswith("/dev/")
+
+
+def conf_file(chain: Chain) -> str:
+    """The file in the server's directory that says where the volume's cluster is."""
+    return f"{chain.name}.conf"
+
+
+def device(volume: Volume, chain: Chain) -> Options:
     """The guest's disk, as QEMU's device_add takes it."""
     return {
         "driver": "virtio-blk-pci",
-        "id": disk(slot),
-        "drive": nodes(volume, slot)[-1]["node-name"],
+        "id": disk(chain.slot),
+        "drive": chain.top(volume),
         "serial": volume.id[:SERIAL],
-        "addr": f"{slot:#x}",
+        "addr": f"{chain.slot:#x}",
         "share-rw": volume.shared,
     }

@@ -59,8 +59,11 @@ class Run(msgspec.Struct, frozen=True):
         None  # the slot of each port's card; None: an earlier release did not write that down
     )
     changing: dict[str, int] = {}  # and of those that are on their way in or out of a server that runs
-    volumes: dict[str, int] = {}  # the slot of each volume's disk
+    volumes: dict[str, int] = {}  # the slot of each volume's disk, by its key
     volumes_changing: dict[str, int] = {}
+    volume_sizes: dict[str, int] = {}  # GiB, as the guest sees them
+    swaps: dict[str, str] = {}  # which volume takes whose place
+    others: tuple[str, ...] = ()  # those that stand on the other nodes of their slot: see `blocks.Chain`
     machine: str = ""  # in QEMU's own word; one that moves stays what it is
     departure: Left | None = None
     arrival: str | None = None  # what it was started for, if it waits for a server that comes

@@ -6,7 +6,7 @@ what is missing.
 
 import enum
 
-from pileus.compute.drivers.interface import Power, Wanted
+from pileus.compute.drivers.interface import Power, Wanted, lasting
 from pileus.compute.drivers.qemu.home import Run
 
 GUEST_OFF = "shutdown"
@@ -88,13 +88,27 @@ def _processors(wanted: Wanted, run: Run, status: str) -> Act:
         return Act.NMI
     if run.checkpoint is not None and wanted.checkpoint is None:
         return Act.SHAPE  # Only to forget a checkpoint a server need not stand still.
-    return Act.REST if _has_devices(wanted, run) else Act.DEVICES
+    return Act.REST if _has_devices(wanted, run, running=True) else Act.DEVICES
 
 
-def _has_devices(wanted: Wanted, run: Run) -> bool:
+def _has_devices(wanted: Wanted, run: Run, *, running: bool) -> bool:
     """Whether the server has the cards and volumes that are wanted, and none is on its way."""
     has_cards = not run.changing and (run.cards or {}).keys() == {nic.port_id for nic in wanted.nics}
-    return has_cards and not run.volumes_changing and run.volumes.keys() == {volume.id for volume in wanted.volumes}
+    return has_cards and has_volumes(wanted, run, running=running)
+
+
+def has_volumes(wanted: Wanted, run: Run, *, running: bool) -> bool:
+    """Whether the server has the volumes that are wanted, as large as they are, and none is on its way."""
+    if run.volumes_changing:
+        return False
+    if not running:
+        return run.volumes.keys() == {volume.key for volume in lasting(wanted, run.volumes)}
+    replaced = {volume.instead_of for volume in wanted.volumes if volume.instead_of is not None}
+    stay = [volume for volume in wanted.volumes if volume.key not in replaced]
+    sizes = run.volume_sizes
+    return run.volumes.keys() == {volume.key for volume in stay} and not any(
+        volume.size_gib > sizes.get(volume.key, volume.size_gib) for volume in stay
+    )
 
 
 def _stop(run: Run, status: str, now: float) -> Act:
@@ -108,7 +122,7 @@ def _stop(run: Run, status: str, now: float) -> Act:
 def _at_rest(wanted: Wanted, run: Run) -> Act:
     if not run.saved and (run.shape != wanted.shape or run.checkpoint != wanted.checkpoint):
         return Act.SHAPE
-    if not run.saved and not _has_devices(wanted, run):
+    if not run.saved and not _has_devices(wanted, run, running=False):
         return Act.DEVICES
     if wanted.arrival is not None:
         return Act.REST if run.arrival == wanted.arrival.id else Act.START

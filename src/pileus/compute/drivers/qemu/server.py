@@ -8,10 +8,9 @@ Nothing here is needed to continue: process, monitor and timer are found or made
 import asyncio
 import contextlib
 import datetime as dt
-import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -25,27 +24,32 @@ from pileus.compute.drivers.interface import (
     Seen,
     Stage,
     Wanted,
+    lasting,
 )
 from pileus.compute.drivers.qemu import blocks, landing, memory, taps
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.accel import Acceleration
-from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, Descriptors, argv
+from pileus.compute.drivers.qemu.argv import CONSOLE_LOG, VNC_SOCKET, Accel, argv
 from pileus.compute.drivers.qemu.arrivals import given
 from pileus.compute.drivers.qemu.cards import Cards, placed
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail, trim
 from pileus.compute.drivers.qemu.copies import Copies
+from pileus.compute.drivers.qemu.descriptors import descriptors
 from pileus.compute.drivers.qemu.disks import Disks, write_config
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
 from pileus.compute.drivers.qemu.jail import Jail, kvm_groups
 from pileus.compute.drivers.qemu.leaving import Leaving
 from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.opening import forget
 from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED, Act, next_act
 from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
-from pileus.compute.drivers.qemu.volumes import Volumes, open_volume
+from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
+from pileus.compute.drivers.qemu.volumes import Volumes, standing
 from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.plug import Plug, PortPlug
 from pileus.ports.server_streams import ServerStreams
+from pileus.ports.volume_keys import VolumeKeys
 
 END_S = 5.0
 MOST_ACTS = 10  # A hard reboot of a paused server takes the most: kill, shape, cards, start, pause, rest.
@@ -73,6 +77,8 @@ class Means(msgspec.Struct, frozen=True):
     changed: Callable[[str], None]
     stop_s: float
     resume_after_reboot: bool
+    volume_copies: VolumeCopies
+    keys: VolumeKeys | None = None
     streams: ServerStreams | None = None
 
 
@@ -90,10 +96,12 @@ class Server:
         self._pressed = 0.0
         self._copies = Copies(home, self._tell)
         self._cards = Cards(home, means.plug)
-        self._volumes = Volumes(home)
+        self._volumes = Volumes(home, means.keys, means.volume_copies)
         self._leaving = Leaving(home, means.streams)
         self._working = asyncio.Lock()
         self._connecting = asyncio.Lock()
+        self.copying: set[int] = set()  # the slots of volumes that are being copied
+        self.stirred = asyncio.Event()  # QEMU told something
 
     async def ensure(self, wanted: Wanted) -> None:
         """The server is, or is becoming, as wanted."""
@@ -107,6 +115,8 @@ class Server:
             if self._cards.doubtful and await self._status() is not None:
                 await self._cards.doubt(await self._connected())
                 await self._volumes.doubt(await self._connected())
+            if await self._status() is not None:
+                await self._volumes.forget_copies(self.copying, await self._connected())
             await self._bring(wanted)
             if self._process is not None:
                 cards = self._home.run().cards or {}
@@ -196,8 +206,9 @@ class Server:
             move=self._move(wanted, run, status) if wanted is not None else None,
             cards=tuple(sorted(run.cards or {})),
             cards_changing=tuple(sorted(run.changing)),
-            volumes=tuple(sorted(run.volumes)),
+            volumes=tuple(sorted(run.volumes.keys() - run.swaps.keys())),
             volumes_changing=tuple(sorted(run.volumes_changing)),
+            volume_sizes=run.volume_sizes,
         )
         if status is None or self._process is None:
             return seen
@@ -314,7 +325,14 @@ class Server:
                 self._monitor = await Monitor.connect(self._home.monitor, self._heard)
             return self._monitor
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[Monitor | None]:
+        """Nobody else is at work on the server while the block lasts; what is given is the monitor of its QEMU, if one runs."""
+        async with self._working:
+            yield None if await self._status() is None else await self._connected()
+
     def _heard(self, event: str) -> None:
+        self.stirred.set()
         self._cards.doubtful = self._cards.doubtful or event == "DEVICE_DELETED"
         self._tell()
 
@@ -398,7 +416,7 @@ class Server:
         again_in_s: float | None = landing.ASK_AGAIN_S
         if act is Act.LAND and wanted.arrival is not None:
             await landing.make_ready(wanted, wanted.arrival, monitor, self._home)
-        elif act is Act.LEAVE and wanted.departure is not None:
+        elif act is Act.LEAVE and wanted.departure is not None and not self.copying:  # a copy is QEMU's to end
             again_in_s = await self._leaving.go_on(wanted, wanted.departure, monitor)
         elif act is Act.OWN:
             await landing.take_over(wanted, monitor, self._home)
@@ -483,34 +501,36 @@ class Server:
         accel = await self._means.accel.choose()
         with contextlib.ExitStack() as ours:
             before = self._home.run()
-            fds = await self._descriptors(wanted, ours, before)
+            # Of two of which one takes the other's place it starts with the one that has the bytes.
+            starts = msgspec.structs.replace(wanted, volumes=lasting(wanted, before.volumes))
+            for volume in starts.volumes:
+                await self._means.volume_copies.yield_(volume.id)
+            fds = await descriptors(starts, self._home, self._means.plug, self._means.keys, ours)
             slots = placed(wanted.nics, before.cards or {})
-            words = Jail(self._home.uid).around(argv(wanted, accel, fds, slots), _groups(accel))
-            handed = (fds.monitor, fds.serial, fds.memory, fds.agent, *fds.taps.values(), *fds.volumes.values())
-            numbers = [fd for fd in handed if fd is not None]
-            process = processes.start(words, self._home.guest, numbers, self._home.log)
+            words = Jail(self._home.uid).around(argv(starts, accel, fds, slots), _groups(accel))
+            process = processes.start(words, self._home.guest, fds.numbers, self._home.log)
         failpoint("qemu.start", "started")
-        self._home.keep_run(
-            Run(
-                done=wanted.restarts,
-                ran=True,
-                pid=process.pid,
-                born=process.born,
-                boot_id=processes.boot_id(),
-                started_at=dt.datetime.now(dt.UTC),
-                disks_ready=True,
-                shape=wanted.shape,
-                checkpoint=before.checkpoint,
-                cards=slots,
-                volumes=blocks.slots(wanted),
-                arrival=wanted.arrival.id if wanted.arrival is not None else None,
-            )
+        run = Run(
+            done=wanted.restarts,
+            ran=True,
+            pid=process.pid,
+            born=process.born,
+            boot_id=processes.boot_id(),
+            started_at=dt.datetime.now(dt.UTC),
+            disks_ready=True,
+            shape=wanted.shape,
+            checkpoint=before.checkpoint,
+            cards=slots,
+            arrival=wanted.arrival.id if wanted.arrival is not None else None,
         )
+        self._home.keep_run(standing(wanted, before, run))
         failpoint("qemu.start", "written")
         self._pressed = 0.0
         self._watch(process)
         self._means.groups.place(self._home.id, process.pid, wanted.vcpus)
         await self._await_greeting(before)
+        for volume in starts.volumes:
+            await forget(await self._connected(), blocks.Chain(blocks.slots(starts)[volume.key]))
         self._remember(machine=await (await self._connected()).machine())
         failpoint("qemu.start", "greeted")
 
@@ -534,34 +554,6 @@ class Server:
             self._searched = False
             self._home.keep_run(msgspec.structs.replace(before, pid=None, born=None, disks_ready=True))
             raise DriverError("QEMU did not start", tail(self._home.log, 3).strip() or "it said nothing") from None
-
-    async def _descriptors(self, wanted: Wanted, ours: contextlib.ExitStack, run: Run) -> Descriptors:
-        """Open what QEMU is to inherit; our copies are closed with `ours`."""
-        monitor = ours.enter_context(processes.listen(self._home.monitor)).fileno()
-        serial = None
-        if wanted.consoles.serial:
-            serial = ours.enter_context(processes.listen(self._home.serial)).fileno()
-        else:
-            self._home.serial.unlink(missing_ok=True)
-        # A memory that was saved goes on with the devices it was saved with.
-        if wanted.agent and (not run.saved or self._home.agent.exists()):
-            agent = ours.enter_context(processes.listen(self._home.agent)).fileno()
-        else:
-            agent = None
-            self._home.agent.unlink(missing_ok=True)
-        saved = None
-        if run.saved and wanted.restarts.hard == run.done.hard:
-            saved = os.open(self._home.memory, os.O_RDONLY | os.O_NOFOLLOW)
-            ours.callback(os.close, saved)
-        taps = {}
-        for nic in wanted.nics:
-            taps[nic.port_id] = await self._means.plug.open_tap(nic.port_id)
-            ours.callback(os.close, taps[nic.port_id])
-        volumes = {}
-        for volume in wanted.volumes:
-            volumes[volume.id] = open_volume(volume)
-            ours.callback(os.close, volumes[volume.id])
-        return Descriptors(monitor, serial, taps, saved, agent, volumes)
 
     async def _end(self, first: signal.Signals) -> None:
         """QEMU is gone: asked first, which lets it put its disks in order, killed if it does not go."""

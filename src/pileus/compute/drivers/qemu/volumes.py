@@ -2,106 +2,151 @@
 
     new: hand the open file over -> add the nodes -> add the disk
     old: ask the guest -> (it lets go, DEVICE_DELETED) -> remove the nodes -> close the file
+    larger: tell the guest            instead of another: see `swaps`
 
 A volume on its way in or out stands in `Run.volumes_changing`, so whoever comes after us finds it whatever we were doing;
 which of their disks QEMU has is asked of QEMU.
 """
 
-import contextlib
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 import msgspec
 
-from pileus.compute.drivers.interface import DriverError, Volume, Wanted
+from pileus.compute.drivers.interface import DriverError, Volume, Wanted, lasting
 from pileus.compute.drivers.qemu import blocks
+from pileus.compute.drivers.qemu.blocks import Chain
 from pileus.compute.drivers.qemu.cards import ASK_AGAIN_S, devices
-from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.home import Home, Run
 from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.nodes import add_nodes, remove_nodes
+from pileus.compute.drivers.qemu.swaps import SWAP_AGAIN_S, Swaps
+from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
+from pileus.ports.volume_keys import VolumeKeys
 
-GONE_ALREADY = ("Failed to find node", "Cannot find node")
-
-
-def open_volume(volume: Volume) -> int:
-    """The volume's open file, which the caller closes; raises DriverError."""
-    if volume.kind != "file":
-        raise DriverError(
-            f"Volume {volume.id} cannot be attached here", f"QEMU is given files, and it is {volume.kind}"
-        )
-    flags = os.O_RDONLY if volume.readonly else os.O_RDWR
-    try:
-        return os.open(volume.path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as failed:
-        raise DriverError(f"Volume {volume.id} cannot be opened", f"{volume.path}: {failed.strerror}") from failed
+GIB = 2**30
+V = TypeVar("V")
 
 
 class Volumes:
     """The volumes of one server."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, keys: VolumeKeys | None, copies: VolumeCopies) -> None:
         self._home = home
+        self._keys = keys
+        self._copies = copies
+        self._swaps = Swaps(home, keys)
         self._asked: dict[str, float] = {}
+        self._swept = False
 
     def settle_at_rest(self, wanted: Wanted) -> None:
         """A server that does not run will have the volumes that are wanted."""
-        self._keep(blocks.slots(wanted), {})
+        run = self._home.run()
+        if (now := standing(wanted, run, run)) != run:
+            self._home.keep_run(now)
 
     async def settle_running(self, wanted: Wanted, monitor: Monitor) -> float | None:
         """Every volume came or went that could; returns after how many seconds to come again for those that did not."""
         self._note_changes(wanted)
         there = await devices(monitor)
-        volumes = {volume.id: volume for volume in wanted.volumes}
-        for id, slot in self._home.run().volumes_changing.items():
-            volume = volumes.get(id)
-            if volume is not None:
+        volumes = {volume.key: volume for volume in wanted.volumes}
+        run = self._home.run()
+        for key, slot in run.volumes_changing.items():
+            volume = volumes.get(key)
+            if key in run.swaps:
+                await self._swap(key, slot, volumes, monitor)
+            elif volume is not None:
                 await self._add(volume, slot, monitor, there)
             elif blocks.disk(slot) in there:
-                await self._ask_to_let_go(id, slot, monitor)
+                await self._ask_to_let_go(key, slot, monitor)
             else:
-                await self._drop(id, slot, monitor)
-        return ASK_AGAIN_S if self._home.run().volumes_changing else None
+                await self._drop(key, slot, monitor)
+        for key, slot in self._home.run().volumes.items():
+            if key in volumes:
+                await self._enlarge(volumes[key], slot, monitor)
+        run = self._home.run()
+        return (SWAP_AGAIN_S if run.swaps else ASK_AGAIN_S) if run.volumes_changing else None
 
     async def doubt(self, monitor: Monitor) -> None:
         """Volumes that QEMU does not have are on their way in again: a guest let go of one after that had been taken back."""
         run, there = self._home.run(), await devices(monitor)
-        lost = {id: slot for id, slot in run.volumes.items() if blocks.disk(slot) not in there}
+        lost = {key: slot for key, slot in run.volumes.items() if blocks.disk(slot) not in there}
         if lost:
-            rest = {id: slot for id, slot in run.volumes.items() if id not in lost}
-            self._keep(rest, {**run.volumes_changing, **lost})
+            rest = {key: slot for key, slot in run.volumes.items() if key not in lost}
+            self._keep(volumes=rest, volumes_changing={**run.volumes_changing, **lost})
+
+    async def forget_copies(self, mine: Collection[int], monitor: Monitor) -> None:
+        """QEMU copies no volume for somebody who was killed and never asked again; looked at once after each start of ours."""
+        if not self._swept:
+            slots = {*self._home.run().volumes.values()} - {*mine}
+            self._swept = all([await self._copies.give_up(slot, monitor) for slot in sorted(slots)])
 
     def _note_changes(self, wanted: Wanted) -> None:
         run, slots = self._home.run(), blocks.slots(wanted)
-        have, changing = dict(run.volumes), dict(run.volumes_changing)
-        changing |= {id: have.pop(id) for id in run.volumes.keys() - slots.keys()}
+        have, changing, swaps = dict(run.volumes), dict(run.volumes_changing), dict(run.swaps)
+        changing |= {key: have.pop(key) for key in run.volumes.keys() - slots.keys()}
         taken = {*have.values(), *changing.values()}
-        for id, slot in slots.items():
+        for volume in wanted.volumes:
+            key, slot = volume.key, slots[volume.key]
+            if key in have or key in changing:
+                continue
+            if volume.instead_of in have:
+                changing[key], swaps[key] = slot, volume.instead_of
             # A place that is about to be free is taken by who comes next, once it is.
-            if id not in have and id not in changing and slot not in taken:
-                changing[id] = slot
-        self._keep(have, changing)
+            elif slot not in taken:
+                changing[key] = slot
+        self._keep(volumes=have, volumes_changing=changing, swaps=swaps)
 
     async def _add(self, volume: Volume, slot: int, monitor: Monitor, there: set[str]) -> None:
+        chain = Chain(slot)
         if blocks.disk(slot) not in there:
-            await self._remove_nodes(slot, monitor)  # left by whoever died on this way
-            file = open_volume(volume)
+            await self._copies.yield_(volume.id)
+            await remove_nodes(chain, monitor)  # left by whoever died on this way
+            await add_nodes(volume, chain, monitor, self._home, self._keys)
             try:
-                await monitor.hand_set(slot, file)
-            finally:
-                os.close(file)
-            try:
-                await _plug(volume, slot, monitor)
+                await monitor.execute("device_add", **blocks.device(volume, chain))
             except DriverError:
-                await self._remove_nodes(slot, monitor)
+                await remove_nodes(chain, monitor)
                 raise
         run = self._home.run()
-        self._keep({**run.volumes, volume.id: slot}, _without(run.volumes_changing, volume.id))
+        self._keep(
+            volumes={**run.volumes, volume.key: slot},
+            volumes_changing=without(run.volumes_changing, volume.key),
+            volume_sizes={**run.volume_sizes, volume.key: volume.size_gib},
+            others=tuple(key for key in run.others if key != volume.key),
+        )
 
-    async def _ask_to_let_go(self, id: str, slot: int, monitor: Monitor) -> None:
-        now = time.monotonic()
-        if now - self._asked.get(id, -ASK_AGAIN_S) < ASK_AGAIN_S:
+    async def _swap(self, key: str, slot: int, volumes: Mapping[str, Volume], monitor: Monitor) -> None:
+        volume, before = volumes.get(key), volumes.get(self._home.run().swaps[key])
+        if volume is not None and before is not None:
+            await self._copies.yield_(volume.id)
+            if not await self._copies.busy(slot, monitor):
+                await self._swaps.go_on(volume, before, slot, monitor)
+        elif key in self._home.run().volumes:
+            await self._swaps.finish(key, slot, monitor)
+        else:
+            await self._swaps.give_up(key, slot, monitor)
+
+    async def _enlarge(self, volume: Volume, slot: int, monitor: Monitor) -> None:
+        run = self._home.run()
+        known = run.volume_sizes.get(volume.key, volume.size_gib)
+        if volume.size_gib <= known or volume.key in run.swaps:
             return
-        self._asked[id] = now
+        chain = Chain(slot, volume.key in run.others)
+        if not volume.readonly:  # What may not be written is measured anew when it is next opened.
+            if chain.other and not volume.encrypted:
+                await self._swaps.unbind(volume, chain, monitor)
+            size = {"node-name": chain.top(volume), "size": volume.size_gib * GIB}
+            await monitor.execute("block_resize", **size)
+        run = self._home.run()
+        self._keep(volume_sizes={**run.volume_sizes, volume.key: volume.size_gib})
+
+    async def _ask_to_let_go(self, key: str, slot: int, monitor: Monitor) -> None:
+        now = time.monotonic()
+        if now - self._asked.get(key, -ASK_AGAIN_S) < ASK_AGAIN_S:
+            return
+        self._asked[key] = now
         try:
             await monitor.execute("device_del", id=blocks.disk(slot))
         except DriverError as refused:
@@ -109,40 +154,38 @@ class Volumes:
             if "in the process of unplug" not in refused.why:
                 raise
 
-    async def _drop(self, id: str, slot: int, monitor: Monitor) -> None:
-        await self._remove_nodes(slot, monitor)
-        self._asked.pop(id, None)
+    async def _drop(self, key: str, slot: int, monitor: Monitor) -> None:
+        if not await self._copies.give_up(slot, monitor):
+            return  # It says when it has ended, and we come again.
         run = self._home.run()
-        self._keep(run.volumes, _without(run.volumes_changing, id))
+        await remove_nodes(Chain(slot, key in run.others), monitor)
+        self._asked.pop(key, None)
+        self._keep(
+            volumes_changing=without(run.volumes_changing, key),
+            volume_sizes=without(run.volume_sizes, key),
+            others=tuple(each for each in run.others if each != key),
+        )
 
-    async def _remove_nodes(self, slot: int, monitor: Monitor) -> None:
-        """Nothing is left of what the disk in that slot stood on, and its file is closed."""
-        for name in blocks.names(slot):
-            try:
-                await monitor.execute("blockdev-del", **{"node-name": name})
-            except DriverError as refused:
-                if not any(word in refused.why for word in GONE_ALREADY):
-                    raise
-        with contextlib.suppress(DriverError):  # There is one only where there are limits.
-            await monitor.execute("object-del", id=f"limits{slot}")
-        with contextlib.suppress(DriverError):  # Removed already by whoever died before noting it.
-            await monitor.execute("remove-fd", **{"fdset-id": slot})
-
-    def _keep(self, volumes: Mapping[str, int], changing: Mapping[str, int]) -> None:
+    def _keep(self, **changes: object) -> None:
         run = self._home.run()
-        now = msgspec.structs.replace(run, volumes=dict(volumes), volumes_changing=dict(changing))
+        now = msgspec.structs.replace(run, **changes)
         if now != run:
             self._home.keep_run(now)
 
 
-async def _plug(volume: Volume, slot: int, monitor: Monitor) -> None:
-    group = blocks.limits(volume, slot)
-    if group is not None:
-        await monitor.execute("object-add", **group)
-    for node in blocks.nodes(volume, slot):
-        await monitor.execute("blockdev-add", **node)
-    await monitor.execute("device_add", **blocks.device(volume, slot))
+def standing(wanted: Wanted, before: Run, now: Run) -> Run:
+    """What is remembered now, with the volumes of a server that does not run, or is about to."""
+    stay = lasting(wanted, before.volumes)
+    return msgspec.structs.replace(
+        now,
+        volumes=blocks.slots(wanted, stay),
+        volumes_changing={},
+        volume_sizes={volume.key: volume.size_gib for volume in stay},
+        swaps={},
+        others=(),
+    )
 
 
-def _without(volumes: Mapping[str, int], id: str) -> dict[str, int]:
-    return {each: slot for each, slot in volumes.items() if each != id}
+def without(some: Mapping[str, V], key: str) -> dict[str, V]:
+    """The same but for that key."""
+    return {each: value for each, value in some.items() if each != key}

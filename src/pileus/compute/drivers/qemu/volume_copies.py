@@ -1,0 +1,200 @@
+"""Copies of volumes as they are at one moment, while servers have them: by the QEMU that has the file, or with cp where none has.
+
+    QEMU runs: open the target -> mirror to it -> (the same on both, and every write goes to both) -> end the mirror there
+    none runs: cp, which gives way to a server that is about to have the volume; then it is begun anew, by its QEMU
+
+What is encrypted is copied as it lies in the file, below QEMU's decryption: such a copy keeps what is overwritten meanwhile, and
+is of the moment it begins.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from pileus.compute.drivers.interface import DriverError, Volume
+from pileus.compute.drivers.qemu.blocks import Chain
+from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.nodes import GONE_ALREADY
+from pileus.compute.drivers.qemu.swaps import OVER, job_named
+from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.run import ProgramFailed, run
+
+COPY_S = 7200.0
+NUMBER = 200  # above those of volumes
+READY = "ready"
+Moment = Callable[[], contextlib.AbstractAsyncContextManager[None]]
+
+
+class ImageOf(msgspec.Struct, rename="kebab"):
+    """What a node holds."""
+
+    virtual_size: int
+
+
+class Node(msgspec.Struct, rename="kebab"):
+    """A node of QEMU's."""
+
+    node_name: str
+    image: ImageOf
+
+
+class VolumeCopies:
+    """The copies that are being made on this host of volumes that servers have."""
+
+    def __init__(self) -> None:
+        self._plain: dict[str, asyncio.Task[None]] = {}
+
+    async def yield_(self, volume_id: str) -> None:
+        """Nobody reads the volume's file: it is about to be written to."""
+        task = self._plain.get(volume_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def begin_plain(self, volume_id: str, source: Path, target: Path) -> asyncio.Task[None]:
+        """A copy of a file that nobody has open; it ends, cancelled, when a server is to have the volume."""
+        task = asyncio.create_task(_copy_plain(source, target), name=f"copy volume {volume_id}")
+        self._plain[volume_id] = task
+        task.add_done_callback(lambda done: self._plain.pop(volume_id, None) and None)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    async def busy(self, slot: int, monitor: Monitor) -> bool:
+        """Whether QEMU copies the volume in that slot."""
+        return await job_named(_name(slot), monitor) is not None
+
+    async def give_up(self, slot: int, monitor: Monitor) -> bool:
+        """Whether QEMU copies nothing of the volume in that slot; if it does it is told to end."""
+        job = await job_named(_name(slot), monitor)
+        if job is not None and job.status != OVER:
+            with contextlib.suppress(DriverError):  # It may be ending already.
+                await monitor.execute("job-cancel", id=_name(slot))
+            return False
+        await _clean(slot, monitor, dismiss=job is not None)
+        return True
+
+    async def close(self) -> None:
+        """No copy is made here any more."""
+        for id in list(self._plain):
+            await self.yield_(id)
+
+
+async def begin(volume: Volume, chain: Chain, target: Path, monitor: Monitor) -> None:
+    """QEMU copies the volume to the target; what was left of a copy that nobody waits for is gone."""
+    slot = chain.slot
+    of = chain.names[-1] if volume.encrypted else chain.top(volume)
+    size = await _size(of, monitor)
+    await _open_target(target, size, slot, monitor)
+    options: dict[str, object] = {"job-id": _name(slot), "device": of, "target": _name(slot), "sync": "full"}
+    if volume.encrypted:
+        await monitor.execute("blockdev-backup", **options, **{"auto-dismiss": False})
+    else:
+        await monitor.execute("blockdev-mirror", **options, **{"copy-mode": "write-blocking", "auto-dismiss": False})
+    failpoint("qemu.copy", "begun")
+
+
+async def go_on(slot: int, monitor: Monitor, moment: Moment) -> bool | None:
+    """Whether the copy is whole (True), or was given up (False); None: QEMU will say when to look again."""
+    job = await job_named(_name(slot), monitor)
+    if job is None:
+        return False
+    if job.status == READY:
+        async with moment():
+            # Unlike job-cancel, this ends a mirror that is ready without giving it up.
+            await monitor.execute("block-job-cancel", device=_name(slot))
+            while (job := await job_named(_name(slot), monitor)) is not None and job.status != OVER:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)  # QEMU writes down what is left; that takes a few turns of its loop
+        failpoint("qemu.copy", "ended")
+    if job is None or job.status != OVER:
+        return None
+    await _clean(slot, monitor, dismiss=True)
+    if job.error is not None:
+        raise DriverError("The volume cannot be copied", job.error)
+    return True
+
+
+async def settle(source: Path, target: Path, *, encrypted: bool) -> None:
+    """The copy is on the disk, as sparse as it can be, and as large as its source."""
+    if encrypted:
+        # QEMU makes room for what it copies, holes included.
+        await _run("fallocate", "--dig-holes", str(target))
+    await asyncio.to_thread(_finish, source, target)
+
+
+async def wait(stirred: asyncio.Event, look: Callable[[], Awaitable[bool | None]]) -> bool:
+    """What `look` says once it says something; it is asked whenever QEMU has stirred, or after a while."""
+    async with asyncio.timeout(COPY_S):
+        while (said := await look()) is None:
+            stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stirred.wait(), 1)
+    return said
+
+
+@contextlib.asynccontextmanager
+async def any_moment() -> AsyncIterator[None]:
+    """The guest goes on."""
+    yield
+
+
+async def _open_target(target: Path, size: int, slot: int, monitor: Monitor) -> None:
+    await _clean(slot, monitor, dismiss=False)
+    target.unlink(missing_ok=True)
+    file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        os.ftruncate(file, size)
+        await monitor.hand_set(NUMBER + slot, file)
+    finally:
+        os.close(file)
+    name = _name(slot)
+    bytes_ = {"driver": "file", "node-name": f"{name}-file", "filename": f"/dev/fdset/{NUMBER + slot}"}
+    await monitor.execute("blockdev-add", **bytes_, discard="unmap")
+    await monitor.execute(
+        "blockdev-add", **{"driver": "raw", "node-name": name, "file": f"{name}-file"}, discard="unmap"
+    )
+
+
+async def _clean(slot: int, monitor: Monitor, *, dismiss: bool) -> None:
+    """Nothing is left in QEMU of a copy that has ended."""
+    if dismiss:
+        await monitor.execute("job-dismiss", id=_name(slot))
+    for name in (_name(slot), f"{_name(slot)}-file"):
+        try:
+            await monitor.execute("blockdev-del", **{"node-name": name})
+        except DriverError as refused:
+            if not any(word in refused.why for word in GONE_ALREADY):
+                raise
+    with contextlib.suppress(DriverError):  # There is one only if a copy was begun.
+        await monitor.execute("remove-fd", **{"fdset-id": NUMBER + slot})
+
+
+async def _size(node: str, monitor: Monitor) -> int:
+    found = msgspec.convert(await monitor.execute("query-named-block-nodes", flat=True), list[Node])
+    return next(each.image.virtual_size for each in found if each.node_name == node)
+
+
+async def _copy_plain(source: Path, target: Path) -> None:
+    await _run("cp", "--reflink=auto", "--sparse=always", "--", str(source), str(target))
+
+
+async def _run(*words: str) -> None:
+    try:
+        await run(words, deadline_s=COPY_S)
+    except ProgramFailed as failed:
+        raise DriverError("The volume cannot be copied", failed.why) from failed
+
+
+def _finish(source: Path, target: Path) -> None:
+    with target.open("r+b") as out:
+        if os.fstat(out.fileno()).st_size < source.stat().st_size:
+            out.truncate(source.stat().st_size)
+        os.fsync(out.fileno())
+
+
+def _name(slot: int) -> str:
+    """The job, and the node it writes to."""
+    return f"copy{slot}"
