@@ -105,6 +105,20 @@ async def test_a_server_that_was_killed_is_stopped() -> None:
         assert "server.crashed" in [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
 
 
+async def test_a_guest_whose_kernel_panics_is_shown_so_and_told_once() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        world.drivers["h1"].guest_panics(id, world.clock.now())
+        await world.settle(until_s=120)
+        server = await world.show(id)
+        assert ("ACTIVE", 6) == (server["status"], server["OS-EXT-STS:power_state"])
+        world.drivers["h1"].guest_panics(id, None)
+        await world.settle(until_s=120)
+        assert 1 == (await world.show(id))["OS-EXT-STS:power_state"]
+        told = [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
+        assert 1 == told.count("server.panicked")
+
+
 async def test_locked_servers_are_left_alone() -> None:
     async with a_world() as world:
         id = await world.boot()

@@ -20,6 +20,7 @@ from pileus.main.processes import daemons_of, servers_of
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 
+RUNNING, CRASHED = 1, 6  # power states
 COMPUTE = {"OpenStack-API-Version": "compute 2.90"}
 
 
@@ -153,7 +154,7 @@ def test_flt035_036_every_ovn_daemon_is_killed_and_comes_back(cloud: RunningClou
     print(f"{killed} daemons killed")
 
 
-def test_flt016_a_guest_that_powers_off_is_shown_so_and_told(cloud: RunningCloud, network: str) -> None:
+def test_flt016_a_guest_that_panics_or_powers_off_is_shown_so_and_told(cloud: RunningCloud, network: str) -> None:
     ask = cloud.ask
     about = {"name": "sector", "disk_format": "raw", "container_format": "bare"}
     image = ask("POST", "/image/v2/images", about, as_="admin").json["id"]
@@ -162,9 +163,12 @@ def test_flt016_a_guest_that_powers_off_is_shown_so_and_told(cloud: RunningCloud
     sector = a_server(cloud, "sector", network, image)
     pid = sector.pid
     with contextlib.closing(_serial(cloud, sector.id)) as line:
-        line.sendall(b"?")
-        while b"?" not in line.recv(100):
-            pass
+        _wait_for_echo(line)
+        line.sendall(b"^")
+        until(lambda: sector.show()["OS-EXT-STS:power_state"] == CRASHED, "the panic is shown", 60, 0.1)
+        line.sendall(b"~")
+        until(lambda: sector.show()["OS-EXT-STS:power_state"] == RUNNING, "it runs again", 60, 0.1)
+        _wait_for_echo(line)
         line.sendall(b"!")
         print(f"shown after {sector.until('SHUTOFF', 30):.1f} s")
     assert sector.act(os_start=None) == 202
@@ -172,6 +176,20 @@ def test_flt016_a_guest_that_powers_off_is_shown_so_and_told(cloud: RunningCloud
     assert sector.pid != pid
     assert ask("DELETE", f"/compute/v2.1/servers/{sector.id}", as_="admin").status == 204
     until(lambda: "All is well" in _doctor(cloud), "the doctor finds nothing", 60, 0.5)
+
+
+def _wait_for_echo(line: socket.socket) -> None:
+    """The guest is up: it answers what is typed. What comes before is lost."""
+
+    def typed() -> bool:
+        line.sendall(b"?")
+        try:
+            return b"?" in line.recv(4096)
+        except TimeoutError:
+            return False
+
+    line.settimeout(1)
+    until(typed, "the guest echoes", 60, 0)
 
 
 def _serial(cloud: RunningCloud, id: str) -> socket.socket:

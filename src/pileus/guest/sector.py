@@ -1,7 +1,7 @@
 """A whole operating system in one sector, so that real QEMU runs a real guest at once: for drills and tests.
 
 It prints a line on the serial console, echoes what it reads there, powers off on `!` or when its power button is
-pressed, and resets on `~`.
+pressed, resets on `~`, and tells of a panic on `^`.
 """
 
 GREETING = "the sector is up"
@@ -18,8 +18,10 @@ CODE = bytes.fromhex(
     "bafd03eca80174e7"  # serial: mov dx,3fdh; in al,dx; test al,1; jz idle
     "baf803ecee"  # mov dx,3f8h; in al,dx; out dx,al
     "3c2174e8"  # cmp al,'!'; je off
-    "3c7e75eb"  # cmp al,'~'; jne serial
+    "3c7e7506"  # cmp al,'~'; jne panic
     "b0fee664ebd4"  # mov al,0feh; out 64h,al; jmp idle
+    "3c5e75e1"  # panic: cmp al,'^'; jne serial
+    "ba0505b001eeebc8"  # mov dx,505h; mov al,1; out dx,al; jmp idle   (pvpanic: it panicked)
 )
 LISTENS = bytes.fromhex("ba0206b80001ef")
 IS_DEAF = bytes.fromhex("ba0206b80000ef")

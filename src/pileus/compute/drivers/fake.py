@@ -6,6 +6,7 @@ failures, lost power and what guests print are scripted by whoever holds it.
 
 import asyncio
 import base64
+import datetime as dt
 import os
 import shutil
 import socket
@@ -99,6 +100,12 @@ class Fake(Script):
     def guest_powers_off(self, id: str) -> None:
         """The guest ends itself."""
         self._end(id, PowerSeen.OFF, "the guest powered off")
+
+    def guest_panics(self, id: str, at: dt.datetime | None) -> None:
+        """The guest's kernel has panicked then, or runs again."""
+        pretence = self._servers[id]
+        pretence.seen = msgspec.structs.replace(pretence.seen, panicked_at=at)
+        self._changed(id)
 
     def write(self, id: str, text: str) -> None:
         """The guest writes on its disk."""

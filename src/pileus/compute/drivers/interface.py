@@ -264,6 +264,7 @@ class Seen(msgspec.Struct, frozen=True):
     those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go. `volumes` and
     `volumes_changing` are the same of volumes, by their keys; `volume_sizes` is how large the guest sees them, in GiB. `machine` is the kind of machine that runs, in the hypervisor's
     own word, and `slots` where its cards are, by port; `move` is how it gets on with its way to another host, or here.
+    `panicked_at` is when the guest told that its kernel has panicked, until it starts again.
     """
 
     power: PowerSeen = PowerSeen.ABSENT
@@ -274,6 +275,7 @@ class Seen(msgspec.Struct, frozen=True):
     consoles: ConsoleAddresses = ConsoleAddresses()
     started_at: dt.datetime | None = None
     exit_reason: str | None = None
+    panicked_at: dt.datetime | None = None
     pid: int | None = None
     shape: str = ""
     snapshot: Copy | None = None

@@ -1,8 +1,10 @@
-"""A server that ended by itself is stopped: its row and its document follow what its host saw.
+"""A server that ended by itself is stopped: its row and its document follow what its host saw; a panic is told.
 
 Guests power themselves off, and QEMU processes are killed; nobody wants them back before somebody asks. Woken by the reports
 of hosts; from time to time all servers that should run are looked at.
 """
+
+import datetime as dt
 
 from pileus.compute.agent import KIND
 from pileus.compute.app import Compute
@@ -13,6 +15,7 @@ from pileus.kit.flow.standing import Standing
 from pileus.kit.hosts.control import SEEN
 
 EVERY_S = 60.0
+PANICKED = "server.panicked"
 
 
 class PowerFollows:
@@ -21,6 +24,7 @@ class PowerFollows:
     def __init__(self, app: Compute) -> None:
         self._app = app
         self._reported: set[str] = set()
+        self._panics: dict[str, dt.datetime] = {}  # the last one told, of servers that have not started again since
         self._all_at = 0.0
         app.hosts.on_seen(self._note)
 
@@ -37,8 +41,22 @@ class PowerFollows:
             self._all_at = now + EVERY_S
         else:
             servers = await server_get_many(self._app, sorted(reported))
+        for server in servers:
+            await self._tell_of_panic(server)
         followed = [server.name for server in servers if _ended(server) and await self._follow(server.id)]
         return f"stopped what had ended: {', '.join(followed)}" if followed else None
+
+    async def _tell_of_panic(self, server: Server) -> None:
+        at = server.seen.panicked_at if server.seen is not None else None
+        if at is None:
+            self._panics.pop(server.id, None)
+        elif self._panics.get(server.id) != at:
+            async with self._app.db.transaction():
+                # Told already, perhaps, by who was controller before.
+                told = await self._app.events.of_subject(server.subject)
+                if not any(event.kind == PANICKED and event.at >= at for event in told):
+                    await self._app.events.tell(PANICKED, server.subject, server.project_id)
+            self._panics[server.id] = at
 
     async def _follow(self, id: str) -> bool:
         async with self._app.db.transaction():

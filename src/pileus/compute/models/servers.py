@@ -119,9 +119,10 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class PowerSeen(msgspec.Struct, frozen=True):
-    """The part of a host's report that tells of power."""
+    """The part of a host's report that tells of power; `panicked_at` is when the guest's kernel did, if it stands still since."""
 
     power: str = "absent"
+    panicked_at: dt.datetime | None = None
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,6 +233,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         """The power_state: 0 unknown, 1 running, 3 paused, 4 shut down, 6 crashed."""
         if self.host is None or self.seen is None:
             return 0
+        if self.seen.power == "on" and self.seen.panicked_at is not None:
+            return POWER_NUMBERS["crashed"]
         return POWER_NUMBERS.get(self.seen.power, 0)
 
     @property

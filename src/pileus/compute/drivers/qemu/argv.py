@@ -129,6 +129,8 @@ def _machine(server: Wanted, accel: Accel) -> list[str]:
         *("-rtc", "base=utc,driftfix=slew", "-boot", "strict=on", "-smbios", smbios),
         # A guest that powers off leaves QEMU there, stopped, so that the reason is still known when nobody watched.
         *("-action", "reboot=reset,shutdown=pause,panic=none"),
+        # A guest whose kernel panics tells it through this; what it does then is its own affair.
+        *("-device", "pvpanic"),
     ]
 
 

@@ -94,6 +94,7 @@ class Server:
         self._waiting_for: str | None = None
         self._searched = False
         self._pressed = 0.0
+        self._panicked_at: dt.datetime | None = None
         self._copies = Copies(home, self._tell)
         self._cards = Cards(home, means.plug)
         self._volumes = Volumes(home, means.keys, means.volume_copies)
@@ -201,6 +202,7 @@ class Server:
             failure=failure or FAILURES.get(status or ""),
             started_at=run.started_at,
             exit_reason=_exit_reason(run, status),
+            panicked_at=self._panicked_at if status is not None else None,
             shape=run.shape,
             snapshot=self._copies.ready(wanted.snapshot if wanted is not None else None),
             move=self._move(wanted, run, status) if wanted is not None else None,
@@ -334,6 +336,8 @@ class Server:
     def _heard(self, event: str) -> None:
         self.stirred.set()
         self._cards.doubtful = self._cards.doubtful or event == "DEVICE_DELETED"
+        if event in {"GUEST_PANICKED", "RESET"}:
+            self._panicked_at = dt.datetime.now(dt.UTC) if event == "GUEST_PANICKED" else None
         self._tell()
 
     def _power(self, run: Run, status: str | None) -> PowerSeen:
@@ -526,6 +530,7 @@ class Server:
         self._home.keep_run(standing(wanted, before, run))
         failpoint("qemu.start", "written")
         self._pressed = 0.0
+        self._panicked_at = None
         self._watch(process)
         self._means.groups.place(self._home.id, process.pid, wanted.vcpus)
         await self._await_greeting(before)
