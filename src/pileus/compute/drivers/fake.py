@@ -6,7 +6,6 @@ failures, lost power and what guests print are scripted by whoever holds it.
 
 import asyncio
 import base64
-import datetime as dt
 import os
 import shutil
 import socket
@@ -101,12 +100,6 @@ class Fake(Script):
         """The guest ends itself."""
         self._end(id, PowerSeen.OFF, "the guest powered off")
 
-    def guest_panics(self, id: str, at: dt.datetime | None) -> None:
-        """The guest's kernel has panicked then, or runs again."""
-        pretence = self._servers[id]
-        pretence.seen = msgspec.structs.replace(pretence.seen, panicked_at=at)
-        self._changed(id)
-
     def write(self, id: str, text: str) -> None:
         """The guest writes on its disk."""
         self._servers[id].disk += text.encode()
@@ -125,11 +118,13 @@ class Fake(Script):
 
     async def observe(self) -> Mapping[str, Seen]:
         await self._obey("observe")
-        return {id: pretence.seen for id, pretence in self._servers.items()}
+        return {id: await self.look(id) for id in self._servers}
 
     async def look(self, id: str) -> Seen:
         pretence = self._servers.get(id)
-        return pretence.seen if pretence is not None else ABSENT
+        if pretence is None:
+            return ABSENT
+        return msgspec.structs.replace(pretence.seen, panicked_at=self._panics.get(id))
 
     async def ensure(self, server: Wanted) -> None:
         await self._obey("ensure")

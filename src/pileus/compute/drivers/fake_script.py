@@ -1,6 +1,7 @@
 """What a fake hypervisor can be told: to fail, to be slow, and what its guests do not hear."""
 
 import asyncio
+import datetime as dt
 from collections import defaultdict
 
 from pileus.compute.drivers.interface import Changed, DriverError
@@ -14,6 +15,7 @@ class Script:
         self._delays: dict[str, float] = {}
         self._deaf: set[str] = set()
         self._held: dict[str, bool] = {}
+        self._panics: dict[str, dt.datetime | None] = {}
         self._changed: Changed = lambda id: None
 
     def fail_next(self, verb: str, why: str, times: int = 1) -> None:
@@ -31,6 +33,11 @@ class Script:
     def run_out_of_patience(self, id: str) -> None:
         """The guest has had its time; from now on it hears."""
         self._deaf.discard(id)
+        self._changed(id)
+
+    def guest_panics(self, id: str, at: dt.datetime | None) -> None:
+        """The guest's kernel has panicked then, or runs again."""
+        self._panics[id] = at
         self._changed(id)
 
     def hold(self, id: str) -> None:
