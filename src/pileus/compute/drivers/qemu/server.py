@@ -289,6 +289,7 @@ class Server:
         self._home.keep_run(msgspec.structs.replace(run, pid=None, born=None, ended=run.ended or ended))
 
     def _forget_process(self) -> None:
+        self._panicked_at = None
         if self._process is not None:
             self._process.let_go()
             self._process = None
@@ -530,7 +531,6 @@ class Server:
         self._home.keep_run(standing(wanted, before, run))
         failpoint("qemu.start", "written")
         self._pressed = 0.0
-        self._panicked_at = None
         self._watch(process)
         self._means.groups.place(self._home.id, process.pid, wanted.vcpus)
         await self._await_greeting(before)
