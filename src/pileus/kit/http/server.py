@@ -14,6 +14,7 @@ from pileus.kit.http.send import Send
 from pileus.kit.http.socket import Socket, SocketHandler
 
 Asgi = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+HEADERS_S = 30.0
 
 
 class Tls(Protocol):
@@ -67,12 +68,18 @@ class Listener(Protocol):
 
 
 class Granian:
-    """granian's embedded server; HTTP parsing runs outside the interpreter's lock."""
+    """granian's embedded server; HTTP parsing runs outside the interpreter's lock.
 
-    def __init__(self, app: Asgi, host: str, port: int, tls: Tls | None = None) -> None:
+    Whoever does not end a request's headers within `headers_s` is disconnected.
+    """
+
+    def __init__(
+        self, app: Asgi, host: str, port: int, tls: Tls | None = None, *, headers_s: float = HEADERS_S
+    ) -> None:
         from pathlib import Path
 
         from granian.constants import HTTPModes, Interfaces
+        from granian.http import HTTP1Settings
         from granian.server.embed import Server
 
         self._server = Server(
@@ -83,6 +90,7 @@ class Granian:
             http=HTTPModes.http1,
             log_enabled=False,
             backlog=1024,
+            http1_settings=HTTP1Settings(header_read_timeout=int(headers_s * 1000)),
             ssl_cert=Path(tls.certificate) if tls else None,
             ssl_key=Path(tls.key) if tls else None,
         )
