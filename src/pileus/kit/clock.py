@@ -6,9 +6,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time: `now` for people and rows (UTC, aware), `monotonic` for durations in seconds."""
+    """Tells the time: `now` for people and rows (UTC, aware), `seconds` since 1970, `monotonic` for durations in seconds."""
 
     def now(self) -> dt.datetime: ...
+    def seconds(self) -> float: ...
     def monotonic(self) -> float: ...
 
 
@@ -17,6 +18,9 @@ class SystemClock:
 
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
+
+    def seconds(self) -> float:
+        return time.time()
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -31,6 +35,9 @@ class FakeClock:
 
     def now(self) -> dt.datetime:
         return self._now + dt.timedelta(seconds=self._elapsed)
+
+    def seconds(self) -> float:
+        return self.now().timestamp()
 
     def monotonic(self) -> float:
         return self._elapsed

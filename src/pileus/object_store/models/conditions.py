@@ -18,6 +18,8 @@ def unmet(headers: Mapping[str, str], etags: frozenset[str], last_modified: str)
     match = headers.get("if-match")
     if match is not None and not _matches(match, etags):
         return 412
+    if "if-modified-since" not in headers and "if-unmodified-since" not in headers:
+        return None
     changed = seconds_of_date(last_modified) if last_modified else None
     if changed is None:
         return None

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from pileus.kit.clock import Clock
 
@@ -18,12 +19,12 @@ class Stamps:
 
     def next(self) -> str:
         """The stamp of something that happens now."""
-        self._last = max(int(self._clock.now().timestamp() * TICKS), self._last + 1)
+        self._last = max(int(self._clock.seconds() * TICKS), self._last + 1)
         return of_ticks(self._last)
 
     def now(self) -> float:
         """Seconds since 1970."""
-        return self._clock.now().timestamp()
+        return self._clock.seconds()
 
 
 def of_ticks(ticks: int) -> str:
@@ -47,7 +48,13 @@ def ticks_of(stamp: str) -> int:
 
 def http_date(stamp: str) -> str:
     """As in Last-Modified: whole seconds, rounded up, so that nothing seems older than it is."""
-    return formatdate(math.ceil(float(stamp)), usegmt=True)
+    return date_of(math.ceil(float(stamp)))
+
+
+@lru_cache(maxsize=1024)
+def date_of(seconds: int) -> str:
+    """As in Date; most answers of a second have the same, and what is written together is dated alike."""
+    return formatdate(seconds, usegmt=True)
 
 
 def iso(stamp: str) -> str:
