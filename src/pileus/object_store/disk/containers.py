@@ -17,6 +17,7 @@ from pileus.object_store.disk.ledger import (
     stamped,
     totals,
 )
+from pileus.object_store.disk.merging import COLUMNS, merge_all
 from pileus.object_store.disk.shards import SCHEMA as SHARDS
 from pileus.object_store.disk.shards import ShardLedger, follow, join_shards, shape_of
 from pileus.object_store.disk.walking import Row, walk
@@ -38,7 +39,6 @@ CREATE TRIGGER object_goes AFTER DELETE ON objects WHEN old.deleted = 0 BEGIN
     UPDATE totals SET count = count - 1, bytes = bytes - old.size WHERE policy = old.policy;
 END;
 """
-COLUMNS = "name, stamp, changed, size, type, etag, deleted, policy"
 LIST = f"SELECT {COLUMNS} FROM objects WHERE deleted = 0"
 
 
@@ -217,31 +217,19 @@ def _merge_own(connection: sqlite3.Connection, rows: Iterable[ObjectRow]) -> Str
     """Rows that are this ledger's are in it; return the others."""
     divided = connection.execute("SELECT 1 FROM about WHERE key IN ('frontier', 'sharded') LIMIT 1").fetchone()
     if divided is None:
-        for row in rows:
-            _merge(connection, row)
+        merge_all(connection, rows)
         return {}
     shape = shape_of(connection)
     strays: dict[Path, list[ObjectRow]] = {}
+    own: list[ObjectRow] = []
     for row in rows:
         shard = shape.of(row.name)
         if shard is None:
-            _merge(connection, row)
+            own.append(row)
         else:
             strays.setdefault(shard.path, []).append(row)
+    merge_all(connection, own)
     return strays
-
-
-def _merge(connection: sqlite3.Connection, row: ObjectRow) -> None:
-    known = connection.execute("SELECT stamp, changed, policy FROM objects WHERE name = ?", (row.name,)).fetchone()
-    if known is not None:
-        if (known[0], max(known[1], known[0])) >= row.order:
-            return
-        # A row that was deleted fires no trigger when REPLACE removes it, so it is removed by name.
-        connection.execute("DELETE FROM objects WHERE name = ?", (row.name,))
-    connection.execute(
-        "INSERT INTO objects (name, stamp, changed, size, type, etag, deleted, policy) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (row.name, row.stamp, row.changed, row.size, row.type, row.etag, int(row.deleted), row.policy),
-    )
 
 
 def _facts(connection: sqlite3.Connection) -> ContainerFacts:

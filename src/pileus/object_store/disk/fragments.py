@@ -20,6 +20,7 @@ class FragmentFiles(ObjectFiles):
         folder = self.folder(partition, hash)
         names = [file_name(hash, stamp, DATA, fragment, durable=durable) for durable in (False, True)]
         with self._locks[int(hash[-4:], 16) % 64]:
+            self.recent.forget(hash)
             now = self.files(partition, hash)
             if now.newest > stamp:
                 raise Superseded(now.newest)

@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.object_store.disk.durable import Volume, ensure_folder, sync_folder
+from pileus.object_store.disk.folders import Folder
 from pileus.object_store.disk.layout import Layout, Now, link
 from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, counting, file_name, named, suffix_of
-from pileus.object_store.disk.record import BadRecord, read_record, write_record
+from pileus.object_store.disk.recent import Recent
+from pileus.object_store.disk.record import BadRecord, decoded, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
@@ -34,6 +36,7 @@ class Incoming:
         self._path = objects.volume.fresh()
         self._descriptor: int | None = None
         self._sums = Summing()
+        self._kept = False
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
@@ -64,14 +67,18 @@ class Incoming:
         """
         try:
             descriptor = self._open()
-            write_record(descriptor, {**metadata, KEY: self._sums.text} if self.size else metadata)
+            whole = {**metadata, KEY: self._sums.text} if self.size else metadata
+            write_record(descriptor, whole)
             failpoint("object.keep", "before fsync")
             os.fsync(descriptor)
             failpoint("object.keep", "after fsync")
             os.close(descriptor)
             self._descriptor = None
             name = file_name(self._hash, stamp, kind, fragment, durable=durable)
-            self._objects.place(self._path, self._partition, name, only_new=only_new)
+            path, turn = self._objects.place(self._path, self._partition, name, only_new=only_new)
+            self._kept = True
+            if kind == DATA and fragment is None:
+                self._objects.recent.learn(path, whole, self.size, turn)
         except OSError as failed:
             raise self._objects.volume.unusable(failed) from failed
         finally:
@@ -86,8 +93,9 @@ class Incoming:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+        if not self._kept:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -98,13 +106,15 @@ class Incoming:
 class Opened:
     """An object that can be read; its first bytes are at hand. It stays whole while it is open, whatever is written."""
 
-    def __init__(self, descriptor: int, metadata: dict[str, str], size: int, stamp: str, changed: str) -> None:
+    def __init__(
+        self, descriptor: int, metadata: dict[str, str], size: int, stamp: str, changed: str, first: bytes = b""
+    ) -> None:
         self.descriptor = descriptor
         self.metadata = metadata
         self.size = size
         self.stamp = stamp  # of the bytes
         self.changed = changed  # of bytes or metadata, whichever is later
-        self.first = b""
+        self.first = first
 
     def block(self, number: int) -> bytes:
         """A block, as it was written; raises Corrupt."""
@@ -134,6 +144,7 @@ class ObjectFiles:
         # Looking whether something newer is there, and renaming, are one thing for those who write the same object.
         self._locks = tuple(threading.Lock() for _ in range(64))
         self.layout: Now = Layout
+        self.recent = Recent()
 
     def incoming(self, partition: int, hash: str, size: int = 0) -> Incoming:
         """Room for an object's bytes; raises DeviceUnusable when there is none."""
@@ -147,37 +158,41 @@ class ObjectFiles:
     def files(self, partition: int, hash: str) -> Files:
         """Which of an object's files count."""
         try:
-            names = os.listdir(self.folder(partition, hash))
+            with Folder(self.folder(partition, hash)) as folder:
+                return counting(folder.beginning(hash))
         except FileNotFoundError:
             return Files()
         except OSError as failed:
             raise self.volume.unusable(failed) from failed
-        return counting(name for name in names if name.startswith(hash))
 
-    def place(self, path: str, partition: int, name: str, *, only_new: bool = False) -> None:
-        """A whole and durable file is an object's newest, durably; what is older is gone."""
-        hash, stamp = name[:32], name[33:49]
+    def place(self, path: str, partition: int, name: str, *, only_new: bool = False) -> tuple[str, int]:
+        """A whole and durable file is an object's newest, durably; what is older is gone. Returns where it is, and the turn that made it so."""
+        hash = name[:32]
         layout = self.layout()  # of one moment: while partitions are doubled, both directories or only the new one
         partition = layout.own(partition, hash)
-        folder = self.folder(partition, hash)
-        with self._locks[int(hash[-4:], 16) % 64]:
-            now = self.files(partition, hash)
-            if only_new and now.data is not None:
-                raise Exists
-            if now.newest >= stamp and not _beside(name, now):
-                raise Superseded(now.newest)
-            failpoint("object.keep", "before rename")
-            try:
-                os.rename(path, os.path.join(folder, name))
-            except FileNotFoundError:
-                ensure_folder(folder)
-                os.rename(path, os.path.join(folder, name))
-        failpoint("object.keep", "after rename")
-        sync_folder(folder)
+        with self._opened(self.folder(partition, hash)) as folder:
+            with self._locks[int(hash[-4:], 16) % 64]:
+                now = counting(folder.beginning(hash))
+                _require_newest(now, name, only_new=only_new)
+                failpoint("object.keep", "before rename")
+                self.recent.forget(hash)
+                os.rename(path, os.path.join(folder.path, name))
+                turn = self.recent.forget(hash)
+            failpoint("object.keep", "after rename")
+            folder.sync()
         failpoint("object.keep", "after directory fsync")
-        self._link(os.path.join(folder, name), layout)
+        self._link(os.path.join(folder.path, name), layout)
         if now.newest or now.obsolete:
             self.tidy(partition, hash)
+        return os.path.join(folder.path, name), turn
+
+    def _opened(self, path: str) -> Folder:
+        """The directory; it is made where there was none."""
+        try:
+            return Folder(path)
+        except FileNotFoundError:
+            ensure_folder(path)
+            return Folder(path)
 
     def tidy(self, partition: int, hash: str) -> Files:
         """Files that do not count any more are gone; return those that do."""
@@ -206,6 +221,7 @@ class ObjectFiles:
     def open(self, partition: int, hash: str, *, whole: bool = True) -> Opened:
         """The newest object; raises Missing, or Corrupt when it had to be quarantined."""
         for _ in range(5):  # it may be replaced between looking and opening
+            turn = self.recent.turn(hash)
             now = self.files(partition, hash)
             if now.data is None:
                 raise Missing(now.tombstone.stamp if now.tombstone else None)
@@ -220,6 +236,9 @@ class ObjectFiles:
                 raise Corrupt(path=self.folder(partition, hash), why=bad) from bad
             except OSError as failed:
                 raise self.volume.unusable(failed) from failed
+            if now.meta is None:
+                path = os.path.join(self.folder(partition, hash), now.data.name)
+                self.recent.learn(path, opened.metadata, opened.size, turn)
             return opened
         raise Missing(None)
 
@@ -287,6 +306,7 @@ class ObjectFiles:
     def quarantine(self, partition: int, hash: str) -> None:
         """The object's files are out of the way, where a person can look at them; replicas take its place."""
         folder = self.folder(partition, hash)
+        self.recent.forget(hash)
         aside = os.path.join(self.volume.root, "quarantined", os.path.basename(self.root), f"{hash}-{uuid.uuid4().hex}")
         ensure_folder(aside)
         for name in os.listdir(folder):
@@ -309,11 +329,41 @@ class ObjectFiles:
             yield from sorted(hash for hash in seen if self.layout().belongs(partition, hash))
 
 
+def open_at_once(objects: ObjectFiles, hash: str) -> Opened | None:
+    """The newest object with its bytes, if it is known and in memory; never waits for the disk."""
+    known = objects.recent.of(hash)
+    if known is None:
+        return None
+    room = bytearray(known.size)
+    try:
+        descriptor = os.open(known.path, os.O_RDONLY | os.O_NOATIME)
+        try:
+            read = os.preadv(descriptor, [room], 0, os.RWF_NOWAIT)
+        finally:
+            os.close(descriptor)
+    except OSError:  # gone, or not in memory: whoever may wait finds out
+        objects.recent.forget(hash)
+        return None
+    metadata = decoded(known.metadata)
+    if read != known.size or not intact(metadata, 0, room):
+        objects.recent.forget(hash)
+        return None
+    return Opened(-1, metadata, known.size, known.stamp, known.stamp, bytes(room))
+
+
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _require_newest(now: Files, name: str, *, only_new: bool) -> None:
+    """A file may take its place among what is there; raises Exists or Superseded."""
+    if only_new and now.data is not None:
+        raise Exists
+    if now.newest >= name[33:49] and not _beside(name, now):
+        raise Superseded(now.newest)
 
 
 def _beside(name: str, now: Files) -> bool:

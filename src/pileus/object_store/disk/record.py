@@ -40,9 +40,14 @@ def unpacked(record: bytes) -> dict[str, str]:
     if int.from_bytes(record[1:5], "big") != zlib.crc32(record[5:]):
         raise BadRecord("the record's sum is wrong")
     try:
-        return _decoder.decode(record[5:])
+        return decoded(record[5:])
     except msgspec.DecodeError as bad:
         raise BadRecord(str(bad)) from bad
+
+
+def decoded(text: bytes) -> dict[str, str]:
+    """Metadata of JSON."""
+    return _decoder.decode(text)
 
 
 def write_record(descriptor: int, metadata: Metadata) -> None:

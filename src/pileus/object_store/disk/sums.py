@@ -39,7 +39,7 @@ class Summing:
         return "".join(f"{sum:08x}" for sum in [*self._done, *last])
 
 
-def intact(metadata: Mapping[str, str], number: int, block: bytes) -> bool:
+def intact(metadata: Mapping[str, str], number: int, block: bytes | bytearray) -> bool:
     """Whether a block is what was written; of objects from before there were sums nothing is known, so it is."""
     known = metadata.get(KEY, "")[number * DIGITS : (number + 1) * DIGITS]
     return not known or int(known, 16) == zlib.crc32(block)

@@ -1,11 +1,10 @@
 """The devices of this machine: their directories, what is open on them, and the threads that wait for them."""
 
-import asyncio
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path as Folder
 from typing import Generic, TypeVar
 
@@ -17,11 +16,13 @@ from pileus.object_store.disk.layout import Layout
 from pileus.object_store.disk.names import suffix_of
 from pileus.object_store.errors import DeviceUnusable
 from pileus.object_store.ring.places import Place
+from pileus.object_store.storage.threads import Threads
 
 Done = TypeVar("Done")
 AnyLedger = TypeVar("AnyLedger", AccountLedger, ContainerLedger)
 OPEN = 256  # ledgers of one kind on one device
 LEDGER_THREADS = 4
+SLOW_S, SLOW_FOR_S = 0.01, 5.0  # what takes so long on the spot is left to threads for a while
 
 
 class Shelf(Generic[AnyLedger]):
@@ -87,8 +88,9 @@ class LocalDevice:
         self.know(policies)
         self.containers = Shelf(os.path.join(self.volume.root, "containers"), ContainerLedger)
         self.accounts = Shelf(os.path.join(self.volume.root, "accounts"), AccountLedger)
-        self._pool = ThreadPoolExecutor(threads, f"objects on {name}")
-        self._ledger_pool = ThreadPoolExecutor(LEDGER_THREADS, f"ledgers on {name}")
+        self._slow_until = 0.0
+        self._pool = Threads(threads, f"objects on {name}")
+        self._ledger_pool = Threads(LEDGER_THREADS, f"ledgers on {name}")
 
     def objects(self, policy: int) -> FragmentFiles:
         """The objects of a policy; raises DeviceUnusable when it is not kept here."""
@@ -111,16 +113,27 @@ class LocalDevice:
 
     async def do(self, work: Callable[[], Done]) -> Done:
         """What the work returns; it runs in a thread for objects."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self._pool.do(work)
+
+    def at_once(self, work: Callable[[], Done | None]) -> Done | None:
+        """What the work returns, on the spot, where it is known not to wait. None while the device has been found slow at that."""
+        began = time.monotonic()
+        if began < self._slow_until:
+            return None
+        found = work()
+        now = time.monotonic()
+        if now - began > SLOW_S:
+            self._slow_until = now + SLOW_FOR_S
+        return found
 
     async def keep_book(self, work: Callable[[], Done]) -> Done:
         """What the work returns; it runs in a thread for ledgers."""
-        return await asyncio.get_running_loop().run_in_executor(self._ledger_pool, work)
+        return await self._ledger_pool.do(work)
 
     def close(self) -> None:
         """Nothing of the device is open, and no thread works on it."""
-        self._pool.shutdown()
-        self._ledger_pool.shutdown()
+        self._pool.close()
+        self._ledger_pool.close()
         self.containers.close()
         self.accounts.close()
 

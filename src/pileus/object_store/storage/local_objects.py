@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
-from pileus.object_store.disk.objects import Incoming, Opened
+from pileus.object_store.disk.objects import Incoming, Opened, open_at_once
 from pileus.object_store.disk.pendings import Pending, Pendings
 from pileus.object_store.disk.sums import BLOCK
 from pileus.object_store.errors import Corrupt, StorageProblem
@@ -51,7 +51,9 @@ class LocalObjects:
         """The object, ready to be read."""
         device = self._devices.of(spot.place)
         objects = device.objects(spot.policy)
-        opened = await device.do(lambda: objects.open(self._at(spot), spot.hash, whole=whole))
+        opened = device.at_once(lambda: open_at_once(objects, spot.hash))
+        if opened is None:
+            opened = await device.do(lambda: objects.open(self._at(spot), spot.hash, whole=whole))
         return LocalFound(device, opened, lambda: objects.quarantine(self._at(spot), spot.hash))
 
     async def update(self, spot: Spot, stamp: str, metadata: Mapping[str, str], told: Told | None) -> dict[str, str]:
