@@ -42,6 +42,7 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     reap_after_s: float = 86_400.0  # what is in a deleted account stays so long
     disk_threads: int = 16  # of each device
     client_timeout_s: float = 60.0  # a client that neither sends nor takes anything for so long is given up
+    client_least_rate: float = 500.0  # bytes a second; so is one that moves fewer over that time; 0: however slow it is
     fallocate_reserve_percent: float = 1.0  # of a device; below that it takes nothing new
     listing_wait_s: float = 1.0  # a listing slower than that is brought up to date later
     allow_open_expired: bool = (

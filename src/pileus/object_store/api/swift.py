@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Mapping
-from email.utils import formatdate
 from typing import Any
 
 from pileus.kit.auth import NOBODY, Caller
 from pileus.kit.errors import Unauthorized
 from pileus.kit.http.call import Disconnected, Receive
+from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.send import Send
 from pileus.kit.observe.log import log_of, within_request
 from pileus.object_store.api.pages import page
@@ -16,6 +16,7 @@ from pileus.object_store.api.wire import body_of, headers_of, parts_of, path_of,
 from pileus.object_store.app import ObjectStoreApp
 from pileus.object_store.models.hosts import below, named_by
 from pileus.object_store.models.paths import Path
+from pileus.object_store.models.stamps import date_of
 from pileus.object_store.proxy.asks import Answer, Ask, Refused, refusal
 from pileus.object_store.proxy.parts import finished
 
@@ -40,6 +41,7 @@ class SwiftApi:
         self._mount = mount
         self._permits = Permits(app.config)
         self._domains = app.config.storage_domains
+        self._pace = Pace(app.config.client_timeout_s, app.config.client_least_rate)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> int:
         """The request is answered; return the status."""
@@ -50,15 +52,19 @@ class SwiftApi:
                 ask, answer = await self._answer(scope, receive, request_id)
             except Refused as refused:
                 answer = refused.answer
+            except TooSlow:
+                answer = refusal(408)
             except Disconnected:
                 answer = refusal(499)
             except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
                 log.broke("request failed", bug, method=scope["method"], path=scope["path"])
                 answer = refusal(500)
+            if answer.status == 408:
+                answer.headers["connection"] = "close"  # the rest of the body may come yet
             self._mark(answer, request_id)
             if ask is None and scope["method"] == "HEAD":
                 answer.body = b""
-            await send_answer(ask, answer, send, receive)
+            await send_answer(ask, answer, send, receive, pace=self._pace)
         return answer.status
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, request_id: str) -> tuple[Ask, Answer]:
@@ -80,7 +86,7 @@ class SwiftApi:
             path=path_of(["", *rest]),
             headers=headers,
             query=query_of(scope),
-            body=body_of(headers, receive),
+            body=body_of(headers, self._pace.receiving(receive)),
             permit=self._permits,
             caller=await self._caller(headers),
             base=base,
@@ -116,7 +122,7 @@ class SwiftApi:
             del answer.headers[name]
         answer.headers["x-trans-id"] = request_id
         answer.headers["x-openstack-request-id"] = request_id
-        answer.headers["date"] = formatdate(self._app.cluster.stamps.now(), usegmt=True)
+        answer.headers["date"] = date_of(int(self._app.cluster.stamps.now()))
 
 
 def _remapped(labels: str, scope: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from pileus.kit.http.call import Receive, Stream
+from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.send import Send
+from pileus.kit.observe.log import log_of
 from pileus.object_store.models.paths import Path
 from pileus.object_store.proxy.asks import Answer, Ask, Refused
 
@@ -19,6 +21,7 @@ INWARD = (
     "x-object-transient-sysmeta-",
     "x-backend-",
 )
+log = log_of(__name__)
 NEVER = {"x-timestamp", "x-if-delete-at"}
 WHOLE = 1 << 18  # bytes that are sent at once
 
@@ -85,9 +88,18 @@ def wired(name: str) -> bytes:
 
 
 async def send_answer(
-    ask: Ask | None, answer: Answer, send: Send, receive: Receive, spelled: Callable[[str], bytes] = wired
+    ask: Ask | None,
+    answer: Answer,
+    send: Send,
+    receive: Receive,
+    *,
+    spelled: Callable[[str], bytes] = wired,
+    pace: Pace | None = None,
 ) -> None:
-    """The answer is with the client, or the client has gone; `spelled` says how header names are written."""
+    """The answer is with the client, or the client has gone; `spelled` says how header names are written.
+
+    A client that does not keep `pace` is left with part of the answer, which tells it that there is more.
+    """
     head = ask is not None and ask.method == "HEAD"
     headers = dict(answer.headers)
     body = answer.body
@@ -111,7 +123,7 @@ async def send_answer(
             await send({"type": "http.response.body", "body": whole})
         else:
             await send(start)
-            await _send_chunks(body.read(0, body.size), send, receive)
+            await _send_chunks(body.read(0, body.size), send if pace is None else pace.sending(send), receive)
     finally:
         await answer.close()
 
@@ -125,6 +137,8 @@ async def _send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receiv
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except TooSlow as slow:
+        log.info("a client does not take what it asked for", why=str(slow))
     finally:
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):

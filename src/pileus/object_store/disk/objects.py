@@ -166,7 +166,16 @@ class ObjectFiles:
             raise self.volume.unusable(failed) from failed
 
     def place(self, path: str, partition: int, name: str, *, only_new: bool = False) -> tuple[str, int]:
-        """A whole and durable file is an object's newest, durably; what is older is gone. Returns where it is, and the turn that made it so."""
+        """A whole and durable file is an object's newest, durably; what is older is gone. Returns its path, and the turn that made it so."""
+        while True:
+            try:
+                return self._place(path, partition, name, only_new=only_new)
+            except FileNotFoundError:
+                if not os.path.exists(path):
+                    raise
+                # Else the directory was found empty, and was removed, between its opening and the renaming.
+
+    def _place(self, path: str, partition: int, name: str, *, only_new: bool) -> tuple[str, int]:
         hash = name[:32]
         layout = self.layout()  # of one moment: while partitions are doubled, both directories or only the new one
         partition = layout.own(partition, hash)

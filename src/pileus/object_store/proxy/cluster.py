@@ -17,34 +17,40 @@ from pileus.object_store.storage.interface import Servers
 
 Facts = TypeVar("Facts")
 MOST = 10_000
+Key = tuple[str, str]  # account and container
 
 
 class Remembered(Generic[Facts]):
-    """Facts by path; what is too old, or too much, is forgotten. None: there is no such thing."""
+    """Facts by what they are of; what is too old, or too much, is forgotten. None: there is no such thing."""
 
     def __init__(self, stamps: Stamps, for_s: float) -> None:
         self._stamps = stamps
         self._for_s = for_s
-        self._known: OrderedDict[Path, tuple[float, Facts | None]] = OrderedDict()
+        self._known: OrderedDict[Key, tuple[float, Facts | None]] = OrderedDict()
 
-    async def of(self, path: Path, ask: Callable[[], Awaitable[Facts]]) -> Facts | None:
-        """The facts of a path, asked for if they are not known."""
-        known = self._known.get(path)
+    def known(self, key: Key) -> tuple[float, Facts | None] | None:
+        """What is remembered and may still be believed: since when, and the facts."""
+        known = self._known.get(key)
+        if known is None:
+            return None
+        age = self._stamps.now() - known[0]
+        return known if age < (self._for_s if known[1] is not None else self._for_s / 10) else None
+
+    async def of(self, key: Key, ask: Callable[[], Awaitable[Facts]]) -> Facts | None:
+        """The facts, asked for."""
         now = self._stamps.now()
-        if known is not None and now - known[0] < (self._for_s if known[1] is not None else self._for_s / 10):
-            return known[1]
         try:
             found: Facts | None = await ask()
         except Missing:
             found = None
-        self._known[path] = (now, found)
+        self._known[key] = (now, found)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
         return found
 
-    def forget(self, path: Path) -> None:
-        """The path changed."""
-        self._known.pop(path, None)
+    def forget(self, key: Key) -> None:
+        """What it is about changed."""
+        self._known.pop(key, None)
 
 
 class Cluster:
@@ -69,27 +75,34 @@ class Cluster:
 
     async def account(self, path: Path) -> AccountFacts | None:
         """What is known of the path's account; None when there is none."""
+        known = self._accounts.known((path.account, ""))
+        if known is not None:
+            return known[1]
         path = Path(path.account)
 
         async def ask() -> AccountFacts:
             places, handoffs = self.where(path)
             return await read_any(places, handoffs, lambda at: self.servers.of(at).accounts.facts(at, path))
 
-        return await self._accounts.of(path, ask)
+        return await self._accounts.of((path.account, ""), ask)
 
     async def container(self, path: Path) -> ContainerFacts | None:
         """What is known of the path's container; None when there is none."""
+        key = (path.account, path.container or "")
+        known = self._containers.known(key)
+        if known is not None:
+            return known[1]
         path = Path(path.account, path.container)
 
         async def ask() -> ContainerFacts:
             places, handoffs = self.where(path)
             return await read_any(places, handoffs, lambda at: self.servers.of(at).containers.facts(at, path))
 
-        return await self._containers.of(path, ask)
+        return await self._containers.of(key, ask)
 
     def changed(self, path: Path) -> None:
         """An account or a container was changed by this proxy."""
         if path.depth == 1:
-            self._accounts.forget(path)
+            self._accounts.forget((path.account, ""))
         else:
-            self._containers.forget(Path(path.account, path.container))
+            self._containers.forget((path.account, path.container or ""))

@@ -46,6 +46,27 @@ class Outcomes(msgspec.Struct, Generic[Told]):
         raise TooFew(done=len(self.done), needed=self.needed, why=why)
 
 
+async def together(work: Sequence[Awaitable[Told]]) -> list[Told | BaseException]:
+    """What became of each, returned or raised. One alone needs no task of its own."""
+    if len(work) != 1:
+        return await asyncio.gather(*work, return_exceptions=True)
+    try:
+        return [await work[0]]
+    except Exception as failed:  # noqa: BLE001  as gather does
+        return [failed]
+
+
+def problems(found: Iterable[object]) -> list[StorageProblem]:
+    """What of several things is known to go wrong; raises whatever is not."""
+    failed = []
+    for one in found:
+        if isinstance(one, StorageProblem):
+            failed.append(one)
+        elif isinstance(one, BaseException):
+            raise one
+    return failed
+
+
 def quorum(copies: int) -> int:
     """How many of so many copies must have something: more than half; of two, one."""
     return (copies + 1) // 2
@@ -57,7 +78,7 @@ async def write_all(
     """What became of a write at all copies; where a device is away another takes its place."""
     spare = iter(handoffs)
 
-    async def attempt(place: Place) -> Told | StorageProblem:
+    async def attempt(place: Place) -> Told:
         while True:
             try:
                 return await call(place)
@@ -65,14 +86,11 @@ async def write_all(
                 log.info("a copy goes elsewhere", device=place.device.name, why=away.message)
                 another = next(spare, None)
                 if another is None:
-                    return away
+                    raise
                 place = another
-            except StorageProblem as failed:
-                return failed
 
-    found = await asyncio.gather(*(attempt(place) for place in places))
-    failed = [one for one in found if isinstance(one, StorageProblem)]
-    return Outcomes([one for one in found if not isinstance(one, StorageProblem)], failed, len(places))
+    found = await together([attempt(place) for place in places])
+    return Outcomes([one for one in found if not isinstance(one, BaseException)], problems(found), len(places))
 
 
 async def read_any(

@@ -4,13 +4,14 @@ receive a chunk -> (hash in a thread | write to each device) while the next one 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from hashlib import md5
 
 import msgspec
 
 from pileus.kit.http.call import Disconnected
+from pileus.kit.http.pace import TooSlow
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.containers import ContainerFacts
 from pileus.object_store.errors import Exists, Missing, StorageProblem, Superseded, Unmet
@@ -25,13 +26,16 @@ from pileus.object_store.proxy.deadlines import delete_at
 from pileus.object_store.proxy.expiring import Expiring
 from pileus.object_store.proxy.kept import guessed, kept_of, listed_as
 from pileus.object_store.proxy.objects import HTML, ObjectProxy, permit_object
-from pileus.object_store.proxy.replicas import AWAY, Outcomes, TooFew, quorum
+from pileus.object_store.proxy.replicas import AWAY, Outcomes, TooFew, problems, quorum, together
 from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.interface import Spot, Told, Upload
 
 log = log_of(__name__)
 BATCH = 1 << 20  # bytes hashed and written at once
 INLINE = 1 << 15  # so few are hashed on the spot: a thread would take longer
+HELD = 2047  # bytes that MD5 takes without giving the interpreter away: to get it back takes longer than to hash them
+
+Hashed = Callable[[bytes], None]
 
 
 class UploadProxy:
@@ -155,16 +159,16 @@ class UploadProxy:
         sum = md5(usedforsecurity=False)
         size = 0
         try:
-            async for batch in batches(ask.body, self._cluster.config.client_timeout_s):
+            async for batch in batches(ask.body):
                 size += len(batch)
                 if size > self._cluster.config.max_file_size:
                     raise Refused(413, "Your request is too large.")
                 await copies.write(batch, sum.update)
             await copies.flush()
+        except TooSlow:
+            raise Refused(408) from None
         except Disconnected:
             raise Refused(499) from None
-        except TimeoutError:
-            raise Refused(408) from None
         if ask.body.length is not None and size != ask.body.length:
             raise Refused(499)
         etag = sum.hexdigest()
@@ -190,8 +194,9 @@ class Copies:
 
     async def open(self) -> None:
         """Enough devices take the object; raises TooFew."""
-        found = await asyncio.gather(*(self._one(place) for place in self._places))
-        self._uploads = [upload for upload in found if upload is not None]
+        found = await together([self._one(place) for place in self._places])
+        self._uploads = [one for one in found if one is not None and not isinstance(one, BaseException)]
+        self._failed += problems(found)
         try:
             await self._require()
         except TooFew:
@@ -209,7 +214,7 @@ class Copies:
                 place = next(self._spare, None)
         return None
 
-    async def write(self, batch: bytes, hashed: "object") -> None:
+    async def write(self, batch: bytes, hashed: Hashed) -> None:
         """The bytes are on their way: hashed and written while the next ones are received."""
         await self.flush()
         if len(batch) <= INLINE:
@@ -223,30 +228,22 @@ class Copies:
             task, self._under_way = self._under_way, None
             await task
 
-    async def _write(self, batch: bytes, hashed: "object") -> None:
-        assert callable(hashed)
-        work: list[Awaitable[object]] = []
+    async def _write(self, batch: bytes, hashed: Hashed) -> None:
+        work: list[Awaitable[None]] = [upload.write(batch) for upload in self._uploads]
         if len(batch) > INLINE:
             work.append(asyncio.to_thread(hashed, batch))
         else:
-            hashed(batch)
-        outcomes = await asyncio.gather(
-            *work, *(upload.write(batch) for upload in self._uploads), return_exceptions=True
-        )
-        await self._sort(outcomes[len(work) :])
+            for at in range(0, len(batch), HELD):
+                hashed(batch[at : at + HELD])
+        outcomes = await together(work)
+        await self._sort(outcomes[: len(self._uploads)])
         await self._require()
 
     async def keep(self, stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool) -> None:
         """Most devices have the object durably; raises what kept them from it."""
-        outcomes = await asyncio.gather(
-            *(upload.keep(stamp, metadata, told, only_new=only_new) for upload in self._uploads),
-            return_exceptions=True,
-        )
+        outcomes = await together([upload.keep(stamp, metadata, told, only_new=only_new) for upload in self._uploads])
         kept = [outcome for outcome in outcomes if outcome is None]
-        broken = [outcome for outcome in outcomes if isinstance(outcome, StorageProblem)]
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, StorageProblem):
-                raise outcome
+        broken = problems(outcomes)
         Outcomes(kept, [*broken, *self._failed], len(self._places)).settle()
 
     async def drop(self) -> None:
@@ -254,9 +251,9 @@ class Copies:
         if self._under_way is not None:
             await asyncio.wait({self._under_way})
             self._under_way.exception()
-        await asyncio.gather(*(upload.drop() for upload in self._uploads), return_exceptions=True)
+        await together([upload.drop() for upload in self._uploads])
 
-    async def _sort(self, outcomes: list[object]) -> None:
+    async def _sort(self, outcomes: Sequence[object]) -> None:
         """Devices that failed get nothing more."""
         going = []
         for upload, outcome in zip(self._uploads, outcomes, strict=True):
@@ -276,21 +273,15 @@ class Copies:
             raise TooFew(done=len(self._uploads), needed=needed, why=why)
 
 
-async def batches(body: Body, timeout_s: float) -> AsyncIterator[bytes]:
-    """The body in pieces of about BATCH bytes; raises TimeoutError when the client says nothing for too long."""
+async def batches(body: Body) -> AsyncIterator[bytes]:
+    """The body in pieces of about BATCH bytes."""
     held: list[bytes] = []
     size = 0
-    chunks = aiter(body)
-    while True:
-        try:
-            async with asyncio.timeout(timeout_s):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            break
+    async for chunk in body:
         held.append(chunk)
         size += len(chunk)
         if size >= BATCH:
             yield b"".join(held)
             held, size = [], 0
     if held:
-        yield b"".join(held)
+        yield b"".join(held) if len(held) > 1 else held[0]

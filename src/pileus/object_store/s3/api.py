@@ -10,6 +10,7 @@ import msgspec
 
 from pileus.kit.auth import NOBODY
 from pileus.kit.http.call import Disconnected, Receive
+from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.send import Send
 from pileus.kit.observe.log import log_of, within_request
 from pileus.object_store.api.permits import PREFIX, Permits
@@ -42,6 +43,7 @@ class S3Api:
         self._mount = mount
         self._permits = Permits(app.config)
         self._turns = Turns()
+        self._pace = Pace(app.config.client_timeout_s, app.config.client_least_rate)
         self._domains = tuple(domain.lower().strip(".") for domain in app.config.s3_domains)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> int:
@@ -50,9 +52,11 @@ class S3Api:
         with within_request(request_id):
             try:
                 request = request_of(scope, self._mount, self._domains)
-                answer = await self._answer(request, receive, request_id)
+                answer = await self._answer(request, self._pace.receiving(receive), request_id)
             except S3Error as wrong:
                 answer = _error(wrong, scope, request_id)
+            except TooSlow:
+                answer = _error(S3Error("RequestTimeout", headers={"connection": "close"}), scope, request_id)
             except Disconnected:
                 answer = _error(S3Error("IncompleteBody"), scope, request_id)
             except Exception as bug:  # noqa: BLE001  a bug must not take the connection down
@@ -64,7 +68,8 @@ class S3Api:
                 "x-openstack-request-id": request_id,
                 "date": formatdate(self._app.cluster.stamps.now(), usegmt=True),
             }
-            await send_answer(Ask(method=scope["method"], path=Path("")), answer, send, receive, _spelled)
+            asked = Ask(method=scope["method"], path=Path(""))
+            await send_answer(asked, answer, send, receive, spelled=_spelled, pace=self._pace)
         return answer.status
 
     def claims(self, scope: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import msgspec
 
 from pileus.kit.http.call import Disconnected
+from pileus.kit.http.pace import TooSlow
 from pileus.object_store.s3.checksums import HEADER, SIZES, Sum, encoded, sum_of
 from pileus.object_store.s3.errors import S3Error
 
@@ -241,6 +242,8 @@ class Verified:
                 await sums.add(chunk)
                 yield chunk
             await sums.end()
+        except TooSlow:
+            raise S3Error("RequestTimeout", headers={"connection": "close"}) from None
         except Disconnected:
             raise S3Error("IncompleteBody") from None
         finally:
