@@ -89,6 +89,8 @@ def test_understands_what_people_type_in_other_guests(running: Machine) -> None:
     as_user = "sudo -n id -u; sudo sh -c 'echo \"a  b\"'; sudo -u pileus id -un; sudo false; echo $?"
     assert "0\na  b\npileus\n1\n" == running.ssh(as_user, user="pileus")
     assert "vda" in running.ssh("lsblk -lb --nodeps")
+    made = "dd if=/dev/zero of=/mnt/disk bs=1M count=2 2>/dev/null; mkfs -t vfat /mnt/disk; grep -q FAT /mnt/disk && echo it"
+    assert "it\n" == running.ssh(f"{made}; rm /mnt/disk")
     assert "/dev/vda2\n" == running.ssh("blkid -L pileus-data -o device")
     at = "http://169.254.169.254/openstack/latest"
     assert f"uuid-of-{NAME}" in running.ssh(f"curl -sS {at}/meta_data.json")
@@ -122,9 +124,10 @@ def test_keeps_data_over_a_reboot_and_stops_at_the_power_button(
     machine.until("metadata ok from config drive")
     machine.until("user-data ended with 0")
 
-    machine.ssh("reboot")
+    machine.ssh("echo kept >/tmp/kept; echo too >/mnt/kept; reboot")
     machine.until("user-data ended with 0")
     assert "I was here\nI was here\n" == machine.ssh("cat /data/proof")
+    assert "kept\ntoo\n1777\n" == machine.ssh("cat /tmp/kept /mnt/kept; stat -c %a /tmp")
 
     machine.ask("system_powerdown")
     machine.until("power button: stopping", STOP_S)
