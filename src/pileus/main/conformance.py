@@ -30,7 +30,11 @@ PINNED = ROOT / "requirements" / "conformance.txt"
 FAKES = ("--compute", "fake", "--network", "fake")
 PILEUS = (sys.executable, "-m", "pileus.main.cli")
 SERVICES = ("identity", "image", "network", "compute", "volume", "object_storage", "scenario")
-NEEDED = (packages.Program("iputils-ping", "ping"),)  # Tempest asks servers whether they are there
+NEEDED = (
+    packages.Program("iputils-ping", "ping"),  # Tempest asks servers whether they are there
+    packages.Program("xfsprogs", "mkfs.xfs"),
+)
+ROOM = 100 << 30  # bytes for what real servers have; what is not written takes none
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
 LENGTH = 200  # of a reason
@@ -141,8 +145,33 @@ def environment() -> Path:
 def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
     """What a suite makes of a new cloud, which is destroyed afterwards."""
     # Short: the paths of sockets below it are limited to 107 bytes. Servers run as users of their own and look inside.
-    state = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
-    state.chmod(0o755)
+    home = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
+    home.chmod(0o755)
+    try:
+        with _copying(home) if suite.real else contextlib.nullcontext():
+            return _judged_in(home / "s", python, suite, only)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _copying(home: Path) -> Iterator[None]:
+    """The folder is on a file system that copies by reference, as snapshots of attached volumes need it."""
+    file = home.with_suffix(".xfs")
+    with file.open("wb") as sparse:
+        sparse.truncate(ROOM)
+    try:
+        subprocess.run(["mkfs.xfs", "-q", str(file)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(file), str(home)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", str(home)], check=True)
+    finally:
+        file.unlink()
+
+
+def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
     second = state / "second"
     try:
         _up(state, suite)
@@ -155,7 +184,6 @@ def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Resu
         if second.exists():
             _pileus("destroy", "--yes", "--state", str(second), check=False)
         _pileus("destroy", "--yes", "--state", str(state), check=False)
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def _up(state: Path, suite: Suite) -> None:
