@@ -44,6 +44,18 @@ async def test_a_port_on_a_trunk_is_up_while_the_trunks_is() -> None:
     assert not (await fabric.port_states())[BOB].up
 
 
+async def test_a_port_that_came_to_a_host_where_it_was_plugged_before_is_told_of() -> None:
+    fabric, heard = FakeFabric(), []
+    plug = FakePlug(fabric, HOST)
+    await fabric.sync(with_port(a_topology(), ANN, host="afar"))
+    await plug.ensure_plugged(PortPlug(ANN, "fa:16:3e:00:00:01"))
+    await asyncio.sleep(0)
+    fabric.on_port_change(lambda port_id, state: heard.append((port_id, state)))
+    await fabric.sync(with_port(a_topology(), ANN, host=HOST))
+    await asyncio.sleep(0)
+    assert [(ANN, PortState(up=True, host=HOST))] == heard
+
+
 async def test_a_port_is_up_on_a_host_that_is_pretended_elsewhere() -> None:
     fabric = FakeFabric()
     FakePlug(fabric, HOST)

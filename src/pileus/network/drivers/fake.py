@@ -70,7 +70,7 @@ class FakeFabric:
             raise DriverError("sync networks", self._failures.pop(0))
         changes = await self.diff(wanted)
         self.topology = wanted
-        self._ports = {port.id: port for port in wanted.ports}
+        before, self._ports = self._ports, {port.id: port for port in wanted.ports}
         self._through = {}
         for port in wanted.ports:
             if port.parent is not None:
@@ -78,7 +78,10 @@ class FakeFabric:
         self.syncs += 1
         for port_id in self._told.keys() - self._ports.keys():
             del self._told[port_id]
-        for port_id in self._ports:
+        for port_id, port in self._ports.items():
+            if port_id in before and before[port_id].host != port.host:
+                # Whoever moved it thinks that it is down, although the plug there may have been ready before.
+                self._told.pop(port_id, None)
             self._tell(port_id)
         return changes
 
