@@ -97,7 +97,7 @@ async def test_another_type_moves_a_volume_where_that_is_allowed() -> None:
         shown = await world.show(volume, by="root")
         assert ("available", "fast", type_id) == (shown["status"], shown["volume_type"], shown["volume_type_id"])
         # On the same host, where there is such a back end.
-        assert "h2@fast#fast" == shown["os-vol-host-attr:host"]
+        assert ("h2@fast#fast", "success") == (shown["os-vol-host-attr:host"], shown["os-vol-mig-status-attr:migstat"])
         fast = world.stores["h2"]["fast"]
         assert b"precious" == fast.read(Kind.VOLUME, volume)
         assert {} == await world.backends["h2"].observe(Kind.VOLUME)

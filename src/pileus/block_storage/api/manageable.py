@@ -4,8 +4,7 @@ from typing import Annotated, Any
 
 from pileus.block_storage import errors
 from pileus.block_storage.api.service import MOST, Flag, Metadata, Name, RealName, Uuid, admin, api, flag, offset_of
-from pileus.block_storage.api.snapshots import SnapshotDetail
-from pileus.block_storage.api.snapshots import view as snapshot_view
+from pileus.block_storage.api.snapshots import SnapshotView, brief
 from pileus.block_storage.api.volume_view import VolumeView
 from pileus.block_storage.api.volume_view import view as volume_view
 from pileus.block_storage.app import BlockStorage
@@ -129,13 +128,13 @@ async def snapshots_detail(call: Call[BlockStorage], query: PlaceQuery, page: Pa
     return {"manageable-snapshots": [_snapshot(each) for each in found]}
 
 
-async def snapshot_manage(call: Call[BlockStorage], body: ManageSnapshot) -> SnapshotDetail:
+async def snapshot_manage(call: Call[BlockStorage], body: ManageSnapshot) -> SnapshotView:
     """Take a disk over as a snapshot."""
     volume = await volume_get(call.app, call.caller, body.volume_id)
     taken = commands.Taken(
         ref=_ref(body.ref), name=body.name, description=body.description, metadata=body.metadata or {}
     )
-    return snapshot_view(await commands.manage_snapshot(call.app, call.caller, volume, taken))
+    return brief(await commands.manage_snapshot(call.app, call.caller, volume, taken))
 
 
 def _declare(paths: tuple[str, str], rules: Any, handlers: tuple[Handler, Handler, Handler], key: str) -> None:

@@ -133,6 +133,11 @@ def view(snapshot: Snapshot) -> SnapshotDetail:
     return SnapshotDetail(**_plain(snapshot), progress=snapshot.progress, project_id=snapshot.project_id)
 
 
+def brief(snapshot: Snapshot) -> SnapshotView:
+    """A snapshot as those see it who have just made it, or took it over."""
+    return SnapshotView(**_plain(snapshot))
+
+
 async def _page(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) -> list[Snapshot]:
     where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS)}
     if call.version >= (3, 22):

@@ -103,7 +103,7 @@ async def leave(app: BlockStorage, op: Operation) -> Outcome:
             return seen
 
     async def moved() -> None:
-        await settle(app, volume, migration_status="success" if op.args["event"] == "volume.migrated" else None)
+        await settle(app, volume, migration_status="success")
         await tell(app, op, op.args["event"], {"host": volume.host, "from": origin})
 
     return Done(also=moved)
