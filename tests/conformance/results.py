@@ -28,7 +28,9 @@ def _print(test: dict) -> None:
     if status is None:
         return
     why = ""
-    if status != "passed":
+    if status == "skipped" and "reason" in test["details"]:
+        why = test["details"]["reason"].as_text()
+    elif status != "passed":
         why = "\n".join(part.as_text()[-KEPT:] for name, part in sorted(test["details"].items()) if part.as_text())
     print(json.dumps({"id": test["id"], "status": status, "why": why}))
 
