@@ -65,7 +65,7 @@ from pileus.compute.flows.turn import TURNS
 from pileus.compute.flows.volume_changes import EXTEND_VOLUME, SWAP_VOLUME
 from pileus.compute.flows.volume_snapshot import SNAPSHOT_VOLUMES
 from pileus.compute.flows.volumes import ATTACH_VOLUME, DETACH_VOLUME
-from pileus.compute.port import GuestAnswers, Holders
+from pileus.compute.port import GuestAnswers, Holders, PasswordsOfServers
 from pileus.compute.store.servers import servers_living
 from pileus.compute.tables import COMPUTE
 from pileus.kit.bus import Bus
@@ -78,6 +78,7 @@ from pileus.kit.hosts.control import Hosts
 from pileus.kit.observe.events import Events
 from pileus.ports.block_storage import Volumes
 from pileus.ports.consoles import Consoles
+from pileus.ports.given_passwords import GivenPasswords
 from pileus.ports.identity import Directory
 from pileus.ports.image import Images
 from pileus.ports.metadata import MetadataAnswers
@@ -227,6 +228,11 @@ def living(app: Compute) -> Mapping[str, Living]:
 def holders(app: Compute) -> VolumeHolders:
     """Which server has which volume; keeps pileus.ports.servers.VolumeHolders."""
     return Holders(app)
+
+
+def given_passwords(app: Compute) -> GivenPasswords:
+    """What servers are told on their config drives; keeps pileus.ports.given_passwords.GivenPasswords."""
+    return PasswordsOfServers(app)
 
 
 def metadata_answers(app: Compute) -> MetadataAnswers:

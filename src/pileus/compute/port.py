@@ -6,6 +6,7 @@ import msgspec
 
 from pileus.compute.app import Compute
 from pileus.compute.commands.volumes import take_volume_along, volume_extended
+from pileus.compute.errors import NoSuchThing
 from pileus.compute.models.guests import (
     CONTENT,
     EC2_DATES,
@@ -17,6 +18,7 @@ from pileus.compute.models.guests import (
     meta_data,
     network_data,
 )
+from pileus.compute.store.passwords import password_find
 from pileus.compute.store.servers import server_find, server_take_password
 from pileus.compute.store.volumes import volume_find, volume_list
 from pileus.ports.metadata import Answer
@@ -67,6 +69,22 @@ class Holders:
         """Which edition of the volume the server has."""
         volume = await volume_find(self._app, server_id, volume_id)
         return None if volume is None else volume.edition
+
+
+class PasswordsOfServers:
+    """Implements pileus.ports.given_passwords.GivenPasswords."""
+
+    def __init__(self, app: Compute) -> None:
+        self._app = app
+
+    async def fetch(self, server_id: str, reference: str) -> str:
+        """The password of that reference; raises NoSuchThing when another took its place, or its key is gone."""
+        for rescue in (False, True):
+            given = await password_find(self._app, server_id, rescue=rescue)
+            opened = self._app.vault.open(given.sealed) if given is not None and given.reference == reference else None
+            if opened is not None:
+                return opened.decode()
+        raise NoSuchThing(what="Password of server", id=server_id)
 
 
 class GuestAnswers:

@@ -58,6 +58,7 @@ from pileus.main.policies import policy_files
 from pileus.main.roster import Roster
 from pileus.main.schema import ensure_schema
 from pileus.main.server_files import AllServerFiles, Connects, FileAnswers, FileRoutes, HostStreams
+from pileus.main.server_passwords import PasswordRoutes
 from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -491,6 +492,9 @@ class _Wired:
             routes |= BackupRoutes(frame.hosts, ObjectChunks(self._late_objects)).routes()
         if self._streams is not None:
             routes |= StreamRoutes(self._streams).routes()
+        if self._compute is not None:
+            given = self._manifests["compute"].given_passwords(self._compute)
+            routes |= PasswordRoutes(frame.hosts, given).routes()
         objects = ObjectHosts(frame.state, self._ports.get("object_store"), frame.settings.object_store.listen)
         routes |= objects.routes()
         roster.objects = objects
@@ -510,7 +514,7 @@ class _Wired:
         keys = self._ports["block_storage"].keys if "block_storage" in self._ports else None
         runs = machine.hypervisor(
             frame.state, frame.settings, self._ports["image"], self.parts.plug, frame.clock, files=files,
-            streams=streams, keys=keys,
+            streams=streams, keys=keys, passwords=self._manifests["compute"].given_passwords(self._compute),
         )  # fmt: skip
         self._consoles.of = runs
         exchange, name = LocalExchange(frame.hosts, frame.bus), machine.host_name(frame.settings)

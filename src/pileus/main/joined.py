@@ -26,6 +26,7 @@ from pileus.main.joining import Membership, dialler, membership, own_certificate
 from pileus.main.launch import READY
 from pileus.main.object_joined import JoinedObjects
 from pileus.main.server_files import Connects, FarServerFiles, FileAnswers, HostStreams
+from pileus.main.server_passwords import FarPasswords
 from pileus.main.server_streams import FarServerStreams, StreamAnswers
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
@@ -98,7 +99,8 @@ class JoinedHost:
         streams = FarServerStreams(self._dialler)
         keys = FarVolumeKeys(self._dialler)
         self._runs = machine.hypervisor(
-            state, settings, images, self._parts.plug, self._clock, files=files, streams=streams, keys=keys
+            state, settings, images, self._parts.plug, self._clock, files=files, streams=streams, keys=keys,
+            passwords=FarPasswords(self._dialler),
         )
         objects = FarChunks(self._dialler)
         self._volumes = volume_backends(

@@ -34,6 +34,7 @@ from pileus.network.drivers.ovn.daemons import Settings as OvnSettings
 from pileus.network.drivers.ovn.daemons import Tls
 from pileus.network.drivers.ovn.host import OvnHost
 from pileus.ports.consoles import ConsoleName
+from pileus.ports.given_passwords import GivenPasswords
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.metadata import Answer, MetadataAnswers
 from pileus.ports.plug import Plug
@@ -160,7 +161,7 @@ class _Silent:
 
 def hypervisor(
     state: State, settings: Settings, images: ImageFiles, plug: Plug, clock: Clock, *, files: ServerFiles,
-    streams: ServerStreams, keys: VolumeKeys | None,
+    streams: ServerStreams, keys: VolumeKeys | None, passwords: GivenPasswords | None = None,
 ) -> Hypervisor:  # fmt: skip
     """What runs servers on this machine."""
     if settings.compute_driver == "fake":
@@ -174,7 +175,10 @@ def hypervisor(
     guest = cached(guest_cache())
     probe = ProbeGuest(guest.kernel, guest.initrd) if guest is not None else None
     verdict = guest_cache().parent / "accel.json"
-    return Qemu(state.path, images, plug, files=files, streams=streams, keys=keys, probe=probe, verdict=verdict)
+    return Qemu(
+        state.path, images, plug, files=files, streams=streams, keys=keys, passwords=passwords, probe=probe,
+        verdict=verdict,
+    )  # fmt: skip
 
 
 class LocalConsoles:

@@ -199,7 +199,7 @@ class Wanted(msgspec.Struct, frozen=True):
     as it is now, whole, to a file of that name; `stillness` is for that moment, if the server runs. `checkpoint`: the disks are remembered under this name before anything else is
     changed; `rollback`: they are as they were at that checkpoint. `origin`: the host that has the disks; those that are not here
     yet come from there, and none is made anew. `root` is None for a server that boots from a volume, the one with place 0.
-    `departure` and `arrival`: the server moves while it runs; never both.
+    `departure` and `arrival`: the server moves while it runs; never both. `password` refers to the one that the disc tells besides.
     """
 
     id: str
@@ -223,6 +223,7 @@ class Wanted(msgspec.Struct, frozen=True):
     rollback: str | None = None
     origin: str | None = None
     config_drive: dict[str, str] | None = None
+    password: str | None = None
     agent: bool = False
     volumes: tuple[Volume, ...] = ()
     departure: Departure | None = None

@@ -12,6 +12,7 @@ from pileus.compute.drivers.interface import Power, Seen, Stillness
 from pileus.compute.models.guests import Guest, drive_files
 from pileus.compute.models.servers import BootImage, PowerWanted, Server, ServerState
 from pileus.compute.models.volumes import ServerVolume
+from pileus.compute.store.passwords import password_find
 from pileus.compute.store.volumes import volume_list
 from pileus.kit.flow.step import Fail, Wait
 from pileus.ports.block_storage import Connection
@@ -133,6 +134,9 @@ async def want(
         wanted = msgspec.structs.replace(wanted, stillness=_stillness(server.image))
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)
     wanted = msgspec.structs.replace(wanted, arrival=arrival, departure=departure)
+    if drive is not None:
+        given = await password_find(app, server.id, rescue=server.rescue is not None)
+        wanted = msgspec.structs.replace(wanted, password=given.reference if given is not None else None)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
 

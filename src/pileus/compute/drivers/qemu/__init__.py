@@ -25,6 +25,7 @@ from pileus.compute.drivers.qemu.process import dial
 from pileus.compute.drivers.qemu.server import Means, Server
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 from pileus.ports.attached_disks import AttachedDisks
+from pileus.ports.given_passwords import GivenPasswords
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import MendsTaps, Plug
 from pileus.ports.server_files import ServerFiles
@@ -48,6 +49,7 @@ class Qemu:
         files: ServerFiles | None = None,
         streams: ServerStreams | None = None,
         keys: VolumeKeys | None = None,
+        passwords: GivenPasswords | None = None,
         probe: ProbeGuest | None = None,
         verdict: Path | None = None,
         stop_s: float = STOP_S,
@@ -71,6 +73,7 @@ class Qemu:
             streams=streams,
             volume_copies=VolumeCopies(),
             keys=keys,
+            passwords=passwords,
         )
         self.attached: AttachedDisks = Attached(self._means.volume_copies, self._all)
         if isinstance(plug, MendsTaps):

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,9 +21,14 @@ from pileus.compute.drivers.qemu.arrivals import Arrivals
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
+from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.observe.log import log_of
 from pileus.kit.run import ProgramFailed, run
+from pileus.ports.given_passwords import GivenPasswords
 from pileus.ports.image_files import ImageFiles
+
+log = log_of(__name__)
 
 CONFIG_LABEL = "config-2"
 GIB = 2**30
@@ -175,11 +180,26 @@ class Disks:
         return True
 
 
-def write_config(server: Wanted, home: Home) -> None:
-    """The disc with what the guest is told about itself is there, as it is told now."""
+async def write_config(server: Wanted, home: Home, passwords: GivenPasswords | None) -> None:
+    """The disc with what the guest is told about itself is there, as it is told now; raises DriverError."""
     if server.config_drive is None:
         return
     files = {path: base64.b64decode(content) for path, content in server.config_drive.items()}
+    if server.password is not None and passwords is not None:
+        try:
+            told = {"admin_pass": await passwords.fetch(server.id, server.password)}
+        except Problem as failed:
+            if (home.guest / CONFIG_FILE).exists():
+                log.warning("the disc stays as it is: its password cannot be had", server=server.id, why=failed.message)
+                return
+            raise DriverError("The password for the config drive cannot be had", failed.message) from failed
+        for path, content in list(files.items()):
+            if path.endswith("/meta_data.json"):
+                files[path] = msgspec.json.encode({**msgspec.json.decode(content), **told})
+    await asyncio.to_thread(_burn, files, home)
+
+
+def _burn(files: Mapping[str, bytes], home: Home) -> None:
     part, file = home.guest / f"{CONFIG_FILE}.part", home.guest / CONFIG_FILE
     part.unlink(missing_ok=True)
     # Never through a link that a guest's user may have put there.

@@ -47,6 +47,7 @@ from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 from pileus.compute.drivers.qemu.volumes import Volumes, standing
 from pileus.kit.flow.failpoint import failpoint
+from pileus.ports.given_passwords import GivenPasswords
 from pileus.ports.plug import Plug, PortPlug
 from pileus.ports.server_streams import ServerStreams
 from pileus.ports.volume_keys import VolumeKeys
@@ -80,6 +81,7 @@ class Means(msgspec.Struct, frozen=True):
     volume_copies: VolumeCopies
     keys: VolumeKeys | None = None
     streams: ServerStreams | None = None
+    passwords: GivenPasswords | None = None
 
 
 class Server:
@@ -502,7 +504,7 @@ class Server:
         for nic in wanted.nics:
             await self._means.plug.ensure_plugged(PortPlug(nic.port_id, nic.mac, nic.mtu))
         if wanted.arrival is None:
-            await asyncio.to_thread(write_config, wanted, self._home)
+            await write_config(wanted, self._home, self._means.passwords)
         accel = await self._means.accel.choose()
         with contextlib.ExitStack() as ours:
             before = self._home.run()
