@@ -99,7 +99,14 @@ class JoinedHost:
         streams = FarServerStreams(self._dialler)
         keys = FarVolumeKeys(self._dialler)
         self._runs = machine.hypervisor(
-            state, settings, images, self._parts.plug, self._clock, files=files, streams=streams, keys=keys,
+            state,
+            settings,
+            images,
+            self._parts.plug,
+            self._clock,
+            files=files,
+            streams=streams,
+            keys=keys,
             passwords=FarPasswords(self._dialler),
         )
         objects = FarChunks(self._dialler)
