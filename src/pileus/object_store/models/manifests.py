@@ -2,6 +2,7 @@
 
 import binascii
 import builtins
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from hashlib import md5
@@ -85,15 +86,19 @@ def _wrong(one: object) -> list[str]:
     path = one["path"]
     if not isinstance(path, str) or len([part for part in path.lstrip("/").split("/", 1) if part]) < 2:
         found.append("path does not refer to an object. Path must be of the form /container/object.")
+    if one.get("etag") is not None and not isinstance(one["etag"], str):
+        found.append("etag must be a string")
     return found + _wrong_size(one.get("size_bytes")) + _wrong_range(one.get("range"))
 
 
 def _wrong_size(size: object) -> list[str]:
     if size is None:
         return []
-    if not (isinstance(size, int) or (isinstance(size, str) and size.isdigit())):
+    digits = size if isinstance(size, str) else str(size) if type(size) is int else ""
+    if not re.fullmatch(r"-?[0-9]{1,20}", digits):
         return ["invalid size_bytes"]
-    return [] if int(size) >= 1 else ["too small; each segment must be at least 1 byte."]
+    size = int(digits)
+    return [] if size >= 1 else ["too small; each segment must be at least 1 byte."]
 
 
 def _wrong_range(text: object) -> list[str]:
