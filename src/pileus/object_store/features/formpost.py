@@ -82,7 +82,8 @@ class FormPost:
             return False
         names = ("redirect", "max_file_size", "max_file_count", "expires")
         said = [fields.get(name, "") for name in names]
-        texts = ["\n".join([f"{mount}/v1{ask.path}", *said]) for mount in mounts(ask)]
+        path = f"{ask.path}/" if ask.slash else str(ask.path)  # it is signed as it is sent
+        texts = ["\n".join([f"{mount}/v1{path}", *said]) for mount in mounts(ask)]
         for _, key in await keys(self._cluster, Path(ask.path.account, ask.path.container, "")):
             for text in texts:
                 expected = hmac.new(key.encode("latin-1", "replace"), text.encode(), DIGESTS[digest]).hexdigest()

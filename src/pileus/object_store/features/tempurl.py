@@ -53,7 +53,7 @@ class TemporaryUrls:
     def _expiry(self, ask: Ask) -> int:
         text = ask.query.get("temp_url_expires", "")
         if _ISO.fullmatch(text):
-            moment = int(dt.datetime.strptime(text.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S%z").timestamp())
+            moment = _moment(text)
         elif text.isdigit() and len(text) < 12:
             moment = int(text)
         else:
@@ -124,8 +124,7 @@ def _signed(ask: Ask, method: str, mount: str) -> str:
     """What a signature is of."""
     expires = ask.query["temp_url_expires"]
     if _ISO.fullmatch(expires):
-        moment = dt.datetime.strptime(expires.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S%z").timestamp()
-        expires = str(int(moment))
+        expires = str(_moment(expires))
     path = f"{mount}/v1{ask.path}"
     prefix = ask.query.get("temp_url_prefix")
     if prefix is not None:
@@ -143,6 +142,14 @@ def _signed(ask: Ask, method: str, mount: str) -> str:
             raise refused() from None
         lines.insert(0, f"ip={ip_range}")
     return "\n".join(lines)
+
+
+def _moment(text: str) -> int:
+    """The second that a date says; refuses one that there is not."""
+    try:
+        return int(dt.datetime.strptime(text.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S%z").timestamp())
+    except (ValueError, OverflowError):
+        raise refused() from None
 
 
 def mounts(ask: Ask) -> tuple[str, str]:
