@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.object_store.world import Service, run
 
+from pileus.object_store.models.listings import ObjectRow, Wanted
 from pileus.object_store.models.paths import Path as Place
 
 BODY = bytes(range(256)) * 400
@@ -303,3 +304,44 @@ def test_a_damaged_block_never_leaves_the_disk_and_another_copy_goes_on(tmp_path
         assert 3 == len(copies(tmp_path))
 
     run(tmp_path, story, **cluster(tmp_path))
+
+
+@pytest.mark.parametrize("harm", ["header", "pages", "cut short"])
+@pytest.mark.parametrize("found_by", ["a request", "the auditor"])
+def test_a_damaged_listing_is_quarantined_and_copied_from_another_replica(
+    tmp_path: Path, harm: str, found_by: str
+) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"")
+        rings, devices = service.app.cluster.rings, service.app.server.devices
+        path = Place("AUTH_p1", "c")
+        hash, places = rings.hash(path), rings.places(path)
+        names = [f"o{at:04}" for at in range(400)]
+        for place in places:
+            rows = [ObjectRow(name=name, stamp="1700000000.00000", etag="e" * 32) for name in names]
+            await service.app.server.containers.merge(place, path, rows)
+        book = devices.of(places[0]).containers.ledger(places[0].partition, hash).ledger
+        book.close()  # and what was in the log beside it is in the file
+        with open(book.path, "r+b") as file:
+            size = file.seek(0, 2)
+            assert size > 20_000
+            if harm == "cut short":
+                file.truncate(size // 2)
+            else:
+                for at in (0,) if harm == "header" else range(4096, size, 4096):
+                    file.seek(at)
+                    file.write(b"damaged!" * 8)
+        if found_by == "the auditor":
+            await service.app.workers.auditor.run()
+        assert names == await service.listing("c")
+        await service.put("c/o9999", b"x")
+        for _ in range(2):
+            await service.app.workers.auditor.run()
+            await service.app.workers.ledgers.run()
+            await service.app.workers.updater.run()
+        for place in places:
+            _, entries = await service.app.server.containers.listed(place, path, Wanted())
+            assert [*names, "o9999"] == [one.name for one in entries], place
+        assert 1 == len(list(tmp_path.rglob("quarantined/containers/*/*.db")))
+
+    run(tmp_path, story, devices=tuple(str(tmp_path / f"disk{at}") for at in range(3)), replicas=3.0)

@@ -11,14 +11,20 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.durable import ensure_folder, sync_folder
-from pileus.object_store.errors import Missing, StorageProblem
+from pileus.object_store.errors import DeviceUnusable, Missing, StorageProblem
 
+log = log_of(__name__)
+UNUSABLE = ("full", "disk I/O", "readonly", "unable to open")
+DAMAGED = ("malformed", "not a database", "file is encrypted")
 ABOUT = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE metadata (key TEXT PRIMARY KEY, value TEXT NOT NULL, stamp TEXT NOT NULL) WITHOUT ROWID;
@@ -81,7 +87,7 @@ class Ledger:
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that is durable when the block ends, and never was if it raises."""
-        with self._write:
+        with self._judged(), self._write:
             if self._writer is None:
                 self._writer = self._opened()
             connection = self._writer
@@ -89,7 +95,8 @@ class Ledger:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # SQLite ends some that fail by itself
+                    connection.execute("ROLLBACK")
                 raise
             failpoint("ledger.commit", "before")
             connection.execute("COMMIT")
@@ -98,7 +105,7 @@ class Ledger:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the ledger, whatever is written meanwhile."""
-        with self._read:
+        with self._judged(), self._read:
             if self._reader is None:
                 self._reader = self._opened()
             connection = self._reader
@@ -106,7 +113,53 @@ class Ledger:
             try:
                 yield connection
             finally:
-                connection.execute("COMMIT")
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[None]:
+        """What SQLite finds wrong is a device that takes nothing, or a damaged file, which is set aside and then Missing."""
+        try:
+            yield
+        except sqlite3.OperationalError as failed:
+            if any(word in str(failed) for word in UNUSABLE):
+                raise DeviceUnusable(device=self.path, why=failed) from failed
+            raise
+        except sqlite3.DatabaseError as damaged:
+            if not any(word in str(damaged) for word in DAMAGED):
+                raise
+            self.set_aside()
+            raise Missing from damaged
+
+    def sound(self) -> bool:
+        """Whether the file holds together; one that does not is set aside. Takes as long as reading it."""
+        connection = sqlite3.connect(f"file:{quote(self.path)}?mode=ro", uri=True)
+        try:
+            good = bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        except sqlite3.OperationalError:
+            return True  # it went, or cannot be read now; damage is another error
+        except sqlite3.DatabaseError:
+            good = False
+        finally:
+            connection.close()
+        if not good:
+            self.set_aside()
+        return good
+
+    def set_aside(self) -> None:
+        """The file is out of the way, where a person can look at it; what other replicas know takes its place."""
+        at = Path(self.path)
+        shelf = at.parents[3] if at.parent.name == at.stem else at.parent
+        aside = shelf.parent / "quarantined" / shelf.name / f"{at.stem}-{uuid.uuid4().hex}"
+        self.close()
+        with self._write, self._read:
+            ensure_folder(str(aside))
+            for tail in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self.path + tail, aside / (at.name + tail))
+            sync_folder(aside)
+            sync_folder(at.parent)
+        log.warning("a damaged ledger is quarantined", path=self.path)
 
     def marked(self, key: str) -> str:
         """Something the ledger was told to remember; empty when it was not."""
@@ -122,10 +175,10 @@ class Ledger:
         if not self.exists:
             raise Missing
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30.0)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -512")
         try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -512")
             self._bring_up(connection)
         except BaseException:
             connection.close()

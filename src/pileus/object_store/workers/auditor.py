@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hashlib import md5
 
 from pileus.kit.observe.log import log_of
+from pileus.object_store.disk.ledger import Ledger
 from pileus.object_store.disk.objects import ObjectFiles, Opened
 from pileus.object_store.disk.sums import BLOCK
 from pileus.object_store.errors import Corrupt, Missing, StorageProblem
@@ -24,6 +25,7 @@ from pileus.object_store.workers.progress import Progress
 
 log = log_of(__name__)
 CHUNK = 1 << 20
+LEDGERS = 500  # looked at in one run, of each device
 
 
 class Auditor:
@@ -37,6 +39,7 @@ class Auditor:
         self._objects = objects_a_run
         self._bytes = bytes_a_run
         self._walks: dict[tuple[str, int], Iterator[tuple[int, str]]] = {}
+        self._books: dict[str, Iterator[Ledger]] = {}
         self.quarantined = 0
         self.told = 0
 
@@ -46,9 +49,23 @@ class Auditor:
         for device in self._devices:
             for policy in device.policies:
                 await self._some(device, policy, progress)
+            await self._ledgers(device, progress)
         if not progress.done and not progress.failed:
             return None
         return f"{progress.seen} objects read, {progress.failed} quarantined, {progress.done} told to their containers"
+
+    async def _ledgers(self, device: LocalDevice, progress: Progress) -> None:
+        """The next listings of the device hold together, or are out of the way."""
+        books = self._books.setdefault(device.name, _books(device))
+        for _ in range(LEDGERS):
+            book = await device.keep_book(lambda: next(books, None))
+            if book is None:
+                del self._books[device.name]
+                return
+            progress.seen += 1
+            if not await device.keep_book(book.sound):
+                progress.failed += 1
+                self.quarantined += 1
 
     async def _some(self, device: LocalDevice, policy: int, progress: Progress) -> None:
         objects = device.objects(policy)
@@ -189,6 +206,13 @@ def _blocks_whole(opened: Opened) -> bool:
 def _path(text: str) -> Path:
     account, container, name = text[1:].split("/", 2)
     return Path(account, container, name)
+
+
+def _books(device: LocalDevice) -> Iterator[Ledger]:
+    for partition, hash in device.containers.all():
+        yield device.containers.ledger(partition, hash).ledger
+    for partition, hash in device.accounts.all():
+        yield device.accounts.ledger(partition, hash).ledger
 
 
 def _walk(objects: ObjectFiles) -> Iterator[tuple[int, str]]:
