@@ -20,6 +20,7 @@ from pileus.object_store.ring.places import Device, Place
 from pileus.object_store.storage.devices import Devices, LocalDevice
 from pileus.object_store.storage.interface import Found, Spot
 from pileus.object_store.workers.progress import Progress
+from pileus.object_store.workers.replicator import forgotten_before, reclaimed, spent
 
 log = log_of(__name__)
 
@@ -51,16 +52,19 @@ class Reconstructor:
         source = mine or Place(Device(id=-1, name=device.name, host=self._own), partition, None, ring.part_power)
         here = self._cluster.servers.of(source).replicas
         theirs: dict[tuple[int, str], set[str]] = {}
+        before = forgotten_before(self._cluster)
+        root = os.path.join(device.objects(policy).root, str(partition))
         for suffix in await here.suffixes(source, policy):
             for name in await here.names(source, policy, suffix):
                 found = named(name)
-                if found is None:
+                if found is None or spent(name, before):
                     continue
                 try:
                     await self._file(source, places, policy, found, theirs, progress)
                 except (StorageProblem, OSError) as failed:
                     progress.failed += 1
                     log.info("a fragment is not where it belongs yet", device=device.name, why=str(failed))
+        await device.do(lambda: reclaimed(root, before))
 
     async def _file(
         self,

@@ -67,7 +67,7 @@ class Replicator:
         for suffix in [suffix for suffix, hash in own.items() if other.get(suffix) != hash]:
             known = set(await there.names(target, policy, suffix))
             for name in await here.names(source, policy, suffix):
-                if name in known or _older(name, known) or _spent(name, self._before()):
+                if name in known or _older(name, known) or spent(name, forgotten_before(self._cluster)):
                     continue
                 try:
                     file = await here.read(source, policy, name)
@@ -92,14 +92,15 @@ class Replicator:
 
     async def _reclaim(self, device: LocalDevice, policy: int, partition: int) -> None:
         """Tombstones that everybody has had time to see are gone, and so are directories that are empty."""
-        before = self._before()
+        before = forgotten_before(self._cluster)
         root = os.path.join(device.objects(policy).root, str(partition))
-        await device.do(lambda: _reclaimed(root, before))
+        await device.do(lambda: reclaimed(root, before))
 
-    def _before(self) -> str:
-        """Tombstones from before this moment have been seen by everybody."""
-        ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)
-        return of_ticks(max(0, ticks))
+
+def forgotten_before(cluster: Cluster) -> str:
+    """Tombstones from before this moment have been seen by everybody."""
+    ticks = ticks_of(cluster.stamps.next()) - int(cluster.config.reclaim_age_s * 100_000)
+    return of_ticks(max(0, ticks))
 
 
 def _older(name: str, known: set[str]) -> bool:
@@ -111,7 +112,7 @@ def _older(name: str, known: set[str]) -> bool:
     return any(one.stamp >= found.stamp for one in rivals)
 
 
-def _spent(name: str, before: str) -> bool:
+def spent(name: str, before: str) -> bool:
     """Whether a file is a tombstone that is needed no more."""
     found = named(name)
     return found is not None and found.kind == TOMBSTONE and found.stamp < before
@@ -123,7 +124,8 @@ def _unlink(folder: str, name: str) -> None:
         sync_folder(folder)
 
 
-def _reclaimed(root: str, before: str) -> None:
+def reclaimed(root: str, before: str) -> None:
+    """Files of a partition that are needed no more are gone, and so are directories that are empty."""
     try:
         suffixes = os.listdir(root)
     except FileNotFoundError:
@@ -131,7 +133,7 @@ def _reclaimed(root: str, before: str) -> None:
     for suffix in suffixes:
         folder = os.path.join(root, suffix)
         for name in os.listdir(folder):
-            if _spent(name, before):
+            if spent(name, before):
                 _unlink(folder, name)
         # Only an empty one goes, so a file that comes now keeps its directory, or makes it again.
         with contextlib.suppress(OSError):
