@@ -52,7 +52,7 @@ async def toil(app: ObjectStoreApp, every_s: float) -> None:
     workers = app.workers
     runs = (
         workers.follower, workers.updater, workers.replicator, workers.reconstructor, workers.ledgers, workers.auditor,
-        workers.teller,
+        workers.teller, workers.sharder, workers.relinker,
     )  # fmt: skip
     while True:
         for worker in runs:

@@ -1,6 +1,6 @@
 """Four hosts and three copies, while things go wrong: nothing acknowledged is lost, nothing is read that nobody wrote.
 
-Rows FLT-009, 021, 034, 049, 050, 052, 053 of the fault list, over the network. Each object has one writer, who knows what may be
+Rows FLT-009, 021, 034, 049 to 053 of the fault list, over the network, for three copies and for 4+2. Each object has one writer, who knows what may be
 there: what was acknowledged last, or what was tried after that and never answered for.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.object_store.hosts_world import DEADLINE_S, Hosts, StorageHost, laid
-from tests.object_store.test_killed import PLACES
+from tests.object_store.test_killed import COMMIT, PLACES
 
 from pileus.object_store.errors import StorageProblem
 from pileus.object_store.models.listings import ObjectRow, Wanted
@@ -278,7 +278,7 @@ async def long(load: Load) -> None:
     """Everything, to every host, and the rings change meanwhile."""
     hosts = load.hosts.hosts
     async with load.going_on():
-        for number, place in enumerate(PLACES):
+        for number, place in enumerate((*PLACES, *((COMMIT,) if load.policy else ()))):
             await killed_at(load, hosts[number % 4], place)
         for host in hosts:
             await killed(load, host)
@@ -288,7 +288,8 @@ async def long(load: Load) -> None:
             await hung(load, host)
         await without_quorum(load)
         await rebalanced(load)
-    for host in hosts[:2]:
+        await doubled(load)
+    for host in hosts:
         await wiped(load, host)
     await load.settled()
     await a_full_disk(load)
@@ -363,6 +364,22 @@ async def rebalanced(load: Load) -> None:
     print(f"{load.refused - before} of {load.said.total() - asked} requests were refused while rings changed")
 
 
+async def doubled(load: Load) -> None:
+    """There are twice as many partitions, and hosts are killed while they get there (FLT-052)."""
+    app = load.hosts.first.app
+    assert app.keeper is not None
+    app.keeper.double(load.policy)
+    load.faults["partitions doubled"] += 1
+    steps = 0
+    async with asyncio.timeout(2 * DEADLINE_S):
+        while app.keeper.doubling():
+            if await app.workers.follower.run():
+                steps += 1
+                await killed(load, load.hosts.hosts[steps])
+            await asyncio.sleep(0.2)
+    assert 2 == steps
+
+
 async def a_full_disk(load: Load) -> None:
     """A disk with no room left is stood in for (FLT-021), and gets what is its own once it has room."""
     host = load.hosts.hosts[3]
@@ -374,7 +391,8 @@ async def a_full_disk(load: Load) -> None:
     try:
         await asyncio.to_thread(host.start)
         load.faults["disk full"] += 1
-        statuses = {await load.write(f"f{number}", 300_000) for number in range(30)}
+        count = 90 if load.policy else 30  # of which a quarter of each goes to a disk, or all
+        statuses = {await load.write(f"f{number}", 300_000) for number in range(count)}
         assert {201} == statuses
         free = os.statvfs(host.disk)
         assert free.f_bavail * free.f_frsize < 600_000
@@ -389,8 +407,15 @@ async def a_full_disk(load: Load) -> None:
 
 
 async def listings_lost(load: Load) -> None:
-    """The listings of one host are gone (FLT-053); others know."""
-    host = load.hosts.hosts[2]
+    """The listings of one host are gone (FLT-053), and those of another are damaged (FLT-050); the others know."""
+    host, damaged = load.hosts.hosts[2], load.hosts.hosts[0]
+    await asyncio.to_thread(damaged.kill9)
+    for book in damaged.folder.glob("disk*/*/*/*/*/*.db"):
+        with book.open("r+b") as opened:
+            opened.write(b"damaged!" * 8)
+        load.faults["listing damaged"] += 1
+    await asyncio.to_thread(damaged.start)
+    await load.settled()
     await asyncio.to_thread(host.kill9)
     shutil.rmtree(host.disk / "containers", ignore_errors=True)
     shutil.rmtree(host.disk / "accounts", ignore_errors=True)
@@ -410,26 +435,7 @@ def test_a_cluster_loses_nothing_whatever_fails(tmp_path: Path) -> None:
     asyncio.run(story(tmp_path, long))
 
 
-async def coded(load: Load) -> None:
-    """What fragments have to survive (FLT-051): a host and its two disks, damage, death at each step of a write."""
-    hosts = load.hosts.hosts
-    async with load.going_on():
-        await load.some(15)
-        for number, place in enumerate((*PLACES, "object.keep@after commit")):
-            await killed_at(load, hosts[number % 4], place)
-        for host in hosts:
-            await killed(load, host)
-            await cut_off(load, host)
-            await rotten(load, host)
-            await full(load, host)
-    for host in hosts:
-        await wiped(load, host)
-    await load.settled()
-    async with load.going_on():
-        await load.some(15)
-
-
 @pytest.mark.scale
 @pytest.mark.timeout(1500)
 def test_a_cluster_of_fragments_loses_nothing_while_hosts_fail(tmp_path: Path) -> None:
-    asyncio.run(story(tmp_path, coded, disks=2, policy=1))
+    asyncio.run(story(tmp_path, long, disks=2, policy=1))
