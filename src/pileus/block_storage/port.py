@@ -14,6 +14,7 @@ from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
 from pileus.block_storage.commands.keys import key_of
 from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, reset_snapshot, snapshot_get
+from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
 from pileus.block_storage.models.types import QosSpecs
 from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Snapshot, Volume
@@ -264,6 +265,13 @@ class Lists:
         """The volume is being made anew of the image; raises what speaks against that."""
         volume = await volume_get(self._app, caller, id)
         await reimage_volume(self._app, caller, volume, image_id, "", reserved=True, in_use=True)
+
+    async def has_type(self, caller: Caller, name: str) -> bool:
+        """Whether the caller may make volumes of that type."""
+        try:
+            return await type_chosen(self._app, caller, name) is not None
+        except errors.TypeNotFound:
+            return False
 
     async def users(self, volume_id: str) -> int:
         """How many have the volume, or are about to."""

@@ -75,6 +75,10 @@ class VolumeLists(Protocol):
         """The volume is being made anew of the image; who has it does not use it meanwhile. Raises what speaks against that."""
         ...
 
+    async def has_type(self, caller: Caller, name: str) -> bool:
+        """Whether the caller may make volumes of a type of that name, or id."""
+        ...
+
     async def users(self, volume_id: str) -> int:
         """How many have the volume, or are about to."""
         ...

@@ -94,7 +94,7 @@ def _asked(device: BlockDevice) -> DeviceAsked:
         goes=_yes(device.delete_on_termination) if device.delete_on_termination is not None else destination == "local",
         tag=device.tag or device.early_tag or None,
         device=device.device_name,
-        swap=device.guest_format == "swap",
+        guest_format=device.guest_format or None,
     )
 
 
@@ -111,7 +111,13 @@ def _old_asked(device: OldBlockDevice) -> DeviceAsked:
         )
     if name == "swap" or name.startswith("ephemeral"):
         size = _size(device.volume_size)
-        return DeviceAsked(source="blank", destination="local", size_gib=size, goes=True, swap=name == "swap")
+        return DeviceAsked(
+            source="blank",
+            destination="local",
+            size_gib=size,
+            goes=True,
+            guest_format="swap" if name == "swap" else None,
+        )
     raise errors.BadMapping(why="Missing device UUID.")
 
 

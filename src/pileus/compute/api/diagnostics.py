@@ -81,7 +81,7 @@ async def show(call: Call[Compute], server: Server) -> Diagnostics:
         raise errors.WrongState(action="get_diagnostics", server=server.id, what="vm_state", state=server.state)
     ports = (await call.app.networks.ports_of([server.id])).get(server.id, ())
     size = server.flavor
-    disks = 1 + bool(size.ephemeral) + bool(size.swap)
+    disks = 1 + len(server.further_disks)
     return Diagnostics(
         memory=size.ram * 1024,
         state=STATES.get(server.power, "pending"),

@@ -9,7 +9,7 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.volumes import own_disks, volume_facts
 from pileus.compute.flows.disks import storage
-from pileus.compute.models.block_devices import DeviceAsked, why_wrong
+from pileus.compute.models.block_devices import DeviceAsked, why_no_such_format, why_wrong
 from pileus.compute.models.flavors import GIB, Size
 from pileus.compute.models.servers import Server
 from pileus.compute.models.volumes import ServerVolume, Source, free_place
@@ -27,7 +27,7 @@ async def check_devices(
     app: Compute, caller: Caller, devices: Sequence[DeviceAsked], size: Size, *, image_id: str | None, may_share: bool
 ) -> list[DeviceAsked]:
     """The disks, each volume with its size; raises BadMapping or BadRequest if the server cannot have them."""
-    why = why_wrong(devices, size, image_id=image_id)
+    why = why_wrong(devices, size, image_id=image_id) or why_no_such_format(devices)
     if why is not None:
         raise errors.BadMapping(why=why)
     return [await _checked(app, caller, device, size, may_share=may_share) for device in devices]
@@ -36,6 +36,7 @@ async def check_devices(
 async def _checked(app: Compute, caller: Caller, device: DeviceAsked, size: Size, *, may_share: bool) -> DeviceAsked:
     if device.destination != "volume":
         return device
+    await _check_type(app, caller, device)
     if app.volumes is None:
         raise errors.BadMapping(why="This cloud has no block storage, so servers have no volumes.")
     if device.source == "volume":
@@ -49,6 +50,11 @@ async def _checked(app: Compute, caller: Caller, device: DeviceAsked, size: Size
     if device.source == "image":
         await _check_image(app, caller, device, size)
     return device
+
+
+async def _check_type(app: Compute, caller: Caller, device: DeviceAsked) -> None:
+    if app.volumes is not None and device.type and not await app.volumes.lists.has_type(caller, device.type):
+        raise errors.BadRequest(why=f"Volume type {device.type} could not be found.")
 
 
 async def _existing(app: Compute, caller: Caller, device: DeviceAsked, *, may_share: bool) -> DeviceAsked:

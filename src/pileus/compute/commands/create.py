@@ -16,7 +16,7 @@ from pileus.compute.commands.aggregates import zone_by_host
 from pileus.compute.commands.block_devices import boots_from_volume, check_devices, give_devices
 from pileus.compute.commands.groups import joined_group
 from pileus.compute.commands.passwords import give_password
-from pileus.compute.models.block_devices import DeviceAsked, devices_of, merged
+from pileus.compute.models.block_devices import DeviceAsked, devices_of, disks_asked, merged
 from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
@@ -81,6 +81,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         user_id=caller.user_id,
         reservation_id=f"r-{secrets.token_hex(4)}",
         flavor=size,
+        own_disks=disks_asked(new.devices),
         image=image,
         key=await key_named(app, caller.user_id, new.key_name),
         user_data=new.user_data,

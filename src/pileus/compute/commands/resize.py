@@ -9,6 +9,7 @@ from pileus.compute.commands.power import held
 from pileus.compute.commands.quotas import fitting_count
 from pileus.compute.models.flavors import Size, size_of
 from pileus.compute.models.migrations import MigrationType
+from pileus.compute.models.own_disks import disks_of
 from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.flavors import flavor_find
@@ -43,12 +44,16 @@ async def resize_server(
 
 
 async def _check_places(app: Compute, server: Server, size: Size) -> None:
-    """Raise BadRequest if a disk that comes with the size has the place of a volume."""
-    if server.flavor.ephemeral or not size.ephemeral:
-        return
+    """Raise BadRequest if a disk that comes with the size has the place of a volume, or of another disk of the server's own."""
+    have, after = server.further_disks, disks_of(server.own_disks, size)
+    if [disk.format for disk in have] != [disk.format for disk in after][: len(have)] and len(after) >= len(have):
+        raise errors.BadRequest(
+            why=f"Flavor {size.name} has an ephemeral disk, which would come before the server's swap disk: make a new server."
+        )
     for volume in await volume_list(app, server.id):
-        if volume.place == 1:
-            why = f"Flavor {size.name} has an ephemeral disk, which would be {volume.device}: detach volume {volume.volume_id} first."
+        if len(have) < volume.place <= len(after):
+            what = "a swap" if after[volume.place - 1].is_swap else "an ephemeral"
+            why = f"Flavor {size.name} has {what} disk, which would be {volume.device}: detach volume {volume.volume_id} first."
             raise errors.BadRequest(why=why)
 
 

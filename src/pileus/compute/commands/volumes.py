@@ -224,7 +224,7 @@ async def _row(app: Compute, server: Server, asked: AskedVolume) -> ServerVolume
 
 def own_disks(server: Server) -> int:
     """How many disks a server has before its volumes, the one it boots from included."""
-    return 1 + (1 if server.flavor.ephemeral else 0)
+    return 1 + len(server.further_disks)
 
 
 async def _begin(

@@ -69,10 +69,25 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Disk(msgspec.Struct, frozen=True):
-    """A disk of the server's own. It is made at least as large as its image."""
+    """A disk of the server's own. It is made at least as large as its image; one without an image is formatted as said.
+
+    `size_mib` comes on top of `size_gib`.
+    """
 
     size_gib: int
     image: Image | None = None
+    size_mib: int = 0
+    format: str | None = None  # swap, or a file system
+
+    @property
+    def octets(self) -> int:
+        """How large it is."""
+        return self.size_gib * 2**30 + self.size_mib * 2**20
+
+    @property
+    def size(self) -> str:
+        """The same in words."""
+        return f"{self.size_gib}+{self.size_mib}" if self.size_mib else str(self.size_gib)
 
 
 class Nic(msgspec.Struct, frozen=True):
@@ -238,7 +253,7 @@ class Wanted(msgspec.Struct, frozen=True):
     def shape(self) -> str:
         """What cannot change while the server runs: a server of another shape has to be started anew."""
         size = f"{self.vcpus}x{self.ram_mib}"
-        disks = ",".join(str(disk.size_gib) for disk in self.own_disks)
+        disks = ",".join(disk.size for disk in self.own_disks)
         return f"{size}/{self.disk_generation}:{disks}/{self.rescue.id if self.rescue else ''}"
 
 

@@ -10,6 +10,7 @@ from pileus.compute.app import Compute
 from pileus.compute.drivers import interface
 from pileus.compute.drivers.interface import Power, Seen, Stillness
 from pileus.compute.models.guests import Guest, drive_files
+from pileus.compute.models.own_disks import MIB_OF_GIB, OwnDisk
 from pileus.compute.models.servers import BootImage, PowerWanted, Server, ServerState
 from pileus.compute.models.volumes import ServerVolume
 from pileus.compute.store.passwords import password_find
@@ -39,7 +40,7 @@ def document(
     if server.shelf is not None:
         image = interface.Image(server.shelf, interface.ImageFormat.QCOW2)
     size = server.flavor
-    extra = (interface.Disk(size.ephemeral),) if size.ephemeral else ()
+    extra = tuple(_own(disk) for disk in server.further_disks)
     return interface.Wanted(
         id=server.id,
         name=server.name,
@@ -57,6 +58,11 @@ def document(
         agent=any(image is not None and image.has_agent for image in (server.image, server.rescue)),
         volumes=tuple(volumes),
     )
+
+
+def _own(disk: OwnDisk) -> interface.Disk:
+    whole, rest = divmod(disk.mib or 0, MIB_OF_GIB)
+    return interface.Disk(whole, size_mib=rest, format=disk.format)
 
 
 def _volumes(rows: Sequence[ServerVolume], host: str, without: str | None) -> list[interface.Volume]:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pileus.compute.models.flavors import Size
+from pileus.compute.models.own_disks import FORMATS, MIB_OF_GIB, SCRATCH, SWAP, USUAL, OwnDisk
 from pileus.compute.models.volumes import ServerVolume
 
+MOST_LOCAL = 3  # disks of a server's own that one request names
 SEQUENCE = "Boot sequence for the instance and image/block device mapping combination is not valid."
 
 
@@ -22,7 +24,12 @@ class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True):
     goes: bool = False
     tag: str | None = None
     device: str | None = None
-    swap: bool = False
+    guest_format: str | None = None
+
+    @property
+    def swap(self) -> bool:
+        """Whether the guest swaps to it."""
+        return self.guest_format == "swap"
 
 
 class DiskOfImage(msgspec.Struct, frozen=True):
@@ -75,7 +82,7 @@ def devices_of(properties: Mapping[str, str]) -> list[DeviceAsked]:
             goes=bool(disk.delete_on_termination),
             tag=disk.tag,
             device=disk.device_name,
-            swap=disk.guest_format == "swap",
+            guest_format=disk.guest_format,
         )
         for disk in disks
     ]
@@ -112,6 +119,8 @@ def why_wrong(devices: Sequence[DeviceAsked], size: Size, *, image_id: str | Non
 def _why_own_wrong(
     blank: Sequence[DeviceAsked], images: Sequence[DeviceAsked], size: Size, image_id: str | None
 ) -> str | None:
+    if sum(1 for device in (*blank, *images)) > MOST_LOCAL:
+        return "You specified more local devices than the limit allows"
     swaps = [device for device in blank if device.swap]
     ephemeral = sum(device.size_gib or size.ephemeral for device in blank if not device.swap)
     if any(device.id != image_id or device.boot_index != 0 for device in images):
@@ -134,3 +143,36 @@ def _why_volume_wrong(volume: DeviceAsked) -> str | None:
     if volume.source == "image" and not volume.size_gib:
         return "Images with destination_type 'volume' need to have a non-zero size specified"
     return None
+
+
+def disks_asked(devices: Sequence[DeviceAsked]) -> tuple[OwnDisk, ...]:
+    """What a request asks for; of a kind of which it says nothing there is what the flavor has."""
+    blank = [device for device in devices if device.source == "blank" and device.destination == "local"]
+    scratch = [_scratch(device) for device in blank if not device.swap]
+    swap = [
+        OwnDisk(format=SWAP, mib=device.size_gib * MIB_OF_GIB if device.size_gib else None, tag=device.tag)
+        for device in blank
+        if device.swap
+    ]
+    return (*(scratch or USUAL[:1]), *(swap or USUAL[1:]))
+
+
+def _scratch(device: DeviceAsked) -> OwnDisk:
+    return OwnDisk(
+        format=device.guest_format or SCRATCH,
+        mib=device.size_gib * MIB_OF_GIB if device.size_gib else None,
+        tag=device.tag,
+    )
+
+
+def why_no_such_format(devices: Sequence[DeviceAsked]) -> str | None:
+    """What speaks against the formats that are asked for; None if nothing does."""
+    wrong = next(
+        (
+            device.guest_format
+            for device in devices
+            if device.destination == "local" and device.guest_format and device.guest_format not in {*FORMATS, SWAP}
+        ),
+        None,
+    )
+    return None if wrong is None else f"Format {wrong} is not one of {', '.join(sorted({*FORMATS, SWAP}))}."

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pileus.compute.models.servers import Server
-from pileus.compute.models.volumes import ServerVolume
+from pileus.compute.models.volumes import ServerVolume, device_of
 from pileus.ports.network import Address, PortFacts
 
 # The dates by which guests name revisions of the documents; here all of them hold the newest.
@@ -145,7 +145,7 @@ def ec2_tree(guest: Guest) -> dict[str, Any]:
         "ami-id": f"ami-{server.image.id[:8]}" if server.image else "",
         "ami-launch-index": str(server.launch_index),
         "ami-manifest-path": "FIXME",
-        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
+        "block-device-mapping": {"ami": "vda", "root": "/dev/vda", **_own_disks(guest)},
         "hostname": server.hostname,
         "instance-action": "none",
         "instance-id": f"i-{number:08x}",
@@ -161,6 +161,14 @@ def ec2_tree(guest: Guest) -> dict[str, Any]:
     if guest.keys:
         tree["public-keys"] = {str(at): {"openssh-key": data} for at, data in enumerate(guest.keys.values())}
     return tree
+
+
+def _own_disks(guest: Guest) -> dict[str, str]:
+    """What guests of old were told of the disks of their own: `ephemeral0` and so on, and `swap`."""
+    found: dict[str, str] = {}
+    for place, disk in enumerate(guest.server.further_disks, 1):
+        found["swap" if disk.is_swap else f"ephemeral{len(found)}"] = device_of(place).removeprefix("/dev/")
+    return found
 
 
 def listing(guest: Guest, tree: Mapping[str, Any], *, keys: bool = False) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pileus.compute.models.flavors import Size
+from pileus.compute.models.own_disks import OwnDisk, disks_of
 
 
 class ServerState(enum.StrEnum):
@@ -158,6 +159,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     resized: Resized | None = None
     shelf: str | None = None  # the image that holds what a shelved server had on its disk
     config_drive: bool = False
+    own_disks: tuple[OwnDisk, ...] | None = None  # besides the one it boots from
     card_tags: dict[str, str] = {}  # what the user calls the cards at ports, for the guest to know them by
     files: tuple[GivenFile, ...] = ()
     password: str | None = None  # what the guest posted, encrypted with the server's key by the guest
@@ -182,6 +184,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     def subject(self) -> str:
         """The name of the server among the subjects of operations."""
         return subject_of(self.id)
+
+    @property
+    def further_disks(self) -> list[OwnDisk]:
+        """The disks of its own besides the one it boots from, each with its size."""
+        return disks_of(self.own_disks, self.flavor)
 
     @property
     def volume_backed(self) -> bool:

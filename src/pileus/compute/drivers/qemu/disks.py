@@ -21,6 +21,7 @@ from pileus.compute.drivers.qemu.arrivals import Arrivals
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
+from pileus.compute.drivers.qemu.scratch import format_file
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
@@ -31,7 +32,6 @@ from pileus.ports.image_files import ImageFiles
 log = log_of(__name__)
 
 CONFIG_LABEL = "config-2"
-GIB = 2**30
 QEMU_IMG_S = 300.0
 
 
@@ -166,7 +166,7 @@ class Disks:
                 return False
             os.link(cached, base)
         jail = Jail(home.uid)
-        size = disk.size_gib * GIB
+        size = disk.octets
         below: list[str] = []
         if disk.image is not None:
             size = max(size, (await look_at(jail, base, disk.image.format)).virtual_size)
@@ -175,9 +175,22 @@ class Disks:
         for left in home.guest.glob(f"{file.name}.*.part"):
             left.unlink()
         part = f"{file.name}.{secrets.token_hex(4)}.part"
-        await qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
+        if disk.format is not None and disk.image is None:
+            await formatted(jail, home.guest, part, size, disk.format)
+        else:
+            await qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
         (home.guest / part).rename(file)
         return True
+
+
+async def formatted(jail: Jail, folder: Path, file: str, size: int, format: str) -> None:
+    """A disk of that name and size is there, formatted."""
+    raw = f"{file}.raw.part"
+    try:
+        await format_file(jail, folder, raw, size, format)
+        await qemu_img(jail, folder, "convert", "-f", "raw", "-O", "qcow2", raw, file)
+    finally:
+        (folder / raw).unlink(missing_ok=True)
 
 
 async def write_config(server: Wanted, home: Home, passwords: GivenPasswords | None) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from pileus.compute.drivers.interface import Wanted
 from pileus.compute.drivers.qemu.argv import disk_files
-from pileus.compute.drivers.qemu.disks import GIB, look_at, qemu_img
+from pileus.compute.drivers.qemu.disks import look_at, qemu_img
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.jail import Jail
 from pileus.compute.drivers.qemu.monitor import Monitor
@@ -30,8 +30,8 @@ async def reshape(wanted: Wanted, home: Home) -> None:
             await qemu_img(jail, home.guest, "snapshot", "-d", run.checkpoint, disk.name)
         if wanted.checkpoint is not None and wanted.checkpoint not in names:
             await qemu_img(jail, home.guest, "snapshot", "-c", wanted.checkpoint, disk.name)
-        if known.virtual_size < files.disk.size_gib * GIB:
-            size = str(files.disk.size_gib * GIB)
+        if known.virtual_size < files.disk.octets:
+            size = str(files.disk.octets)
             await qemu_img(jail, home.guest, "resize", "-q", "-f", "qcow2", disk.name, size)
     _remove_left_over(wanted, home)
 
