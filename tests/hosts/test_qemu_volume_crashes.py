@@ -69,7 +69,7 @@ async def dies(world: QemuWorld, server: Wanted, point: int, *paths: str) -> boo
 
 
 async def swaps_at(world: QemuWorld, points: range, folder: Path) -> int:
-    """A volume takes another's place, to and fro, by agents that die at these points; returns how many there were."""
+    """A volume takes another's place and gives it back, by agents that die at these points; returns how many there were."""
     original, other = filled(folder), a_volume(folder)
     keep = folder / "original"
     keep.write_bytes(Path(original.path).read_bytes())
