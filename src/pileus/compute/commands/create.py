@@ -67,8 +67,7 @@ class NewServer(msgspec.Struct, kw_only=True):
 async def create_servers(app: Compute, caller: Caller, new: NewServer, request_id: str) -> list[Server]:
     """The servers exist and boot in the background; at least `min_count` of them, or none and this raises."""
     project_id, now = _project(caller), app.clock.now()
-    flavor = await _flavor(app, caller, new)
-    size = size_of(flavor)
+    size = size_of(await _flavor(app, caller, new))
     new, image = await _disks(app, caller, new, size)
     await _check_place(app, new)
     await _check_given(app, project_id, new)
@@ -100,7 +99,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         updated_at=now,
     )
     async with app.db.transaction():
-        asked = (Usage(1, flavor.vcpus, flavor.ram), new.min_count, new.max_count)
+        asked = (Usage(1, size.vcpus, size.ram), new.min_count, new.max_count)
         count = await quotas.fitting_count(app, project_id, *asked, user_id=caller.user_id)
         first = msgspec.structs.replace(first, group_id=await joined_group(app, caller, new.hints, count))
         return [
