@@ -4,6 +4,8 @@ from pathlib import Path
 
 from tests.image.harness import CALLERS, RAW, Service, run
 
+from pileus.image.config import StoreConfig
+
 KEYS = {
     "id", "name", "status", "visibility", "owner", "protected", "os_hidden", "disk_format", "container_format",
     "min_disk", "min_ram", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "tags", "created_at",
@@ -24,6 +26,16 @@ def test_versions_are_told_to_anybody(tmp_path: Path) -> None:
         assert (200, body) == (await cloud.ask("GET", "/versions", token=None))[:2]
 
     run(tmp_path, test)
+
+
+def test_versions_grow_with_what_the_operator_set_up(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        versions = (await cloud.ask("GET", "/versions", token=None))[1]["versions"]
+        assert [f"v2.{minor}" for minor in range(18, -1, -1)] == [one["id"] for one in versions]
+        assert ["CURRENT", *["SUPPORTED"] * 18] == [one["status"] for one in versions]
+
+    stores = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold")}
+    run(tmp_path, test, stores=stores, cache_size=1)
 
 
 def test_a_new_image_waits_for_its_bytes(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pileus.image.api.service import api
 from pileus.image.app import ImageApp
 from pileus.kit.http import Call, Wire
 
-# With one store and no cache of images; the numbers left out stand for what comes with those.
-MINORS = (17, 15, 9, 7, 6, 5, 4, 3, 2, 1, 0)
+OF_ALL = (17, 15, 9, 7, 6, 5, 4, 3, 2, 1, 0)
+OF_STORES = (13, 12, 11, 10, 8)  # what comes with several stores
+OF_CACHE = (18, 16, 14)  # and with a cache of images
 
 
 class VersionLink(Wire):
@@ -23,12 +24,18 @@ class Versions(Wire):
     versions: list[VersionView]
 
 
+def minors(app: ImageApp) -> list[int]:
+    """The versions that this service speaks as it is set up, the newest first."""
+    more = (OF_STORES if len(app.stores.all) > 1 else ()) + (OF_CACHE if app.config.cache_size else ())
+    return sorted((*OF_ALL, *more), reverse=True)
+
+
 def versions(call: Call[ImageApp]) -> Versions:
     link = VersionLink(rel="self", href=call.url("/v2/"))
     return Versions(
         versions=[
             VersionView(id=f"v2.{minor}", status="SUPPORTED" if at else "CURRENT", links=[link])
-            for at, minor in enumerate(MINORS)
+            for at, minor in enumerate(minors(call.app))
         ]
     )
 
