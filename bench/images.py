@@ -63,7 +63,7 @@ async def ask(
 
 
 async def client(port: int, mebibytes: int) -> None:
-    """Measure, and print a line for each store."""
+    """Do each thing, and tell the server when it is done and how long it took."""
     chunk = os.urandom(CHUNK)
     about = json.dumps({"name": "x", "disk_format": "raw", "container_format": "bare"}).encode()
     for store in STORES:
@@ -74,28 +74,40 @@ async def client(port: int, mebibytes: int) -> None:
         began = time.perf_counter()
         status, raw, _ = await ask(port, "PUT", path, head, chunk, mebibytes)
         assert status == 204, raw
-        up, began = time.perf_counter() - began, time.perf_counter()
+        print(f"{store} up {time.perf_counter() - began}", flush=True)
+        began = time.perf_counter()
         status, _, length = await ask(port, "GET", path)
         assert (200, mebibytes * CHUNK) == (status, length)
-        down = time.perf_counter() - began
-        print(
-            f"{store:<10} up {mebibytes * CHUNK / up / 1e6:7.0f} MB/s   down {length / down / 1e6:7.0f} MB/s",
-            flush=True,
-        )
+        print(f"{store} down {time.perf_counter() - began}", flush=True)
 
 
-async def hashed(mebibytes: int) -> float:
-    """MB a second of both hashes, in threads as an upload makes them, and nothing else."""
+async def measured(port: int, mebibytes: int) -> int:
+    """What the client did, with the processor time that the server spent on it meanwhile; returns how the client ended."""
+    words = [sys.executable, __file__, "--client", str(port), "--mebibytes", str(mebibytes)]
+    asked = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    assert asked.stdout is not None, "it was started with a pipe"
+    spent = time.process_time()
+    async for line in asked.stdout:
+        store, way, took = line.decode().split()
+        used, spent = time.process_time() - spent, time.process_time()
+        rate = mebibytes * CHUNK / float(took) / 1e6
+        print(f"{store:<8} {way:<5} {rate:7.0f} MB/s   {used / mebibytes * 1e3:6.2f} ms of CPU a MiB", flush=True)
+    return await asked.wait()
+
+
+async def hashed(mebibytes: int) -> tuple[float, float]:
+    """MB a second of both hashes, in threads as an upload makes them, and nothing else; and ms of CPU a MiB."""
     chunk, one, other = os.urandom(CHUNK), md5(usedforsecurity=False), sha512()
 
     def both() -> None:
         one.update(chunk)
         other.update(chunk)
 
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     for _ in range(mebibytes):
         await asyncio.to_thread(both)
-    return mebibytes * CHUNK / (time.perf_counter() - began) / 1e6
+    used = (time.process_time() - spent) / mebibytes * 1e3
+    return mebibytes * CHUNK / (time.perf_counter() - began) / 1e6, used
 
 
 def memory(what: str) -> int:
@@ -122,10 +134,11 @@ async def serve(folder: Path, mebibytes: int) -> None:
     listener = Granian(Application(kernel, {}), "127.0.0.1", port)
     serving = asyncio.create_task(listener.serve())
     await until_listening("127.0.0.1", port)
-    print(f"MD5 and SHA-512 alone {await hashed(256):7.0f} MB/s", flush=True)
+    rate, used = await hashed(256)
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"MD5 and SHA-512 alone {rate:.0f} MB/s, {used:.2f} ms of CPU a MiB", flush=True)
     at_first = memory("VmRSS")
-    asked = [sys.executable, __file__, "--client", str(port), "--mebibytes", str(mebibytes)]
-    code = await (await asyncio.create_subprocess_exec(*asked)).wait()
+    code = await measured(port, mebibytes)
     print(f"resident   {at_first} MiB at first, {memory('VmHWM')} MiB at most")
     listener.stop()
     await serving
