@@ -12,7 +12,7 @@ from tests.postgres import open_with
 from pileus.image import manifest
 from pileus.image.app import ImageApp
 from pileus.image.config import ImageConfig
-from pileus.image.drivers.interface import Stores
+from pileus.image.drivers.interface import Stores, Web
 from pileus.image.manifest import API, METADATA
 from pileus.kit.auth import Caller
 from pileus.kit.bus import LocalBus
@@ -57,12 +57,15 @@ def over(
     config: ImageConfig,
     stores: Stores | None = None,
     directory: Directory | None = None,
+    web: Web | None = None,
 ) -> ImageApp:
     """The service over a database that is there, with an engine for its imports."""
     engine = Engine(db, LocalBus(), clock)
     app = manifest.build(db=db, clock=clock, operations=engine, state=folder, config=config, directory=directory)
     if stores is not None:
         app = msgspec.structs.replace(app, stores=stores)
+    if web is not None:
+        app = msgspec.structs.replace(app, web=web)
     for flow in manifest.FLOWS:
         engine.add(flow, app)
     return app

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import tempfile
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.image.harness import OCTETS, RAW, Service, over
 from tests.postgres import close_opened, open_with
 
 from pileus.image.config import ImageConfig, PluginsConfig, StoreConfig
+from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import METADATA
 from pileus.kit.clock import FakeClock
@@ -23,10 +25,45 @@ STORES = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold")}
 CONFIG = ImageConfig(stores=STORES, plugins=PluginsConfig(enabled=("image_decompression", "inject_image_metadata")))
 PACKED = ("packed", "damaged pack")
 DIRECT = {"method": {"name": "glance-direct"}, "all_stores": True}
+FETCHED = {"method": {"name": "web-download", "uri": "https://images.example/disk"}, "all_stores": True}
+COPIED = {"method": {"name": "copy-image"}, "stores": ["cold"]}
+
+
+WAYS: dict[str, Any] = {
+    "fetch": FETCHED, "broken fetch": FETCHED, "copy": COPIED, "copy of damage": COPIED,
+}  # fmt: skip
+
+
+class Address:
+    """A web of one address, which breaks off where it is told to; keeps pileus.image.drivers.interface.Web."""
+
+    def __init__(self, end: int | None = None) -> None:
+        self._end = end
+
+    async def read(
+        self, name: str, start: int, length: int | None = None, told: Callable[[int], None] | None = None
+    ) -> AsyncIterator[bytes]:
+        whole = RAW[start : self._end]
+        for at in range(0, len(whole), 1 << 19):
+            yield whole[at : at + (1 << 19)]
+        if self._end is not None:
+            raise Unreadable("it breaks off")
+
+    async def copy(self, name: str, destination: Path) -> None:
+        raise Unreadable("nobody copies it")
+
+    async def exists(self, name: str) -> bool:
+        return True
+
+    def url(self, name: str) -> str:
+        return name
+
+    async def size(self, name: str) -> int:
+        return len(RAW)
 
 
 class ImportScene:
-    """A staged image that is imported into two stores; or fails to be, as its bytes are damaged in between."""
+    """An image that comes into two stores, by any way there is; or does not, as its bytes are damaged in between."""
 
     def __init__(self, cloud: Service, verb: str) -> None:
         self.cloud = cloud
@@ -35,6 +72,9 @@ class ImportScene:
 
     async def begin(self, engine: Engine) -> None:
         self.cloud = self._after_death(engine)
+        if self.verb in WAYS:
+            await self._by_another_way()
+            return
         packed = self.verb in PACKED
         self.id = (await self.cloud.create(container_format="compressed" if packed else "bare"))["id"]
         content = gzip.compress(RAW, mtime=0) if packed else RAW
@@ -48,9 +88,20 @@ class ImportScene:
         if self.verb == "deleted":
             assert 204 == (await self.cloud.ask("DELETE", f"/v2/images/{self.id}"))[0]
 
+    async def _by_another_way(self) -> None:
+        self.id = (await self.cloud.create())["id"]
+        if self.verb.startswith("copy"):
+            assert 204 == await self.cloud.upload(self.id)
+        if self.verb == "copy of damage":
+            (stored,) = (self.cloud.state / "images").glob("*.*")
+            stored.write_bytes(RAW[::-1])
+        path = f"/v2/images/{self.id}/import"
+        assert 202 == (await self.cloud.ask("POST", path, WAYS[self.verb], token="root"))[0]
+
     async def engine(self) -> Engine:
         app = self.cloud.app
-        fresh = over(app.db, self.cloud.state, app.clock, app.config)
+        web = Address(900_000 if self.verb == "broken fetch" else None)
+        fresh = over(app.db, self.cloud.state, app.clock, app.config, web=web)
         self.cloud = Service(fresh, self.cloud.state)
         assert isinstance(fresh.operations, Engine)
         return fresh.operations
@@ -66,6 +117,8 @@ class ImportScene:
         await sweep(self.cloud.app)
         status, image, _ = await self.cloud.ask("GET", f"/v2/images/{self.id}", token="root")
         files = [path for path in self.cloud.state.rglob("*") if path.is_file() and path.suffix != ".sqlite"]
+        if status == 200 and image["status"] == "active" and self.verb != "copy of damage":
+            assert RAW == (await self.cloud.ask("GET", f"/v2/images/{self.id}/file", token="root"))[1]
         tasks = (await self.cloud.ask("GET", "/v2/tasks", token="root"))[1]["tasks"]
         shown = ("status", "stores", "container_format", "size", "os_hash_value")
         about = [image.get(name) for name in shown] if status == 200 else status
@@ -83,6 +136,6 @@ def scene(verb: str, folder: Path) -> MakeScene:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["import", "damaged", "deleted", *PACKED])
+@pytest.mark.parametrize("verb", ["import", "damaged", "deleted", *PACKED, *WAYS])
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, tmp_path: Path) -> None:
     assert await survives_crashes(scene(verb, tmp_path)) >= 3

@@ -1,17 +1,18 @@
 """Imports: from an address, from the staging area, from one store to others; and the tasks that show them."""
 
 import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.image.harness import OCTETS, RAW, Service, run
+from tests.image.harness import OCTETS, RAW, Service, over, run
 from tests.image.web import a_web
 
 from pileus.image.config import StoreConfig, WebConfig
 from pileus.image.drivers.file import FileStore
-from pileus.image.drivers.interface import Incoming, StoreIsFull
+from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.image.flows.sweep import sweep
 
 HERE = WebConfig(networks=("127.0.0.0/8",), ports=())
@@ -53,6 +54,55 @@ def test_an_image_is_imported_from_an_address(tmp_path: Path) -> None:
         assert 1 == len(cloud.stored())
 
     run(tmp_path, test, web=HERE)
+
+
+class Slow:
+    """A web whose every page is of so many MiB, and which tells a listener after each; keeps what Web promises."""
+
+    def __init__(self, mebibytes: int, listener: Callable[[int], Awaitable[None]]) -> None:
+        self.mebibytes = mebibytes
+        self.listener = listener
+
+    async def read(
+        self, name: str, start: int, length: int | None = None, told: Callable[[int], None] | None = None
+    ) -> AsyncIterator[bytes]:
+        if told is not None:
+            told(self.mebibytes << 20)
+        for at in range(self.mebibytes):
+            await self.listener(at)
+            yield b"x" * (1 << 20)
+
+    async def size(self, name: str) -> int:
+        return self.mebibytes << 20
+
+    async def copy(self, name: str, destination: Path) -> None:
+        raise Unreadable("nobody copies it")
+
+    async def exists(self, name: str) -> bool:
+        return True
+
+    def url(self, name: str) -> str:
+        return name
+
+
+def test_a_task_tells_how_far_its_import_is(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        id, messages = (await cloud.create())["id"], []
+
+        async def listen(_at: int) -> None:
+            (task,) = await tasks(watched, id)
+            messages.append(task["message"])
+            assert "processing" == task["status"]
+
+        web = Slow(80, listen)
+        watched = Service(over(cloud.app.db, tmp_path, cloud.app.clock, cloud.app.config, web=web), tmp_path)
+        await imported(watched, id, asks("web-download", uri="https://images.example/disk"))
+        seen = ["fetching: 0 MiB", "fetching: 32 of 80 MiB (40 %)", "fetching: 64 of 80 MiB (80 %)"]
+        assert seen == list(dict.fromkeys(messages))
+        (task,) = await tasks(watched, id)
+        assert ("active", "success", "") == ((await watched.show(id))["status"], task["status"], task["message"])
+
+    run(tmp_path, test)
 
 
 def test_an_address_that_gives_nothing_leaves_the_image_waiting(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ owner read the host's files, so it is told apart here and never becomes active.
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -35,6 +36,13 @@ class Unsafe(Exception):
     """The content refers to something outside itself, or cannot be shown not to."""
 
 
+async def at_once(*works: Awaitable[None]) -> None:
+    """All of it is done, side by side; raises what the first of them raised, when all have ended."""
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if ended is not None:
+            raise ended
+
+
 class _Tap:
     """The source an inspector reads from: whatever chunk was just put in."""
 
@@ -59,13 +67,12 @@ class Content:
         self.size = 0
 
     async def feed(self, chunk: bytes) -> None:
-        """The chunk has been looked at; raises Mismatch as soon as that is certain."""
-        await asyncio.to_thread(self._feed, chunk)
+        """The chunk has been looked at; raises Mismatch as soon as that is certain. The hashes are made side by side."""
+        self.size += len(chunk)
+        await at_once(asyncio.to_thread(self._sha512.update, chunk), asyncio.to_thread(self._feed, chunk))
 
     def _feed(self, chunk: bytes) -> None:
-        self.size += len(chunk)
         self._md5.update(chunk)
-        self._sha512.update(chunk)
         if not self._inspect:
             return
         if len(self._head) < HEAD:

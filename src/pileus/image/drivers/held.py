@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
-from pileus.image.drivers.interface import ByteStore, Incoming
+from pileus.image.drivers.interface import ByteStore, Incoming, closing
 
 
 class Held:
@@ -42,8 +42,9 @@ class Held:
         """The bytes from `start`; they are there until this has ended."""
         try:
             with self._reading(name):
-                async for chunk in self._store.read(name, start, length):
-                    yield chunk
+                async with closing(self._store.read(name, start, length)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         finally:
             await self._let_go(name)
 

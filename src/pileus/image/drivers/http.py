@@ -1,7 +1,7 @@
 """Image bytes that others serve over HTTP: read from where they are, never written."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from pileus.image.config import WebConfig
@@ -15,11 +15,15 @@ class HttpSource:
     def __init__(self, rules: WebConfig) -> None:
         self._rules = rules
 
-    async def read(self, name: str, start: int, length: int | None = None) -> AsyncIterator[bytes]:
+    async def read(
+        self, name: str, start: int, length: int | None = None, told: Callable[[int], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """The bytes from `start`; a server that knows no ranges sends all, and what was not asked for is skipped."""
         headers = {} if start == 0 and length is None else {"range": f"bytes={start}-{_end(start, length)}"}
         try:
             async with fetched(name, self._rules, headers) as answer:
+                if told is not None and (size := answer.headers.get("content-length", "")).isdigit():
+                    told(int(size))
                 skip = start if answer.status == 200 else 0
                 left = length
                 async for chunk in answer.body():

@@ -4,7 +4,8 @@ Files are written once, under a name nobody else uses, and never changed; so a r
 and two uploads can never mix. A store that others keep is only read: there a name is an address.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +18,16 @@ class StoreIsFull(Exception):
 
 class Unreadable(Exception):
     """The store cannot give the bytes: they are not there, or cannot be had now."""
+
+
+@contextlib.asynccontextmanager
+async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """What gives the chunks is closed when the block ends, not when somebody finds time to collect it: files, connections."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 class Incoming(Protocol):
@@ -57,6 +68,12 @@ class ByteSource(Protocol):
 
 class Web(ByteSource, Protocol):
     """Addresses as files."""
+
+    def read(
+        self, name: str, start: int, length: int | None = None, told: Callable[[int], None] | None = None
+    ) -> AsyncIterator[bytes]:
+        """As every source; a server that says how many bytes come has that told, once."""
+        ...
 
     async def size(self, name: str) -> int:
         """How many bytes there are; raises Unreadable, also if the server does not tell."""

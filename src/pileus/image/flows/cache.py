@@ -8,7 +8,7 @@ The cache is a convenience: an image that cannot be brought is not in it, and is
 from collections.abc import AsyncIterator
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.interface import StoreIsFull, Unreadable
+from pileus.image.drivers.interface import StoreIsFull, Unreadable, closing
 from pileus.image.flows.imports import write_verified
 from pileus.image.flows.intake import bytes_of
 from pileus.image.models.images import Image
@@ -98,16 +98,18 @@ async def read_through(app: ImageApp, image: Image, start: int, length: int) -> 
     if cached is not None and cached.file is not None:
         await store.cached_hit(app, image.id)
         try:
-            async for chunk in app.stores.cache.read(cached.file, start, length):
-                done += len(chunk)
-                yield chunk
+            async with closing(app.stores.cache.read(cached.file, start, length)) as chunks:
+                async for chunk in chunks:
+                    done += len(chunk)
+                    yield chunk
         except Unreadable:
             # Somebody cleaned it away; the stores have it.
             await store.cached_forget(app, image.id)
         else:
             return
-    async for chunk in bytes_of(app, image.copies, start + done, length - done):
-        yield chunk
+    async with closing(bytes_of(app, image.copies, start + done, length - done)) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 CACHE = Flow(

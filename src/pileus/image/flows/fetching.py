@@ -12,17 +12,16 @@ from pileus.image.app import ImageApp
 from pileus.image.drivers.far import NotGiven, Place
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.intake import take_in
+from pileus.image.flows.told import Told
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Findings, Image
-from pileus.image.models.imports import Import, Method, TaskStatus
+from pileus.image.models.imports import Import, Method
 from pileus.image.store import images as store
-from pileus.image.store import tasks
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Done, Fail, Outcome
 
 GONE = "The image was deleted meanwhile."
-TOLD_EVERY = 64 << 20
 
 
 async def fetch(app: ImageApp, op: Operation, asked: Import) -> Outcome:
@@ -34,7 +33,8 @@ async def fetch(app: ImageApp, op: Operation, asked: Import) -> Outcome:
     try:
         if asked.method is Method.GLANCE:
             return await _from_region(app, op, asked, image, file)
-        found = await _taken(app, op, image, file, app.web.read(asked.uri, 0))
+        told = Told(app, op, "fetching:")
+        found = await _taken(app, image, file, told.watched(app.web.read(asked.uri, 0, told=told.of)))
     except (Problem, Unreadable, NotGiven) as failed:
         return Fail(str(failed))
 
@@ -44,10 +44,10 @@ async def fetch(app: ImageApp, op: Operation, asked: Import) -> Outcome:
     return Done(also=known)
 
 
-async def _taken(app: ImageApp, op: Operation, image: Image, file: str, chunks: AsyncIterator[bytes]) -> Findings:
+async def _taken(app: ImageApp, image: Image, file: str, chunks: AsyncIterator[bytes]) -> Findings:
     incoming = await app.stores.staging.create(file)
     try:
-        found = await take_in(app, image, incoming, _told(app, op, chunks))
+        found = await take_in(app, image, incoming, chunks)
         await incoming.keep()
     except BaseException:
         await incoming.drop()
@@ -56,23 +56,13 @@ async def _taken(app: ImageApp, op: Operation, image: Image, file: str, chunks: 
     return found
 
 
-async def _told(app: ImageApp, op: Operation, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes; the import's task tells how many have come."""
-    size = told = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size - told >= TOLD_EVERY:
-            told = size
-            message = f"Fetched {size >> 20} MiB"
-            await tasks.task_update(app, op.id, ended=False, status=TaskStatus.PROCESSING, message=message)
-        yield chunk
-
-
 async def _from_region(app: ImageApp, op: Operation, asked: Import, image: Image, file: str) -> Outcome:
     place = await _place(app, op, asked)
     about = await app.far.about(place)
     columns = _formats(about)
-    found = await _taken(app, op, replace(image, **columns), file, app.far.read(place))
+    size = about.get("size")
+    told = Told(app, op, "fetching:", size if isinstance(size, int) else None)
+    found = await _taken(app, replace(image, **columns), file, told.watched(app.far.read(place)))
     for name, is_ in (("checksum", found.checksum), ("os_hash_value", found.hash_value)):
         if about.get(name) not in {None, is_} and (name == "checksum" or about.get("os_hash_algo") == found.hash_algo):
             raise NotGiven(f"its {name} should be {about[name]} and is {is_}")

@@ -10,16 +10,19 @@ it was. What is fetched, and where it is written, is in the rows before the firs
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
+from pileus.image.drivers.content import at_once
+from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable, closing
 from pileus.image.errors import BadSignature
 from pileus.image.flows import fetching
-from pileus.image.flows.intake import batches, bytes_of, drop, let_go
+from pileus.image.flows.intake import Behind, batches, bytes_of, drop, let_go
 from pileus.image.flows.prepare import convert, inject, repack, spent, unconvert, unpack
 from pileus.image.flows.signed import Seal
+from pileus.image.flows.told import Told
 from pileus.image.models.images import HASH, Image, Status
 from pileus.image.models.imports import Import, Method, TaskStatus, progress
 from pileus.image.store import copies as copy_rows
@@ -98,7 +101,8 @@ async def _place(app: ImageApp, op: Operation, image: Image, id: str) -> str | N
     copy = row.id if row is not None else await copy_rows.copy_add(app, image.id, id, file, whole=False)
     try:
         seal = await Seal.of(app, image)
-        await write_verified(target, file, _source(app, image), image, seal)
+        told = Told(app, op, f"writing to store {id}:", image.size)
+        await write_verified(target, file, told.watched(_source(app, image)), image, seal)
     except (StoreIsFull, Unreadable, OSError, BadSignature) as failed:
         await let_go(target, file)
         await copy_rows.copy_forget(app, copy)
@@ -118,6 +122,11 @@ def _source(app: ImageApp, image: Image) -> AsyncIterator[bytes]:
     return bytes_of(app, image.copies, 0, image.size or 0)
 
 
+async def _written(batch: bytes, incoming: Incoming, digest: "hashlib._Hash", seal: Seal | None) -> None:
+    looks = [seal.feed(batch)] if seal is not None else []
+    await at_once(asyncio.to_thread(digest.update, batch), incoming.write(batch), *looks)
+
+
 async def write_verified(
     target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image, seal: Seal | None = None
 ) -> None:
@@ -125,11 +134,10 @@ async def write_verified(
     incoming = await target.create(file)
     digest = hashlib.new(image.hash_algo or HASH)
     try:
-        async for batch in batches(chunks):
-            await asyncio.to_thread(digest.update, batch)
-            if seal is not None:
-                await seal.feed(batch)
-            await incoming.write(batch)
+        async with closing(batches(chunks)) as pieces, Behind() as behind:
+            async for batch in pieces:
+                await behind.do(partial(_written, batch, incoming, digest, seal))
+                failpoint("image.import", "writing")
         if image.hash_value is not None and digest.hexdigest() != image.hash_value:
             raise Unreadable("the bytes that were read are not the image's")
         if seal is not None:
@@ -174,7 +182,8 @@ async def ended(app: ImageApp, op: Operation) -> None:
     asked = _asked(op)
     app.tokens.pop(op.id, None)
     if op.state is State.DONE:
-        await tasks.task_update(app, op.id, ended=True, status=TaskStatus.SUCCESS, result={"image_id": asked.image})
+        result = {"image_id": asked.image}
+        await tasks.task_update(app, op.id, ended=True, status=TaskStatus.SUCCESS, result=result, message="")
         return
     why = op.failure or "It was stopped."
     await tasks.task_update(app, op.id, ended=True, status=TaskStatus.FAILURE, message=why)

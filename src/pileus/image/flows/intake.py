@@ -1,13 +1,15 @@
 """Bytes on their way in: written to a store while they are looked at, and only whole and fitting ones are kept."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content, Mismatch, Unsafe
-from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable
+from pileus.image.drivers.content import Content, Mismatch, Unsafe, at_once
+from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable, closing
 from pileus.image.models.images import Copy, Findings, Head
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
@@ -22,16 +24,18 @@ async def take_in(
     app: ImageApp, image: Head, incoming: Incoming, chunks: AsyncIterator[bytes], room: int | None = None
 ) -> Findings:
     """All bytes are written and fit the image, and are no more than there is room for; raises what is wrong with them."""
+    taken = 0
     content = Content(image.disk_format, inspect=app.config.inspect and image.container_format not in PACKED)
     try:
-        async for batch in batches(chunks):
-            if content.size + len(batch) > app.config.size_cap:
-                raise errors.TooBig(image=image.id, cap=app.config.size_cap)
-            if room is not None and content.size + len(batch) > room:
-                raise errors.NoRoom(image=image.id, room=max(room, 0))
-            await content.feed(batch)
-            await incoming.write(batch)
-            failpoint("image.upload", "writing")
+        async with closing(batches(chunks)) as pieces, Behind() as behind:
+            async for batch in pieces:
+                taken += len(batch)
+                if taken > app.config.size_cap:
+                    raise errors.TooBig(image=image.id, cap=app.config.size_cap)
+                if room is not None and taken > room:
+                    raise errors.NoRoom(image=image.id, room=max(room, 0))
+                await behind.do(partial(_both, content, incoming, batch))
+                failpoint("image.upload", "writing")
         return await content.finish()
     except Mismatch as wrong:
         raise errors.ContentMismatch(why=str(wrong)) from wrong
@@ -39,6 +43,41 @@ async def take_in(
         raise errors.UnsafeContent(why=str(wrong)) from wrong
     except StoreIsFull as full:
         raise errors.StoreFull(why=str(full)) from full
+
+
+async def _both(content: Content, incoming: Incoming, batch: bytes) -> None:
+    await at_once(content.feed(batch), incoming.write(batch))
+
+
+class Behind:
+    """Work on one batch while the next one comes; what fails is raised at the next, or at the end of the block.
+
+    When the block is left, whichever way, nothing is being worked on any more.
+    """
+
+    def __init__(self) -> None:
+        self._work: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Nothing is being worked on yet."""
+        return self
+
+    async def do(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """The batch before is done, and this one is begun."""
+        await self._last()
+        self._work = asyncio.create_task(work())
+
+    async def _last(self) -> None:
+        if self._work is not None:
+            await asyncio.wait({self._work})
+            self._work.result()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """The last batch is done."""
+        if kind is None:
+            await self._last()
+        elif self._work is not None:
+            await asyncio.gather(self._work, return_exceptions=True)  # what ended the block is raised, not this
 
 
 async def let_go(store: ByteStore, name: str) -> None:
@@ -61,12 +100,13 @@ async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in pieces of at least BATCH, so that a thread is worth its while."""
     gathered: list[bytes] = []
     size = 0
-    async for chunk in chunks:
-        gathered.append(chunk)
-        size += len(chunk)
-        if size >= BATCH:
-            yield b"".join(gathered)
-            gathered, size = [], 0
+    async with closing(chunks):
+        async for chunk in chunks:
+            gathered.append(chunk)
+            size += len(chunk)
+            if size >= BATCH:
+                yield b"".join(gathered)
+                gathered, size = [], 0
     if gathered:
         yield b"".join(gathered)
 
@@ -91,9 +131,10 @@ async def bytes_of(app: ImageApp, copies: tuple[Copy, ...], start: int, length: 
     for copy in readable(app, copies):
         store = app.stores.all[copy.store]
         try:
-            async for chunk in store.source.read(copy.place, start + done, length - done):
-                done += len(chunk)
-                yield chunk
+            async with closing(store.source.read(copy.place, start + done, length - done)) as chunks:
+                async for chunk in chunks:
+                    done += len(chunk)
+                    yield chunk
         except Unreadable as failed:
             why = f"store {copy.store}: {failed}"
             continue

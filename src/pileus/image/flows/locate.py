@@ -12,7 +12,7 @@ import hashlib
 import msgspec
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.interface import Unreadable
+from pileus.image.drivers.interface import Unreadable, closing
 from pileus.image.flows.intake import batches
 from pileus.image.models.images import HASH, Said, Status
 from pileus.image.models.imports import Locating, TaskStatus
@@ -38,12 +38,13 @@ async def look(app: ImageApp, op: Operation) -> Outcome:
     algorithm = asked.said.hash_algo or HASH
     md5, sha, size = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm), 0
     try:
-        async for batch in batches(app.web.read(asked.url, 0)):
-            await asyncio.to_thread(md5.update, batch)
-            await asyncio.to_thread(sha.update, batch)
-            size += len(batch)
-            if await store.head_find(app, asked.image) is None:
-                return Fail(GONE)
+        async with closing(batches(app.web.read(asked.url, 0))) as pieces:
+            async for batch in pieces:
+                await asyncio.to_thread(md5.update, batch)
+                await asyncio.to_thread(sha.update, batch)
+                size += len(batch)
+                if await store.head_find(app, asked.image) is None:
+                    return Fail(GONE)
     except Unreadable as failed:
         return Fail(str(failed))
     found = Said(size=size, checksum=md5.hexdigest(), hash_algo=algorithm, hash_value=sha.hexdigest())

@@ -12,6 +12,7 @@ import msgspec
 from pileus.image.app import ImageApp
 from pileus.image.drivers.content import Content, Mismatch, Unsafe
 from pileus.image.drivers.convert import NAMES, NotConverted, converted
+from pileus.image.drivers.interface import closing
 from pileus.image.drivers.packed import NotPacked, unpacked
 from pileus.image.flows.intake import batches, take_in
 from pileus.image.models.images import Findings, Head
@@ -124,8 +125,9 @@ async def _judged(app: ImageApp, image: Head) -> None:
 
 async def _look(app: ImageApp, file: str, format: str | None) -> Findings:
     content = Content(format, inspect=True)
-    async for batch in batches(app.stores.staging.read(file, 0)):
-        await content.feed(batch)
+    async with closing(batches(app.stores.staging.read(file, 0))) as pieces:
+        async for batch in pieces:
+            await content.feed(batch)
     return await content.finish()
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
+from pileus.image.drivers.interface import closing
 from pileus.image.drivers.signatures import HASHES, KEY_TYPES, NotSigned, PublicKey, check, key_of
 from pileus.image.models.images import Image
 
@@ -57,9 +58,10 @@ class Seal:
 
     async def watched(self, batches: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The same bytes, which have been looked at."""
-        async for batch in batches:
-            await self.feed(batch)
-            yield batch
+        async with closing(batches):
+            async for batch in batches:
+                await self.feed(batch)
+                yield batch
 
     async def feed(self, batch: bytes) -> None:
         """These bytes are next."""
