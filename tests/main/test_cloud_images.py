@@ -22,7 +22,7 @@ from pileus.main.cloud_images import (
     image_called,
     led_astray,
 )
-from pileus.main.commands.image import bring
+from pileus.main.commands.image import bring, underway
 
 DISK = bytes(range(256)) * 4096
 SHA = hashlib.sha256(DISK).hexdigest()
@@ -163,6 +163,24 @@ class Cloud:
     def upload(self, _service: str, path: str, _file: Path) -> None:
         self.uploads.append(path)
         self.images[-1]["status"] = "active"
+
+
+def test_imports_under_way_are_told_of() -> None:
+    class Tasks(Cloud):
+        def get(self, _service: str, path: str, **query: str) -> dict[str, Any]:
+            wanted = {"processing": ["t1", "t2"], "pending": ["t3"]}
+            if "status" in query:
+                return {"tasks": [{"id": id} for id in wanted[query["status"]]]}
+            id = path.rpartition("/")[2]
+            given = {"import_req": {"method": {"name": "web-download"}}} if id == "t1" else {}
+            told = "fetching: 64 of 640 MiB (10 %)" if id == "t1" else ""
+            return {"image_id": f"i-{id}", "type": "import", "input": given, "message": told}
+
+    assert [
+        "i-t1  web-download      fetching: 64 of 640 MiB (10 %)",
+        "i-t2  import            processing",
+        "i-t3  import            pending",
+    ] == list(underway(cast("Client", Tasks())))
 
 
 def test_the_same_bytes_are_brought_once(maker: Maker, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""`pileus image build | fetch`: the small guest that tests and tries boot from, and well-known cloud images."""
+"""`pileus image build | fetch | imports`: the small guest that tests and tries boot from, well-known images, and what comes in."""
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fetch.add_argument("--output", type=Path, default=None, metavar="FILE", help="write it here, into no cloud")
     add_state(fetch)
     fetch.set_defaults(verb=_fetch)
+    imports = actions.add_parser("imports", help="tell how far the imports are that are under way")
+    add_state(imports)
+    imports.set_defaults(verb=_imports)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +57,6 @@ def _build(args: argparse.Namespace) -> int:
 
 def _fetch(args: argparse.Namespace) -> int:
     """Bring the image and say where it is; or list what there is."""
-    from pileus.main.client import Client
     from pileus.main.cloud_images import CATALOG, fetch, image_called
 
     if args.name is None:
@@ -67,17 +69,38 @@ def _fetch(args: argparse.Namespace) -> int:
         file.replace(args.output)
         print(f"{args.output}  {known.algorithm} {checksum}")
         return 0
+    admin = _admin(args)
+    file, checksum = fetch(args.name, known, print)
+    print(f"{args.name}  {bring(admin, args.name, known, file, checksum)}")
+    file.unlink()
+    return 0
+
+
+def _admin(args: argparse.Namespace) -> "Client":
     from pileus.main.certificates import authority_of
+    from pileus.main.client import Client
     from pileus.main.commands.options import chosen
 
     state, configured = chosen(args)
     settings = configured.options
     password = state.credentials().passwords["admin"]
-    admin = Client(f"{settings.url}/identity/v3", "admin", password, "admin", authority_of(state, settings))
-    file, checksum = fetch(args.name, known, print)
-    print(f"{args.name}  {bring(admin, args.name, known, file, checksum)}")
-    file.unlink()
+    return Client(f"{settings.url}/identity/v3", "admin", password, "admin", authority_of(state, settings))
+
+
+def _imports(args: argparse.Namespace) -> int:
+    """Print a line for each import under way."""
+    for line in underway(_admin(args)):
+        print(line)
     return 0
+
+
+def underway(admin: "Client") -> Iterator[str]:
+    """A line for each import that has not ended: its image, how it comes, and how far it is."""
+    for status in ("processing", "pending"):
+        for one in admin.get("image", "/v2/tasks", status=status, limit="1000")["tasks"]:
+            task = admin.get("image", f"/v2/tasks/{one['id']}")
+            method = task["input"].get("import_req", {}).get("method", {}).get("name", task["type"])
+            yield f"{task['image_id']}  {method:<16}  {task['message'] or status}"
 
 
 def bring(admin: "Client", name: str, known: "CloudImage", file: Path, checksum: str) -> str:
