@@ -176,6 +176,44 @@ def test_fragments_that_stand_elsewhere_go_where_they_belong(tmp_path: Path) -> 
     run(tmp_path, story, **cluster(tmp_path))
 
 
+def test_what_only_stood_in_goes_even_if_it_is_old_or_never_counted(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"", x_storage_policy="coded")
+        for at in (0, 1):
+            (tmp_path / f"disk{at}" / "tmp").rename(tmp_path / f"disk{at}" / "away")
+        for name in ("old", "gone", "kept", "half"):
+            await service.put(f"c/{name}", BODIES["small"])
+        assert 202 == (await service.ask("POST", "c/kept", headers={"x-object-meta-a": "b"})).status
+        aside = {one: one.read_bytes() for one in fragments(tmp_path, ".data") if not belongs(service, one)}
+        assert aside
+        half = [
+            one for one in aside if one.name.startswith(service.app.cluster.rings.hash(Name("AUTH_p1", "c", "half")))
+        ]
+        for one in half:
+            one.rename(one.with_name(one.name.replace("-d.data", ".data")))
+        for at in (0, 1):
+            (tmp_path / f"disk{at}" / "away").rename(tmp_path / f"disk{at}" / "tmp")
+        service.clock.move(1)
+        await service.put("c/old", BODIES["even"])
+        assert 204 == (await service.ask("DELETE", "c/gone")).status
+        for _ in range(3):
+            await service.app.workers.reconstructor.run()
+        assert [] == [one for one in fragments(tmp_path, "") if not belongs(service, one)]
+        assert BODIES["even"] == (await service.ask("GET", "c/old")).body
+        assert 404 == (await service.ask("GET", "c/gone")).status
+        kept = await service.ask("GET", "c/kept")
+        assert (BODIES["small"], "b") == (kept.body, kept.headers["x-object-meta-a"])
+        assert BODIES["small"] == (await service.ask("GET", "c/half")).body
+
+    run(tmp_path, story, **cluster(tmp_path))
+
+
+def belongs(service: Service, file: Path) -> bool:
+    """Whether the file is on a device of its partition."""
+    places = service.app.cluster.rings.objects[1].places(int(file.parts[-3]))
+    return any(file.is_relative_to(place.device.name) for place in places)
+
+
 def test_damage_does_not_travel_with_a_fragment_that_is_handed_over(tmp_path: Path) -> None:
     async def story(service: Service) -> None:
         await service.put("c", b"", x_storage_policy="coded")

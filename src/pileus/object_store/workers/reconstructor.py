@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.durable import sync_folder
-from pileus.object_store.disk.names import DATA, Named, file_name, named
+from pileus.object_store.disk.names import DATA, META, Named, file_name, named
 from pileus.object_store.errors import Missing, StorageProblem, Superseded
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.coded import Pieces, seen
@@ -76,16 +76,16 @@ class Reconstructor:
         progress: Progress,
     ) -> None:
         """What one file here tells of what is missing elsewhere is made good."""
-        if found.kind != DATA or found.fragment is None:
+        if not found.durable:
+            await self._mark(source, places, policy, found, theirs, progress)
+        strange = found.fragment is not None and source.index != found.fragment
+        if source.index is None or strange:
+            await self._hand_over(source, places, policy, found, theirs, progress)
+        elif found.kind != DATA or found.fragment is None:
             for target in places:
                 if target.device.name != source.device.name:
                     progress.done += await self._push(source, target, policy, found.name, theirs)
-            return
-        if not found.durable:
-            await self._mark(source, places, policy, found, theirs, progress)
-        elif source.index != found.fragment:
-            await self._hand_over(source, places[found.fragment : found.fragment + 1], policy, found, theirs, progress)
-        elif found.fragment < len(places):
+        elif found.durable and found.fragment < len(places):
             count = len(places)
             for number in {(found.fragment - 1) % count, (found.fragment + 1) % count}:
                 progress.done += await self._restore(places[number], number, policy, found, theirs)
@@ -93,17 +93,22 @@ class Reconstructor:
     async def _hand_over(
         self,
         source: Place,
-        targets: list[Place],
+        places: list[Place],
         policy: int,
         found: Named,
         theirs: dict[tuple[int, str], set[str]],
         progress: Progress,
     ) -> None:
-        """A fragment that only stands here is where it belongs, and not here any more."""
+        """A file that only stands here is where it belongs, or something newer is, and it is not here any more."""
+        targets = places if found.fragment is None else places[found.fragment : found.fragment + 1]
         for target in targets:
             progress.done += await self._push(source, target, policy, found.name, theirs)
-            if found.name in await self._names(target, policy, found.name, theirs, fresh=True):
-                await self._drop(source, policy, found.name)
+        for target in targets:
+            known = await self._names(target, policy, found.name, theirs, fresh=True)
+            if found.name not in known and not _outdated(found, known):
+                return
+        if targets:
+            await self._drop(source, policy, found.name)
 
     async def _mark(
         self,
@@ -197,6 +202,15 @@ class Reconstructor:
                 sync_folder(folder)
 
         await device.do(drop)
+
+
+def _outdated(found: Named, known: set[str]) -> bool:
+    """Whether there is something newer of the object, which takes the file's place, or the same that counts already."""
+    others = [one for one in map(named, known) if one is not None and one.hash == found.hash and one.durable]
+    if any(one.kind != META and one.stamp > found.stamp for one in others):
+        return True
+    same = [one for one in others if (one.kind, one.fragment) == (found.kind, found.fragment)]
+    return any(one.stamp >= found.stamp for one in same)
 
 
 class Rebuilt:
