@@ -84,6 +84,25 @@ def test_swift_connection_sees_what_can_be_done(cloud: RunningCloud) -> None:
         connection.close()
 
 
+def test_programs_from_before_identity_log_in(cloud: RunningCloud) -> None:
+    given = cloud.environment("demo")
+    user = f"{given['OS_PROJECT_NAME']}:{given['OS_USERNAME']}"
+    address = f"http://{cloud.address}/auth/v1.0"
+    connection = swiftclient.Connection(authurl=address, user=user, key=given["OS_PASSWORD"], auth_version="1")
+    try:
+        connection.put_container("old")
+        connection.put_object("old", "o", b"bytes")
+        assert b"bytes" == connection.get_object("old", "o")[1]
+        connection.delete_object("old", "o")
+        connection.delete_container("old")
+    finally:
+        connection.close()
+    wrong = swiftclient.Connection(authurl=address, user=user, key="wrong", auth_version="1", retries=0)
+    with pytest.raises(swiftclient.ClientException, match="401"):
+        wrong.get_account()
+    wrong.close()
+
+
 def test_swift_command_makes_urls_that_strangers_can_use(cloud: RunningCloud, tmp_path: Path) -> None:
     environment = {**os.environ, **cloud.environment("demo"), "ST_AUTH_VERSION": "3"}
 

@@ -10,6 +10,7 @@ from pileus.object_store.api.described import ACCOUNT, CONTAINER, OBJECT, WAYS, 
 from pileus.object_store.s3.ways import ways
 
 HEADERS = {
+    ("GET", "/auth/v1.0"): {"x-auth-user": "one:alice", "x-auth-key": "ecila"},
     ("POST", CONTAINER): {"x-container-meta-a": "b"},
     ("POST", OBJECT): {"x-object-meta-a": "b"},
     ("COPY", OBJECT): {"destination": "c/copy"},

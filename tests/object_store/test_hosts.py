@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.object_store.world import Service, run
+from tests.object_store.world import ACCOUNT, Said, Service, run
 
 from pileus.kit.http.kernel import Kernel
 from pileus.object_store.api.aliases import Aliases, canonical
@@ -144,6 +144,26 @@ def test_info_tells_what_is_switched_on(tmp_path: Path) -> None:
     run(
         tmp_path / "b", all_on, storage_domains=DOMAINS, cname_lookup=True, encryption=True, account_ratelimit=5.0
     )  # fmt: skip
+
+
+def test_programs_from_before_identity_log_in(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        async def login(user: str, key: str, method: str = "GET") -> Said:
+            said = {"x-auth-user": user, "x-auth-key": key}
+            return await service.ask(method, "/auth/v1.0", token=None, headers=said)
+
+        said = await login("one:alice", "ecila")
+        assert (200, "alice", "alice", "3600") == (
+            said.status, said.headers["x-auth-token"], said.headers["x-storage-token"], said.headers["x-auth-token-expires"],
+        )  # fmt: skip
+        assert f"http://cloud:1/object-store{ACCOUNT}" == said.headers["x-storage-url"]
+        assert 201 == (await service.ask("PUT", "c", token=said.headers["x-auth-token"])).status
+        for user, key in (("one:alice", "wrong"), ("two:alice", "ecila"), ("alice", "ecila"), (":", ""), ("", "")):
+            assert 401 == (await login(user, key)).status
+        assert 405 == (await login("one:alice", "ecila", "PUT")).status
+        assert 404 == (await service.ask("GET", "/auth/v2.0", token=None)).status
+
+    run(tmp_path, story)
 
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)

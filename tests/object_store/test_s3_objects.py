@@ -249,6 +249,7 @@ def test_what_is_not_done_is_said(tmp_path: Path) -> None:
         assert "AccessControlListNotSupported" == refused(client.put_object, **key, Body=b"", ACL="public-read")
         assert "KeyTooLongError" == refused(client.put_object, Bucket="box", Key="k" * 1025, Body=b"")
         assert "MetadataTooLarge" == refused(client.put_object, **key, Body=b"", Metadata={"a": "x" * 2100})
+        assert "NotImplemented" == refused(client.put_bucket_logging, Bucket="box", BucketLoggingStatus={})
         assert "NotImplemented" == refused(client.put_bucket_website, Bucket="box", WebsiteConfiguration={})
         status, headers, body = world.ask("PATCH", f"http://{HOST}/s3/box")
         assert (405, True) == (status, b"MethodNotAllowed" in body)

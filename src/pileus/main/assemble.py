@@ -48,6 +48,7 @@ from pileus.kit.observe.log import log_of
 from pileus.main import machine, object_certificates
 from pileus.main.backup_stores import BackupRoutes
 from pileus.main.certificates import share_authority
+from pileus.main.first_logins import FirstLogins
 from pileus.main.gate import Gate
 from pileus.main.host_certificates import controller_certificate, host_tls
 from pileus.main.host_needs import AllConsoles, ConsoleAnswers, ImageRoutes, MetadataRoutes
@@ -410,7 +411,8 @@ class _Wired:
         """Object storage is mounted: it answers HTTP by itself."""
         frame, manifest = self._frame, self._manifests["object_store"]
         app = self._objects(manifest)
-        answers = manifest.api(app) if app is not None else manifest.elsewhere
+        login = FirstLogins(frame.kernel, frame.clock)
+        answers = manifest.api(app, login) if app is not None else manifest.elsewhere
         for name in (manifest.MOUNT, *manifest.ROOT_PAGES):
             frame.kernel.raw[name] = answers
         s3 = manifest.s3(app, self._directory) if app is not None else None

@@ -17,6 +17,7 @@ from pileus.kit.flow.standing import Standing
 from pileus.object_store.api.aliases import Aliases
 from pileus.object_store.api.described import WAYS, document
 from pileus.object_store.api.elsewhere import elsewhere as elsewhere
+from pileus.object_store.api.logins import Login
 from pileus.object_store.api.swift import SwiftApi
 from pileus.object_store.app import ObjectStoreApp, Workers
 from pileus.object_store.config import ObjectStoreConfig
@@ -60,7 +61,7 @@ ALSO = (
     ("s3", "s3", "OpenStack Object Storage, as S3", f"/{S3_MOUNT}"),
 )  # further services in the catalog, each with its path
 CODED = re.compile(r"(?P<name>.*\S) +(?P<data>[1-9]\d?)\+(?P<parity>[1-9]\d?)")  # a policy of an erasure code
-ROOT_PAGES = ("info", "crossdomain.xml", "endpoints")  # clients look for these at the root of the host
+ROOT_PAGES = ("auth", "info", "crossdomain.xml", "endpoints")  # clients look for these at the root of the host
 
 
 def build(
@@ -166,9 +167,9 @@ def port(app: ObjectStoreApp) -> ObjectsPort:
     return ObjectsPort(app)
 
 
-def api(app: ObjectStoreApp) -> SwiftApi:
-    """The API's HTTP."""
-    return SwiftApi(app, MOUNT)
+def api(app: ObjectStoreApp, login: Login | None = None) -> SwiftApi:
+    """The API's HTTP; `login` lets in programs that know identity only by /auth/v1.0."""
+    return SwiftApi(app, MOUNT, login)
 
 
 def aliases(app: ObjectStoreApp, api: SwiftApi) -> Aliases:

@@ -45,6 +45,10 @@ WAYS = (
     Way("HEAD", "/info", "Whether it is there.", (200,), open=True),
     Way("OPTIONS", "/info", "What browsers may ask.", (200,), open=True),
     Way("GET", "/healthcheck", "Whether it is well.", (200,), open=True),
+    Way(
+        "GET", "/auth/v1.0", "A token for a user and a key, as from before identity.", (200,),
+        ("headers X-Auth-User X-Auth-Key",), open=True,
+    ),
     Way("GET", "/crossdomain.xml", "Which Flash and Silverlight programs may ask.", (200,), open=True),
     Way("GET", "/endpoints/{version}/{account}", "On which devices an account is.", (200,), open=True),
     Way("GET", "/endpoints/{version}/{account}/{container}", "On which devices a container is.", (200,), open=True),

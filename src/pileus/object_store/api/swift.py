@@ -10,6 +10,7 @@ from pileus.kit.http.call import Disconnected, Receive
 from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.send import Send
 from pileus.kit.observe.log import log_of, within_request
+from pileus.object_store.api.logins import PLACE, Login, logged_in
 from pileus.object_store.api.pages import page
 from pileus.object_store.api.permits import Permits
 from pileus.object_store.api.wire import body_of, headers_of, parts_of, path_of, query_of, send_answer
@@ -36,8 +37,9 @@ VERSIONS = {"v1", "v1.0"}
 class SwiftApi:
     """Answers HTTP requests of the Swift API (ASGI)."""
 
-    def __init__(self, app: ObjectStoreApp, mount: str) -> None:
+    def __init__(self, app: ObjectStoreApp, mount: str, login: Login | None = None) -> None:
         self._app = app
+        self._login = login
         self._mount = mount
         self._permits = Permits(app.config)
         self._domains = app.config.storage_domains
@@ -78,6 +80,9 @@ class SwiftApi:
             parts = parts[1:]
         if not parts or parts[0] not in VERSIONS:
             ask = Ask(method=scope["method"], path=_NOWHERE, headers=headers, query=query_of(scope), base=base)
+            if parts == PLACE and self._login is not None:
+                ask.remote = str((scope.get("client") or ("",))[0])
+                return ask, await logged_in(self._login, ask)
             return ask, await page(self._app, ask, parts)
         rest = [*parts[1:3], "/".join(parts[3:])] if len(parts) > 3 else parts[1:]
         client = scope.get("client") or ("", 0)

@@ -146,6 +146,12 @@ async def nothing_logged(call: Call) -> Answer:
     return Answer(headers=dict(XML), body=document("BucketLoggingStatus"))
 
 
+async def logging_refused(call: Call) -> Answer:
+    """Never: access is not logged into buckets, and S3's answer to who asks for what there is not is 501."""
+    await call.owned()
+    raise S3Error("NotImplemented", "Access to buckets is not logged into buckets here.")
+
+
 async def nothing_notified(call: Call) -> Answer:
     """Nobody is notified."""
     await call.owned()

@@ -58,6 +58,7 @@ BUCKET: Mapping[tuple[str, str], Operation] = {
     ("PUT", "acl"): _of("PutBucketAcl", acls.bucket_acl_put),
     ("GET", "location"): _of("GetBucketLocation", buckets.location_get),
     ("GET", "logging"): _of("GetBucketLogging", buckets.nothing_logged),
+    ("PUT", "logging"): _of("PutBucketLogging", buckets.logging_refused),
     ("GET", "notification"): _of("GetBucketNotification", buckets.nothing_notified),
     ("GET", "accelerate"): _of(
         "GetBucketAccelerateConfiguration", buckets.nothing_accelerated, "GetAccelerateConfiguration"
