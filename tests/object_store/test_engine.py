@@ -345,3 +345,30 @@ def test_a_damaged_listing_is_quarantined_and_copied_from_another_replica(
         assert 1 == len(list(tmp_path.rglob("quarantined/containers/*/*.db")))
 
     run(tmp_path, story, devices=tuple(str(tmp_path / f"disk{at}") for at in range(3)), replicas=3.0)
+
+
+def test_a_listing_that_comes_back_as_it_was_learns_what_it_missed(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("c", b"")
+        await service.put("c/first")
+        path = Place("AUTH_p1", "c")
+        rings, servers = service.app.cluster.rings, service.app.server
+        old = rings.places(path)[1]
+        book = servers.devices.of(old).containers.ledger(old.partition, rings.hash(path)).ledger
+        await service.app.workers.ledgers.run()
+        book.close()
+        shutil.copyfile(book.path, tmp_path / "aside")
+        for number in range(5):
+            await service.put(f"c/o{number}")
+        await service.app.workers.ledgers.run()
+        book.close()
+        shutil.copyfile(tmp_path / "aside", book.path)
+        _, entries = await servers.containers.listed(old, path, Wanted())
+        assert ["first"] == [one.name for one in entries]
+        await service.put("c/late")
+        await service.app.workers.ledgers.run()
+        for place in rings.places(path):
+            _, entries = await servers.containers.listed(place, path, Wanted())
+            assert ["first", "late", *(f"o{number}" for number in range(5))] == [one.name for one in entries]
+
+    run(tmp_path, story, devices=tuple(str(tmp_path / f"disk{at}") for at in range(3)), replicas=3.0)

@@ -30,6 +30,7 @@ from pileus.object_store.storage.interface import (
     ContainerBook,
     Found,
     FoundFile,
+    Heard,
     Spot,
     StorageServer,
     Told,
@@ -261,10 +262,11 @@ def test_ledgers_learn_what_others_know(tell: Callable[[Story], None]) -> None:
         theirs = next(one for one in at.rings.places(CONTAINER) if one.device.host == "")
         await first.containers.put(theirs, CONTAINER, {"x-container-meta-a": "b"}, STAMPS[0], None, 0)
         facts = await first.containers.facts(theirs, CONTAINER)
-        assert not await replicas.has_ledger(place, "AUTH_p1", "c")
+        assert -1 == await replicas.heard(place, "AUTH_p1", "c", "x")
         row = ObjectRow(name="o", stamp=STAMPS[1], size=4)
-        await replicas.take_container(place, ContainerBook(facts, {"x-container-meta-a": ("b", STAMPS[0])}, [row]))
-        assert await replicas.has_ledger(place, "AUTH_p1", "c")
+        said = {"x-container-meta-a": ("b", STAMPS[0])}
+        await replicas.take_container(place, ContainerBook(facts, said, [row], heard=Heard("x", 7)))
+        assert (7, 0) == tuple([await replicas.heard(place, "AUTH_p1", "c", teller) for teller in ("x", "y")])
         found = await at.server.containers.facts(place, CONTAINER)
         assert ({"x-container-meta-a": "b"}, 1) == (found.metadata, found.count)
         place = at.place(ACCOUNT)
@@ -272,7 +274,7 @@ def test_ledgers_learn_what_others_know(tell: Callable[[Story], None]) -> None:
         known = await at.server.accounts.facts(place, ACCOUNT)
         await replicas.take_account(place, AccountBook(known, {}, [ContainerRow(name="x", put_stamp=STAMPS[0])]))
         assert ["x"] == [one.name for one in (await at.server.accounts.listed(place, ACCOUNT, Wanted()))[1]]
-        assert await replicas.has_ledger(place, "AUTH_p1", None)
+        assert 0 == await replicas.heard(place, "AUTH_p1", None, "x")
 
     tell(story)
 

@@ -166,8 +166,15 @@ class Ledger:
         with self.reading() as connection:
             return about(connection).get(key, "")
 
+    def last(self) -> int:
+        """The number of the last row that came, gone ones included."""
+        with self.reading() as connection:
+            return int(connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0])
+
     def mark(self, values: Mapping[str, str]) -> None:
         """The ledger remembers this."""
+        if not values:
+            return
         with self.writing() as connection:
             set_about(connection, values)
 

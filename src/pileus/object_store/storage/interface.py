@@ -130,6 +130,13 @@ class FoundFile(Protocol):
     async def close(self) -> None: ...
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """Up to which of its rows one ledger has told another everything."""
+
+    teller: str
+    upto: int
+
+
 class ContainerBook(msgspec.Struct, frozen=True):
     """What one replica of a container tells another: what it knows of the container, and rows."""
 
@@ -137,6 +144,7 @@ class ContainerBook(msgspec.Struct, frozen=True):
     said: Mapping[str, tuple[str, str]]  # metadata, each with its stamp
     rows: Sequence[ObjectRow]
     shape: Shape = Shape()
+    heard: Heard | None = None
 
 
 class AccountBook(msgspec.Struct, frozen=True):
@@ -145,6 +153,7 @@ class AccountBook(msgspec.Struct, frozen=True):
     facts: AccountFacts
     said: Mapping[str, tuple[str, str]]
     rows: Sequence[ContainerRow]
+    heard: Heard | None = None
 
 
 class Replicas(Protocol):
@@ -156,7 +165,7 @@ class Replicas(Protocol):
     async def take(self, place: Place, policy: int, name: str, file: FoundFile) -> None: ...
     async def take_container(self, place: Place, book: ContainerBook) -> None: ...
     async def take_account(self, place: Place, book: AccountBook) -> None: ...
-    async def has_ledger(self, place: Place, account: str, container: str | None) -> bool: ...
+    async def heard(self, place: Place, account: str, container: str | None, teller: str) -> int: ...
 
 
 class StorageServer(Protocol):

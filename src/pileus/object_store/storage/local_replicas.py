@@ -3,6 +3,8 @@
 import os
 from collections.abc import AsyncIterator, Callable
 
+from pileus.object_store.disk.accounts import AccountLedger
+from pileus.object_store.disk.containers import ContainerLedger
 from pileus.object_store.disk.hashes import SuffixHashes, wanted
 from pileus.object_store.disk.names import DATA, named
 from pileus.object_store.disk.record import read_record
@@ -11,9 +13,9 @@ from pileus.object_store.errors import Corrupt, Missing, StorageProblem, Superse
 from pileus.object_store.models.paths import Path
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
-from pileus.object_store.storage.devices import Devices, LocalDevice
+from pileus.object_store.storage.devices import Devices, LocalDevice, Shelf
 from pileus.object_store.storage.divided import Divided
-from pileus.object_store.storage.interface import AccountBook, ContainerBook, FoundFile
+from pileus.object_store.storage.interface import AccountBook, ContainerBook, FoundFile, Heard
 
 
 class LocalReplicas:
@@ -108,14 +110,20 @@ class LocalReplicas:
         device.volume.require_room()
         strays = await device.keep_book(lambda: ledger.join(book.facts, book.said, book.rows, book.shape))
         await self._divided.forward(place, strays)
+        await device.keep_book(lambda: ledger.ledger.mark(_mark(book.heard)))
 
-    async def has_ledger(self, place: Place, account: str, container: str | None) -> bool:
-        """Whether there is a ledger of the container, or of the account."""
+    async def heard(self, place: Place, account: str, container: str | None, teller: str) -> int:
+        """Up to which row a replica was told everything by another; -1 when it is not there."""
         device = self._devices.of(place)
         hash = self._rings.hash(Path(account, container))
-        if container is None:
-            return device.accounts.ledger(place.partition, hash).ledger.exists
-        return device.containers.ledger(place.partition, hash).ledger.exists
+        shelf: Shelf[AccountLedger] | Shelf[ContainerLedger] = (
+            device.accounts if container is None else device.containers
+        )
+        ledger = shelf.ledger(place.partition, hash).ledger
+        try:
+            return int(await device.keep_book(lambda: ledger.marked(f"heard:{teller}")) or 0)
+        except Missing:
+            return -1
 
     async def take_account(self, place: Place, book: AccountBook) -> None:
         """The account's ledger here knows what the other's does."""
@@ -123,6 +131,11 @@ class LocalReplicas:
         ledger = device.accounts.ledger(place.partition, self._rings.hash(Path(book.facts.account)))
         device.volume.require_room()
         await device.keep_book(lambda: ledger.join(book.facts, book.said, book.rows))
+        await device.keep_book(lambda: ledger.ledger.mark(_mark(book.heard)))
+
+
+def _mark(heard: Heard | None) -> dict[str, str]:
+    return {} if heard is None else {f"heard:{heard.teller}": str(heard.upto)}
 
 
 class LocalFile:

@@ -1,7 +1,8 @@
 """The replicator of ledgers: every replica of a container or an account knows what the others know.
 
-Rows have numbers in the order in which a ledger heard of them; for each other replica it remembers up to which number that one was
-told. So what is told is what is new, however large the container.
+Rows have numbers in the order in which a ledger heard of them. Each replica remembers up to which number it was told everything by which
+other ledger. So what is told is what is new, however large the container; and one that was lost, or that comes back as it was some time
+ago, is told what it does not know.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pileus.object_store.models.stamps import of_ticks, ticks_of
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.ring.places import Place, Ring
 from pileus.object_store.storage.devices import Devices, LocalDevice
-from pileus.object_store.storage.interface import AccountBook, ContainerBook
+from pileus.object_store.storage.interface import AccountBook, ContainerBook, Heard
 from pileus.object_store.workers.progress import Progress
 
 log = log_of(__name__)
@@ -58,23 +59,20 @@ class LedgerReplicator:
     async def _tell_container(
         self, device: LocalDevice, ledger: ContainerLedger, place: Place, progress: Progress
     ) -> None:
-        key = f"told:{place.device.id}"
         facts = await device.keep_book(lambda: ledger.facts(deleted_too=True))
         said = await device.keep_book(ledger.said)
         shape = await device.keep_book(ledger.shards.shape)
         there = self._cluster.servers.of(place).replicas
-        seq = int(await device.keep_book(lambda: ledger.ledger.marked(key)) or 0)
-        if seq and not await self._has(place, facts.account, facts.container):
-            seq = 0  # that replica was lost: it is told everything again
+        seq = await self._heard(device, ledger, place, facts.account, facts.container)
+        own = await device.keep_book(lambda: ledger.ledger.marked("id"))
         while True:
             rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
             # What a replica has forgotten it would learn again, for ever.
             fresh = [row for _, row in rows if not row.deleted or row.stamp >= self._before()]
-            await there.take_container(place, ContainerBook(facts, said, fresh, shape))
+            heard = Heard(own, rows[-1][0]) if rows else None
+            await there.take_container(place, ContainerBook(facts, said, fresh, shape, heard))
             progress.done += len(rows)
-            if rows:
-                seq = rows[-1][0]
-                await device.keep_book(lambda seq=seq: ledger.ledger.mark({key: str(seq)}))  # type: ignore[misc]
+            seq = heard.upto if heard is not None else seq
             if len(rows) < BATCH:
                 return
 
@@ -96,27 +94,34 @@ class LedgerReplicator:
             await device.keep_book(lambda: ledger.reclaim(self._before()))
 
     async def _tell_account(self, device: LocalDevice, ledger: AccountLedger, place: Place, progress: Progress) -> None:
-        key = f"told:{place.device.id}"
         facts = await device.keep_book(lambda: ledger.facts(deleted_too=True))
         said = await device.keep_book(ledger.said)
         there = self._cluster.servers.of(place).replicas
-        seq = int(await device.keep_book(lambda: ledger.ledger.marked(key)) or 0)
-        if seq and not await self._has(place, facts.account):
-            seq = 0
+        seq = await self._heard(device, ledger, place, facts.account)
+        own = await device.keep_book(lambda: ledger.ledger.marked("id"))
         while True:
             rows = await device.keep_book(lambda seq=seq: ledger.since(seq, BATCH))  # type: ignore[misc]
             fresh = [row for _, row in rows if not row.deleted or row.delete_stamp >= self._before()]
-            await there.take_account(place, AccountBook(facts, said, fresh))
+            heard = Heard(own, rows[-1][0]) if rows else None
+            await there.take_account(place, AccountBook(facts, said, fresh, heard))
             progress.done += len(rows)
-            if rows:
-                seq = rows[-1][0]
-                await device.keep_book(lambda seq=seq: ledger.ledger.mark({key: str(seq)}))  # type: ignore[misc]
+            seq = heard.upto if heard is not None else seq
             if len(rows) < BATCH:
                 return
 
-    async def _has(self, place: Place, account: str, container: str | None = None) -> bool:
-        """Whether a replica is there at all."""
-        return await self._cluster.servers.of(place).replicas.has_ledger(place, account, container)
+    async def _heard(
+        self,
+        device: LocalDevice,
+        ledger: AccountLedger | ContainerLedger,
+        place: Place,
+        account: str,
+        container: str | None = None,
+    ) -> int:
+        """Up to which row a replica was told everything by this ledger; 0 where its word cannot be taken."""
+        own, last = await device.keep_book(lambda: (ledger.ledger.marked("id"), ledger.ledger.last()))
+        heard = await self._cluster.servers.of(place).replicas.heard(place, account, container, own)
+        # A ledger that was set back counts rows anew from where it was.
+        return heard if 0 <= heard <= last else 0
 
     def _before(self) -> str:
         ticks = ticks_of(self._cluster.stamps.next()) - int(self._cluster.config.reclaim_age_s * 100_000)

@@ -222,9 +222,9 @@ class FarReplicas(_Room):
         """The account's ledger there knows what ours does."""
         await self._call("replicas/take_account", place, book)
 
-    async def has_ledger(self, place: Place, account: str, container: str | None) -> bool:
-        """Whether there is a ledger of the container, or of the account."""
-        found: bool = await self._call("replicas/has_ledger", place, account, container)
+    async def heard(self, place: Place, account: str, container: str | None, teller: str) -> int:
+        """Up to which row a replica was told everything by another; -1 when it is not there."""
+        found: int = await self._call("replicas/heard", place, account, container, teller)
         return found
 
 
