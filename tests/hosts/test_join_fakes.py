@@ -6,13 +6,16 @@ import subprocess
 import pytest
 from tests.clients.cloud import running_cloud, until
 from tests.hosts.joined import machine
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(400), pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")
 def cloud():
-    with running_cloud("--compute", "fake", "--network", "fake", "--volumes", "file") as running:
+    port = free_port()
+    serving = f'[volume_serving]\naddress = "127.0.0.1"\nfirst_port = {port}\nlast_port = {port}\n'
+    with running_cloud("--compute", "fake", "--network", "fake", "--volumes", "file", config=serving) as running:
         yield running
 
 
@@ -128,6 +131,34 @@ def test_volumes_move_between_hosts_and_give_backups_and_images_from_there(cloud
     cloud.openstack(f"volume delete {one} {other}", as_="admin")
     until(lambda: cloud.openstack("volume list", as_="admin") == [], "the volumes are gone")
     cloud.openstack(f"image delete {image}", as_="admin")
+
+
+@pytest.mark.host  # the volume is served by QEMU's storage daemon
+def test_a_server_gets_a_volume_that_another_host_keeps(cloud, host):
+    (host.path / "config.toml").write_text('volume_driver = "file"\n')
+    host.join()
+    cloud.openstack("volume service set --disable far@file cinder-volume", as_="admin")
+    volume = made(cloud, "volume create --size 1 served")
+    with file_of(cloud, volume).open("r+b") as disk:
+        disk.seek(700 << 20)
+        disk.write(b"precious")
+    assert make_server(cloud, "there", "nova:far") == "far"
+    cloud.openstack(f"server add volume there {volume}", as_="admin")
+    until(lambda: cloud.openstack(f"volume show {volume}", as_="admin")["status"] == "in-use", "it is attached", 120)
+    (link,) = (host.path / "volumes" / "links").glob("*/disk")
+    assert b"precious" == read(link)
+    with link.open("r+b") as disk:
+        disk.seek(700 << 20)
+        disk.write(b"from far")
+    assert b"from far" == read(file_of(cloud, volume))
+    cloud.openstack(f"server remove volume there {volume}", as_="admin")
+    settled(cloud, volume)
+    ways = [host.path / "volumes" / "links", cloud.path / "volumes" / "doors"]
+    until(lambda: not any(list(folder.iterdir()) for folder in ways), "nothing is left of the way", 120)
+    cloud.openstack("server delete there --wait", as_="admin")
+    cloud.openstack(f"volume delete {volume}", as_="admin")
+    until(lambda: cloud.openstack("volume list", as_="admin") == [], "the volume is gone")
+    cloud.openstack("volume service set --enable far@file cinder-volume", as_="admin")
 
 
 def test_a_move_goes_on_where_the_killed_controller_left_it(cloud, host):

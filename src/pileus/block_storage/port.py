@@ -7,7 +7,7 @@ import msgspec
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
-from pileus.block_storage.commands import attach
+from pileus.block_storage.commands import attach, links
 from pileus.block_storage.commands.changes import reimage_volume
 from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, reached_by, room_at
 from pileus.block_storage.commands.create import NewVolume as Asked
@@ -29,6 +29,7 @@ from pileus.block_storage.store.volumes import (
     volumes,
 )
 from pileus.kit.auth import Caller
+from pileus.ports import block_storage as ports
 from pileus.ports.block_storage import Attached, Cluster, Connection, Limits, NewVolume, VolumeFacts
 from pileus.ports.volume_keys import VolumeKeys
 from pileus.ports.volume_lists import SnapshotListed, VolumeAsked, VolumeListed, VolumeLists
@@ -52,6 +53,7 @@ class VolumePort:
         self._app = app
         self.lists: VolumeLists = Lists(app)
         self.keys: VolumeKeys = Keys(app)
+        self.ways: ports.Ways = Ways(app)
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's."""
@@ -107,7 +109,8 @@ class VolumePort:
         """The volume is being attached at the host, and this is how."""
         made = await self._attachment(attachment_id)
         volume = await self._where(made.volume_id, moving=moving)
-        room = await room_at(self._app, volume, host)
+        linked = host in await links.reaching(self._app, volume.host, volume.backend)
+        room = await room_at(self._app, volume, volume.host or "" if linked else host)
         readonly = readonly or bool(volume.readonly)
         if made.status == RESERVED or made.host != host:
             connector = {"host": host, "mountpoint": device, "mode": "ro" if readonly else "rw"}
@@ -116,7 +119,7 @@ class VolumePort:
             volume_id=volume.id,
             attachment_id=made.id,
             kind=KINDS.get(room.driver, "file"),
-            path=await self._path(volume),
+            path=await links.link_path(self._app, made, host) if linked else await self._path(volume),
             format="luks" if volume.sealed_key is not None else "raw",
             size_gib=volume.size,
             readonly=readonly,
@@ -232,6 +235,25 @@ class Keys:
     async def fetch(self, volume_id: str) -> bytes:
         """What opens the volume; raises VolumeNotFound or KeyLost."""
         return await key_of(self._app, volume_id)
+
+
+class Ways:
+    """Implements pileus.ports.block_storage.Ways."""
+
+    def __init__(self, app: BlockStorage) -> None:
+        self._app = app
+
+    async def prepare(self, attachment_id: str, host: str) -> str | None:
+        """The host gets at the volume as soon as it is connected there; or what has to be waited for."""
+        made = await attachments.find(self._app, attachment_id)
+        if made is None:
+            raise errors.AttachmentNotFound(attachment=attachment_id)
+        volume = await volumes.find(self._app, made.volume_id)
+        return await links.prepare(self._app, made, volume, host) if volume is not None else None
+
+    async def fetch(self, attachment_id: str) -> Mapping[str, str]:
+        """The keys of the hosts that may take the way; raises AttachmentNotFound."""
+        return await links.keys_of(self._app, attachment_id)
 
 
 class Lists:

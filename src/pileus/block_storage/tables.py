@@ -131,6 +131,8 @@ ATTACHMENTS = sa.Table(
     sa.Column("connector", Json),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("attached_at", Moment),
+    # What hosts prove by that they may reach the volume where its host serves it, sealed by the cloud's vault.
+    sa.Column("sealed_key", Text),
     sa.Index("volume_attachments_of_volume", "volume_id"),
     sa.Index("volume_attachments_of_server", "server_id"),
     sa.Index("volume_attachments_by_age", "created_at", "id"),

@@ -63,9 +63,9 @@ from pileus.main.server_passwords import PasswordRoutes
 from pileus.main.server_streams import AllServerStreams, StreamAnswers, StreamRoutes
 from pileus.main.settings import Settings
 from pileus.main.state import State
-from pileus.main.volume_backends import copy_attached, volume_backends
+from pileus.main.volume_backends import copy_attached, volume_backends, volume_ways
 from pileus.main.volume_files import AllVolumeFiles, BytesAnswers, VolumeFileRoutes
-from pileus.main.volume_needs import VolumeKeyRoutes
+from pileus.main.volume_needs import LinkKeyRoutes, VolumeKeyRoutes
 from pileus.main.watching import Watching
 from pileus.ports.metadata import Answer, MetadataAnswers
 
@@ -490,6 +490,7 @@ class _Wired:
             routes |= FileRoutes(frame.hosts, self._files).routes()
         if "block_storage" in self._ports:
             routes |= VolumeKeyRoutes(frame.hosts, self._ports["block_storage"].keys).routes()
+            routes |= LinkKeyRoutes(frame.hosts, self._ports["block_storage"].ways).routes()
             routes |= VolumeFileRoutes(frame.hosts, self._volume_files).routes()
             routes |= BackupRoutes(frame.hosts, ObjectChunks(self._late_objects)).routes()
         if self._streams is not None:
@@ -524,7 +525,9 @@ class _Wired:
         images, far = self._ports["image"], self._volume_files
         self.volumes |= volume_backends(frame.state, frame.settings, images, name, far=far, keys=keys, objects=objects)
         copy_attached(self.volumes, runs)
-        return await machine.agent(name, exchange, runs, self.parts, frame.clock, self.volumes)
+        own_ways = self._ports["block_storage"].ways if "block_storage" in self._ports else None
+        ways = volume_ways(frame.state, frame.settings, name, self.volumes, own_ways)
+        return await machine.agent(name, exchange, runs, self.parts, frame.clock, (self.volumes, ways))
 
 
 def _plain_pages(frame: Frame, manifests: Mapping[str, Any]) -> None:

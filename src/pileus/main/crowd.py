@@ -16,6 +16,7 @@ from pileus.kit.hosts.local import LocalExchange
 from pileus.main import machine
 from pileus.main.assemble import Cloud
 from pileus.main.bench import HOSTS, Measured, furnished, many, timed
+from pileus.main.volume_backends import VolumeWays
 from pileus.network.drivers.fake import FakeFabric, FakeMetadataDoors, FakePlug
 
 SERVERS = 5000
@@ -74,7 +75,7 @@ async def _room_for_agents(cloud: Cloud, hosts: int) -> AsyncIterator[list[Agent
         name = f"far-{number}"
         parts = machine.FarParts(FakePlug(fabric, name), FakeMetadataDoors())
         runs = Fake(clock=cloud.frame.clock, facts=ROOM, plug=parts.plug)
-        agents.append(await machine.agent(name, exchange, runs, parts, cloud.frame.clock, {}))
+        agents.append(await machine.agent(name, exchange, runs, parts, cloud.frame.clock, ({}, VolumeWays({}, {}))))
     try:
         yield agents
     finally:

@@ -30,9 +30,9 @@ from pileus.main.server_passwords import FarPasswords
 from pileus.main.server_streams import FarServerStreams, StreamAnswers
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, write_whole
-from pileus.main.volume_backends import copy_attached, volume_backends
+from pileus.main.volume_backends import copy_attached, volume_backends, volume_ways
 from pileus.main.volume_files import BytesAnswers, FarVolumeFiles
-from pileus.main.volume_needs import FarVolumeKeys
+from pileus.main.volume_needs import FarLinkKeys, FarVolumeKeys
 
 log = log_of(__name__)
 
@@ -113,6 +113,7 @@ class JoinedHost:
         self._volumes = volume_backends(
             state, settings, images, member.host, far=FarVolumeFiles(self._dialler), keys=keys, objects=objects
         )
+        self._ways = volume_ways(state, settings, member.host, self._volumes, FarLinkKeys(self._dialler))
         self._volume_bytes = BytesAnswers(member.host, self._volumes, state / "cache" / "leaving")
         copy_attached(self._volumes, self._runs)
         self._exchange = RemoteExchange(self._dialler)
@@ -123,7 +124,7 @@ class JoinedHost:
         """Never returns; the host does as wanted."""
         await self._start_network()
         self._agent = await machine.agent(
-            self._member.host, self._exchange, self._runs, self._parts, self._clock, self._volumes
+            self._member.host, self._exchange, self._runs, self._parts, self._clock, (self._volumes, self._ways)
         )
         await self._agent.start()
         log.info("the host is at work", host=self._member.host, cloud=self._member.url)

@@ -27,6 +27,7 @@ from pileus.main.certificates import Certificate
 from pileus.main.settings import Settings
 from pileus.main.southbound import inner_address
 from pileus.main.state import State, guest_cache
+from pileus.main.volume_backends import VolumeWays
 from pileus.network.agent.metadata import METADATA, MetadataHandler
 from pileus.network.drivers.fake import FakeFabric, FakeMetadataDoors, FakePlug
 from pileus.network.drivers.interface import Fabric, MetadataDoors
@@ -219,15 +220,17 @@ async def agent(
     runs: Hypervisor,
     parts: NetworkParts | FarParts,
     clock: Clock,
-    volumes: Mapping[str, Backend],
+    volumes: tuple[Mapping[str, Backend], VolumeWays],
 ) -> Agent:
     """The agent of this machine; it starts with `start`."""
     servers = ServerHandler(runs)
+    backends, ways = volumes
 
     async def facts() -> Body:
         return {
             **await servers.facts(),
-            **await volume_agent.facts(volumes),
+            **await volume_agent.facts(backends),
+            **ways.facts,
             "physical_networks": list(parts.physical_networks),
         }
 
@@ -235,9 +238,10 @@ async def agent(
     errands = ErrandHandler(runs.images) if isinstance(runs, KeepsImages) else None
     if errands is not None:
         handlers[ERRAND] = errands
-    made = Agent(exchange, name, {**handlers, **volume_agent.handlers(volumes)}, clock, await facts(), look=facts)
+    handlers |= {**volume_agent.handlers(backends), **ways.handlers}
+    made = Agent(exchange, name, handlers, clock, await facts(), look=facts)
     servers.wake(made.look_again)
     if errands is not None:
         errands.wake(made.look_again)
-    volume_agent.wake(volumes, made.look_again)
+    volume_agent.wake(backends, made.look_again)
     return made

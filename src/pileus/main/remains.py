@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from pileus.block_storage.drivers.nbd import Daemons
 from pileus.main.processes import end, servers_of
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -20,6 +21,14 @@ def stop_servers(state: State) -> int:
     end([found.pid for _, found in running])
     remove_groups({id for id, _ in running} | {folder.name for folder in (state / "servers").iterdir()})
     return len(running)
+
+
+async def stop_ways(state: State) -> None:
+    """No volume of this machine is served, and none of another is reached: what is left of that is files."""
+    for kind in ("links", "doors"):
+        daemons = Daemons(state / "volumes" / kind)
+        for id in daemons.known():
+            await daemons.remove(id)
 
 
 def remove_groups(servers: Iterable[str], root: Path = GROUPS) -> None:

@@ -56,6 +56,14 @@ class VolumeBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thin_pool: str = "thin"  # and the thin pool in it
 
 
+class VolumeServing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where this host may be asked, by other hosts, for volumes that only it keeps: nowhere while the address is empty."""
+
+    address: str = ""
+    first_port: int = 49500
+    last_port: int = 49999
+
+
 class VolumeBackups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where this host keeps backups of volumes: in files, in this cloud's object storage, or in another cloud's."""
 
@@ -85,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     volume_driver: Literal["file", "fake", ""] = ""  # fake where servers are, unless something is said
     volume_backends: dict[str, VolumeBackend] = {}  # by name; these instead of volume_driver's
     volume_backups: VolumeBackups = VolumeBackups()
+    volume_serving: VolumeServing = VolumeServing()
     server: Literal["granian", "uvicorn"] = "granian"
     agent: bool = True  # whether this machine is a host as well, and has the network; not for further controllers
     host_name: str = ""  # this machine's name as a host; its own when empty

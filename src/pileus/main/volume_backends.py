@@ -3,16 +3,28 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from pileus.block_storage.agent import meet
+from pileus.block_storage.agent.links import DOOR, LINK, Doors, Links, Listening, able
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.interface import Backend, CopiesAttached
 from pileus.compute.drivers.interface import CopiesVolumes, Hypervisor
+from pileus.kit.hosts.agent import Handler
+from pileus.kit.hosts.exchange import Body
 from pileus.main.backup_stores import chunks_of
 from pileus.main.settings import Settings, VolumeBackend, VolumeDriver
 from pileus.main.state import State
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.volume_files import VolumeFiles
-from pileus.ports.volume_keys import VolumeKeys
+from pileus.ports.volume_keys import LinkKeys, VolumeKeys
+
+
+class VolumeWays(msgspec.Struct, frozen=True):
+    """What does as wanted for volumes that are used on another host than theirs, and what this host can do of that."""
+
+    handlers: dict[str, Handler]
+    facts: Body
 
 
 def volume_backends(
@@ -35,6 +47,16 @@ def copy_attached(backends: Mapping[str, Backend], runs: Hypervisor) -> None:
     for backend in backends.values():
         if isinstance(backend, CopiesAttached) and isinstance(runs, CopiesVolumes):
             backend.copy_attached(runs.attached)
+
+
+def volume_ways(
+    state: State, settings: Settings, host: str, backends: Mapping[str, Backend], keys: LinkKeys | None
+) -> VolumeWays:
+    """How this host serves volumes to others, and reaches those of others."""
+    said = settings.volume_serving
+    listening = Listening(said.address, said.first_port, said.last_port)
+    doors = Doors(state / "volumes" / "doors", listening, backends, keys)
+    return VolumeWays({DOOR: doors, LINK: Links(host, state / "volumes" / "links", keys)}, able(listening))
 
 
 def _backend(

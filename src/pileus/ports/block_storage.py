@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from pileus.kit.auth import Caller
-from pileus.ports.volume_keys import VolumeKeys
+from pileus.ports.volume_keys import LinkKeys, VolumeKeys
 from pileus.ports.volume_lists import VolumeLists
 
 
@@ -99,11 +99,23 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
+class Ways(LinkKeys, Protocol):
+    """How hosts get at volumes that other hosts keep."""
+
+    async def prepare(self, attachment_id: str, host: str) -> str | None:
+        """The host gets at the volume as soon as it is connected there; or, while it does not yet, what has to be waited for.
+
+        Outside of transactions: it tells hosts what to do. Raises Conflict when it will not come to that.
+        """
+        ...
+
+
 class Volumes(Protocol):
     """Disks that outlive servers."""
 
     lists: VolumeLists
     keys: VolumeKeys
+    ways: Ways
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's; None else."""

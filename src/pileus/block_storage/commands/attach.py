@@ -11,6 +11,7 @@ from typing import Any
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import links
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.models.volumes import (
     ATTACHED,
@@ -152,7 +153,8 @@ async def complete(app: BlockStorage, attachment: Attachment) -> None:
             raise errors.AttachmentNotFound(attachment=attachment.id)
         if now.status not in {ATTACHING, ATTACHED, RESERVED}:
             raise errors.AttachmentConflict(volume=volume.id, why=f"attachment {now.id} is {now.status}.")
-        await attachments.change(app, now, status=ATTACHED, attached_at=now.attached_at or app.clock.now())
+        done = await attachments.change(app, now, status=ATTACHED, attached_at=now.attached_at or app.clock.now())
+        await links.settle(app, done, volume)
         await show(app, volume)
         await app.events.tell("volume.attached", volume.subject, volume.project_id, payload={"server": now.server_id})
 
@@ -162,6 +164,7 @@ async def release(app: BlockStorage, attachment: Attachment) -> list[Attachment]
     async with app.db.transaction():
         volume = await volume_hold(app, attachment.volume_id)
         await attachments.delete(app, attachment.id)
+        await links.forget(app, attachment)
         if volume is None:
             return []
         left = (await attachments_of(app, [volume.id]))[volume.id]

@@ -6,6 +6,7 @@ from typing import Any
 from pileus.block_storage import errors
 from pileus.block_storage.agent import disk_seen
 from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.commands import links
 from pileus.block_storage.drivers.interface import Kind, Room
 from pileus.block_storage.flows.pools import rooms
 from pileus.block_storage.models.volumes import Snapshot, Volume
@@ -35,7 +36,7 @@ async def only_host(app: BlockStorage, volume: Volume | Snapshot) -> str | None:
     offered = [(each.name, room) for each in await app.hosts.list() for room in rooms(each)]
     own = next((room for place, room in offered if (place, room.name) == (volume.host, volume.backend)), None)
     anywhere = own is not None and (own.driver == FAKE or own.shared is not None)
-    return None if anywhere else volume.host
+    return None if anywhere or await links.reaching(app, volume.host, volume.backend) else volume.host
 
 
 async def reached_by(app: BlockStorage, volume: Volume) -> frozenset[str] | None:
@@ -43,7 +44,8 @@ async def reached_by(app: BlockStorage, volume: Volume) -> frozenset[str] | None
     offered = [(each.name, room) for each in await app.hosts.list() for room in rooms(each)]
     own = next((room for place, room in offered if (place, room.name) == (volume.host, volume.backend)), None)
     if own is None or own.shared is None:
-        return None if own is not None and own.driver == FAKE else frozenset({volume.host or ""})
+        linked = await links.reaching(app, volume.host, volume.backend)
+        return None if own is not None and own.driver == FAKE else frozenset({volume.host or "", *linked})
     return frozenset(place for place, room in offered if room.shared == own.shared)
 
 

@@ -121,6 +121,11 @@ async def extend_volume(
             raise errors.InvalidInput(
                 why=f"New size for extend must be greater than current size. (current: {now.size}, extended: {size})."
             )
+        if any(each.sealed_key is not None for each in (await attachments_of(app, [now.id]))[now.id]):
+            # NBD says how long a disk is when it begins, and not again.
+            raise errors.InvalidVolume(
+                why=f"Volume {now.id} is attached on another host than its own: it can grow when it is not."
+            )
         await quotas.check_size(app, now.project_id, size)
         more = {"gigabytes": size - now.size}
         await quotas.check(app, now.project_id, more, await types.find(app, now.type_id))

@@ -127,6 +127,10 @@ class DiskBackend:
             async with self._disks.reading(await self._newest(self._disks, origin), spool, live=live) as file:
                 yield file
 
+    async def located(self, id: str) -> str:
+        """Where on this host the bytes of a volume are that is kept here; raises DriverError."""
+        return self._disks.path(await self._newest(self._disks, Origin(kind=Kind.VOLUME, id=id)))
+
     def exported(self, id: str, name: str) -> Path:
         """Where a copy of a volume is that was made for an image; raises DriverError."""
         file = self._disks.spool(Kind.VOLUME, id) / name

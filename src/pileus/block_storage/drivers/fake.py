@@ -155,6 +155,9 @@ class Fake(Scripted):
         finally:
             file.unlink(missing_ok=True)
 
+    async def located(self, id: str) -> str:
+        return f"/fake/{Kind.VOLUME}/{id}"
+
     def exported(self, id: str, name: str) -> Path:
         return self._spool() / Path(name).name
 

@@ -210,6 +210,10 @@ class Backend(Protocol):
         """A file with the raw bytes of a disk kept here while the block lasts, in `spool` if it has to be made."""
         ...
 
+    async def located(self, id: str) -> str:
+        """Where on this host the bytes of a volume are that is kept here; raises DriverError."""
+        ...
+
     def exported(self, id: str, name: str) -> Path:
         """Where a copy of a volume is that was made for an image, by the name of its file; raises DriverError."""
         ...

@@ -148,6 +148,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     connector: dict[str, Any] | None = None
     created_at: dt.datetime
     attached_at: dt.datetime | None = None
+    sealed_key: str | None = None
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):

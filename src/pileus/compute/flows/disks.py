@@ -28,6 +28,12 @@ async def connect_at(app: Compute, volume: ServerVolume, host: str) -> Connectio
     return how
 
 
+async def prepared(app: Compute, volume: ServerVolume, host: str) -> Wait | None:
+    """The host gets at the volume as soon as it is connected; or that has to be waited for."""
+    why = await storage(app).ways.prepare(volume.attachment_id, host)
+    return Wait(LOOK_AGAIN_S, why) if why is not None else None
+
+
 async def make_ready(app: Compute, server: Server, host: str) -> Done | Wait | Fail:
     """The server's volumes are there, those that are made for it too, and the host gets at them."""
     found = await volume_list(app, server.id)
@@ -41,8 +47,12 @@ async def make_ready(app: Compute, server: Server, host: str) -> Done | Wait | F
         return waits
     owner = owner_of(server)
     for volume in found:
+        await storage(app).reserve(volume.attachment_id, volume.volume_id, server.id, owner)
+        waits = waits or await prepared(app, volume, host)
+    if waits is not None:
+        return waits
+    for volume in found:
         async with app.db.transaction():
-            await storage(app).reserve(volume.attachment_id, volume.volume_id, server.id, owner)
             await connect_at(app, volume, host)
     return Done()
 

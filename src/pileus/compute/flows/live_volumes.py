@@ -13,14 +13,14 @@ import msgspec
 
 from pileus.compute.app import Compute
 from pileus.compute.flows.boot import server_id
-from pileus.compute.flows.disks import owner_of, storage
+from pileus.compute.flows.disks import LOOK_AGAIN_S, owner_of, storage
 from pileus.compute.flows.remake import GONE
 from pileus.compute.models.servers import Server
 from pileus.compute.models.volumes import Connected, ServerVolume
 from pileus.compute.store.servers import server_find
 from pileus.compute.store.volumes import volume_change, volume_list
 from pileus.kit.flow.operation import Operation
-from pileus.kit.flow.step import Done, Outcome
+from pileus.kit.flow.step import Done, Outcome, Wait
 
 FACT = "volumes"
 _SECOND = uuid.UUID("0f0b8a52-5a4e-5c39-9f0c-5d0f3c1f7a11")
@@ -42,8 +42,11 @@ async def connect_there(app: Compute, op: Operation) -> Outcome:
     found: dict[str, Second] = {}
     for volume in await volume_list(app, server.id):
         second = _second(op, volume)
+        await storage(app).reserve(second, volume.volume_id, server.id, owner_of(server), moves=True)
+        why = await storage(app).ways.prepare(second, there)
+        if why is not None:
+            return Wait(LOOK_AGAIN_S, why)
         async with app.db.transaction():
-            await storage(app).reserve(second, volume.volume_id, server.id, owner_of(server), moves=True)
             how = await storage(app).connect(second, there, device=volume.device)
         found[volume.id] = Second(second, Connected(host=there, how=how), volume.attachment_id)
     return Done({FACT: msgspec.to_builtins(found)})

@@ -47,8 +47,11 @@ async def connect(app: Compute, op: Operation) -> Outcome:
         return GONE
     after = volume.successor
     if after.connected is None:
+        moves = after.volume_id == volume.volume_id
+        why = None if moves else await storage(app).ways.prepare(after.attachment_id, server.host)
+        if why is not None:
+            return Wait(document.LOOK_AGAIN_S, why)
         async with app.db.transaction():
-            moves = after.volume_id == volume.volume_id
             how = await storage(app).connect(after.attachment_id, server.host, device=volume.device, moving=moves)
             connected = Connected(host=server.host, how=how)
             await volume_change(app, volume, successor=msgspec.structs.replace(after, connected=connected))

@@ -9,7 +9,7 @@ A guest that runs has to let go of a disk; one that does not keeps it, and the v
 from pileus.compute.app import Compute
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
-from pileus.compute.flows.disks import connect_at, forget, storage
+from pileus.compute.flows.disks import connect_at, forget, prepared, storage
 from pileus.compute.flows.remake import GONE
 from pileus.compute.models.servers import Server
 from pileus.compute.models.volumes import ServerVolume
@@ -27,6 +27,9 @@ async def connect(app: Compute, op: Operation) -> Outcome:
     server, volume = await _both(app, op)
     if server is None or server.host is None or volume is None:
         return GONE
+    waits = await prepared(app, volume, server.host)
+    if waits is not None:
+        return waits
     async with app.db.transaction():
         await connect_at(app, volume, server.host)
     return Done({"host": server.host})

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stop everything and remove the state directory."""
-    from pileus.main.remains import remove_network, stop_servers
+    from pileus.main.remains import remove_network, stop_servers, stop_ways
 
     state, configured = chosen(args)
     if not args.yes:
@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     stop(state)
     stop_servers(state)
+    asyncio.run(stop_ways(state))
     asyncio.run(remove_network(state, configured.options))
     shutil.rmtree(state.path)
     print(f"Removed {state.path}.")

@@ -18,9 +18,10 @@ def run(args: argparse.Namespace) -> int:
     state, configured = chosen(args)
     print("Stopped." if stop(state) else "It was not running.")
     if args.servers:
-        from pileus.main.remains import remove_network, stop_servers
+        from pileus.main.remains import remove_network, stop_servers, stop_ways
 
         stopped = stop_servers(state)
+        asyncio.run(stop_ways(state))
         asyncio.run(remove_network(state, configured.options))
         print(f"Stopped {stopped} server(s) and the network's daemons.")
     return 0
