@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.object_store.s3_world import S3World, s3_world
+from tests.object_store.test_s3_objects import refused
 from tests.object_store.world import Service, run
 
 from pileus.kit.clock import FakeClock
@@ -94,6 +95,31 @@ def test_disks_say_nothing_of_what_came_over_s3(tmp_path: Path) -> None:
         raw = on_disk(tmp_path / "disks")
         tales = [*tell_tales(LARGE, SMALL), done["ETag"].strip('"').partition("-")[0].encode(), sums(world)]
         assert [] == [tale for tale in tales if tale in raw]
+
+
+def test_s3_is_told_that_objects_are_encrypted(tmp_path: Path) -> None:
+    key = {"Bucket": "box", "Key": "o"}
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    with s3_world(tmp_path, encryption=True) as world:
+        client = world.client()
+        client.create_bucket(Bucket="box")
+        assert "AES256" == client.put_object(**key, Body=SMALL, ServerSideEncryption="AES256")["ServerSideEncryption"]
+        assert "AES256" == client.head_object(**key)["ServerSideEncryption"]
+        copied = client.copy_object(Bucket="box", Key="copy", CopySource=key, ServerSideEncryption="AES256")
+        assert "AES256" == copied["ServerSideEncryption"]
+        client.put_bucket_encryption(Bucket="box", ServerSideEncryptionConfiguration={"Rules": [rule]})
+        told = client.get_bucket_encryption(Bucket="box")["ServerSideEncryptionConfiguration"]["Rules"][0]
+        assert rule.items() <= told.items()
+        other = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+        for refusing, about in (
+            (client.put_object, {**key, "Body": b"", "ServerSideEncryption": "aws:kms"}),
+            (client.put_object, {**key, "Body": b"", "SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}),
+            (client.put_bucket_encryption, {"Bucket": "box", "ServerSideEncryptionConfiguration": {"Rules": [other]}}),
+        ):
+            assert "NotImplemented" == refused(refusing, **about)
+        assert SMALL == client.get_object(**key)["Body"].read()
+        got = world.run(world.service.ask("GET", "box/o"))
+        assert [] == [name for name in got.headers if "encrypt" in name]
 
 
 def sums(world: S3World) -> bytes:

@@ -27,6 +27,7 @@ log = log_of(__name__)
 
 BYTES = f"{SYSMETA}crypto-bytes"  # the key of the bytes
 TAG = f"{SYSMETA}crypto-etag"
+SHOWN = "x-backend-encrypted"  # of an answer: the bytes are encrypted where they lie
 LISTED_TAG = f"{LISTED}etag"
 # Under which names sealed headers lie on the disk: a client's own value can never be taken for a sealed one.
 SEALED = {
@@ -98,6 +99,7 @@ class Encryption:
             headers[LISTED_TAG] = self._seals(path.above).open(headers[LISTED_TAG], about).decode(*TEXT)
         if BYTES not in kept:
             return headers, None
+        headers[SHOWN] = "true"
         headers["etag"] = seals.open(kept[TAG], TAG).decode()
         if headers.get(LISTED_TAG) == headers["etag"]:
             del headers[LISTED_TAG]  # nobody said that it is listed otherwise
@@ -132,7 +134,7 @@ class _Sealing:
             msgspec.structs.replace(ask, headers=headers, body=self._body, late=self._late, kept=self._kept_whole)
         )
         if answer.ok:
-            answer.headers["etag"] = self._body.etag
+            answer.headers |= {"etag": self._body.etag, SHOWN: "true"}
         return answer
 
     def _late(self, _landed: Landed) -> Mapping[str, str]:

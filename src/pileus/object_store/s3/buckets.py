@@ -171,7 +171,6 @@ async def payer_get(call: Call) -> Answer:
 
 
 ABSENT = {
-    "encryption": "ServerSideEncryptionConfigurationNotFoundError",
     "replication": "ReplicationConfigurationNotFoundError",
     "website": "NoSuchWebsiteConfiguration",
     "publicAccessBlock": "NoSuchPublicAccessBlockConfiguration",

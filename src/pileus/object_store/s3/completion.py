@@ -22,6 +22,7 @@ from pileus.object_store.s3.described import (
     plain_etag,
     version_header,
 )
+from pileus.object_store.s3.encryption import sealed_header
 from pileus.object_store.s3.errors import S3Error
 from pileus.object_store.s3.objects import conditional, forget_parts, replaced
 from pileus.object_store.s3.parts import MOST_PARTS, PartRow, parts_of
@@ -63,7 +64,7 @@ async def upload_complete(call: Call) -> Answer:
     await forget(call, upload.id, frozenset(part.name for part in parts))
     if before != upload.id:
         await forget_parts(call, call.object, before)
-    return _told(call, etag, sum, version_header(answer.headers))
+    return _told(call, etag, sum, version_header(answer.headers) | sealed_header(answer.headers))
 
 
 def _wanted(raw: bytes) -> list[Wanted]:

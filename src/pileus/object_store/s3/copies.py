@@ -28,6 +28,7 @@ from pileus.object_store.s3.described import (
     version_header,
     version_told,
 )
+from pileus.object_store.s3.encryption import sealed_header
 from pileus.object_store.s3.errors import S3Error, wrong_argument
 from pileus.object_store.s3.locks import lock_of
 from pileus.object_store.s3.objects import conditional, forget_parts, replaced
@@ -184,7 +185,7 @@ async def object_copy(call: Call) -> Answer:
         "ETag", f'"{answer.headers["etag"].strip(chr(34))}"'
     )
     inner += tag("ChecksumType", FULL) + tag(f"Checksum{name.upper()}", value)
-    told = {**XML, **source.version, **version_header(answer.headers)}
+    told = {**XML, **source.version, **version_header(answer.headers), **sealed_header(answer.headers)}
     return Answer(headers=told, body=document("CopyObjectResult", inner))
 
 

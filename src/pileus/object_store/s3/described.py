@@ -11,6 +11,7 @@ from pileus.object_store.proxy.asks import Answer
 from pileus.object_store.proxy.kept import LISTED
 from pileus.object_store.s3.call import LATER, MARKS, Call
 from pileus.object_store.s3.checksums import HEADER, kept
+from pileus.object_store.s3.encryption import require_encryption, sealed_header
 from pileus.object_store.s3.errors import S3Error, wrong_argument
 
 ETAG, CHECKSUM, UPLOAD, REDIRECT = f"{MARKS}etag", f"{MARKS}checksum", f"{MARKS}upload", f"{MARKS}redirect"
@@ -20,9 +21,6 @@ PLAIN = ("content-type", "cache-control", "content-disposition", "content-encodi
 MOST_META = 2048
 DEFAULT_TYPE = "binary/octet-stream"
 OVERRIDES = {f"response-{name}": name for name in PLAIN}
-REFUSED = (
-    "x-amz-server-side-encryption", "x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-aws-kms-key-id",
-)  # fmt: skip
 SHOWN = {
     "x-amz-object-lock-legal-hold": HOLD,
     "x-amz-website-redirect-location": REDIRECT,
@@ -34,9 +32,7 @@ _ETAG = re.compile(r'"?([0-9a-fA-F]{32}(?:-\d+)?)"?')
 def said_of(call: Call) -> dict[str, str]:
     """What of a request's headers is kept with the object it writes; raises S3Error."""
     headers = call.request.headers
-    for name in REFUSED:
-        if headers.get(name):
-            raise S3Error("NotImplemented", f"{name}: objects are not encrypted with keys of their own.")
+    require_encryption(call)
     storage = headers.get("x-amz-storage-class", "STANDARD")
     if storage not in CLASSES:
         raise S3Error("InvalidStorageClass", f"There is one storage class, STANDARD; not {storage[:40]}.")
@@ -85,7 +81,7 @@ def shown(call: Call, answer: Answer) -> dict[str, str]:
     for name, marked in SHOWN.items():
         if found.get(marked):
             told[name] = found[marked]
-    told |= version_header(found)
+    told |= version_header(found) | sealed_header(found)
     if found.get(TAGS):
         told["x-amz-tagging-count"] = str(len(found[TAGS].split("&")))
     if found.get(RETAIN):

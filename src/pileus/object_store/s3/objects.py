@@ -30,6 +30,7 @@ from pileus.object_store.s3.described import (
     version_header,
     version_told,
 )
+from pileus.object_store.s3.encryption import sealed_header
 from pileus.object_store.s3.errors import S3Error
 from pileus.object_store.s3.locks import bypass_of, lock_of
 from pileus.object_store.s3.tags import tags_of_header
@@ -64,7 +65,7 @@ async def object_keep(call: Call, body: Verified, names: tuple[str, ...]) -> Ans
     sum = chosen(body, names)
     if sum is not None:
         told |= {f"{HEADER}{sum.name}": sum.value, f"{HEADER}type": sum.of}
-    return Answer(headers=told | version_header(answer.headers))
+    return Answer(headers=told | version_header(answer.headers) | sealed_header(answer.headers))
 
 
 def _trailing(call: Call) -> tuple[str, ...]:
