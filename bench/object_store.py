@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What object storage moves: small objects a second and large ones a second, over HTTP, with fsync, on this disk.
 
-    .venv/bin/python bench/object_store.py [--replicas 3] [--seconds 5] [--profile] [--names 1000000] [--huge 5] [--folder DIR]
+    .venv/bin/python bench/object_store.py [--replicas 3] [--seconds 5] [--profile] [--names 1000000] [--huge 5]
 
 The server is a process of its own with one listener, as in `pileus up`; this one has 16 connections to it. Beside each rate stands what
 the server used for one request: CPU in user and system time, all threads, and how often one of its threads went to sleep. What MD5 alone
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -23,6 +24,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from object_serving import Server, Usage, resident
+
+from pileus.kit.clock import SystemClock
+from pileus.object_store.disk.containers import ContainerLedger
+from pileus.object_store.models.listings import ObjectRow
+from pileus.object_store.models.stamps import Stamps
 
 CONNECTIONS = 16
 SMALL = 4096
@@ -138,17 +144,77 @@ def bare(folder: Path, seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - began)
 
 
-async def names(server: Server) -> None:
-    """Listings of what there is, 10,000 names each."""
+async def pages(server: Server, path: str) -> None:
+    """All names of a container, 10,000 a page."""
     client = Connection(server.port)
     await client.open()
-    usage, began, pages = Usage(server.pid), time.perf_counter(), 0
-    while time.perf_counter() - began < 2:
-        assert (await client.ask("GET", "/small?format=json&limit=10000"))[0] == 200
-        pages += 1
+    count = int(await client.header(path, "x-container-object-count"))
+    usage, began, at, asked = Usage(server.pid), time.perf_counter(), 0, 0
+    while at < count:
+        marker = f"&marker=o-{at - 1:08d}" if at else ""
+        assert (await client.ask("GET", f"{path}?format=json&limit=10000{marker}"))[0] == 200
+        at, asked = at + 10_000, asked + 1
     took = time.perf_counter() - began
-    count = min(10_000, int(await client.header("/small", "x-container-object-count")))
-    print(f"names listed          {pages * count / took:10.0f} /s     {usage.of(pages)} a page")
+    client.close()
+    print(f"{f'names of {count:,}':<21} {count / took:10.0f} /s     {usage.of(asked)} a page")
+
+
+def filled(folder: Path, count: int) -> None:
+    """The one container in a store that is not served now has so many objects, as far as its listing knows."""
+    (path,) = (one for one in folder.glob("disk*/containers/**/*.db"))
+    ledger = ContainerLedger(str(path))
+    stamps = Stamps(SystemClock())
+    for start in range(0, count, 10_000):
+        numbers = range(start, min(start + 10_000, count))
+        ledger.merge(
+            ObjectRow(
+                name=f"o-{at:08d}", stamp=stamps.next(), size=SMALL, type="application/octet-stream", etag="0" * 32
+            )
+            for at in numbers
+        )
+    ledger.ledger.close()
+
+
+async def many_names(folder: Path, count: int) -> None:
+    """A container of very many objects, listed."""
+    server = Server(folder, 1)
+    first = Connection(server.port)
+    await first.open()
+    assert (await first.ask("PUT", "/many"))[0] == 201
+    first.close()
+    server.stop()
+    filled(folder, count)
+    server = Server(folder, 1)
+    try:
+        await pages(server, "/many")
+    finally:
+        server.stop()
+
+
+async def huge(folder: Path, gibibytes: float, policy: str) -> None:
+    """An object of zeros there and back, and the most memory the server had meanwhile."""
+    server = Server(folder, 1, policy)
+    client = Connection(server.port)
+    await client.open()
+    assert (await client.ask("PUT", "/large"))[0] == 201
+    await client.ask("PUT", "/large/warm", bytes(LARGE))
+    await client.ask("GET", "/large/warm")
+    size = int(gibibytes * (1 << 30))
+    before = most = resident(server.pid)
+    try:
+        for method in ("PUT", "GET"):
+            usage, began = Usage(server.pid), time.perf_counter()
+            moving = asyncio.ensure_future(asyncio.to_thread(_moved, server.port, method, size))
+            while not moving.done():
+                await asyncio.wait({moving}, timeout=0.1)
+                most = max(most, resident(server.pid))
+            await moving
+            speed = size / (time.perf_counter() - began) / 1e6
+            name = f"{method} of {gibibytes:g} GiB{f' {policy}' if policy else ''}"
+            print(f"{name:<21} {speed:10.0f} MB/s   {usage.of(gibibytes * 16)} a 64 MiB", flush=True)
+        print(f"resident              {before:10.0f} MiB before, {most:.0f} MiB at most: {most - before:+.0f}")
+    finally:
+        server.stop()
 
 
 def best_of(times: int, size: int, work: Callable[[], None]) -> float:
@@ -168,7 +234,7 @@ async def large(server: Server) -> None:
     used: dict[str, str] = {}
 
     def move(method: str) -> None:
-        _moved(server.port, method, body)
+        _moved(server.port, method, LARGE, body)
 
     for _ in range(4):
         for name, work in (
@@ -185,22 +251,22 @@ async def large(server: Server) -> None:
         print(f"{name:<21} {speed / 1e6:10.0f} MB/s   {beside if name != 'MD5 alone' else ''}")
 
 
-def _moved(port: int, method: str, body: bytes) -> None:
-    """A large body there or back, with blocking calls: the client is to cost as little as it can."""
-    import socket
-
+def _moved(port: int, method: str, size: int, body: bytes = bytes(4 << 20)) -> None:
+    """A large body there or back, with blocking calls: the client is to cost as little as it can. Too short a body is repeated."""
     with socket.create_connection(("127.0.0.1", port)) as wire:
-        length = len(body) if method == "PUT" else 0
+        length = size if method == "PUT" else 0
         head = f"{method} {ACCOUNT}/large/o HTTP/1.1\r\nHost: x\r\nX-Auth-Token: t\r\nContent-Length: {length}\r\n\r\n"
         wire.sendall(head.encode())
-        if method == "PUT":
-            wire.sendall(body)
+        left = length
+        while left:
+            wire.sendall(memoryview(body)[:left])
+            left -= min(left, len(body))
         got = bytearray()
         while b"\r\n\r\n" not in got:
             got += wire.recv(65536)
-        assert got[9:12] in (b"200", b"201"), got[:200]
+        assert bytes(got[9:12]) in {b"200", b"201"}, got[:200]
         if method == "GET":
-            left = len(body) - (len(got) - got.index(b"\r\n\r\n") - 4)
+            left = size - (len(got) - got.index(b"\r\n\r\n") - 4)
             room = bytearray(1 << 20)
             while left:
                 took = wire.recv_into(room)
@@ -220,11 +286,15 @@ async def measure(args: argparse.Namespace, folder: Path) -> None:
         await small(server, args.seconds, profile=args.profile)
         (folder / "bare").mkdir()
         print(f"bare files of 4 KiB   {bare(folder / 'bare', args.seconds / 2):10.0f} /s")
-        await names(server)
         await large(server)
         print(f"resident              {at_first:10.0f} MiB at first, {resident(server.pid):.0f} MiB at the end")
     finally:
         server.stop()
+    if args.names:
+        await many_names(folder / "many", args.names)
+    for policy in ("", "4+2") if args.huge else ():
+        await huge(folder / f"huge{policy}", args.huge, policy)
+        shutil.rmtree(folder / f"huge{policy}")
 
 
 def main() -> None:
@@ -233,6 +303,10 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--profile", action="store_true", help="say where the CPU goes")
+    parser.add_argument("--names", type=int, default=100_000, help="how many names a container has that is listed")
+    parser.add_argument(
+        "--huge", type=float, default=0, metavar="GIB", help="move an object so large, whole and as 4+2"
+    )
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where the disks are made")
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {args.replicas} copies on one disk")

@@ -8,12 +8,10 @@ import ctypes
 import os
 from types import TracebackType
 
+from pileus.object_store.disk.syscalls import entries
+
 ROOM = 32_768
 CONTROLS = 32  # a byte before a name that is less is the kind of the entry, and none of another name
-
-_getdents = ctypes.CDLL(None, use_errno=True).getdents64
-_getdents.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
-_getdents.restype = ctypes.c_ssize_t
 
 
 class Folder:
@@ -36,25 +34,20 @@ class Folder:
         found: list[str] = []
         wanted = start.encode()
         room = ctypes.create_string_buffer(ROOM)
-        while True:
-            filled = _getdents(self.descriptor, room, ROOM)
-            if filled < 0:
-                number = ctypes.get_errno()
-                raise OSError(number, os.strerror(number), self.path)
-            if not filled:
-                return found
-            _gather(ctypes.string_at(room, filled), wanted, found)
+        while filled := entries(self.descriptor, room):
+            _gather(filled, wanted, found)
+        return found
 
     def sync(self) -> None:
         """What was renamed, made or removed in it is durable."""
         os.fsync(self.descriptor)
 
 
-def _gather(entries: bytes, wanted: bytes, found: list[str]) -> None:
+def _gather(filled: bytes, wanted: bytes, found: list[str]) -> None:
     """The names in a filled buffer that begin as wanted."""
-    at = entries.find(wanted)
+    at = filled.find(wanted)
     while at >= 0:
-        end = entries.index(b"\0", at)
-        if entries[at - 1] < CONTROLS:
-            found.append(entries[at:end].decode("utf-8", "surrogateescape"))
-        at = entries.find(wanted, end)
+        end = filled.index(b"\0", at)
+        if filled[at - 1] < CONTROLS:
+            found.append(filled[at:end].decode("utf-8", "surrogateescape"))
+        at = filled.find(wanted, end)

@@ -20,10 +20,12 @@ from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, countin
 from pileus.object_store.disk.recent import Recent
 from pileus.object_store.disk.record import BadRecord, decoded, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
+from pileus.object_store.disk.syscalls import begin_writing
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
 # What POST does not replace: it belongs to the bytes.
 OF_THE_BYTES = ("content-length", "etag", "name", "x-timestamp", "x-object-sysmeta-", "x-static-large-object", KEY)
+AHEAD = 8 << 20  # bytes of a large object that go to the disk while the next ones come
 
 
 class Incoming:
@@ -37,6 +39,7 @@ class Incoming:
         self._descriptor: int | None = None
         self._sums = Summing()
         self._kept = False
+        self._begun = 0  # bytes that are on their way to the disk
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
@@ -50,6 +53,9 @@ class Incoming:
             raise self._objects.volume.unusable(failed) from failed
         self._sums.add(chunk)
         self.size += len(chunk)
+        if self.size - self._begun >= AHEAD:
+            begin_writing(descriptor, self._begun, self.size - self._begun)
+            self._begun = self.size
 
     def keep(
         self,

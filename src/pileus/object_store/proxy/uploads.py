@@ -31,7 +31,7 @@ from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.interface import Spot, Told, Upload
 
 log = log_of(__name__)
-BATCH = 1 << 20  # bytes hashed and written at once
+BATCH = 2 << 20  # bytes hashed and written at once
 INLINE = 1 << 15  # so few are hashed on the spot: a thread would take longer
 HELD = 2047  # bytes that MD5 takes without giving the interpreter away: to get it back takes longer than to hash them
 

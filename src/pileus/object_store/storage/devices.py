@@ -22,7 +22,7 @@ Done = TypeVar("Done")
 AnyLedger = TypeVar("AnyLedger", AccountLedger, ContainerLedger)
 OPEN = 256  # ledgers of one kind on one device
 LEDGER_THREADS = 4
-SLOW_S, SLOW_FOR_S = 0.01, 5.0  # what takes so long on the spot is left to threads for a while
+SLOW_S, SLOW_FOR_S = 0.05, 1.0  # what takes so long on the spot is left to threads for a while
 
 
 class Shelf(Generic[AnyLedger]):
