@@ -9,6 +9,7 @@ import time
 import uuid
 from pathlib import Path
 
+from pileus.object_store.disk.syscalls import is_folder
 from pileus.object_store.errors import DeviceUnusable
 
 SMALL = 1 << 20  # bytes
@@ -88,7 +89,7 @@ class Volume:
     def require_room(self, size: int = 0) -> None:
         """There is room for so many bytes more; else raises DeviceUnusable. For small ones it is believed for a moment."""
         now = time.monotonic()
-        if size < SMALL and now - self._looked < BELIEVED_S and os.path.isdir(self.tmp):
+        if size < SMALL and now - self._looked < BELIEVED_S and is_folder(self.tmp):
             return
         try:
             found = os.statvfs(self.root)

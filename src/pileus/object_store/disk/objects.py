@@ -20,7 +20,7 @@ from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, countin
 from pileus.object_store.disk.recent import Recent
 from pileus.object_store.disk.record import BadRecord, decoded, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
-from pileus.object_store.disk.syscalls import begin_writing
+from pileus.object_store.disk.syscalls import begin_writing, close
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
 # What POST does not replace: it belongs to the bytes.
@@ -78,8 +78,8 @@ class Incoming:
             failpoint("object.keep", "before fsync")
             os.fsync(descriptor)
             failpoint("object.keep", "after fsync")
-            os.close(descriptor)
             self._descriptor = None
+            close(descriptor)
             name = file_name(self._hash, stamp, kind, fragment, durable=durable)
             path, turn = self._objects.place(self._path, self._partition, name, only_new=only_new)
             self._kept = True
@@ -136,7 +136,7 @@ class Opened:
     def close(self) -> None:
         """It is not read any more; may be said twice."""
         if self.descriptor >= 0:
-            os.close(self.descriptor)
+            close(self.descriptor)
             self.descriptor = -1
 
 
@@ -355,7 +355,7 @@ def open_at_once(objects: ObjectFiles, hash: str) -> Opened | None:
         try:
             read = os.preadv(descriptor, [room], 0, os.RWF_NOWAIT)
         finally:
-            os.close(descriptor)
+            close(descriptor)
     except OSError:  # gone, or not in memory: whoever may wait finds out
         objects.recent.forget(hash)
         return None

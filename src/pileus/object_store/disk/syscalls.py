@@ -1,4 +1,7 @@
-"""Two calls of Linux that Python does not offer."""
+"""Calls of Linux that Python does not offer, or only with the interpreter given away meanwhile.
+
+That is right for what may wait for a disk. For what never does, to win the interpreter back from busy threads takes longer than the call.
+"""
 
 import ctypes
 import os
@@ -12,6 +15,23 @@ _getdents.restype = ctypes.c_ssize_t
 _sync_range = _libc.sync_file_range
 _sync_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 _sync_range.restype = ctypes.c_int
+_held = ctypes.PyDLL(None, use_errno=True)  # calls that keep the interpreter
+_close = _held.close
+_close.argtypes = (ctypes.c_int,)
+_access = _held.access
+_access.argtypes = (ctypes.c_char_p, ctypes.c_int)
+
+
+def close(descriptor: int) -> None:
+    """A descriptor of a file whose bytes are on the disk, or that was only read, is closed: nothing is left to wait for."""
+    if _close(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a directory. For one that is used all the time: the kernel has it in memory."""
+    return not _access(os.fsencode(path) + b"/.", os.F_OK)
 
 
 def entries(descriptor: int, room: "ctypes.Array[ctypes.c_char]") -> bytes:

@@ -68,11 +68,11 @@ class UploadProxy:
         await copies.open()
         try:
             landed = await self._receive(ask, copies)
-            async with self._alone(claiming, ask.path, container.policy):
-                stamp = ask.stamp or self._cluster.stamps.next()
-                metadata = self._whole(ask, metadata, landed, stamp)
-                told = Told(ask.path.above, listed_as(ask.path, container.policy, metadata, stamp))
-                await self._keep(copies, stamp, metadata, told, only_new=only_new)
+            if claiming is None:
+                stamp = await self._keep(ask, copies, container.policy, metadata, landed, only_new=only_new)
+            else:
+                async with self._alone(claiming, ask.path, container.policy):
+                    stamp = await self._keep(ask, copies, container.policy, metadata, landed, only_new=only_new)
         finally:
             await copies.drop()
         return Answer(
@@ -81,23 +81,32 @@ class UploadProxy:
         )
 
     async def _keep(
-        self, copies: "Copies | CodedCopies", stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool
-    ) -> None:
+        self,
+        ask: Ask,
+        copies: "Copies | CodedCopies",
+        policy: int,
+        metadata: dict[str, str],
+        landed: Landed,
+        *,
+        only_new: bool,
+    ) -> str:
+        """The object is kept as of now; return the stamp of that."""
+        stamp = ask.stamp or self._cluster.stamps.next()
+        whole = self._whole(ask, metadata, landed, stamp)
+        told = Told(ask.path.above, listed_as(ask.path, policy, whole, stamp))
         try:
-            await copies.keep(stamp, metadata, told, only_new=only_new)
+            await copies.keep(stamp, whole, told, only_new=only_new)
         except Exists:
             raise Refused(412) from None
         except Unmet as others:
             raise Refused(409, others.message) from None
         except Superseded as newer:
             raise Refused(409, headers={"x-backend-timestamp": newer.stamp}) from None
+        return stamp
 
     @asynccontextmanager
-    async def _alone(self, claiming: Claiming | None, path: Path, policy: int) -> AsyncIterator[None]:
+    async def _alone(self, claiming: Claiming, path: Path, policy: int) -> AsyncIterator[None]:
         """Inside, nobody else writes what is claimed; refuses when somebody did before."""
-        if claiming is None:
-            yield
-            return
         try:
             await claiming.take()
         except Contended as others:

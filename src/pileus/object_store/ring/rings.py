@@ -5,6 +5,8 @@ import msgspec
 from pileus.object_store.models.paths import Path
 from pileus.object_store.ring.places import Place, Ring
 
+REMEMBERED = 1024  # hashes
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A way of keeping objects; a container has one for all its objects, for ever."""
@@ -28,11 +30,13 @@ class Rings:
         self.objects = objects
         self.policies = {policy.index: policy for policy in policies}
         self.salt = salt
+        self._hashes: dict[Path, str] = {}
 
     def become(self, other: "Rings") -> None:
         """Everything is where the other rings say, for whoever holds these."""
         self.accounts, self.containers, self.objects = other.accounts, other.containers, other.objects
         self.policies, self.salt = other.policies, other.salt
+        self._hashes.clear()
 
     @property
     def default(self) -> Policy:
@@ -55,7 +59,12 @@ class Rings:
 
     def hash(self, path: Path) -> str:
         """The hash of a path in this cluster."""
-        return path.hash(self.salt)
+        found = self._hashes.get(path)
+        if found is None:  # a request asks for the same several times
+            if len(self._hashes) >= REMEMBERED:
+                self._hashes.clear()
+            found = self._hashes[path] = path.hash(self.salt)
+        return found
 
     def places(self, path: Path, policy: int = 0) -> list[Place]:
         """Where a path belongs."""
