@@ -25,8 +25,8 @@ from pileus.object_store.proxy.kept import LISTED, SYSMETA, TRANSIENT
 
 log = log_of(__name__)
 
-BYTES = f"{SYSMETA}crypto-bytes"  # the key of the bytes
-TAG = f"{SYSMETA}crypto-etag"
+BYTES = f"{SYSMETA}crypto-bytes"  # the key of the bytes, and their tag
+OTHERWISE = f"{SYSMETA}crypto-listed"  # that a feature has the object listed under another tag than its own
 SHOWN = "x-backend-encrypted"  # of an answer: the bytes are encrypted where they lie
 LISTED_TAG = f"{LISTED}etag"
 # Under which names sealed headers lie on the disk: a client's own value can never be taken for a sealed one.
@@ -92,18 +92,17 @@ class Encryption:
             plain = _plain(name)
             if plain:
                 headers[plain] = seals.open(value, plain).decode(*TEXT)
-            elif name not in {BYTES, TAG}:
+            elif name not in {BYTES, OTHERWISE}:
                 headers[name] = value
-        if headers.get(LISTED_TAG, "").startswith(MARK):
-            about = str(path.object)
-            headers[LISTED_TAG] = self._seals(path.above).open(headers[LISTED_TAG], about).decode(*TEXT)
         if BYTES not in kept:
             return headers, None
-        headers[SHOWN] = "true"
-        headers["etag"] = seals.open(kept[TAG], TAG).decode()
-        if headers.get(LISTED_TAG) == headers["etag"]:
-            del headers[LISTED_TAG]  # nobody said that it is listed otherwise
-        return headers, BytesKey.of(seals.open(kept[BYTES], BYTES))
+        if OTHERWISE in kept:
+            about = str(path.object)
+            headers[LISTED_TAG] = self._seals(path.above).open(kept[LISTED_TAG], about).decode(*TEXT)
+        else:
+            headers.pop(LISTED_TAG, None)
+        key, tag = BytesKey.of(opened := seals.open(kept[BYTES], BYTES)), opened[BytesKey.SIZE :]
+        return headers | {SHOWN: "true", "etag": tag.decode()}, key
 
     async def _rows(self, seals: Seals, entries: Sequence[Entry]) -> Sequence[Entry]:
         """The entries of a listing with their tags opened; those that cannot be are unknown."""
@@ -146,11 +145,12 @@ class _Sealing:
 
     def _kept_whole(self, metadata: Mapping[str, str]) -> dict[str, str]:
         kept = self._kept(metadata)
-        seal, secret, etag = self._seals.seal, self._secret, self._body.etag
+        etag = self._body.etag
         listed = metadata.get(LISTED_TAG, etag).encode(*TEXT)
-        kept[LISTED_TAG] = self._listed.seal(secret, listed, str(self._ask.path.object))
-        kept[BYTES] = seal(secret, self._key.raw, BYTES)
-        kept[TAG] = seal(secret, etag.encode(), TAG)
+        kept[LISTED_TAG] = self._listed.seal(self._secret, listed, str(self._ask.path.object))
+        if LISTED_TAG in metadata:
+            kept[OTHERWISE] = "true"
+        kept[BYTES] = self._seals.seal(self._secret, self._key.raw + etag.encode(), BYTES)
         return kept
 
     def _kept(self, metadata: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import hmac
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -76,6 +77,8 @@ class BytesKey(msgspec.Struct, frozen=True):
     key: bytes
     start: bytes  # of the counter
 
+    SIZE: ClassVar[int] = KEY + COUNTER  # of it as it is sealed
+
     @classmethod
     def fresh(cls) -> "BytesKey":
         """One that nothing was encrypted with yet."""
@@ -83,8 +86,8 @@ class BytesKey(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, raw: bytes) -> "BytesKey":
-        """The one that was written down so."""
-        return cls(raw[:KEY], raw[KEY:])
+        """The one that was written down so; more may stand behind it."""
+        return cls(raw[:KEY], raw[KEY : KEY + COUNTER])
 
     @property
     def raw(self) -> bytes:
