@@ -2,15 +2,21 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.block_storage.drivers.contract import a_disk, until
+from tests.block_storage.drivers.files import IMAGE, OneImage
 from tests.ceph import Ceph, ceph
-from tests.image.harness import OCTETS, RAW, Service, run
+from tests.image.harness import CALLERS, OCTETS, RAW, Service, run
 from tests.image.test_imports import asks, imported
 from tests.image.test_object_store import all_of, filled
 
+from pileus.block_storage.drivers.interface import DiskSeen, Kind, Origin
+from pileus.block_storage.drivers.rbd import RbdBackend
+from pileus.block_storage.drivers.rbd_commands import Cluster
 from pileus.image.config import StoreConfig
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.drivers.rbd import Pool, RbdStore, last_words
@@ -215,5 +221,60 @@ def test_an_image_leaves_though_its_store_cannot_be_reached(tmp_path: Path) -> N
         assert RAW == (await cloud.ask("GET", f"/v2/images/{id}/file"))[1]
         assert 204 == (await cloud.ask("DELETE", f"/v2/images/{id}"))[0]
         assert [] == cloud.stored()
+
+    run(tmp_path, test, stores=stores)
+
+
+def made(seen: object) -> bool:
+    return isinstance(seen, DiskSeen) and seen.content == 0 and seen.doing is None
+
+
+@pytest.mark.scale
+async def test_a_volume_of_the_same_cluster_is_a_clone_and_another_is_a_copy(ceph: Ceph, tmp_path: Path) -> None:
+    images, volumes = pool_of(ceph), ceph.pool()
+    store = RbdStore(images)
+    await filled(store, ONE, LARGE)
+    cluster = Cluster(pool=volumes, conf=ceph.conf, user="admin")
+    fetched = OneImage(LARGE)
+    backend = RbdBackend("b", cluster, "h1", tmp_path, fetched)
+    shared = store.url(ONE)
+    ends = {}
+    for where in (shared, shared.replace("rbd://", "rbd://0"), shared.replace("/snap", "/none"), None):
+        disk = a_disk(origin=Origin(kind="image", id=IMAGE, shared=where))
+        await until(backend, partial(backend.ensure_disk, Kind.VOLUME, disk), made)
+        (name,) = [name for name in listed(ceph, volumes) if disk.id in name]
+        assert LARGE == ceph.rbd("export", "--no-progress", f"{volumes}/{name}", "-")[: len(LARGE)]
+        about = json.loads(ceph.rbd("info", "--format", "json", f"{volumes}/{name}"))
+        ends[where] = about["size"], about.get("parent", {}).get("image")
+    assert (1 << 30, f"i.{ONE}") == ends.pop(shared)
+    assert {(1 << 30, None)} == set(ends.values())
+    # The image goes though its clone stays, and the clone keeps its bytes.
+    await store.remove(ONE)
+    assert [] == listed(ceph, images.pool)
+    (clone,) = [
+        name
+        for name in listed(ceph, volumes)
+        if "parent" in json.loads(ceph.rbd("info", "--format", "json", f"{volumes}/{name}"))
+    ]
+    assert LARGE == ceph.rbd("export", "--no-progress", f"{volumes}/{clone}", "-")[: len(LARGE)]
+    await backend.close()
+
+
+def test_only_a_plain_disk_is_shared_with_its_cluster(tmp_path: Path) -> None:
+    conf = tmp_path / "ceph.conf"
+    conf.write_text("fsid = 7a1d0d48-2b3e-4f5a-9c6d-1234567890ab\n")
+    stores = {"ceph": StoreConfig(kind="rbd", conf=str(conf)), "file": StoreConfig(path="images")}
+
+    async def test(cloud: Service) -> None:
+        told = {}
+        for format, container in (("raw", "bare"), ("qcow2", "bare"), ("raw", "compressed")):
+            id = (await cloud.create(disk_format=format, container_format=container))["id"]
+            await copy_add(cloud.app, id, "file", ONE, whole=True)
+            await copy_add(cloud.app, id, "ceph", ONE, whole=True)
+            facts = await port(cloud.app).get(id, CALLERS["alice"])
+            assert facts is not None
+            told[format, container] = facts.shared
+        assert f"rbd://7a1d0d48-2b3e-4f5a-9c6d-1234567890ab/images/images-ceph.{ONE}/snap" == told.pop(("raw", "bare"))
+        assert {None} == set(told.values())
 
     run(tmp_path, test, stores=stores)

@@ -9,7 +9,8 @@ from pileus.image.commands import download, seeding
 from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
 from pileus.image.commands.listing import Wanted, image_list
 from pileus.image.commands.upload import give_up, upload
-from pileus.image.flows.intake import file_chunks
+from pileus.image.flows.intake import file_chunks, readable
+from pileus.image.flows.signed import is_signed
 from pileus.image.models.images import Change, Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
@@ -27,7 +28,7 @@ class ImagePort:
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
         """The image, if it exists and the caller may see it."""
         image = await image_find(self._app, caller, image_id)
-        return None if image is None else facts(image)
+        return None if image is None else facts(image, shared_at(self._app, image))
 
     async def list(self, caller: Caller, wanted: ImageQuery, *, marker: str | None, limit: int) -> Sequence[ImageFacts]:
         """A page of the images the caller sees in lists, newest first; raises UnknownMarker."""
@@ -98,7 +99,18 @@ class ImagePort:
         await download.fetch(self._app, image_id, destination)
 
 
-def facts(image: Image) -> ImageFacts:
+def shared_at(app: ImageApp, image: Image) -> str | None:
+    """Where volumes of the same cluster can be cloned of the image: only of what is a disk as it stands, and not signed."""
+    if image.disk_format != "raw" or image.container_format != "bare" or is_signed(image.properties):
+        return None
+    for copy in readable(app, image.copies):
+        url = app.stores.all[copy.store].source.url(copy.place)
+        if url.startswith("rbd://") and url.count("/") == 5:
+            return url
+    return None
+
+
+def facts(image: Image, shared: str | None = None) -> ImageFacts:
     """What other services are told of an image."""
     return ImageFacts(
         id=image.id,
@@ -118,6 +130,7 @@ def facts(image: Image) -> ImageFacts:
         protected=image.protected,
         properties=image.properties,
         tags=image.tags,
+        shared=shared,
         created_at=image.created_at,
         updated_at=image.updated_at,
     )

@@ -32,6 +32,7 @@ class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
     protected: bool = False
     properties: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
+    shared: str | None = None  # rbd://cluster/pool/image/snapshot of its raw bytes, for whoever shares that cluster
     created_at: dt.datetime
     updated_at: dt.datetime
 

@@ -141,7 +141,9 @@ async def _of_image(app: BlockStorage, caller: Caller, image_id: str) -> Source:
     needs = max(image.min_disk, -(-(image.virtual_size or image.size or 0) // GIB))
     format = image.disk_format or "raw"
     return Source(
-        origin=Origin(kind="image", id=image.id, format=TOOL_NAMES.get(format, format), size=image.size or 0),
+        origin=Origin(
+            kind="image", id=image.id, format=TOOL_NAMES.get(format, format), size=image.size or 0, shared=image.shared
+        ),
         size=needs,
         bootable=True,
         image_metadata=remembered(image),

@@ -18,7 +18,7 @@ import msgspec
 from pileus.block_storage.drivers import luks
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.backup_files import Backups
-from pileus.block_storage.drivers.disks import Disks, Spot
+from pileus.block_storage.drivers.disks import ClonesImages, Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file, encrypt, image_of, raw_of
 from pileus.block_storage.drivers.interface import (
     DISKS,
@@ -44,9 +44,17 @@ from pileus.ports.volume_keys import VolumeKeys
 class DiskBackend:
     """A Backend above a store of disks. `backups` is the folder for backups, or for what is known of them where `chunks` has them."""
 
-    def __init__(self, disks: Disks, images: ImageFiles, backups: Path, chunks: Chunks | None = None) -> None:
+    def __init__(
+        self,
+        disks: Disks,
+        images: ImageFiles,
+        backups: Path,
+        chunks: Chunks | None = None,
+        clones: ClonesImages | None = None,
+    ) -> None:
         self._disks = disks
         self._images = images
+        self._clones = clones
         self._spool = backups
         self._backups = Backups(backups, chunks)
         self._works = Works()
@@ -190,6 +198,9 @@ class DiskBackend:
 
     async def _from_image(self, disk: Disk, origin: Origin, at: Spot, spool: Path) -> None:
         """The image's bytes as a raw disk. What it is made of was verified, and is looked at once more by a jailed tool."""
+        shared = origin.shared if disk.luks is None and origin.format == "raw" else None
+        if shared is not None and self._clones is not None and await self._clones.clone_image(shared, at):
+            return
         room, size = spool / "image", disk.size_gib * GIB
         await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
         room.mkdir(mode=0o700)

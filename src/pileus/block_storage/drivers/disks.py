@@ -86,3 +86,11 @@ class Disks(Protocol):
     def spool(self, kind: Kind, id: str) -> Path:
         """A folder for what belongs to the disk and is no disk: images that come and go."""
         ...
+
+
+class ClonesImages(Protocol):
+    """Makes disks of a cluster that keeps images too."""
+
+    async def clone_image(self, shared: str, at: Spot) -> bool:
+        """Whether the disk is a clone of the image now; not where that is in another cluster, or cannot be had there."""
+        ...

@@ -34,7 +34,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed.
 
     `backend` and `host` say where it lies, when that is not where the copy shall be. `chain`: of a backup, those whose chunks
-    it may be made of.
+    it may be made of. `shared`: of an image, where its raw bytes are in a cluster that a back end may be in as well.
     """
 
     kind: str  # image, volume, volume_snapshot, volume_backup
@@ -43,6 +43,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     backend: str | None = None
     host: str | None = None
     chain: tuple[str, ...] = ()
+    shared: str | None = None
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):

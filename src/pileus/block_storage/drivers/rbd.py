@@ -20,6 +20,7 @@ from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import COPY_S
 from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Room
+from pileus.block_storage.drivers.rbd_clones import RbdClones
 from pileus.block_storage.drivers.rbd_commands import Cluster, image_name, spot_in
 from pileus.kit.run import Finished, ProgramFailed, run
 from pileus.ports.image_files import ImageFiles
@@ -213,4 +214,5 @@ class RbdBackend(DiskBackend):
     def __init__(
         self, name: str, cluster: Cluster, host: str, root: Path, images: ImageFiles, chunks: Chunks | None = None
     ) -> None:
-        super().__init__(RbdDisks(name, cluster, host, root), images, root / Kind.BACKUP, chunks)
+        disks = RbdDisks(name, cluster, host, root)
+        super().__init__(disks, images, root / Kind.BACKUP, chunks, RbdClones(cluster, host))

@@ -32,6 +32,7 @@ def origin_of(origin: Origin | None, host: str | None, backend: str | None) -> i
         host=origin.host if elsewhere else None,
         backend=origin.backend if elsewhere or origin.backend not in {None, backend} else None,
         chain=origin.chain,
+        shared=origin.shared,
     )
 
 

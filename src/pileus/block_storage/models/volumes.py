@@ -53,6 +53,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     format: str = "raw"
     size: int = 0  # bytes of an image's file
+    shared: str | None = None  # where back ends of a cluster can clone an image
     host: str | None = None
     backend: str | None = None
     chain: tuple[str, ...] = ()
