@@ -17,6 +17,7 @@ from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Workforce
 from pileus.object_store.workers.reaper import Reaper
+from pileus.object_store.workers.recon import Recon
 from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.relinker import Relinker
 from pileus.object_store.workers.replicator import Replicator
@@ -57,6 +58,7 @@ class ObjectStoreApp(msgspec.Struct, frozen=True, kw_only=True):
     people: Authenticator
     workers: Workers
     workforce: Workforce  # how they are doing
+    recon: Recon  # what this machine says of itself
 
     async def close(self) -> None:
         """Nothing is under way, and nothing is open."""

@@ -39,11 +39,13 @@ from pileus.object_store.storage.local import LocalServer
 from pileus.object_store.storage.published import FILE, FIRST, Atlas, Published, Reached
 from pileus.object_store.storage.reach import AllServers, Tls
 from pileus.object_store.workers.auditor import Auditor
+from pileus.object_store.workers.dispersion import Reporter
 from pileus.object_store.workers.expirer import Expirer
 from pileus.object_store.workers.follower import Follower
 from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Work, Workforce, calls
 from pileus.object_store.workers.reaper import Reaper
+from pileus.object_store.workers.recon import Recon
 from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.relinker import Relinker
 from pileus.object_store.workers.replicator import Replicator
@@ -61,7 +63,7 @@ ALSO = (
     ("s3", "s3", "OpenStack Object Storage, as S3", f"/{S3_MOUNT}"),
 )  # further services in the catalog, each with its path
 CODED = re.compile(r"(?P<name>.*\S) +(?P<data>[1-9]\d?)\+(?P<parity>[1-9]\d?)")  # a policy of an erasure code
-ROOT_PAGES = ("auth", "info", "crossdomain.xml", "endpoints")  # clients look for these at the root of the host
+ROOT_PAGES = ("auth", "info", "crossdomain.xml", "endpoints", "recon")  # clients look for these at the root of the host
 
 
 def build(
@@ -157,6 +159,8 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
     if app.server.own in {FIRST, None}:
         name = "objects: what expires"
         made.append(Standing(name, 60.0, watched(name, workers.expirer.run)))
+        name = "objects: dispersion"
+        made.append(Standing(name, 3600.0, watched(name, Reporter(app.cluster).run)))
         name = "objects: lifecycle of buckets"
         made.append(Standing(name, 3600.0, watched(name, Lifecycle(app).run)))
     return tuple(made)
@@ -203,10 +207,8 @@ class _Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     stamps, options, atlas, own = machine.stamps, machine.options, machine.atlas, machine.own
-    folders, tls, keeper, rings = machine.folders, machine.tls, machine.keeper, atlas.rings
-    devices = Devices([_device(name, folder, options, sorted(rings.policies)) for name, folder in folders.items()])
-    devices.prepare()
-    atlas.changed.append(lambda: devices.know(sorted(rings.policies)))
+    tls, keeper, rings = machine.tls, machine.keeper, atlas.rings
+    devices = _prepared(machine)
     server = LocalServer(devices, rings, stamps, own=own, listing_wait_s=options.listing_wait_s)
     servers = AllServers(own, server, atlas, tls, Timeouts(options.conn_timeout_s, options.node_timeout_s))
     server.reach(servers)
@@ -228,19 +230,31 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
         relinker=relinker,
         follower=Follower(atlas, servers, keeper, relinker.state),
     )
+    recon = Recon(server, atlas, workforce, stamps.now)
     return ObjectStoreApp(
         config=options,
         cluster=cluster,
         server=server,
         servers=servers,
-        channel=StorageChannel(server, atlas, calls(atlas, workforce, relinker.state)),
+        channel=StorageChannel(server, atlas, calls(atlas, workforce, relinker.state, recon.answer)),
         workforce=workforce,
+        recon=recon,
         atlas=atlas,
         keeper=keeper,
         pipeline=pipeline,
         people=people,
         workers=workers,
     )
+
+
+def _prepared(machine: _Machine) -> Devices:
+    """The machine's devices, which keep what the rings say."""
+    rings, options = machine.atlas.rings, machine.options
+    made = [_device(name, folder, options, sorted(rings.policies)) for name, folder in machine.folders.items()]
+    devices = Devices(made)
+    devices.prepare()
+    machine.atlas.changed.append(lambda: devices.know(sorted(rings.policies)))
+    return devices
 
 
 def _device(name: str, folder: Path, options: ObjectStoreConfig, policies: Sequence[int]) -> LocalDevice:

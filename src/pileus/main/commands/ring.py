@@ -196,6 +196,8 @@ def _print_workers(answer: bytes) -> None:
             state = "paused" if line.paused else "at work" if line.running else "failed" if line.failure else "waits"
             last = f"{line.began.astimezone():%Y-%m-%d %H:%M:%S}" if line.began is not None else "-"
             did = line.failure or line.did
+            if line.seen or line.done or line.failed:
+                did = f"[{line.seen} seen, {line.done} done, {line.failed} not, {line.rate:g}/s] {did}"
             print(f"{host:<16} {line.name:<42} {state:<8} {line.passes:>7} {last:<20} {line.took_s:>6.1f} s  {did}")
 
 

@@ -13,6 +13,7 @@ from pileus.kit.observe.log import log_of, within_request
 from pileus.object_store.api.logins import PLACE, Login, logged_in
 from pileus.object_store.api.pages import page
 from pileus.object_store.api.permits import Permits
+from pileus.object_store.api.watched import recon
 from pileus.object_store.api.wire import body_of, headers_of, parts_of, path_of, query_of, send_answer
 from pileus.object_store.app import ObjectStoreApp
 from pileus.object_store.models.hosts import below, named_by
@@ -83,6 +84,8 @@ class SwiftApi:
             if parts == PLACE and self._login is not None:
                 ask.remote = str((scope.get("client") or ("",))[0])
                 return ask, await logged_in(self._login, ask)
+            if parts[:1] == ["recon"]:
+                return ask, await recon(self._app, ask, await self._caller(headers), parts[1:])
             return ask, await page(self._app, ask, parts)
         rest = [*parts[1:3], "/".join(parts[3:])] if len(parts) > 3 else parts[1:]
         client = scope.get("client") or ("", 0)

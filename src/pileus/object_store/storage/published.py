@@ -91,7 +91,7 @@ class Atlas:
     """The newest that this machine knows of the cluster. Its `rings` stay the same object; what they hold changes."""
 
     def __init__(self, file: Path, cluster: Published) -> None:
-        self._file = file
+        self.file = file
         self.cluster = cluster
         self.rings = rings_of(cluster)
         self.changed: list[Callable[[], None]] = []
@@ -123,8 +123,8 @@ class Atlas:
 
     def keep(self) -> None:
         """What is known is on disk."""
-        ensure_folder(str(self._file.parent))
-        write_durably(str(self._file), msgspec.json.encode(self.cluster), str(self._file.parent))
+        ensure_folder(str(self.file.parent))
+        write_durably(str(self.file), msgspec.json.encode(self.cluster), str(self.file.parent))
 
     def where(self, host: str) -> Reached | None:
         """Where a host is, if that is known."""

@@ -8,6 +8,7 @@ from pileus.object_store.disk.names import META, Named, named
 from pileus.object_store.errors import StorageProblem
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.ring.places import Place
+from pileus.object_store.workers.progress import Progress
 
 MOST = 256  # partitions that are looked at
 
@@ -25,6 +26,23 @@ class Dispersion(msgspec.Struct):
     def percent(self) -> float:
         """How much of what should be there is."""
         return 100 * self.found / self.wanted if self.wanted else 100.0
+
+
+class Reporter:
+    """Makes the report now and then, so that its line tells how well things are spread."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def run(self) -> str | None:
+        """It is known how well the objects of each policy are spread."""
+        progress = Progress()
+        found = await report(self._cluster)
+        for one in found:
+            progress.seen += one.wanted
+            progress.done += one.found
+            progress.failed += one.silent
+        return "; ".join(f"policy {one.policy}: {one.percent:.2f} % of copies where they belong" for one in found)
 
 
 async def report(cluster: Cluster) -> list[Dispersion]:

@@ -34,8 +34,10 @@ class LedgerReplicator:
         progress = Progress()
         for device in self._devices:
             for partition, hash in await device.keep_book(lambda device=device: list(device.containers.all())):  # type: ignore[misc]
+                progress.seen += 1
                 await self._container(device, partition, hash, progress)
             for partition, hash in await device.keep_book(lambda device=device: list(device.accounts.all())):  # type: ignore[misc]
+                progress.seen += 1
                 await self._account(device, partition, hash, progress)
         return progress.line("rows replicated")
 

@@ -42,6 +42,7 @@ class Reconstructor:
                 if known is None or known.fragments is None:
                     continue
                 for partition in await device.do(device.objects(policy).partitions):
+                    progress.seen += 1
                     await self._partition(device, policy, partition, progress)
         return progress.line("fragments made or moved")
 

@@ -38,6 +38,7 @@ class Replicator:
                     continue  # fragments differ from device to device: the reconstructor's
                 partitions = await device.do(device.objects(policy).partitions)
                 for partition in partitions:
+                    progress.seen += 1
                     await self._partition(device, policy, partition, progress)
         return progress.line("files replicated")
 

@@ -171,6 +171,10 @@ class _Session:
                 await self._body()
                 await self.end()
                 await self._answer(200, b"")
+            case _ if target.startswith("/recon/"):  # as Swift's storage servers are asked, by GET
+                check, _, of = target.removeprefix("/recon/").partition("/")
+                await self._body()
+                await self._answer(200, await self._calls["workers/recon"](msgspec.json.encode((check, of))))
             case _ if target in self._calls:
                 await self._answer(200, await self._calls[target](await self._body()))
             case _:
