@@ -99,8 +99,9 @@ def first_failure(
         body = case.body if isinstance(case.body, bytes) else encoded(case.body)
         headers = {**version, "content_type": case.media_type or "application/json"}
         answer: Answered = cloud.ask(operation.method.upper(), f"{path}?{query(case.query)}", body, headers)
-        # What is not offered yet says so, as services do whose driver cannot do a thing.
-        offered = not (answer.status == 501 and b"does not offer" in answer.body)
+        # What is not offered yet, or not configured, says so, as services do whose driver cannot do a thing.
+        told = b"does not offer" in answer.body or b"is not set up here" in answer.body
+        offered = not (answer.status == 501 and told)
         if answer.status >= 500 and offered and not failures:
             failures.append(f"{operation.method.upper()} {path}?{query(case.query)} {body[:300]!r}: {answer}")
 
