@@ -22,6 +22,8 @@ import msgspec
 
 from pileus.kit.errors import Problem
 from pileus.main import packages
+from pileus.main.second_machine import NEEDED as CABLE
+from pileus.main.second_machine import Cable, cable
 
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / "tests" / "conformance"
@@ -33,6 +35,7 @@ SERVICES = ("identity", "image", "network", "compute", "volume", "object_storage
 NEEDED = (
     packages.Program("iputils-ping", "ping"),  # Tempest asks servers whether they are there
     packages.Program("xfsprogs", "mkfs.xfs"),
+    *CABLE,
 )
 ROOM = 100 << 30  # bytes for what real servers have; what is not written takes none
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
@@ -172,18 +175,27 @@ def _copying(home: Path) -> Iterator[None]:
 
 
 def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
-    second = state / "second"
     try:
         _up(state, suite)
-        if not suite.real:  # a second real one takes a network namespace, with an OVS of its own
-            _join(state, second)
-        with _served(_workspace(state) / "served") as url:
+        with _second(state, suite), _served(_workspace(state) / "served") as url:
             _configure(state, suite, url)
             return _tempest(python, state, suite, only)
     finally:
-        if second.exists():
-            _pileus("destroy", "--yes", "--state", str(second), check=False)
         _pileus("destroy", "--yes", "--state", str(state), check=False)
+
+
+@contextlib.contextmanager
+def _second(state: Path, suite: Suite) -> Iterator[None]:
+    """The cloud has a second host: beside the first if all is pretended, else on a machine of its own."""
+    second = state / "second"
+    with contextlib.ExitStack() as stack:
+        laid = stack.enter_context(cable()) if suite.real else None
+        try:
+            _join(state, second, laid)
+            yield
+        finally:
+            if second.exists():
+                _pileus("destroy", "--yes", "--state", str(second), check=False, laid=laid)
 
 
 def _up(state: Path, suite: Suite) -> None:
@@ -196,16 +208,17 @@ def _up(state: Path, suite: Suite) -> None:
     )
 
 
-def _join(state: Path, second: Path) -> None:
+def _join(state: Path, second: Path, laid: Cable | None) -> None:
     """The cloud has a second host, called `second`."""
     from pileus.kit.http.server import free_port
 
-    asking = [*PILEUS, "host", "token", "--state", str(state), "--listen", f"127.0.0.1:{free_port()}"]
+    listen = f"{laid.here if laid else '127.0.0.1'}:{free_port()}"
+    asking = [*PILEUS, "host", "token", "--state", str(state), "--listen", listen]
     said = subprocess.run(asking, env=_environment(), capture_output=True, text=True, check=True).stdout
     found = re.search(r"join (\S+) --token (\S+)", said)
     if found is None:
         raise NoToken(said=said)
-    _pileus("join", found[1], "--token", found[2], "--name", "second", "--state", str(second))
+    _pileus("join", found[1], "--token", found[2], "--name", "second", "--state", str(second), laid=laid)
 
 
 @contextlib.contextmanager
@@ -246,8 +259,9 @@ def _configure(state: Path, suite: Suite, served: str) -> None:
     subprocess.run([*configure, *(["--real"] if suite.real else [])], env=_environment(), check=True)
 
 
-def _pileus(*arguments: str, check: bool = True) -> None:
-    subprocess.run([*PILEUS, *arguments], env=_environment(), check=check)
+def _pileus(*arguments: str, check: bool = True, laid: Cable | None = None) -> None:
+    within = laid.within if laid is not None else ()
+    subprocess.run([*within, *PILEUS, *arguments], env=_environment(), check=check)
 
 
 def _environment() -> dict[str, str]:
