@@ -1,6 +1,6 @@
 """Actions that take a server to another host."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -15,6 +15,7 @@ from pileus.kit.policy import PROJECT_MANAGER, Rule
 from pileus.kit.secret import new_secret
 
 MIGRATE_TO = "os_compute_api:os-migrate-server:migrate:host"
+MIGRATION = Rule("os_compute_api:os-migrate-server:migrate", PROJECT_MANAGER)
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")]
 MIGRATE_LIVE_TO = "os_compute_api:os-migrate-server:migrate_live:host"
 # As upstream: these spellings and no others.
@@ -25,10 +26,16 @@ BOOLEANS = frozenset(
 api.declare(admin("os-migrate-server:migrate:host"), admin("os-migrate-server:migrate_live:host"))
 
 
+class Anything(Wire):
+    """Whatever clients say: until a place could be named, nobody looked."""
+
+    __loose__: ClassVar[bool] = True
+
+
 class Migrate(Wire):
     """Where a server is to go."""
 
-    host: Annotated[HostName | None, F(since="2.56")] = None
+    host: HostName | None = None
 
 
 class MigrateLive(Wire):
@@ -56,7 +63,13 @@ class Evacuated(Wire):
     admin_password: Annotated[str, F("adminPass", until="2.13")]
 
 
-@api.action(ACTION_PATH, "migrate", Rule("os_compute_api:os-migrate-server:migrate", PROJECT_MANAGER), find=server_find)
+@api.action(ACTION_PATH, "migrate", MIGRATION, find=server_find, until="2.55")
+async def migrate_somewhere(call: Call[Compute], server: Server, body: Anything | None) -> None:
+    """Take a server to another host while it stands still; it waits there for that to be confirmed."""
+    await moves.migrate_server(call.app, call.caller, server, None, call.request_id)
+
+
+@api.action(ACTION_PATH, "migrate", MIGRATION, find=server_find, since="2.56")
 async def migrate(call: Call[Compute], server: Server, body: Migrate | None) -> None:
     """Take a server to another host while it stands still; it waits there for that to be confirmed."""
     host = body.host if body is not None else None
