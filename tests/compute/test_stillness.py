@@ -29,6 +29,28 @@ async def test_a_guest_with_an_agent_holds_still_for_a_moment() -> None:
         assert 1 == times_still(world, id)
 
 
+async def from_volume(world: World, properties: dict[str, str]) -> str:
+    """A server that boots from a volume made of the image."""
+    world.images.images[IMAGE] = an_image(properties=properties)
+    root = {"boot_index": 0, "source_type": "image", "destination_type": "volume", "uuid": IMAGE, "volume_size": 1}
+    return await world.boot(imageRef="", block_device_mapping_v2=[root])
+
+
+async def test_a_server_that_boots_from_a_volume_has_what_the_volumes_image_says() -> None:
+    async with a_world(volumes=True) as world:
+        for properties, agent, stillness in (
+            ({}, False, "none"), (AGENT, True, "try"), (AGENT | MUST, True, "must"),
+        ):  # fmt: skip
+            id = await from_volume(world, properties)
+            (wish,) = [wish for wish in await world.hosts.wanted_list("h1", "server") if wish.id == id]
+            assert (agent, stillness) == (wish.body["agent"], wish.body["stillness"])
+            assert 202 == (await world.act(id, createImage={"name": "s"})).status
+            await world.settle()
+        id = await from_volume(world, MUST)
+        refused = await world.act(id, createImage={"name": "s"})
+        assert 400 == refused.status, refused.body
+
+
 async def test_a_guest_without_one_is_copied_as_it_is() -> None:
     async with a_world() as world:
         id = await a_server(world, {})

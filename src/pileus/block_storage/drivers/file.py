@@ -20,7 +20,7 @@ from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file
-from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Room
+from pileus.block_storage.drivers.interface import GIB, Kind, Origin, Room
 from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.image_files import ImageFiles
 
@@ -110,13 +110,11 @@ class FileDisks:
             still.unlink(missing_ok=True)
 
     async def _copy(self, source: Spot, target: Path, *, live: bool) -> None:
-        """A copy of one moment: by reference where the file system can, else of who has the volume."""
-        try:
-            await copy_file(self._file(source), target, live=live)
-        except DriverError:
-            if not live or self.attached is None or source.kind is not Kind.VOLUME:
-                raise
+        """A copy of one moment: of who has the volume, or by reference."""
+        if live and self.attached is not None and source.kind is Kind.VOLUME:
             await self.attached.copy(source.id, self._file(source), target)
+        else:
+            await copy_file(self._file(source), target, live=live)
 
     def sibling(self, origin: Origin) -> Disks | None:
         """Files of a host are its own."""

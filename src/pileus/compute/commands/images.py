@@ -8,6 +8,7 @@ from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.power import held
 from pileus.compute.flows.disks import storage
+from pileus.compute.flows.document import system_of
 from pileus.compute.models.block_devices import disk_of
 from pileus.compute.models.servers import Server, ServerState
 from pileus.compute.store.volumes import volume_list
@@ -26,9 +27,9 @@ async def create_image(
     """An image of the server is being made; returns its id. Raises WrongState, ServerLocked or CannotBeStill."""
     async with app.db.transaction():
         now = await held(app, caller, server, "create_image", ALLOWED)
+        await check_stillness(app, now)
         if now.volume_backed:
             return await image_of_volumes(app, caller, now, name, metadata, request_id)
-        check_stillness(now)
         image_id = await image_row(app, caller, now, name, metadata)
         await app.engine.begin(
             "server.create_image",
@@ -60,7 +61,7 @@ async def create_backup(
         now = await held(app, caller, server, "backup", ALLOWED)
         if now.volume_backed:
             raise errors.BadRequest(why=f"Backup is not supported for volume-backed instances: {now.id}.")
-        check_stillness(now)
+        await check_stillness(app, now)
         kind = {"image_type": "backup", "backup_type": backup_type}
         image_id = await image_row(app, caller, now, name, {**metadata, **kind})
         await app.engine.begin(
@@ -79,9 +80,9 @@ async def create_backup(
     return image_id
 
 
-def check_stillness(server: Server) -> None:
+async def check_stillness(app: Compute, server: Server) -> None:
     """Raise CannotBeStill if the server's image asks for what nobody in the guest can do."""
-    image = server.image
+    image = await system_of(app, server, await volume_list(app, server.id))
     if server.state is ServerState.ACTIVE and image is not None and image.must_be_still and not image.has_agent:
         raise errors.CannotBeStill(server=server.id, image=image.id)
 

@@ -136,8 +136,10 @@ async def want(
     rows = volumes if volumes is not None else await volume_list(app, server.id)
     drive = _drive(Guest(server, ports, app.config.zone, rows)) if server.config_drive else None
     wanted = document(server, ports, power, _volumes(rows, host, without_volume))
-    if snapshot is not None and power is Power.ON:
-        wanted = msgspec.structs.replace(wanted, stillness=_stillness(server.image))
+    system = await system_of(app, server, rows)
+    stillness = _stillness(system) if power is Power.ON else Stillness.NONE
+    has_agent = wanted.agent or (system is not None and system.has_agent)
+    wanted = msgspec.structs.replace(wanted, stillness=stillness, agent=has_agent)
     wanted = msgspec.structs.replace(wanted, snapshot=snapshot, rollback=rollback, origin=origin, config_drive=drive)
     wanted = msgspec.structs.replace(wanted, arrival=arrival, departure=departure)
     if drive is not None:
@@ -145,6 +147,18 @@ async def want(
         wanted = msgspec.structs.replace(wanted, password=given.reference if given is not None else None)
     await app.hosts.want(host, KIND, server.id, wanted_body(wanted))
     return wanted
+
+
+async def system_of(app: Compute, server: Server, rows: Sequence[ServerVolume]) -> BootImage | None:
+    """What is known of the system the server boots: its image, or the one that was the volume it boots from."""
+    root = next((row for row in rows if row.place == 0), None)
+    if not server.volume_backed or root is None or app.volumes is None:
+        return server.image
+    facts = await app.volumes.look(root.volume_id)
+    if facts is None:
+        return None
+    properties = dict(facts.image_properties)
+    return BootImage(id=properties.get("image_id", ""), name=None, disk_format="raw", size=0, properties=properties)
 
 
 def _stillness(image: BootImage | None) -> Stillness:

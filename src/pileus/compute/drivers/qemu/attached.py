@@ -1,6 +1,6 @@
 """Copies of volumes that servers of this host have: who has the volume is found, and whoever has it open copies it.
 
-    a server that runs has it     by its QEMU
+    a server that runs has it     by its QEMU, or by reference, while its guest holds still
     none does                     by cp, until one shall have it
 
 A copy that a server's end, or the volume's way out of it, broke off is begun anew by whoever has the volume then.
@@ -9,19 +9,24 @@ A copy that a server's end, or the volume's way out of it, broke off is begun an
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal
 from weakref import WeakValueDictionary
 
-from pileus.compute.drivers.interface import DriverError, Volume, Wanted
+from pileus.compute.drivers.interface import DriverError, Stillness, Volume, Wanted
 from pileus.compute.drivers.qemu import volume_copies
 from pileus.compute.drivers.qemu.blocks import Chain
 from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.server import Server
+from pileus.compute.drivers.qemu.stillness import Still
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 
 AGAIN_S = 1.0
 Found = tuple[Home, Server, Volume, Monitor]
+Begun = tuple[Home, Server, Volume, Chain]
+WHOLE: Literal["whole"] = "whole"
 
 
 class Attached:
@@ -45,11 +50,14 @@ class Attached:
         begun = await self._begin(volume_id, source, target)
         if begun is None:
             return False
+        if begun == WHOLE:
+            await volume_copies.settle(source, target, encrypted=False)
+            return True
         if isinstance(begun, asyncio.Task):
             return await _whole(begun)
-        server, volume, chain = begun
+        home, server, volume, chain = begun
         try:
-            done = await self._by_qemu(server, chain)
+            done = await self._by_qemu(home, server, chain)
         finally:
             server.copying.discard(chain.slot)
         if done:
@@ -58,8 +66,8 @@ class Attached:
 
     async def _begin(
         self, volume_id: str, source: Path, target: Path
-    ) -> asyncio.Task[None] | tuple[Server, Volume, Chain] | None:
-        """The copy is being made, with cp or by a server's QEMU; None: not yet."""
+    ) -> asyncio.Task[None] | Begun | Literal["whole"] | None:
+        """The copy is whole, or is being made, with cp or by a server's QEMU; None: not yet."""
         async with contextlib.AsyncExitStack() as held:
             runs = await self._who_runs(volume_id, held)
             if len(runs) > 1:
@@ -69,11 +77,15 @@ class Attached:
             if not runs:
                 return self._copies.begin_plain(volume_id, source, target)
             home, server, volume, monitor = runs[0]
+            if await asyncio.to_thread(volume_copies.clones, target.parent):
+                async with _moment(home)():
+                    await volume_copies.clone(source, target)
+                return WHOLE
             chain = await self._begin_there(home, volume, target, monitor)
             if chain is None:
                 return None
             server.copying.add(chain.slot)
-            return server, volume, chain
+            return home, server, volume, chain
 
     async def _who_runs(self, volume_id: str, held: contextlib.AsyncExitStack) -> list[Found]:
         """The servers that run and have the volume, or are about to; none of those that shall have it changes meanwhile."""
@@ -94,15 +106,19 @@ class Attached:
         chain = Chain(run.volumes[volume.key], volume.key in run.others)
         if not await self._copies.give_up(chain.slot, monitor):
             return None
-        await volume_copies.begin(volume, chain, target, monitor)
+        if volume.encrypted:  # whose moment is this one
+            async with _moment(home)():
+                await volume_copies.begin(volume, chain, target, monitor)
+        else:
+            await volume_copies.begin(volume, chain, target, monitor)
         return chain
 
-    async def _by_qemu(self, server: Server, chain: Chain) -> bool:
+    async def _by_qemu(self, home: Home, server: Server, chain: Chain) -> bool:
         async def look() -> bool | None:
             async with server.held() as monitor:
                 if monitor is None:
                     return False
-                return await volume_copies.go_on(chain.slot, monitor, volume_copies.any_moment)
+                return await volume_copies.go_on(chain.slot, monitor, _moment(home))
 
         try:
             return await volume_copies.wait(server.stirred, look)
@@ -111,6 +127,13 @@ class Attached:
                 if monitor is not None:
                     await self._copies.give_up(chain.slot, monitor)
             raise
+
+
+def _moment(home: Home) -> volume_copies.Moment:
+    """The moment of a copy, for which the guest's file systems hold still as its server's document says."""
+    wanted = home.wanted()
+    stillness = wanted.stillness if wanted is not None else Stillness.NONE
+    return partial(Still(home).held, stillness)
 
 
 def _volume(wanted: Wanted | None, volume_id: str) -> Volume | None:

@@ -5,6 +5,7 @@ what was written.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from pileus.compute.drivers.interface import DriverError
@@ -30,6 +31,8 @@ async def format_file(jail: Jail, folder: Path, file: str, size: int, format: st
     maker = MAKERS.get(format)
     if maker is None:
         raise DriverError("The disk cannot be formatted", f"{format} is not one of {', '.join(sorted(MAKERS))}")
+    if shutil.which(maker[0]) is None:
+        raise DriverError("The disk cannot be formatted", f"this host has no {maker[0]}")
     path = folder / file
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

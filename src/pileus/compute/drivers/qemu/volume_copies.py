@@ -1,16 +1,19 @@
 """Copies of volumes as they are at one moment, while servers have them: by the QEMU that has the file, or with cp where none has.
 
+    the file system copies by reference: a reference to all that is there now
     QEMU runs: open the target -> mirror to it -> (the same on both, and every write goes to both) -> end the mirror there
     none runs: cp, which gives way to a server that is about to have the volume; then it is begun anew, by its QEMU
 
-What is encrypted is copied as it lies in the file, below QEMU's decryption: such a copy keeps what is overwritten meanwhile, and
+The guest's file systems hold still for that moment, where its agent sees to it. What is encrypted is copied as it lies in the file, below QEMU's decryption: such a copy keeps what is overwritten meanwhile, and
 is of the moment it begins.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -24,6 +27,7 @@ from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.run import ProgramFailed, run
 
 COPY_S = 7200.0
+FICLONE = 0x40049409  # linux/fs.h
 NUMBER = 200  # above those of volumes
 READY = "ready"
 Moment = Callable[[], contextlib.AbstractAsyncContextManager[None]]
@@ -135,12 +139,6 @@ async def wait(stirred: asyncio.Event, look: Callable[[], Awaitable[bool | None]
     return said
 
 
-@contextlib.asynccontextmanager
-async def any_moment() -> AsyncIterator[None]:
-    """The guest goes on."""
-    yield
-
-
 async def _open_target(target: Path, size: int, slot: int, monitor: Monitor) -> None:
     await _clean(slot, monitor, dismiss=False)
     target.unlink(missing_ok=True)
@@ -193,6 +191,23 @@ def _finish(source: Path, target: Path) -> None:
         if os.fstat(out.fileno()).st_size < source.stat().st_size:
             out.truncate(source.stat().st_size)
         os.fsync(out.fileno())
+
+
+def clones(folder: Path) -> bool:
+    """Whether the folder's file system copies by reference."""
+    with tempfile.TemporaryFile(dir=folder) as one, tempfile.TemporaryFile(dir=folder) as other:
+        one.write(b"\0")
+        one.flush()
+        try:
+            fcntl.ioctl(other.fileno(), FICLONE, one.fileno())
+        except OSError:
+            return False
+    return True
+
+
+async def clone(source: Path, target: Path) -> None:
+    """The target is a copy by reference: of one moment, whoever writes to the source."""
+    await _run("cp", "--reflink=always", "--", str(source), str(target))
 
 
 def _name(slot: int) -> str:
