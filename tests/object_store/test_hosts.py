@@ -138,7 +138,7 @@ def test_info_tells_what_is_switched_on(tmp_path: Path) -> None:
         told = (await service.ask("GET", "/info", token=None)).json
         assert {"enabled": True} == told["encryption"]
         assert {"default_reseller_prefix": "AUTH"} == told["domain_remap"]
-        assert ({"lookup_depth": 1}, {"account_ratelimit": 5.0}) == (told["cname_lookup"], told["ratelimit"])
+        assert ({"lookup_depth": 1}, 5.0) == (told["cname_lookup"], told["ratelimit"]["account_ratelimit"])
 
     run(tmp_path / "a", plain)
     run(

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from tests.object_store.world import ACCOUNT, Service, run
 
+from pileus.object_store.features.policing import rate_of, steps_of
 from pileus.object_store.models.paths import Path as Name
 
 ROOT = "/object-store"
@@ -195,6 +196,36 @@ def test_containers_are_made_only_so_fast(tmp_path: Path) -> None:
         assert 201 == (await service.ask("PUT", "c9")).status
 
     run(tmp_path, story, account_ratelimit=2.0)
+
+
+def test_large_containers_take_and_list_only_so_fast(tmp_path: Path) -> None:
+    async def story(service: Service) -> None:
+        await service.put("small", b"")
+        await service.put("large", b"")
+        for name in ("small/a", *(f"large/{at}" for at in range(4))):
+            await service.put(name)
+        service.app.cluster.changed(Name("AUTH_p1", "large"))
+        said = [
+            (await service.ask(method, f"large/{at}")).status
+            for at, method in enumerate(["PUT", "POST", "DELETE", "PUT"])
+        ]
+        assert [201, 202, 204, 498] == said
+        assert [200, 200, 498] == [(await service.ask("GET", "large", query="format=json")).status for _ in range(3)]
+        assert 200 == (await service.ask("GET", "large/0")).status
+        for _ in range(5):
+            assert 201 == (await service.ask("PUT", "small/a", b"x")).status
+        service.clock.move(3)
+        assert 201 == (await service.ask("PUT", "large/0", b"x")).status
+
+    run(tmp_path, story, container_ratelimit=("3 2",), container_listing_ratelimit=("3 1",))
+
+
+def test_rates_lie_between_those_of_two_sizes() -> None:
+    steps = steps_of(["200 50", "100 100", "400 10"])
+    assert [0.0, 100.0, 75.0, 50.0, 30.0, 10.0, 10.0] == [
+        rate_of(steps, count) for count in (99, 100, 150, 200, 300, 400, 9999)
+    ]
+    assert 0.0 == rate_of((), 5)
 
 
 @contextmanager

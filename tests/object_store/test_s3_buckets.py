@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from botocore.exceptions import ClientError
 from tests.object_store.s3_world import HOST, S3World, s3_world
+from tests.object_store.test_listing_model import NASTY
 from tests.object_store.test_s3_objects import box, refused
 from tests.object_store.test_s3_uploads import begun, sent
 
@@ -70,6 +71,21 @@ def test_listings_of_both_versions(tmp_path: Path) -> None:
                     break
                 page = {marker: said[after]}
             assert sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in NAMES}) == found
+
+
+def test_every_name_is_listed_as_it_was_given(tmp_path: Path) -> None:
+    names = sorted(name for name in NASTY if name not in {".", "..", "../up", "a/./b"})  # clients take those for paths
+    with s3_world(tmp_path) as world:
+        client = box(world)
+        for name in names:
+            client.put_object(Bucket="box", Key=name, Body=name.encode())
+        for name in names:
+            assert name.encode() == client.get_object(Bucket="box", Key=name)["Body"].read(), name
+        for verb in ("list_objects", "list_objects_v2"):
+            pages = client.get_paginator(verb).paginate(Bucket="box", PaginationConfig={"PageSize": 5})
+            assert names == [one["Key"] for page in pages for one in page["Contents"]]
+        for token in ("garbage", "MQ", "!", "1" * 3000):
+            assert "InvalidArgument" == refused(client.list_objects_v2, Bucket="box", ContinuationToken=token), token
 
 
 def test_parts_of_listings(tmp_path: Path) -> None:

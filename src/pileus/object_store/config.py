@@ -58,6 +58,8 @@ class ObjectStoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     encryption: bool = False  # whether what is written from now on is encrypted; what was encrypted is always readable
     encryption_secrets: str = ""  # directory of root secrets; keys/object-secrets of the state directory when empty
     encryption_secret: str = ""  # the one that new objects are encrypted under; the highest number when empty
+    container_ratelimit: tuple[str, ...] = ()  # each "<objects> <rate>": writes a second in containers of that size
+    container_listing_ratelimit: tuple[str, ...] = ()  # likewise listings of them
     account_ratelimit: float = 0.0  # container PUT and DELETE a second for each account; 0: any number
 
     @property

@@ -7,6 +7,7 @@ import msgspec
 from pileus import __version__
 from pileus.object_store.app import ObjectStoreApp
 from pileus.object_store.config import ObjectStoreConfig
+from pileus.object_store.features.policing import steps_of
 from pileus.object_store.models import limits, manifests
 from pileus.object_store.models.hosts import PREFIX
 from pileus.object_store.models.paths import Path
@@ -96,8 +97,12 @@ def _chosen(config: ObjectStoreConfig) -> dict[str, object]:
         chosen["domain_remap"] = {"default_reseller_prefix": PREFIX}
     if config.storage_domains and config.cname_lookup:
         chosen["cname_lookup"] = {"lookup_depth": 1}
-    if config.account_ratelimit:
-        chosen["ratelimit"] = {"account_ratelimit": config.account_ratelimit}
+    if config.account_ratelimit or config.container_ratelimit or config.container_listing_ratelimit:
+        chosen["ratelimit"] = {
+            "account_ratelimit": config.account_ratelimit,
+            "container_ratelimits": steps_of(config.container_ratelimit),
+            "container_listing_ratelimits": steps_of(config.container_listing_ratelimit),
+        }
     return chosen
 
 
