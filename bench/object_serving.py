@@ -26,6 +26,7 @@ from pileus.kit.http.server import Granian, free_port, until_listening
 from pileus.object_store import manifest
 from pileus.object_store.config import ObjectStoreConfig
 
+IDLE = {"_worker", "_run", "run", "wait", "_bootstrap"}  # where threads are that have nothing to do
 TICK_S = 0.002  # of CPU between two samples
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -90,7 +91,7 @@ class Sampler:
     def _take(self, _number: int, now: FrameType | None) -> None:
         for ident, frame in sys._current_frames().items():  # noqa: SLF001  there is no other way to see all threads
             seen = now if ident == self._main else frame
-            if seen is None or (ident != self._main and seen.f_code.co_name in {"_worker", "wait", "_bootstrap"}):
+            if seen is None or (ident != self._main and seen.f_code.co_name in IDLE):
                 continue
             self.seen["loop" if ident == self._main else "threads", _told(seen)] += 1
 
