@@ -37,7 +37,10 @@ async def test_a_guest_is_told_that_its_volume_has_grown() -> None:
         await world.settle()
         assert ("in-use", 3) == (await status(world, volume), (await world.volume_shown(volume))["size"])
         assert {volume: 3} == await sizes(world, id)
-        assert "extend_volume" == (await actions(world, id))[0]["action"]
+        action = (await actions(world, id))[0]
+        assert ("extend_volume", (await world.show(id))["user_id"]) == (action["action"], action["user_id"])
+        told = await world.ask("GET", f"/v2.1/servers/{id}/os-instance-actions/{action['request_id']}")
+        assert (200, "extend_volume") == (told.status, told.body["instanceAction"]["action"])
 
 
 async def test_a_server_that_is_off_or_busy_learns_of_it_too() -> None:

@@ -95,8 +95,15 @@ async def volume_extended(app: Compute, server: Server, volume_id: str) -> None:
         if volume is None or volume.connected is None or server.host is None:
             return
         if await app.engine.open(server.subject) is None:
-            args = {"volume_id": volume_id}
-            await app.engine.begin("server.extend_volume", server.subject, args, project_id=server.project_id)
+            # Nobody asked for it by a request of his own: it is done for whom the server is, under a name of its own.
+            await app.engine.begin(
+                "server.extend_volume",
+                server.subject,
+                {"volume_id": volume_id},
+                project_id=server.project_id,
+                user_id=server.user_id,
+                request_id=f"req-{uuid.uuid4()}",
+            )
             return
         await connect_at(app, volume, server.host)
         await document.want_volume_sizes(app, server)
