@@ -143,6 +143,17 @@ class TestWithTheStorageDaemon:
             said = subprocess.run(plain, check=False, capture_output=True, text=True)
             assert (1, True) == (said.returncode, "TLS" in said.stderr)
             assert not list((tmp_path / "h2").rglob(nbd.KEYS))
+            # QEMU, another user, is handed the open file: it may use that, and open none.
+            handed = os.open(file, os.O_RDWR)
+            os.lseek(handed, 4096, os.SEEK_SET)
+            use = f"test $(stat -L -c %s /proc/self/fd/{handed}) = {2**30} && test $(head -c 8 <&{handed}) = precious"
+            for words, ends in ((use, 0), (f"head -c 1 {file}", 1)):
+                program = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", words]
+                done = await asyncio.to_thread(
+                    subprocess.run, program, check=False, pass_fds=[handed], capture_output=True
+                )
+                assert ends == done.returncode, done.stderr
+            os.close(handed)
 
     async def test_a_host_that_has_lost_the_volume_is_out_at_once(self, tmp_path: Path) -> None:
         async with some_ways(tmp_path) as ways:

@@ -73,7 +73,7 @@ def link(one: Linked, folder: Path) -> list[str]:
         "--object", f"tls-creds-psk,id=tls,endpoint=client,username={one.host},dir={folder}",
         "--blockdev", _words("driver=nbd", "node-name=there", *server, f"reconnect-delay={RECONNECT_S}", "discard=unmap", *only),
         "--blockdev", _words("driver=raw", "node-name=disk", "file=there", "discard=unmap", *only),
-        "--export", f"fuse,id=export,node-name=disk,mountpoint={folder / 'disk'},writable={_on(not one.readonly)},allow-other=off",
+        "--export", f"fuse,id=export,node-name=disk,mountpoint={folder / 'disk'},writable={_on(not one.readonly)},allow-other=on",
         "--pidfile", str(folder / "pid"),
         "--daemonize",
     ]  # fmt: skip
