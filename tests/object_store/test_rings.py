@@ -1,6 +1,7 @@
 """Rings: shares by weight, copies apart, and little moves when something changes."""
 
-from hypothesis import HealthCheck, given, settings
+import msgspec
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pileus.object_store.ring.builder import Builder
@@ -116,3 +117,80 @@ def test_a_fraction_of_a_copy_is_kept_of_a_fraction_of_partitions() -> None:
     ring = builder.ring()
     counts = [len(ring.places(partition)) for partition in range(ring.partitions)]
     assert (16, 48) == (counts.count(3), counts.count(2))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
+@given(DEVICES, st.sampled_from([1.0, 2.0, 2.5, 3.0, 3.25]), st.lists(st.sampled_from("arw"), min_size=1, max_size=6))
+def test_whatever_changes_every_copy_stays_somewhere_and_little_moves_at_a_time(
+    shape: list[tuple[int, str, float]], replicas: float, changes: list[str]
+) -> None:
+    builder = made(shape, min(replicas, float(len(shape))), 5)
+    builder.rebalance(0)
+    hours = 0.0
+    for number, change in enumerate(changes):
+        gone: set[int] = set()
+        if change == "a":
+            id = max(builder.devices) + 1
+            builder.set_device(Device(id=id, name=f"d{id}", zone=1 + id % 3, host=f"h{id}"))
+        elif change == "r" and len(builder.devices) > max(4, builder.replicas):
+            gone = {min(builder.devices)}
+            builder.remove_device(min(builder.devices))
+        else:
+            one = builder.devices[max(builder.devices)]
+            builder.set_device(msgspec.structs.replace(one, weight=[0.5, 4.0][number % 2]))
+        before = [list(row) for row in builder.rows]
+        hours += 10
+        balance = builder.rebalance(hours)
+        moved: dict[int, int] = {}
+        for row, old in zip(builder.rows, before, strict=True):
+            for partition, (now, was) in enumerate(zip(row, old, strict=True)):
+                assert now in builder.devices
+                if now != was and was not in gone:
+                    moved[partition] = moved.get(partition, 0) + 1
+        assert 0 == balance.close
+        assert max(moved.values(), default=0) <= 1  # a copy at a time; the others are where they were
+        frozen = [list(row) for row in builder.rows]
+        builder.rebalance(hours + 0.5)  # within min_part_hours what moved just now stays
+        for row, old in zip(builder.rows, frozen, strict=True):
+            for partition, (now, was) in enumerate(zip(row, old, strict=True)):
+                assert now == was or builder.moved_at[partition] == hours + 0.5
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
+@given(st.integers(4, 9), st.floats(1.0, 3.9))
+def test_fractions_of_copies_are_kept_to_the_partition(count: int, replicas: float) -> None:
+    builder = made([(1, f"h{at}", 1.0) for at in range(count)], replicas, 6)
+    builder.rebalance(0)
+    ring = builder.ring()
+    counts = [len(ring.places(partition)) for partition in range(ring.partitions)]
+    assert {int(replicas), int(replicas) + 1} >= set(counts)
+    assert int((replicas - int(replicas)) * 64) == sum(found > int(replicas) for found in counts)
+
+
+def test_overload_lets_a_small_zone_hold_a_copy_of_everything() -> None:
+    def held(overload: float) -> int:
+        builder = made([(1, "a", 4.0), (2, "b", 4.0), (3, "c", 3.0)], 3.0, 6)
+        builder.overload = overload
+        builder.rebalance(0)
+        assert 0 == builder.dispersed()
+        return sum(row.count(2) for row in builder.rows)
+
+    assert 64 == held(0.1)  # three disks, three copies: there is no other way
+    builder = made([(1, "a", 1.0), (1, "b", 1.0), (2, "c", 0.8)], 2.0, 6)
+    builder.overload = 0.3
+    builder.rebalance(0)
+    assert 0 == builder.dispersed()
+
+
+def test_regions_come_before_zones_and_zones_before_hosts() -> None:
+    builder = Builder(part_power=5, replicas=3.0)
+    for id in range(12):
+        builder.set_device(Device(id=id, name=f"d{id}", region=1 + id % 2, zone=1 + id % 3, host=f"h{id % 6}"))
+    builder.rebalance(0)
+    ring = builder.ring()
+    for partition in range(ring.partitions):
+        places = [place.device for place in ring.places(partition)]
+        assert 2 == len({one.region for one in places})
+        assert 3 == len({(one.region, one.zone) for one in places})
+        first = next(iter(ring.handoffs(partition)))
+        assert first.device.tiers[1] not in {one.tiers[1] for one in places}  # who stands in is elsewhere as well
