@@ -15,7 +15,7 @@ from tests.compute.drivers.contract import Watcher, has
 from tests.hosts.qemu_world import QemuWorld, qemu_world
 from tests.hosts.test_qemu_volumes import SIZE, a_volume, holds
 
-from pileus.compute.drivers.interface import PowerSeen, Volume, Wanted
+from pileus.compute.drivers.interface import DriverError, PowerSeen, Volume, Wanted
 from pileus.compute.drivers.qemu.home import Home
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
@@ -119,6 +119,27 @@ async def copies_at(world: QemuWorld, points: range, folder: Path) -> int:
 async def test_an_agent_killed_while_a_volume_is_swapped_loses_no_byte(tmp_path: Path) -> None:
     async with qemu_world(tmp_path) as world:
         assert 3 == await swaps_at(world, range(12, 24, 4), tmp_path)
+
+
+async def test_a_volume_nobody_here_has_is_copied_unless_somebody_else_writes_to_it(tmp_path: Path) -> None:
+    volume, target = filled(tmp_path), tmp_path / "copy"
+    async with qemu_world(tmp_path / "state") as world:
+        await world.hypervisor.attached.copy(volume.id, Path(volume.path), target)
+        assert filecmp.cmp(volume.path, target, shallow=False)
+        assert target.stat().st_blocks * 512 < SIZE // 2
+        door, ready = tmp_path / "door", tmp_path / "ready"  # its pid, written once it has the file open
+        words = ["qemu-storage-daemon", "--blockdev", f"file,node-name=v,filename={volume.path}", "--nbd-server",
+                 f"addr.type=unix,addr.path={door}", "--export", "nbd,id=v,node-name=v,writable=on", "--pidfile", str(ready)]  # fmt: skip
+        daemon = subprocess.Popen(words)
+        try:
+            async with asyncio.timeout(60):
+                while not ready.exists():
+                    await asyncio.sleep(0.05)
+            with pytest.raises(DriverError, match="lock"):
+                await world.hypervisor.attached.copy(volume.id, Path(volume.path), tmp_path / "torn")
+        finally:
+            daemon.kill()
+            daemon.wait()
 
 
 @pytest.mark.scale

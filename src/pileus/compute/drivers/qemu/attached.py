@@ -1,7 +1,7 @@
 """Copies of volumes that servers of this host have: who has the volume is found, and whoever has it open copies it.
 
     a server that runs has it     by its QEMU, or by reference, while its guest holds still
-    none does                     by cp, until one shall have it
+    none does                     by qemu-img, until one shall have it
 
 A copy that a server's end, or the volume's way out of it, broke off is begun anew by whoever has the volume then.
 """
@@ -67,7 +67,7 @@ class Attached:
     async def _begin(
         self, volume_id: str, source: Path, target: Path
     ) -> asyncio.Task[None] | Begun | Literal["whole"] | None:
-        """The copy is whole, or is being made, with cp or by a server's QEMU; None: not yet."""
+        """The copy is whole, or is being made, with qemu-img or by a server's QEMU; None: not yet."""
         async with contextlib.AsyncExitStack() as held:
             runs = await self._who_runs(volume_id, held)
             if len(runs) > 1:

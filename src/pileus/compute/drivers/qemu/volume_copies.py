@@ -1,8 +1,8 @@
-"""Copies of volumes as they are at one moment, while servers have them: by the QEMU that has the file, or with cp where none has.
+"""Copies of volumes as they are at one moment, while servers have them: by the QEMU that has the file, or with qemu-img where none has.
 
     the file system copies by reference: a reference to all that is there now
     QEMU runs: open the target -> mirror to it -> (the same on both, and every write goes to both) -> end the mirror there
-    none runs: cp, which gives way to a server that is about to have the volume; then it is begun anew, by its QEMU
+    none runs: qemu-img, which gives way to a server that is about to have the volume; then it is begun anew, by its QEMU
 
 The guest's file systems hold still for that moment, where its agent sees to it. What is encrypted is copied as it lies in the file, below QEMU's decryption: such a copy keeps what is overwritten meanwhile, and
 is of the moment it begins.
@@ -20,6 +20,7 @@ import msgspec
 
 from pileus.compute.drivers.interface import DriverError, Volume
 from pileus.compute.drivers.qemu.blocks import Chain
+from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.nodes import GONE_ALREADY
 from pileus.compute.drivers.qemu.swaps import OVER, job_named
@@ -176,7 +177,13 @@ async def _size(node: str, monitor: Monitor) -> int:
 
 
 async def _copy_plain(source: Path, target: Path) -> None:
-    await _run("cp", "--reflink=auto", "--sparse=always", "--", str(source), str(target))
+    """The target is a copy of a file that no server of this host has open; raises DriverError if anybody else writes to it."""
+    if await asyncio.to_thread(clones, target.parent):
+        await clone(source, target)
+        return
+    # It asks for QEMU's locks: a server of another host may have the volume, by a daemon that has the file open here.
+    words = ["qemu-img", "convert", "-f", "raw", "-O", "raw", str(source), str(target)]
+    await _run(*Jail(None).around([*IMAGE_TOOL, *words]))
 
 
 async def _run(*words: str) -> None:
