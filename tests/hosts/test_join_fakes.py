@@ -161,6 +161,35 @@ def test_a_server_gets_a_volume_that_another_host_keeps(cloud, host):
     cloud.openstack("volume service set --enable far@file cinder-volume", as_="admin")
 
 
+def test_a_host_is_emptied_by_one_command_and_can_be_removed_then(cloud, host):
+    host.join()
+    for name in ("runs", "off"):
+        make_server(cloud, name, "nova:far")
+    cloud.openstack("server stop off", as_="admin")
+    until(lambda: cloud.openstack("server show off", as_="admin")["status"] == "SHUTOFF", "it is off", 60, 0.5)
+    said = cloud.pileus("host", "drain", "far", "--wait")
+    assert "runs (" in said and "moved while it runs" in said and "moved standing still" in said
+    assert "far has no servers." in said
+    for name, status in (("runs", "ACTIVE"), ("off", "SHUTOFF")):
+        shown = cloud.openstack(f"server show {name}", as_="admin")
+        assert shown["OS-EXT-SRV-ATTR:host"] != "far" and shown["status"] == status
+    assert "far has no servers." in cloud.pileus("host", "drain", "far", "--wait")  # Again, to no effect.
+    host.command("down")
+    cloud.pileus("host", "remove", "far")
+    cloud.openstack("server delete runs off --wait", as_="admin")
+
+
+def test_what_cannot_leave_is_named_and_the_command_says_so(cloud, host):
+    host.join()
+    make_server(cloud, "stuck", "nova:far")
+    cloud.openstack("server suspend stuck", as_="admin")
+    until(lambda: cloud.openstack("server show stuck", as_="admin")["status"] == "SUSPENDED", "it sleeps", 60, 0.5)
+    said = cloud.pileus("host", "drain", "far", "--wait", fails=True)
+    assert "stays: it is suspended: resume it" in said and "1 server(s) cannot leave far now." in said
+    cloud.openstack("server delete stuck --wait", as_="admin")
+    cloud.pileus("host", "drain", "far", "--off")
+
+
 def test_a_move_goes_on_where_the_killed_controller_left_it(cloud, host):
     host.join()
     make_server(cloud, "mover", "nova:far")

@@ -118,12 +118,13 @@ class Roster:
         if self.compute is None:
             return Emptied(name, emptying=False, left=0, kept=0, servers=[])
         known, here = await drained_list(self.compute, name), await server_list_on_host(self.compute, name)
+        there = {wish.id for wish in await self._hosts.wanted_list(name, KIND) if not wish.gone}
         places = {each.id: each.host for each in await server_get_many(self.compute, [row.server_id for row in known])}
         return Emptied(
             host=name,
             emptying=name in {drain.host for drain in await drain_list(self.compute)},
             left=len(here),
-            kept=await self._servers(name) - len(here),
+            kept=len(there - {id for id, _ in here}),
             servers=[
                 Leaver(row.server_id, row.name, row.way, row.state, row.why, places.get(row.server_id)) for row in known
             ],
