@@ -9,7 +9,7 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach, links
 from pileus.block_storage.commands.changes import reimage_volume
-from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, reached_by, room_at
+from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, reached_by, room_at, store_at
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
 from pileus.block_storage.commands.keys import key_of
@@ -209,6 +209,7 @@ class VolumePort:
             zone=volume.zone,
             host=await only_host(self._app, volume),
             reached_by=await reached_by(self._app, volume),
+            store_at=await store_at(self._app, volume),
             encrypted=volume.encryption is not None,
             image_properties=volume.image_metadata,
             failure=told[0].text if told else None,

@@ -31,6 +31,7 @@ class VolumeFacts(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None
     host: str | None  # whose file it is; None where several hosts get at it
     reached_by: frozenset[str] | None = None  # the hosts that get at it now; None: every one
+    store_at: frozenset[str] | None = None  # those of them that do so by themselves, and not by another host
     encrypted: bool = False
     image_properties: Mapping[str, str] = {}
     failure: str | None = None

@@ -49,6 +49,15 @@ async def reached_by(app: BlockStorage, volume: Volume) -> frozenset[str] | None
     return frozenset(place for place, room in offered if room.shared == own.shared)
 
 
+async def store_at(app: BlockStorage, volume: Volume) -> frozenset[str] | None:
+    """The hosts that get at the volume's store themselves, and not by another host; None where every host does."""
+    offered = [(each.name, room) for each in await app.hosts.list() for room in rooms(each)]
+    own = next((room for place, room in offered if (place, room.name) == (volume.host, volume.backend)), None)
+    if own is None or own.shared is None:
+        return None if own is not None and own.driver == FAKE else frozenset({volume.host or ""})
+    return frozenset(place for place, room in offered if room.shared == own.shared)
+
+
 async def path_of(app: BlockStorage, volume: Volume) -> str | None:
     """Where the volume's bytes are, as its host says; None while they are nowhere."""
     report = await app.hosts.seen(volume.host, Kind.VOLUME, volume.id) if volume.host is not None else None

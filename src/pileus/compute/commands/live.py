@@ -61,9 +61,10 @@ async def migrate_live(app: Compute, caller: Caller, server: Server, asked: Aske
 async def _check(app: Compute, server: Server, asked: Asked) -> None:
     if asked.host is not None and asked.host == server.host:
         raise errors.BadRequest(why=f"Unable to migrate instance ({server.id}) to current host ({asked.host}).")
-    for volume, hosts in (await reach(app, server)).items():
-        if hosts <= {server.host} or (asked.host is not None and asked.host not in hosts):
-            who = f"only host {server.host} gets" if hosts <= {server.host} else f"host {asked.host} does not get"
+    for volume, hosts in (await reach(app, server, by_themselves=True)).items():
+        alone = server.host not in hosts or not hosts - {server.host}
+        if alone or (asked.host is not None and asked.host not in hosts):
+            who = f"only host {', '.join(sorted(hosts))} gets" if alone else f"host {asked.host} does not get"
             raise errors.BadRequest(
                 why=f"Migration pre-check error: volume {volume} is not on shared storage that both hosts reach: {who} at it."
             )

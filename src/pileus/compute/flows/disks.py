@@ -158,11 +158,12 @@ async def places(app: Compute, server: Server) -> dict[str, str]:
     return found
 
 
-async def reach(app: Compute, server: Server) -> dict[str, frozenset[str]]:
+async def reach(app: Compute, server: Server, *, by_themselves: bool = False) -> dict[str, frozenset[str]]:
     """For each of the server's volumes that is there and not within every host's reach, the hosts that get at it now."""
     found: dict[str, frozenset[str]] = {}
     for volume in await volume_list(app, server.id):
         facts = await storage(app).look(volume.volume_id) if volume.source is None else None
-        if facts is not None and facts.reached_by is not None:
-            found[volume.volume_id] = facts.reached_by
+        hosts = (facts.store_at if by_themselves else facts.reached_by) if facts is not None else None
+        if hosts is not None:
+            found[volume.volume_id] = hosts
     return found

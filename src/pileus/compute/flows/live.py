@@ -17,6 +17,7 @@ from pileus.compute.drivers.interface import LIVE, Arrival, Departure, Seen, Sta
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
+from pileus.compute.flows.disks import reach
 from pileus.compute.flows.hosts import facts_of, lacking
 from pileus.compute.flows.live_volumes import (
     complete_there,
@@ -96,6 +97,10 @@ async def unfit(app: Compute, server: Server) -> dict[str, str]:
     for name, facts in known.items():
         if here is not None and (why := _differs(here, facts)) is not None:
             found.setdefault(name, why)
+    # A volume that another host serves has one writer, and no lock that two hosts would see.
+    for volume, hosts in (await reach(app, server, by_themselves=True)).items():
+        for name in known.keys() - hosts:
+            found.setdefault(name, f"does not get at the store of volume {volume} by itself")
     return found
 
 
