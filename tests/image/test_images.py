@@ -270,7 +270,9 @@ def test_a_deactivated_image_gives_no_bytes(tmp_path: Path) -> None:
 def test_clients_find_schemas_stores_and_imports(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         _, schema, _ = await cloud.ask("GET", "/v2/schemas/image")
-        assert KEYS <= set(schema["properties"])
+        assert KEYS | {"direct_url", "locations", "kernel_id"} <= set(schema["properties"])
+        assert schema["properties"]["os_distro"]["is_base"] is False
+        assert "importing" in schema["properties"]["status"]["enum"]
         for name in ("images", "member", "members"):
             assert name == (await cloud.ask("GET", f"/v2/schemas/{name}"))[1]["name"]
         assert 404 == (await cloud.ask("GET", "/v2/schemas/none"))[0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS
+from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Status
 
 _UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"
 _TEXT = {"type": ["null", "string"], "maxLength": 255}
@@ -24,7 +24,7 @@ _IMAGE: Schema = {
     "name": _told("Descriptive name for the image", _TEXT),
     "status": _told(
         "Status of the image",
-        _read_only({"type": "string", "enum": ["queued", "saving", "uploading", "active", "deactivated"]}),
+        _read_only({"type": "string", "enum": [status.value for status in Status]}),
     ),
     "visibility": _told(
         "Scope of image accessibility",
@@ -50,7 +50,48 @@ _IMAGE: Schema = {
     "self": _told("An image self url", _read_only({"type": "string"})),
     "file": _told("An image file url", _read_only({"type": "string"})),
     "schema": _told("An image schema url", _read_only({"type": "string"})),
+    "direct_url": _told("Where the image's data is, if that is shown", _read_only({"type": "string"})),
+    "locations": _told(
+        "All places where the image's data is, if they are shown, with what is noted on each",
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "url": {"type": "string"},
+                    "metadata": {"type": "object"},
+                    "validation_data": {
+                        "type": "object",
+                        "properties": {
+                            name: {"type": "string"} for name in ("checksum", "os_hash_algo", "os_hash_value")
+                        },
+                        "additionalProperties": False,
+                    },
+                },
+                "required": ["url", "metadata"],
+            },
+        },
+    ),
     "stores": _told("Stores in which the image's data is", _read_only({"type": "string"})),
+}
+# What images are usually said to be besides; clients tell them from the columns above by `is_base`.
+_USUAL: Schema = {
+    name: {"type": "string", "is_base": False, **more, "description": description}
+    for name, description, more in (
+        ("kernel_id", "The image of the kernel to boot it with", {"type": ["null", "string"], "pattern": _UUID}),
+        ("ramdisk_id", "The image of the RAM disk to boot it with", {"type": ["null", "string"], "pattern": _UUID}),
+        ("instance_uuid", "The server it was made of", {}),
+        ("architecture", "The processor it runs on, as uname -m says it", {}),
+        ("os_distro", "The operating system's distribution, in small letters", {}),
+        ("os_version", "The distribution's version", {}),
+        ("description", "What it is, for people", {}),
+        ("cinder_encryption_key_id", "The key of the encrypted volume it holds", {}),
+        (
+            "cinder_encryption_key_deletion_policy",
+            "Whether that key goes with the image",
+            {"enum": ["on_image_deletion", "do_not_delete"]},
+        ),
+    )
 }
 _MEMBER: Schema = {
     "image_id": _told("An identifier for the image", {"type": "string", "pattern": _UUID}),
@@ -68,7 +109,7 @@ _IMAGE_LINKS = [
 _PAGE_LINKS = [{"rel": "first", "href": "{first}"}, {"rel": "next", "href": "{next}"}]
 _IMAGE_SCHEMA: Schema = {
     "name": "image",
-    "properties": _IMAGE,
+    "properties": {**_USUAL, **_IMAGE},
     "additionalProperties": {"type": "string"},
     "links": _IMAGE_LINKS,
 }
