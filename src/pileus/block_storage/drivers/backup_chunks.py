@@ -68,18 +68,15 @@ def _unbz2(content: bytes) -> bytes:
 
 
 def _zstd(content: bytes) -> bytes:
-    import zstandard
+    from backports import zstd  # of the standard library from Python 3.14 on
 
-    return zstandard.ZstdCompressor(level=1).compress(content)
+    return zstd.compress(content, level=1)
 
 
 def _unzstd(content: bytes) -> bytes:
-    import zstandard
+    from backports import zstd
 
-    # The frame says how long its bytes are: one that is longer than chunks are is not expanded at all.
-    if zstandard.frame_content_size(content) > CHUNK:
-        raise ValueError("it is longer than a chunk")
-    return zstandard.ZstdDecompressor().decompress(content, max_output_size=CHUNK)
+    return zstd.ZstdDecompressor().decompress(content, max_length=CHUNK + 1)
 
 
 WAYS = {
