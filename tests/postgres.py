@@ -36,6 +36,7 @@ MODEST = (
     "unix_socket_permissions=0777",
 )
 
+TABLES = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 USES = 100  # of one database, which nobody vacuums
 # A third of what another copy costs. Nobody else is connected then, and numbers begin at 1 again.
 EMPTY = """
@@ -210,17 +211,20 @@ async def close_opened() -> None:
         if address == ":memory:":
             continue
         _uses[address] = _uses.get(address, 0) + 1
-        if tables and _uses[address] < USES:
-            await _empty(address)
+        if tables and _uses[address] < USES and await _empty(address, sum(len(each.tables) for each in tables)):
             _emptied[tables].append(address)
         else:
             server().drop(address)
 
 
-async def _empty(address: str) -> None:
+async def _empty(address: str, tables: int) -> bool:
+    """Whether the database is as it was copied; not if somebody made more tables."""
     connection = await asyncpg.connect(address)
     try:
+        if await connection.fetchval(TABLES) != tables:
+            return False
         await connection.execute(EMPTY)
+        return True
     finally:
         await connection.close()
 
