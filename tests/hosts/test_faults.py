@@ -144,7 +144,7 @@ def test_flt035_036_every_ovn_daemon_is_killed_and_comes_back(cloud: RunningClou
         killed += 1
 
         def back(name: str = name, pid: int = daemon.pid) -> bool:
-            now = dict(daemons_of(cloud.state))[name]
+            now = dict(daemons_of(cloud.state)).get(name)
             return now is not None and now.pid != pid
 
         until(back, f"{name} runs again")

@@ -115,17 +115,24 @@ class Server:
             self._waiting_for = await self._still_missing(wanted)
             if self._waiting_for is not None:
                 return
-            if self._cards.doubtful and await self._status() is not None:
-                await self._cards.doubt(await self._connected())
-                await self._volumes.doubt(await self._connected())
-            if await self._status() is not None:
-                await self._volumes.forget_copies(self.copying, await self._connected())
+            if wanted.restarts.hard <= self._home.run().done.hard:  # Else it is ended, and may hang: it is asked nothing.
+                await self._recollect()
             await self._bring(wanted)
             if self._process is not None:
                 cards = self._home.run().cards or {}
                 here = [nic for nic in wanted.nics if nic.port_id in cards]
                 await taps.mend(self._process.pid, here, cards, self._means.plug)
             await self._copies.ensure(wanted, None if await self._status() is None else await self._connected())
+
+    async def _recollect(self) -> None:
+        """It is known what became of cards and volumes of a QEMU that runs while nobody looked."""
+        if not (self._cards.doubtful or self._volumes.doubtful) or await self._status() is None:
+            return
+        monitor = await self._connected()
+        if self._cards.doubtful:
+            await self._cards.doubt(monitor)
+            await self._volumes.doubt(monitor)
+        await self._volumes.forget_copies(self.copying, monitor)
 
     async def _bring(self, wanted: Wanted) -> None:
         acts: list[Act] = []

@@ -38,7 +38,7 @@ class Volumes:
         self._copies = copies
         self._swaps = Swaps(home, keys)
         self._asked: dict[str, float] = {}
-        self._swept = False
+        self.doubtful = True  # whether QEMU may copy a volume for somebody who was killed
 
     def settle_at_rest(self, wanted: Wanted) -> None:
         """A server that does not run will have the volumes that are wanted."""
@@ -78,9 +78,9 @@ class Volumes:
 
     async def forget_copies(self, mine: Collection[int], monitor: Monitor) -> None:
         """QEMU copies no volume for somebody who was killed and never asked again; looked at once after each start of ours."""
-        if not self._swept:
+        if self.doubtful:
             slots = {*self._home.run().volumes.values()} - {*mine}
-            self._swept = all([await self._copies.give_up(slot, monitor) for slot in sorted(slots)])
+            self.doubtful = not all([await self._copies.give_up(slot, monitor) for slot in sorted(slots)])
 
     def _note_changes(self, wanted: Wanted) -> None:
         run, slots = self._home.run(), blocks.slots(wanted)
