@@ -163,12 +163,12 @@ def test_flt016_a_guest_that_panics_or_powers_off_is_shown_so_and_told(cloud: Ru
     sector = a_server(cloud, "sector", network, image)
     pid = sector.pid
     with contextlib.closing(_serial(cloud, sector.id)) as line:
-        _wait_for_echo(line)
+        _wait_for_echo(line, b"1")
         line.sendall(b"^")
         until(lambda: sector.show()["OS-EXT-STS:power_state"] == CRASHED, "the panic is shown", 60, 0.1)
         line.sendall(b"~")
         until(lambda: sector.show()["OS-EXT-STS:power_state"] == RUNNING, "it runs again", 60, 0.1)
-        _wait_for_echo(line)
+        _wait_for_echo(line, b"2")
         line.sendall(b"!")
         print(f"shown after {sector.until('SHUTOFF'):.1f} s")
     assert sector.act(os_start=None) == 202
@@ -178,13 +178,13 @@ def test_flt016_a_guest_that_panics_or_powers_off_is_shown_so_and_told(cloud: Ru
     until(lambda: "All is well" in _doctor(cloud), "the doctor finds nothing", 60, 0.5)
 
 
-def _wait_for_echo(line: socket.socket) -> None:
-    """The guest is up: it answers what is typed. What comes before is lost."""
+def _wait_for_echo(line: socket.socket, letter: bytes) -> None:
+    """The guest is up: it answers what is typed now, a letter that was not typed before. What it said until then is lost."""
 
     def typed() -> bool:
-        line.sendall(b"?")
+        line.sendall(letter)
         try:
-            return b"?" in line.recv(4096)
+            return letter in line.recv(4096)
         except TimeoutError:
             return False
 
