@@ -115,7 +115,8 @@ class Server:
             self._waiting_for = await self._still_missing(wanted)
             if self._waiting_for is not None:
                 return
-            if wanted.restarts.hard <= self._home.run().done.hard:  # Else it is ended, and may hang: it is asked nothing.
+            # What is about to be ended may hang, so it is asked nothing.
+            if wanted.restarts.hard <= self._home.run().done.hard:
                 await self._recollect()
             await self._bring(wanted)
             if self._process is not None:
