@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pileus.network.drivers.interface import DriverError
-from pileus.network.drivers.ovn.jsonrpc import Framer, RpcFailed, appctl
+from pileus.network.drivers.ovn.jsonrpc import Connection, Framer, RpcFailed, appctl
 from pileus.network.drivers.ovn.ovsdb import Ovsdb
 from pileus.network.drivers.ovn.values import Uuid, from_wire, to_wire
 
@@ -37,6 +37,19 @@ def test_values_survive_the_wire() -> None:
 async def test_appctl_says_which_daemon_does_not_answer(tmp_path: Path) -> None:
     with pytest.raises(RpcFailed, match=r"gone\.ctl"):
         await appctl(tmp_path / "gone.ctl", "version")
+
+
+async def test_who_listens_and_never_answers_is_given_up(tmp_path: Path) -> None:
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_unix_server(lambda reader, writer: writers.append(writer), tmp_path / "db.sock")
+    connection = await Connection.open(tmp_path / "db.sock", answer_s=0.05)
+    with pytest.raises(RpcFailed, match="no answer to transact"):
+        await connection.call("transact", [])
+    await connection.closed.wait()
+    await connection.close()
+    writers[0].close()
+    await writers[0].wait_closed()
+    server.close()
 
 
 async def test_database_that_is_not_there_is_an_error_in_time(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ Notified = Callable[[str, list[Json]], None]
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
 _READ = 1 << 18
+ANSWER_S = (
+    60.0  # the largest database is copied in a few; who is silent for so long hangs, and another connection is tried
+)
 
 
 class RpcFailed(Exception):
@@ -85,8 +88,11 @@ def connect_unix(path: Path) -> socket.socket:
 class Connection:
     """One open connection; `closed` is set once it is over."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, notified: Notified | None) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, notified: Notified | None, answer_s: float
+    ) -> None:
         self._reader = reader
+        self._answer_s = answer_s
         self._writer = writer
         self._notified = notified
         self._ids = itertools.count(1)
@@ -95,13 +101,13 @@ class Connection:
         self._task = asyncio.create_task(self._listen())
 
     @classmethod
-    async def open(cls, path: Path, notified: Notified | None = None) -> "Connection":
+    async def open(cls, path: Path, notified: Notified | None = None, *, answer_s: float = ANSWER_S) -> "Connection":
         """A connection to the socket at `path`; raises OSError."""
         reader, writer = await asyncio.open_unix_connection(sock=connect_unix(path))
-        return cls(reader, writer, notified)
+        return cls(reader, writer, notified, answer_s)
 
     async def call(self, method: str, params: list[Json]) -> Json:
-        """The result of one request; raises RpcFailed."""
+        """The result of one request; raises RpcFailed. A connection that does not answer in time is closed."""
         if self.closed.is_set():
             raise RpcFailed("the connection is closed")
         number = next(self._ids)
@@ -110,7 +116,11 @@ class Connection:
         try:
             self._send({"method": method, "params": params, "id": number})
             failpoint("ovn.sent", method)
-            return await answer
+            async with asyncio.timeout(self._answer_s):
+                return await answer
+        except TimeoutError:
+            self._writer.transport.abort()  # What it does with the request is not known: nothing else is asked here.
+            raise RpcFailed(f"no answer to {method} within {self._answer_s:g} s") from None
         finally:
             self._asked.pop(number, None)
 
