@@ -1,6 +1,5 @@
 """A whole Linux guest whose volumes grow, are copied, are swapped and are encrypted while it uses them; its bytes are the judges."""
 
-import asyncio
 import hashlib
 import os
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.hosts.test_qemu_volumes import SIZE, a_volume, holds
 from pileus.block_storage.drivers import luks
 from pileus.compute.drivers.interface import PowerSeen, Seen, Volume, Wanted
 from pileus.guest import Guest
+from pileus.kit.timely import timely
 
 __all__ = ["guest"]
 pytestmark = [pytest.mark.host, pytest.mark.scale, pytest.mark.timeout(480)]
@@ -103,7 +103,7 @@ async def _is_copied_while_it_writes(world: QemuWorld, it: Shell, volume: Volume
     await it.say("(n=0; while [ ! -e /tmp/enough ]; do n=$((n+1)); for at in 1000 1900; do "
                  "printf %08d $n | dd of=/dev/vdb bs=1M seek=$at conv=notrunc,fsync 2>/dev/null; done; done) & sleep 1")  # fmt: skip
     target = folder / "copy"
-    await asyncio.wait_for(world.hypervisor.attached.copy(volume.id, Path(volume.path), target), 120)
+    await timely(world.hypervisor.attached.copy(volume.id, Path(volume.path), target), 120)
     await it.say("touch /tmp/enough; wait")
     counts = []
     with target.open("rb") as copy:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.kit.timely import timely
+
 LAST_WORDS_S = 5.0
 DEADLINE_S = 30.0
 
@@ -58,7 +60,7 @@ async def run(
     except OSError as failed:
         raise ProgramFailed(argv, f"cannot start: {failed.strerror}") from failed
     try:
-        out, err = await asyncio.wait_for(process.communicate(stdin), deadline_s)
+        out, err = await timely(process.communicate(stdin), deadline_s)
     except TimeoutError:
         await _end(process)
         raise ProgramFailed(argv, f"took longer than {deadline_s:g} s") from None
@@ -79,4 +81,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     # What left the session may hold the pipes open for as long as it lives: it is not waited for.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), LAST_WORDS_S)
+        await timely(process.wait(), LAST_WORDS_S)

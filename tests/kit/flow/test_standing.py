@@ -4,6 +4,7 @@ import asyncio
 
 from pileus.kit.bus import LocalBus
 from pileus.kit.flow.standing import Reconcilers, Standing
+from pileus.kit.timely import timely
 
 
 class Sweeper:
@@ -22,7 +23,7 @@ class Sweeper:
 
     async def next_run(self):
         self.ran.clear()
-        await asyncio.wait_for(self.ran.wait(), 60)
+        await timely(self.ran.wait(), 60)
 
 
 async def test_it_runs_when_its_time_has_come_and_when_woken_and_not_between(clock):

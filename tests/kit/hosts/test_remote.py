@@ -18,6 +18,7 @@ from pileus.kit.hosts.gate import ExchangeRoutes
 from pileus.kit.hosts.members import BadHostName, BadToken, Members, NameTaken, Signed
 from pileus.kit.hosts.remote import RemoteExchange
 from pileus.kit.hosts.wire import Peer
+from pileus.kit.timely import timely
 from pileus.main.certificates import Certificate, ensure_leaf
 from pileus.main.host_certificates import channel_tls, ensure_key, host_tls, key_of, request_for, sign, unproven_tls
 from pileus.main.state import State
@@ -148,7 +149,7 @@ async def test_a_wish_wakes_a_remote_host_at_once(cloud):
         waiting = asyncio.create_task(far.wanted("b", cursor, 20))
         await until(lambda: any(topic == "wanted" for topic, _ in c.k.bus._listeners))
         await c.k.hosts.want("b", "server", "1", {})
-        batch = await asyncio.wait_for(waiting, 60)
+        batch = await timely(waiting, 60)
         assert [document.id for document in batch.documents] == ["1"]
 
 
@@ -289,9 +290,9 @@ async def test_questions_to_a_host_are_answered_and_their_failures_told(cloud):
                 await c.asks.ask("b", {"fail": True})
             reader, writer = await c.asks.open("b", {})
             writer.write(b"x" * 300_000)
-            assert await asyncio.wait_for(reader.readexactly(300_000), 60) == b"x" * 300_000
+            assert await timely(reader.readexactly(300_000), 60) == b"x" * 300_000
             writer.write(b"bye")
-            assert await asyncio.wait_for(reader.read(), 60) == b"bye"
+            assert await timely(reader.read(), 60) == b"bye"
             writer.close()
         finally:
             listening.cancel()
@@ -327,7 +328,7 @@ async def test_a_question_told_to_an_agent_that_died_is_told_to_the_next(cloud):
 
         listening = asyncio.create_task(Answers(dialler, tell, tell).listen())
         try:
-            assert await asyncio.wait_for(asking, 60) == {"text": "here"}
+            assert await timely(asking, 60) == {"text": "here"}
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)

@@ -18,6 +18,7 @@ import msgspec
 
 from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.kit.run import Finished, ProgramFailed, run
+from pileus.kit.timely import timely
 
 SNAP = "snap"  # what others who share the cluster expect it to be called
 PART = ".part"
@@ -84,7 +85,7 @@ class IncomingImage:
         assert self._writer.stdin is not None, "it was started with a pipe"
         try:
             self._writer.stdin.write(chunk)
-            await asyncio.wait_for(self._writer.stdin.drain(), STALL_S)
+            await timely(self._writer.stdin.drain(), STALL_S)
         except TimeoutError as late:
             raise Unreadable(f"the cluster took nothing for {STALL_S:g} s") from late
         except OSError:
@@ -94,7 +95,7 @@ class IncomingImage:
     async def _ended(self) -> None:
         """The program has written all it was given; raises StoreIsFull or Unreadable."""
         try:
-            _, err = await asyncio.wait_for(self._writer.communicate(b""), STALL_S)
+            _, err = await timely(self._writer.communicate(b""), STALL_S)
         except TimeoutError as late:
             raise Unreadable(f"the cluster took nothing for {STALL_S:g} s") from late
         if self._writer.returncode:
@@ -110,7 +111,7 @@ class IncomingImage:
         """The program is gone, and what it wrote."""
         try:
             # It ends by itself when nothing more comes. One that is killed counts as a reader of its image for half a minute.
-            await asyncio.wait_for(self._writer.communicate(b""), ANSWER_S)
+            await timely(self._writer.communicate(b""), ANSWER_S)
         except TimeoutError:
             self._writer.kill()
             await self._writer.communicate()
@@ -142,10 +143,10 @@ class RbdStore:
         assert reader.stdout is not None, "it was started with a pipe"
         left = length
         try:
-            while chunk := await asyncio.wait_for(reader.stdout.read(CHUNK), STALL_S):
+            while chunk := await timely(reader.stdout.read(CHUNK), STALL_S):
                 left = None if left is None else left - len(chunk)
                 yield chunk
-            _, err = await asyncio.wait_for(reader.communicate(), ANSWER_S)
+            _, err = await timely(reader.communicate(), ANSWER_S)
         except TimeoutError as late:
             raise Unreadable(f"nothing came from the cluster for {STALL_S:g} s") from late
         finally:

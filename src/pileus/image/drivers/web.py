@@ -18,6 +18,7 @@ import h11
 import msgspec
 
 from pileus.image.config import WebConfig
+from pileus.kit.timely import timely
 
 REDIRECTS = 5
 CONNECT_S = 15.0
@@ -171,7 +172,7 @@ class _Wire:
         """What comes next; raises FetchFailed."""
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(await asyncio.wait_for(self._reader.read(CHUNK), self._stall_s))
+                self._http.receive_data(await timely(self._reader.read(CHUNK), self._stall_s))
         except h11.RemoteProtocolError as bad:
             raise FetchFailed(f"the answer is broken off, or no HTTP: {bad}") from bad
         except TimeoutError as late:
@@ -184,7 +185,7 @@ class _Wire:
         """The connection is gone."""
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), 1)
+            await timely(self._writer.wait_closed(), 1)
 
 
 @contextlib.asynccontextmanager
@@ -218,7 +219,7 @@ async def _connected(target: Target, address: str, rules: WebConfig) -> _Wire:
     if tls is not None and rules.ca_file:
         await asyncio.to_thread(tls.load_verify_locations, rules.ca_file)
     try:
-        reader, writer = await asyncio.wait_for(
+        reader, writer = await timely(
             asyncio.open_connection(
                 address, target.port, ssl=tls, server_hostname=target.host if tls else None, limit=CHUNK
             ),

@@ -16,6 +16,7 @@ import msgspec
 
 from pileus.kit.errors import Problem
 from pileus.kit.hosts.wire import UPGRADE, BadMessage, Wire, headers_of
+from pileus.kit.timely import timely
 
 CONNECT_S = 5.0
 DEADLINE_S = 20.0
@@ -187,7 +188,7 @@ class Dialler:
 
     async def _timely(self, work: Awaitable[Shape], deadline_s: float) -> Shape:
         try:
-            return await asyncio.wait_for(work, deadline_s)
+            return await timely(work, deadline_s)
         except TimeoutError as late:
             raise Unreachable(where=self.address, why=f"no answer in {deadline_s:g} s") from late
 

@@ -47,6 +47,7 @@ from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 from pileus.compute.drivers.qemu.volumes import Volumes, standing
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.timely import timely
 from pileus.ports.given_passwords import GivenPasswords
 from pileus.ports.plug import Plug, PortPlug
 from pileus.ports.server_streams import ServerStreams
@@ -320,7 +321,7 @@ class Server:
         except DriverError:
             # It may have ended under our question, which the kernel tells a moment later.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.ended.wait(), 0.2)
+                await timely(self._process.ended.wait(), 0.2)
             self._attend()
             if self._gone():
                 return None
@@ -561,7 +562,7 @@ class Server:
             if process is None:
                 raise
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.ended.wait(), 1)
+                await timely(process.ended.wait(), 1)
             if not process.ended.is_set():
                 raise
             self._forget_process()
@@ -581,7 +582,7 @@ class Server:
         for word in (first, signal.SIGKILL):
             process.send(word)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.ended.wait(), END_S)
+                await timely(process.ended.wait(), END_S)
                 break
         else:
             raise DriverError("QEMU does not end", f"process {process.pid} ignores SIGKILL, its disk may hang")

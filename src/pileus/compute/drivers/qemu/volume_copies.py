@@ -26,6 +26,7 @@ from pileus.compute.drivers.qemu.nodes import GONE_ALREADY
 from pileus.compute.drivers.qemu.swaps import OVER, job_named
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.run import ProgramFailed, run
+from pileus.kit.timely import timely
 
 COPY_S = 7200.0
 FICLONE = 0x40049409  # linux/fs.h
@@ -136,7 +137,7 @@ async def wait(stirred: asyncio.Event, look: Callable[[], Awaitable[bool | None]
         while (said := await look()) is None:
             stirred.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stirred.wait(), 1)
+                await timely(stirred.wait(), 1)
     return said
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.kit.run import ProgramFailed, run
+from pileus.kit.timely import timely
 from pileus.network.drivers.interface import DriverError
 from pileus.network.drivers.ovn import namespace
 from pileus.network.drivers.ovn.jsonrpc import RpcFailed, appctl
@@ -416,7 +417,7 @@ async def _any_ended(watches: list[int], deadline_s: float) -> bool:
     for watch in watches:
         loop.add_reader(watch, ended.set)
     try:
-        await asyncio.wait_for(ended.wait(), deadline_s)
+        await timely(ended.wait(), deadline_s)
     except TimeoutError:
         return False
     finally:

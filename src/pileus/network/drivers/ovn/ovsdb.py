@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.timely import timely
 from pileus.network.drivers.interface import DriverError
 from pileus.network.drivers.ovn.jsonrpc import Connection, Json, RpcFailed
 from pileus.network.drivers.ovn.values import Plain, from_wire
@@ -47,7 +48,7 @@ class Ovsdb:
     async def wait_ready(self, deadline_s: float = 10.0) -> None:
         """The copy is complete and the connection stands."""
         try:
-            await asyncio.wait_for(self._ready.wait(), deadline_s)
+            await timely(self._ready.wait(), deadline_s)
         except TimeoutError:
             raise DriverError(f"database {self._database}", f"no answer within {deadline_s:g} s") from None
 
