@@ -116,7 +116,6 @@ class Server:
             self._waiting_for = await self._still_missing(wanted)
             if self._waiting_for is not None:
                 return
-            # What is about to be ended may hang, so it is asked nothing.
             if wanted.restarts.hard <= self._home.run().done.hard:
                 await self._recollect()
             await self._bring(wanted)
@@ -127,7 +126,7 @@ class Server:
             await self._copies.ensure(wanted, None if await self._status() is None else await self._connected())
 
     async def _recollect(self) -> None:
-        """It is known what became of cards and volumes of a QEMU that runs while nobody looked."""
+        """It is known what became of cards and volumes of a QEMU that runs. One about to be ended may hang, and is not asked."""
         if not (self._cards.doubtful or self._volumes.doubtful) or await self._status() is None:
             return
         monitor = await self._connected()
