@@ -281,3 +281,17 @@ async def test_rules_reach_the_fabric_without_host_bits(net: Open) -> None:
         await n.settle()
         (made,) = n.fabric.topology.security_groups
         assert ["10.0.0.0/8"] == [each.remote_prefix for each in made.rules if each.direction == "ingress"]
+
+
+async def test_a_port_that_wants_an_accelerator_gets_no_server(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        port = await n.make("ports", network_id=network, device_profile="gpu", numa_affinity_policy="socket")
+        assert ("gpu", "socket") == (port["device_profile"], port["numa_affinity_policy"])
+        with pytest.raises(PortRefused, match="device profile gpu"):
+            await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(port_id=port["id"])])
+        assert 400 == (await n.put("ports", port["id"], device_profile=None)).status
+        assert (await n.put("ports", port["id"], numa_affinity_policy=None)).body["port"][
+            "numa_affinity_policy"
+        ] is None
+        assert 400 == (await n.put("ports", port["id"], numa_affinity_policy="near")).status

@@ -260,6 +260,15 @@ async def test_addresses_taken_are_counted_for_admins(net: Open) -> None:
         assert (13, 2, subnet) == (
             seen["total_ips"], seen["used_ips"], seen["subnet_ip_availability"][0]["subnet_id"]
         )  # fmt: skip
+        assert {
+            "total_ips_in_subnet": 14,
+            "total_ips_in_allocation_pool": 13,
+            "used_ips_in_subnet": 2,
+            "used_ips_in_allocation_pool": 2,
+        } == seen["ip_availability_details"]
+        assert seen["ip_availability_details"] == seen["subnet_ip_availability"][0]["ip_availability_details"]
+        (six,) = await n.get("network-ip-availabilities?network_name=blue&ip_version=6", "root")
+        assert (0, []) == (six["total_ips"], six["subnet_ip_availability"])
         assert seen == await n.get(f"network-ip-availabilities/{network}", "root")
         assert 403 == (await n.ask("GET", "/v2.0/network-ip-availabilities")).status
 
@@ -334,3 +343,38 @@ async def test_a_bad_cidr_is_told_before_an_unknown_network(net: Open) -> None:
         assert (400, "InvalidInput") == (answer.status, answer.kind)
         answer = await n.post("subnets", network_id="nowhere", ip_version=4, cidr="10.0.0.0/24")
         assert (404, "NetworkNotFound") == (answer.status, answer.kind)
+
+
+async def test_a_limit_below_what_a_project_has_is_refused_unless_forced(net: Open) -> None:
+    async with net() as n:
+        for _ in range(2):
+            await n.make("networks")
+        refused = await n.ask("PUT", "/v2.0/quotas/p1", {"quota": {"network": 1}}, "root")
+        assert (409, "OverQuota") == (refused.status, refused.kind)
+        assert 100 == (await n.get("quotas/p1", "root"))["network"]
+        forced = await n.ask("PUT", "/v2.0/quotas/p1", {"quota": {"network": 1, "force": True}}, "root")
+        assert (200, 1) == (forced.status, forced.body["quota"]["network"])
+        assert 200 == (await n.ask("PUT", "/v2.0/quotas/p1", {"quota": {"network": -1}}, "root")).status
+
+
+async def test_tags_of_guests_pass_where_it_was_asked_for(net: Open) -> None:
+    async with net() as n:
+        vlan = {"provider:network_type": "vlan", "provider:physical_network": "external"}
+        plain = await n.make("networks")
+        clear = await n.make("networks", vlan_transparent=True)
+        double = await n.make("networks", "root", qinq=True, **vlan)
+        assert [(False, False), (True, False), (False, True)] == [
+            (each["vlan_transparent"], each["qinq"]) for each in (plain, clear, double)
+        ]
+        assert [clear["id"]] == [each["id"] for each in await n.get("networks?vlan_transparent=true")]
+        for who, wrong in (
+            ("alice", {"qinq": True}),
+            ("root", {"qinq": True, "vlan_transparent": True, **vlan}),
+            ("root", {"vlan_transparent": True, **vlan}),
+        ):
+            answer = await n.post("networks", who, **wrong)
+            assert (400, "InvalidInput") == (answer.status, answer.kind)
+        await n.settle()
+        assert {(False, False), (True, False), (False, True)} == {
+            (each.vlan_transparent, each.qinq) for each in n.fabric.topology.networks
+        }

@@ -158,7 +158,11 @@ async def test_default_routes_through_all_of_them_are_for_admins(net: Open) -> N
         assert 403 == (await n.put("routers", router["id"], enable_default_route_ecmp=True)).status
         shared = await n.put("routers", router["id"], "root", enable_default_route_ecmp=True)
         assert shared.body["router"]["enable_default_route_ecmp"] is True
-        assert 400 == (await n.put("routers", router["id"], "root", enable_default_route_bfd=True)).status
+        assert 403 == (await n.put("routers", router["id"], enable_default_route_bfd=True)).status
+        watched = await n.put("routers", router["id"], "root", enable_default_route_bfd=True)
+        assert watched.body["router"]["enable_default_route_bfd"] is True
+        await n.settle()
+        assert [True] == [each.bfd for each in n.fabric.topology.routers]
 
 
 async def test_the_fabric_is_told_of_all_of_them(net: Open) -> None:

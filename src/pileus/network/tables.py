@@ -43,6 +43,9 @@ networks = sa.Table(
     sa.Column("physical_network", Name, nullable=False),
     sa.Column("segmentation_id", Integer),
     sa.Column("qos_policy_id", Id),
+    # Whether guests' own tags pass, and how a tagged network's own one is told from them (802.1ad).
+    sa.Column("vlan_transparent", Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("qinq", Boolean, nullable=False, server_default=sa.false()),
     sa.Index("networks_with_qos", "qos_policy_id"),
     sa.Index("one_segment", "network_type", "physical_network", "segmentation_id", unique=True),
     sa.Index("networks_of_project", "project_id"),
@@ -92,6 +95,11 @@ ports = sa.Table(
     sa.Column("server_id", Id),
     sa.Column("made", Boolean, nullable=False),  # made for its server, and goes with it
     sa.Column("qos_policy_id", Id),
+    sa.Column("dns_domain", Name, nullable=False, server_default=""),
+    # The domain the port is named in where that is not its network's: keywords of the two are filled in when it is told.
+    sa.Column("own_domain", Name, nullable=False, server_default=""),
+    sa.Column("numa_policy", Name),
+    sa.Column("device_profile", Name),
     sa.Index("ports_with_qos", "qos_policy_id"),
     sa.Index("one_mac", "network_id", "mac", unique=True),
     sa.Index("ports_of_project", "project_id"),
@@ -125,6 +133,7 @@ routers = sa.Table(
     sa.Index("routers_with_qos", "qos_policy_id"),
     sa.Column("flavor_id", Id),
     sa.Column("ecmp", Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("bfd", Boolean, nullable=False, server_default=sa.false()),
     sa.Index("routers_of_flavor", "flavor_id"),
     sa.Index("routers_of_project", "project_id"),
     sa.Index("routers_out", "gateway_network_id"),

@@ -313,3 +313,39 @@ def test_what_goes_out_by_default_goes_through_the_first_way_or_through_all(*, e
     assert 2 == len(places)
     outsides = {row.columns["external_ip"] for row in made if row.table == "NAT" and row.columns["type"] == "snat"}
     assert {"172.24.4.10"} == outsides
+
+
+def test_next_hops_of_default_routes_are_watched_where_the_router_wants_it() -> None:
+    topology = a_topology()
+    routers = tuple(msgspec.structs.replace(router, bfd=True) for router in topology.routers)
+    found = _rendered(msgspec.structs.replace(topology, routers=routers))
+    session = f"{GATEWAY}/172.24.4.1"
+    assert {session: ("lrp-" + GATEWAY, "172.24.4.1")} == {
+        key: (each["logical_port"], each["dst_ip"]) for key, each in found["BFD"].items()
+    }
+    routes = found["Logical_Router_Static_Route"]
+    assert [f"-> BFD {session}"] == routes[f"{ROUTER}/0.0.0.0/0/172.24.4.1"]["bfd"]
+    assert "BFD" not in _rendered(topology)
+
+
+def test_guests_own_tags_pass_where_the_network_lets_them() -> None:
+    def shown(**claims: object) -> tuple[object, object]:
+        topology = a_topology()
+        networks = tuple(
+            msgspec.structs.replace(network, **claims) if network.id == OUTSIDE else network
+            for network in topology.networks
+        )
+        found = _rendered(msgspec.structs.replace(topology, networks=networks))
+        door = found["Logical_Switch_Port"][f"provider/{OUTSIDE}"]["options"]
+        return found["Logical_Switch"][OUTSIDE]["other_config"].get("vlan-passthru"), door.get("ethtype")
+
+    assert (None, None) == shown()
+    assert ("true", None) == shown(vlan_transparent=True)
+    assert ("true", "802.1ad") == shown(qinq=True, network_type="vlan", segmentation_id=7)
+
+
+def test_a_port_in_a_domain_of_its_own_is_found_there() -> None:
+    topology = with_port(a_topology(), ANN, dns_domain="blue.test.")
+    records = _rendered(topology)["DNS"][RED]["records"]
+    assert "10.1.0.10" == records["ann.blue.test"]
+    assert "ann.red.test" not in records

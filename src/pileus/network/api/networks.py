@@ -11,10 +11,10 @@ from pileus.kit.http.call import Call, Page
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import DnsName, Filters, Name, Number, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import DomainName, Filters, Name, Number, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import networks as commands
-from pileus.network.errors import InvalidInput, NetworkNotFound
+from pileus.network.errors import NetworkNotFound
 from pileus.network.models.requests import NewNetwork
 from pileus.network.models.resources import Network
 from pileus.network.models.sharing import SHARED
@@ -35,13 +35,14 @@ class NetworkWanted(Owned):
     is_default: bool = False
     port_security: Annotated[bool, F("port_security_enabled")] = True
     mtu: Mtu | UnsetType = UNSET
-    dns_domain: DnsName = ""
+    dns_domain: DomainName = ""
     network_type: Annotated[str | UnsetType | None, F("provider:network_type", on="c")] = UNSET
     physical_network: Annotated[str | UnsetType | None, F("provider:physical_network", on="c")] = UNSET
     segmentation_id: Annotated[int | UnsetType | None, F("provider:segmentation_id", on="c")] = UNSET
     qos_policy_id: str | None = None
     availability_zone_hints: Annotated[list[str], F(on="c")] = []
     vlan_transparent: Annotated[bool | None, F(on="c")] = None
+    qinq: Annotated[bool | None, F(on="c")] = None
 
 
 class NetworkPost(Wire):
@@ -70,7 +71,8 @@ class NetworkSeen(Seen):
     availability_zones: list[str]
     ipv4_address_scope: str | None
     ipv6_address_scope: str | None
-    vlan_transparent: bool | None = None
+    vlan_transparent: bool = False
+    qinq: bool = False
     qos_policy_id: str | None = None
 
 
@@ -93,6 +95,8 @@ class NetworkFilters(Filters):
     segmentation_id: Annotated[list[Number], F("provider:segmentation_id")] = []
     subnets: list[str] = []
     qos_policy_id: list[str] = []
+    vlan_transparent: list[bool] = []
+    qinq: list[bool] = []
 
 
 def view(app: App, network: Network) -> NetworkSeen:
@@ -115,6 +119,8 @@ def view(app: App, network: Network) -> NetworkSeen:
         availability_zones=[app.config.zone] if network.subnets else [],
         ipv4_address_scope=network.ipv4_scope,
         ipv6_address_scope=network.ipv6_scope,
+        vlan_transparent=network.vlan_transparent,
+        qinq=network.qinq,
         qos_policy_id=network.qos_policy_id,
     )
 
@@ -142,11 +148,10 @@ async def with_grants(app: App, caller: Caller, found: Sequence[Network]) -> lis
 
 
 def _new(body: NetworkWanted, project_id: str) -> NewNetwork:
-    if body.vlan_transparent:
-        raise InvalidInput(why="vlan_transparent networks are not offered")
     given = {name: value for name, value in body.given().items() if name in NewNetwork.__struct_fields__}
     given = {name: value for name, value in given.items() if not (name == "mtu" and value == 0)}
-    return NewNetwork(**{**given, "project_id": project_id})
+    tags = {"vlan_transparent": bool(body.vlan_transparent), "qinq": bool(body.qinq)}
+    return NewNetwork(**{**given, **tags, "project_id": project_id})
 
 
 @api.post("/networks", rule("create_network"), late=True)

@@ -14,16 +14,18 @@ from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown
 from pileus.network.api.service import api
-from pileus.network.api.wires import DnsName, Filters, Name, Owned, Seen, asked, standard, where
+from pileus.network.api.wires import DnsName, DomainName, Filters, Name, Owned, Seen, asked, standard, where
 from pileus.network.app import Network as App
 from pileus.network.commands import ports as commands
 from pileus.network.errors import PortNotFound
-from pileus.network.models.names import hostname
+from pileus.network.models.names import hostname, words_of
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import AddressPair, DhcpOption, Port
 from pileus.network.store import ports as rows
 
-Mac = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$")]
+# Where a card of real hardware may be from; what is emulated has no place of its own, and suits every policy.
+NumaPolicy = Literal["none", "required", "legacy", "preferred", "socket"]
+Mac = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$(?!\n)")]
 
 
 class FixedIpWire(Wire):
@@ -61,7 +63,10 @@ class PortWanted(Owned, kw_only=True):
     allowed_pairs: Annotated[list[PairWire] | None, F("allowed_address_pairs")] = None
     dhcp_options: Annotated[list[DhcpOptionWire] | None, F("extra_dhcp_opts")] = None
     dns_name: DnsName = ""
+    dns_domain: DomainName = ""
     qos_policy_id: str | None = None
+    numa_policy: Annotated[NumaPolicy | None, F("numa_affinity_policy")] = None
+    device_profile: Annotated[Name | None, F(on="c")] = None
 
 
 class PortPost(Wire):
@@ -96,8 +101,10 @@ class PortSeen(Seen):
     dhcp_options: Annotated[list[DhcpOptionWire], F("extra_dhcp_opts")]
     dns_name: str
     dns_assignment: list[Assignment]
-    dns_domain: str = ""
+    dns_domain: str
     qos_policy_id: str | None = None
+    numa_policy: Annotated[str | None, F("numa_affinity_policy")] = None
+    device_profile: str | None = None
 
 
 class PortsMade(Wire):
@@ -118,13 +125,16 @@ class PortFilters(Filters):
     fixed_ips: list[str] = []
     group: Annotated[list[str], F("security_groups")] = []
     dns_name: list[str] = []
+    dns_domain: list[str] = []
+    numa_policy: Annotated[list[str], F("numa_affinity_policy")] = []
+    device_profile: list[str] = []
     qos_policy_id: list[str] = []
 
 
 def view(app: App, port: Port) -> PortSeen:
     """A port as the API shows it."""
     vif_type, vif_details = vif(port.host)
-    domain = port.network_domain or app.config.dns_domain
+    domain = port.own_domain or port.network_domain or app.config.dns_domain
     names = {fixed.address: hostname(port.dns_name, fixed.address) for fixed in port.fixed_ips}
     return PortSeen(
         **standard(port),
@@ -150,6 +160,9 @@ def view(app: App, port: Port) -> PortSeen:
             for option in port.dhcp_options
         ],
         dns_name=port.dns_name,
+        dns_domain=port.dns_domain,
+        numa_policy=port.numa_policy,
+        device_profile=port.device_profile,
         qos_policy_id=port.qos_policy_id,
         dns_assignment=[
             Assignment(ip_address=address, hostname=name, fqdn=f"{name}.{domain.strip('.')}.")
@@ -220,7 +233,8 @@ async def create(call: Call[App], body: PortPost) -> PortsMade:
                 "device_owner": each.device_owner,
             }
             require(call, "create", "port", each, target)
-            new = NewPort(**{**_values(each), "project_id": project_id, "number": number})
+            words = words_of(call.caller, project_id)
+            new = NewPort(**{**_values(each), "project_id": project_id, "number": number, "words": words})
             made.append(view(call.app, await commands.create_port(call.app, network, new)))
     return PortsMade(port=made[0]) if body.ports is UNSET else PortsMade(ports=made)
 
@@ -278,7 +292,8 @@ async def update(call: Call[App], port: Port, body: PortWanted) -> PortSeen:
     target = dict(port.policy_target())
     target |= {name: value for name, value in body.given().items() if name == "device_owner"}
     require_named(call, "update", "port", body, target)
-    return view(call.app, await commands.update_port(call.app, port, _values(body, port.dhcp_options)))
+    values = {**_values(body, port.dhcp_options), "words": words_of(call.caller, port.project_id)}
+    return view(call.app, await commands.update_port(call.app, port, values))
 
 
 @api.delete("/ports/{port_id}", rule("delete_port"), find=port_for)

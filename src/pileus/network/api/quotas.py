@@ -83,11 +83,11 @@ async def details(call: Call[App], project_id: str) -> dict[str, dict[str, int]]
 
 @api.put("/quotas/{project_id}", rule("update_quota"), key="quota", late=True)
 async def update(call: Call[App], project_id: str, body: QuotaWanted) -> dict[str, int]:
-    """Set limits of a project."""
+    """Set limits of a project; below what it has only if forced."""
     _require(call, "update_quota", project_id)
     other = {"force", "check_limit", "project_id", "tenant_id"}
     limits = {name: value for name, value in body.given().items() if name not in other}
-    return await commands.set_limits(call.app, project_id, limits)
+    return await commands.set_limits(call.app, project_id, limits, checked=body.force is not True)
 
 
 @api.delete("/quotas/{project_id}", rule("delete_quota"), late=True)

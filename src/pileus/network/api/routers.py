@@ -73,6 +73,7 @@ class RouterSeen(Seen):
     external_gateways: list[GatewaySeen] = []
     ecmp: Annotated[bool, F("enable_default_route_ecmp")] = False
     bfd: Annotated[bool, F("enable_default_route_bfd")] = False
+    enable_snat: bool = True
 
 
 class RoutersMade(Wire):
@@ -148,6 +149,8 @@ def _view(app: App, router: Router, gateways: list[GatewaySeen]) -> RouterSeen:
         gateway=gateways[0] if gateways else None,
         external_gateways=gateways,
         ecmp=router.ecmp,
+        bfd=router.bfd,
+        enable_snat=router.snat,
         routes=[RouteWire(destination=route.destination, nexthop=route.nexthop) for route in router.routes],
         availability_zones=[app.config.zone],
         flavor_id=router.flavor_id,
@@ -202,6 +205,7 @@ async def create(call: Call[App], body: RouterPost) -> RoutersMade:
                 gateway=wish,
                 flavor_id=each.flavor_id,
                 ecmp=each.ecmp,
+                bfd=each.bfd,
             )
             made.append(await commands.create_router(call.app, new, any_network=call.caller.admin))
         seen = await views(call.app, made)
@@ -234,7 +238,7 @@ async def update(call: Call[App], router: Router, body: RouterWanted) -> RouterS
     require_named(call, "update", "router", body, router.policy_target())
     given = body.given()
     values: dict[str, Any] = {
-        name: given[name] for name in ("name", "description", "admin_up", "ecmp") if name in given
+        name: given[name] for name in ("name", "description", "admin_up", "ecmp", "bfd") if name in given
     }
     _check_modes(body)
     if "routes" in given:
@@ -255,8 +259,6 @@ def _check_modes(body: RouterWanted) -> None:
         raise BadRequest(resource="router", why="every router is highly available; ha cannot be switched off")
     if body.distributed:
         raise BadRequest(resource="router", why="distributed is not a mode of routers here")
-    if body.bfd:
-        raise BadRequest(resource="router", why="enable_default_route_bfd: gateways outside are not watched here")
 
 
 def _routes(given: list[RouteWire]) -> tuple[HostRoute, ...]:

@@ -15,7 +15,10 @@ from pileus.network.models.resources import Standard
 
 Name = Annotated[str, Meta(max_length=255)]
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-DnsName = Annotated[str, Meta(max_length=255, pattern=rf"^({_LABEL}(\.{_LABEL})*\.?)?$")]
+DnsName = Annotated[str, Meta(max_length=255, pattern=rf"^({_LABEL}(\.{_LABEL})*\.?)?$(?!\n)")]
+_PART = r"([A-Za-z0-9]|<(project_id|project_name|user_id|user_name)>)"
+_WORD = rf"{_PART}(({_PART}|-){{0,61}}{_PART})?"
+DomainName = Annotated[str, Meta(max_length=255, pattern=rf"^({_WORD}(\.{_WORD})*\.?)?$(?!\n)")]
 Number = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what a database column may be compared with
 T = TypeVar("T")
 

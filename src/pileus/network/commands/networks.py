@@ -37,6 +37,7 @@ TYPES = ("geneve", "flat", "vlan")
 async def create_network(app: App, wanted: NewNetwork) -> Network:
     """The network is there, without subnets."""
     network_type, physical, segment = _segment(app, wanted)
+    _check_tags(wanted, network_type)
     limit = app.config.tunnel_mtu if network_type == "geneve" else app.config.mtu
     if wanted.mtu is not None and not 68 <= wanted.mtu <= limit:
         raise InvalidInput(why=f"MTU {wanted.mtu} is not between 68 and {limit}, the most this network carries")
@@ -55,6 +56,8 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
         physical_network=physical,
         segmentation_id=segment,
         qos_policy_id=wanted.qos_policy_id or await default_of(app, wanted.project_id),
+        vlan_transparent=wanted.vlan_transparent,
+        qinq=wanted.qinq,
     )
     found = await _insert(app, found)
     if found.is_default:
@@ -66,6 +69,16 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
     await tell(app, "network.created", found)
     await changed(app)
     return found
+
+
+def _check_tags(wanted: NewNetwork, network_type: str) -> None:
+    """Raises InvalidInput unless guests' tags can pass as asked for."""
+    if wanted.qinq and wanted.vlan_transparent:
+        raise InvalidInput(why="a network is vlan_transparent or qinq, not both")
+    if wanted.qinq and network_type != "vlan":
+        raise InvalidInput(why=f"qinq puts a tag around guests' own; networks of type {network_type} have none")
+    if wanted.vlan_transparent and network_type == "vlan":
+        raise InvalidInput(why="a vlan network that lets guests' tags pass is one of qinq, not vlan_transparent")
 
 
 def _segment(app: App, wanted: NewNetwork) -> tuple[str, str, int | None]:

@@ -23,7 +23,7 @@ from pileus.network.errors import (
     ServicePortInUse,
     UnsupportedPortDeviceOwner,
 )
-from pileus.network.models.names import short_name
+from pileus.network.models.names import own_domain, short_name
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import (
     FLOATING_IP,
@@ -87,6 +87,7 @@ async def _groups(app: App, wanted: NewPort, *, secure: bool) -> list[str]:
 
 
 async def _insert(app: App, network: Network, wanted: NewPort, *, secure: bool) -> Port:
+    domain = own_domain(wanted.dns_domain, network.dns_domain, wanted.words)
     port = Port(
         **standard(app, wanted),
         number=wanted.number,
@@ -102,7 +103,11 @@ async def _insert(app: App, network: Network, wanted: NewPort, *, secure: bool) 
         port_security=secure,
         allowed_pairs=wanted.allowed_pairs,
         dhcp_options=wanted.dhcp_options,
-        dns_name=short_name(wanted.dns_name, network.dns_domain or app.config.dns_domain),
+        dns_name=short_name(wanted.dns_name, domain or network.dns_domain or app.config.dns_domain),
+        dns_domain=wanted.dns_domain,
+        own_domain=domain,
+        numa_policy=wanted.numa_policy,
+        device_profile=wanted.device_profile,
         server_id=wanted.server_id,
         made=wanted.made,
         qos_policy_id=wanted.qos_policy_id,
@@ -146,12 +151,21 @@ async def update_port(app: App, port: Port, values: Mapping[str, object], *, by_
         if columns.get("host", port.host) != port.host:
             columns["up"] = False
             await app.db.run(binding_rows.DELETE, of_port=port.id, of_host=columns["host"])
-        if "dns_name" in columns:
-            columns["dns_name"] = short_name(str(columns["dns_name"]), port.network_domain or app.config.dns_domain)
+        columns |= _named(app, port, columns)
         await change(app, rows.CHANGE, port, columns)
         await tell(app, "port.updated", port)
         await changed(app, PORT, port.id)
         return await rows.port_get(app.db, port.id)
+
+
+def _named(app: App, port: Port, columns: dict[str, object]) -> dict[str, object]:
+    """The name and the domain the port gets, if it is told one; `words` goes from the columns."""
+    words = cast("Mapping[str, str]", columns.pop("words", {}))
+    if not columns.keys() & {"dns_name", "dns_domain"}:
+        return {}
+    domain = own_domain(str(columns.get("dns_domain", port.dns_domain)), port.network_domain, words)
+    name = str(columns.get("dns_name", port.dns_name))
+    return {"own_domain": domain, "dns_name": short_name(name, domain or port.network_domain or app.config.dns_domain)}
 
 
 async def _unused_mac(app: App, port: Port) -> str:

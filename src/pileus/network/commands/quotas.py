@@ -45,14 +45,18 @@ async def projects_with_limits(app: Network) -> dict[str, dict[str, int]]:
     return found
 
 
-async def set_limits(app: Network, project_id: str, limits: Mapping[str, int]) -> dict[str, int]:
-    """The project has these limits, and its others as before."""
+async def set_limits(app: Network, project_id: str, limits: Mapping[str, int], *, checked: bool) -> dict[str, int]:
+    """The project has these limits, and its others as before; raises OverQuota if checked and it has more already."""
     for resource, limit in limits.items():
         if resource not in rows.COUNTED:
             raise InvalidInput(why=f"there is no quota for '{resource}'")
         if limit < -1 or limit > (1 << 31) - 1:
             raise InvalidInput(why=f"'{limit}' is no limit for {resource}; -1 means none")
     async with app.db.transaction():
+        for resource, limit in limits.items() if checked else ():
+            used, _ = await rows.used_and_limit(app.db, resource, project_id)
+            if 0 <= limit < used:
+                raise OverQuota(resource=resource, project=project_id, limit=limit, used=used, asked=0)
         await app.db.run_many(
             rows.SET,
             [{"project_id": project_id, "resource": name, "limit": limit} for name, limit in limits.items()],

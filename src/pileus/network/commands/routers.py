@@ -45,6 +45,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
         qos_policy_id=None,
         flavor_id=wanted.flavor_id,
         ecmp=wanted.ecmp,
+        bfd=wanted.bfd,
     )
     await app.db.run(rows.INSERT, **{name: getattr(router, name) for name in router.__struct_fields__})
     if wanted.gateway is not None:

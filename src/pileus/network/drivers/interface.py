@@ -59,6 +59,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     physical_network: str | None = None
     segmentation_id: int | None = None
     dns_domain: str = ""
+    vlan_transparent: bool = False  # guests' own tags pass
+    qinq: bool = False  # they do, inside the network's own tag
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +98,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     coming_to: tuple[str, ...] = ()
     dhcp_options: tuple[DhcpOption, ...] = ()
     dns_name: str = ""
+    dns_domain: str = ""  # where it is not the network's
     qos_policy: str | None = None
     parent: str | None = None  # the port through which it is reached
     tag: int | None = None  # of the frames by which it is
@@ -119,6 +122,7 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Gateway | None = None
     further_gateways: tuple[Gateway, ...] = ()
     ecmp: bool = False  # default routes through all gateways, instead of the first one's
+    bfd: bool = False  # what is beyond a gateway is asked whether it lives, and routes through the dead are not used
     interfaces: tuple[str, ...] = ()
     routes: tuple[HostRoute, ...] = ()
 

@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 from pileus.network.drivers import interface as fabric
 from pileus.network.models.logs import ACCEPT, ALL, DROP
+from pileus.network.models.names import has_keywords
 from pileus.network.models.qos import QosRule
 from pileus.network.models.resources import (
     FLOATING_IP,
@@ -74,7 +75,10 @@ def _network(network: Network, dns_domain: str) -> fabric.Network:
         physical_network=network.physical_network or None,
         # In tunnels the fabric numbers networks itself.
         segmentation_id=network.segmentation_id if network.network_type == "vlan" else None,
-        dns_domain=network.dns_domain or dns_domain,
+        # Of a domain that is another for each port, guests are told no more than the cloud's.
+        dns_domain=(network.dns_domain if not has_keywords(network.dns_domain) else "") or dns_domain,
+        vlan_transparent=network.vlan_transparent,
+        qinq=network.qinq,
     )
 
 
@@ -113,6 +117,7 @@ def _port(
         coming_to=coming_to if port.host else (),
         dhcp_options=port.dhcp_options,
         dns_name=port.dns_name,
+        dns_domain=port.own_domain,
         # What is said of a network is said of its guests; routers and metadata are nobody's.
         qos_policy=port.qos_policy_id or (None if port.trusted else network_qos),
         parent=parent,
@@ -132,6 +137,7 @@ def _router(router: Router, legs: Sequence[str], ways: Sequence[fabric.Gateway])
         gateway=gateway,
         further_gateways=tuple(ways),
         ecmp=router.ecmp,
+        bfd=router.bfd,
         interfaces=tuple(sorted(set(legs))),
         routes=router.routes,
     )

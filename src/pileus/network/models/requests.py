@@ -1,5 +1,7 @@
 """What callers ask for, read and defaulted, before it is decided."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -23,6 +25,8 @@ class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
     physical_network: str | None = None
     segmentation_id: int | None = None
     qos_policy_id: str | None = None
+    vlan_transparent: bool = False
+    qinq: bool = False
 
 
 class NewSubnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +82,11 @@ class NewPort(msgspec.Struct, frozen=True, kw_only=True):
     server_id: str | None = None
     made: bool = False
     qos_policy_id: str | None = None
+    dns_domain: str = ""
+    numa_policy: str | None = None
+    device_profile: str | None = None
     number: int = 0
+    words: Mapping[str, str] = {}  # what keywords in the domain stand for
 
 
 class GatewayWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +108,7 @@ class NewRouter(msgspec.Struct, frozen=True, kw_only=True):
     gateway: GatewayWish | None = None
     flavor_id: str | None = None
     ecmp: bool = False
+    bfd: bool = False
 
 
 class NewSegmentRange(msgspec.Struct, frozen=True, kw_only=True):

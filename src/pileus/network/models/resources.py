@@ -47,6 +47,8 @@ class Network(Standard, frozen=True):
     physical_network: str
     segmentation_id: int | None
     qos_policy_id: str | None
+    vlan_transparent: bool = False
+    qinq: bool = False
     subnets: tuple[str, ...] = ()
     ipv4_scope: str | None = None
     ipv6_scope: str | None = None
@@ -111,6 +113,10 @@ class Port(Standard, frozen=True):
     server_id: str | None
     made: bool
     qos_policy_id: str | None
+    dns_domain: str = ""
+    own_domain: str = ""  # the domain it is named in, where that is not its network's
+    numa_policy: str | None = None
+    device_profile: str | None = None
     network_project_id: str = ""
     network_shared: bool = False
     network_domain: str = ""
@@ -153,6 +159,7 @@ class Router(Standard, frozen=True):
     qos_policy_id: str | None
     flavor_id: str | None
     ecmp: bool = False  # default routes through all ways out, instead of the first
+    bfd: bool = False  # a way out whose gateway does not answer is not used
 
 
 class FurtherGateway(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change, changed
 from pileus.network.commands.trunks import is_trunk
 from pileus.network.errors import AutoAllocationFailure, NetworkNotFound, PortInUse, PortNotFound, PortRefused
+from pileus.network.models.names import words_of
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import Network, Port
 from pileus.network.port.addresses import AddressPort
@@ -72,6 +73,7 @@ class Ports:
                     fixed_ips=asked,
                     security_groups=groups if network.port_security else None,
                     dns_name=_dns_name(server_name),
+                    words=words_of(caller, project_id),
                     made=True,
                     number=number,
                 )
@@ -112,6 +114,10 @@ class Ports:
             raise PortNotFound(id=port_id)
         if port.device_id and port.device_id != server_id:
             raise PortInUse(id=port_id, device=port.device_id)
+        if port.device_profile:
+            raise PortRefused(
+                why=f"port {port_id} asks for device profile {port.device_profile}, and no host has accelerators"
+            )
         values = {
             "device_id": server_id,
             "device_owner": OF_SERVERS,

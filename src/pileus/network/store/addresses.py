@@ -85,11 +85,11 @@ SERVER_AT = scalar(
     ),
     str,
 )
-COUNT_IN = query(
-    select(addresses.c.subnet_id, sa.func.count())
-    .group_by(addresses.c.subnet_id),
+PLACES = query(select(addresses.c.subnet_id, addresses.c.place), tuple[str, int])
+PLACES_IN = query(
+    select(addresses.c.subnet_id, addresses.c.place).where(addresses.c.subnet_id.in_(bindparam("ids", expanding=True))),
     tuple[str, int],
-)  # fmt: skip
+)
 FLOATING_AT = scalar(
     select(floating_ips.c.id).where(
         floating_ips.c.port_id == bindparam("port_id"), floating_ips.c.fixed_ip == bindparam("address")

@@ -38,6 +38,8 @@ LISTING = Listing(
         "network_type": networks.c.network_type,
         "physical_network": networks.c.physical_network,
         "segmentation_id": networks.c.segmentation_id,
+        "vlan_transparent": networks.c.vlan_transparent,
+        "qinq": networks.c.qinq,
         "qos_policy_id": networks.c.qos_policy_id,
         "subnets": lambda test: networks.c.id.in_(select(subnets.c.network_id).where(test(subnets.c.id))),
     },

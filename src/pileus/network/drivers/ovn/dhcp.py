@@ -143,11 +143,12 @@ def names(index: Index, network: Network) -> dict[str, str]:
     domain = network.dns_domain.strip(".").lower()
     records: dict[str, str] = {}
     for port in index.guest_ports_on(network.id):
+        beyond = port.dns_domain.strip(".").lower() or domain
         called: dict[str, list[str]] = {}
         for ip in port.fixed_ips:
             called.setdefault(hostname(port.dns_name, ip.address).lower(), []).append(ip.address)
         for name, addresses in called.items():
-            full = f"{name}.{domain}".rstrip(".")
+            full = f"{name}.{beyond}".rstrip(".")
             records[name] = records[full] = " ".join(addresses)
             records |= {ipaddress.ip_address(address).reverse_pointer: full for address in addresses}
     return records

@@ -22,9 +22,10 @@ def rows(index: Index, gateway_hosts: Sequence[str]) -> Iterator[Row]:
         gateways = _gateway_ports(router, present)
         places = {port.id: list(_gateway_places(port, gateway_hosts)) for port, _ in gateways}
         ports = [_port(index, port, places.get(port.id, [])) for port in present]
-        routes = list(_routes(index, router, [port for port, _ in gateways]))
+        outer = [port for port, _ in gateways]
+        routes, watched = list(_routes(index, router, outer)), list(_watched(index, router, outer))
         translations = [row for port, gateway in gateways if gateway.snat for row in _snat(index, router, port)]
-        translations += _floating(index, router, [port for port, _ in gateways])
+        translations += _floating(index, router, outer)
         forwarded = list(forwarding.rows(index, router))
         columns: dict[str, Value] = {
             "name": naming.router(router.id),
@@ -36,7 +37,8 @@ def rows(index: Index, gateway_hosts: Sequence[str]) -> Iterator[Row]:
             "options": {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"},
         }
         yield row("Logical_Router", router.id, columns, router_name=router.name)
-        yield from (*(row for each in places.values() for row in each), *ports, *routes, *translations, *forwarded)
+        yield from (*(row for each in places.values() for row in each), *ports, *watched, *routes)
+        yield from (*translations, *forwarded)
 
 
 def _addressed_ports(index: Index, router: Router) -> list[Port]:
@@ -87,22 +89,40 @@ def _advertisement(index: Index, port: Port, subnets: Sequence[tuple[Subnet, str
 
 def _routes(index: Index, router: Router, gateways: Sequence[Port]) -> Iterator[Row]:
     """Routes out and those asked for; several of one destination share what is sent there, flow by flow."""
+    for gateway, hop in _hops(index, router, gateways):
+        everywhere = "::/0" if naming.version(hop) == 6 else "0.0.0.0/0"
+        session = (Ref("BFD", _session(gateway, hop)),) if router.bfd else ()
+        yield _route(router, everywhere, hop, naming.router_port(gateway.id), session)
+    for route in router.routes:
+        yield _route(router, route.destination, route.nexthop, None, ())
+
+
+def _hops(index: Index, router: Router, gateways: Sequence[Port]) -> Iterator[tuple[Port, str]]:
+    """Where default routes lead: the port they leave by, and who is next."""
     known: set[str] = set()
     for gateway in gateways if router.ecmp else gateways[:1]:
         for subnet, _ in index.subnets_of(gateway):
             if subnet.gateway_ip is not None and subnet.id not in known:
                 known.add(subnet.id)
-                everywhere = "::/0" if naming.version(subnet.cidr) == 6 else "0.0.0.0/0"
-                yield _route(router, everywhere, subnet.gateway_ip, naming.router_port(gateway.id))
-    for route in router.routes:
-        yield _route(router, route.destination, route.nexthop, None)
+                yield gateway, subnet.gateway_ip
 
 
-def _route(router: Router, destination: str, nexthop: str, output: str | None) -> Row:
+def _watched(index: Index, router: Router, gateways: Sequence[Port]) -> Iterator[Row]:
+    """Who is asked whether he lives (BFD, RFC 5880): the next hops of default routes, where the router wants it."""
+    for gateway, hop in _hops(index, router, gateways) if router.bfd else ():
+        yield row("BFD", _session(gateway, hop), {"logical_port": naming.router_port(gateway.id), "dst_ip": hop})
+
+
+def _session(gateway: Port, hop: str) -> str:
+    return f"{gateway.id}/{hop}"
+
+
+def _route(router: Router, destination: str, nexthop: str, output: str | None, session: tuple[Ref, ...]) -> Row:
     columns: dict[str, Value] = {
         "ip_prefix": destination,
         "nexthop": nexthop,
         "output_port": (output,) if output is not None else (),
+        "bfd": session,
     }
     return row("Logical_Router_Static_Route", f"{router.id}/{destination}/{nexthop}", columns)
 

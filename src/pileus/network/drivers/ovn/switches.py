@@ -26,10 +26,16 @@ def rows(index: Index) -> Iterator[Row]:
             "load_balancer": forwarding.inside(index, network.id),
             "qos_rules": tuple(rate.ref for rate in rates),
             "dns_records": (Ref("DNS", network.id),) if named else (),
-            "other_config": {"mcast_snoop": "false"},
+            "other_config": _config(network),
         }
         yield row("Logical_Switch", network.id, columns, network_name=network.name)
         yield from (*ports, *rates)
+
+
+def _config(network: Network) -> dict[str, str]:
+    config = {"mcast_snoop": "false"}
+    # Guests' own tags are theirs; OVN otherwise drops what comes tagged from them.
+    return {**config, "vlan-passthru": "true"} if network.vlan_transparent or network.qinq else config
 
 
 def _ports(index: Index, network: Network, door: MetadataDoor | None) -> Iterator[Row]:
@@ -116,7 +122,7 @@ def _provider_port(network: Network) -> Row:
         "name": naming.provider_port(network.id),
         "type": "localnet",
         "addresses": ("unknown",),
-        "options": {"network_name": network.physical_network or ""},
+        "options": {"network_name": network.physical_network or "", **({"ethtype": "802.1ad"} if network.qinq else {})},
         "tag": (network.segmentation_id,) if network.network_type == "vlan" and network.segmentation_id else (),
     }
     return row(PORT, f"provider/{network.id}", columns)
