@@ -1,6 +1,7 @@
 """The documents at /openapi are OpenAPI 3.1, at every microversion, and speak of every operation there is."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,24 @@ def test_every_operation_has_a_name_of_its_own(service: str) -> None:
     for at, made in documents(service).items():
         names = Counter(told["operationId"] for methods in made["paths"].values() for told in methods.values())
         assert [] == [name for name, times in names.items() if times > 1], at
+
+
+def patterns(told: Any) -> Iterator[str]:
+    """Every pattern a document asks of some text."""
+    if isinstance(told, dict):
+        if isinstance(told.get("pattern"), str):
+            yield told["pattern"]
+        told = list(told.values())
+    for inner in told if isinstance(told, list) else ():
+        yield from patterns(inner)
+
+
+@pytest.mark.parametrize("service", MANIFESTS)
+def test_no_pattern_lets_a_line_end_follow(service: str) -> None:
+    # To Python a bare $ is also the place before a last line end: such a MAC went to the fabric with it.
+    manifest = MANIFESTS[service]
+    made = document(manifest.API, mount=manifest.MOUNT, release="1")
+    assert [] == sorted({pattern for pattern in patterns(made) if pattern.endswith("$")})
 
 
 @pytest.mark.parametrize("service", MANIFESTS)

@@ -61,7 +61,7 @@ class AttachmentCreate(Wire, kw_only=True):
     volume: Annotated[Uuid, F("volume_uuid")]
     server: Annotated[Uuid | None, F("instance_uuid")] = None
     connector: dict[str, Any] | None = None
-    mode: Annotated[Annotated[str, msgspec.Meta(pattern="^(rw|ro)$")] | UnsetType, F(since="3.54")] = UNSET
+    mode: Annotated[Annotated[str, msgspec.Meta(pattern=r"^(rw|ro)$(?!\n)")] | UnsetType, F(since="3.54")] = UNSET
 
 
 class AttachmentUpdate(Wire):
@@ -206,7 +206,7 @@ class Attach(Wire, kw_only=True):
     server: Annotated[Uuid | None, F("instance_uuid")] = None
     host_name: Name | None = None
     mountpoint: Name | None = None
-    mode: Annotated[str, msgspec.Meta(pattern="^(rw|ro)$")] = "rw"
+    mode: Annotated[str, msgspec.Meta(pattern=r"^(rw|ro)$(?!\n)")] = "rw"
 
 
 class Detach(Wire, kw_only=True):

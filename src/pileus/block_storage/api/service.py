@@ -41,11 +41,12 @@ api = Api(
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 RealName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"\S")]
 Uuid = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
+    str,
+    msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$(?!\n)"),
 ]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Metadata = dict[Key, Annotated[str, msgspec.Meta(max_length=255)]]
-SpecKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_.:\- ]{1,255}$")]
+SpecKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_.:\- ]{1,255}$(?!\n)")]
 Specs = dict[SpecKey, Annotated[str, msgspec.Meta(max_length=255)]]
 TRUE = {"1", "true", "yes", "on", "t", "y"}
 FALSE = {"0", "false", "no", "off", "f", "n"}

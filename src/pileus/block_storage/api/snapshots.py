@@ -220,7 +220,7 @@ class Progress(Wire, kw_only=True):
     """How far a snapshot is."""
 
     status: RealName
-    progress: Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}%$")] | None = None
+    progress: Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}%$(?!\n)")] | None = None
 
 
 @api.action(

@@ -312,7 +312,7 @@ class EncryptionBody(Wire, kw_only=True):
     """How a type's volumes are encrypted."""
 
     provider: RealName | UnsetType = UNSET
-    control_location: Annotated[str, msgspec.Meta(pattern="^(front-end|back-end)$")] | UnsetType = UNSET
+    control_location: Annotated[str, msgspec.Meta(pattern=r"^(front-end|back-end)$(?!\n)")] | UnsetType = UNSET
     cipher: Name | UnsetType | None = UNSET
     key_size: int | UnsetType | None = UNSET
 

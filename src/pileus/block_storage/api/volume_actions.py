@@ -71,9 +71,11 @@ class Status(Wire, kw_only=True):
     """What a volume is to be shown as."""
 
     status: str | UnsetType = UNSET
-    attach_status: Annotated[str, msgspec.Meta(pattern="^(attached|detached)$")] | UnsetType = UNSET
+    attach_status: Annotated[str, msgspec.Meta(pattern=r"^(attached|detached)$(?!\n)")] | UnsetType = UNSET
     migration_status: (
-        Annotated[str, msgspec.Meta(pattern="^(migrating|error|success|completing|none|starting)$")] | UnsetType | None
+        Annotated[str, msgspec.Meta(pattern=r"^(migrating|error|success|completing|none|starting)$(?!\n)")]
+        | UnsetType
+        | None
     ) = UNSET
 
 
@@ -178,11 +180,11 @@ class UploadImage(Wire, kw_only=True):
     __loose__ = True
 
     image_name: RealName
-    disk_format: Annotated[str, msgspec.Meta(pattern="^(raw|vmdk|vdi|qcow2|vhd|vhdx|ploop)$")] = "raw"
+    disk_format: Annotated[str, msgspec.Meta(pattern=r"^(raw|vmdk|vdi|qcow2|vhd|vhdx|ploop)$(?!\n)")] = "raw"
     container_format: Name = "bare"
     force: Flag = False
     visibility: Annotated[
-        Annotated[str, msgspec.Meta(pattern="^(community|public|private|shared)$")], F(since="3.1")
+        Annotated[str, msgspec.Meta(pattern=r"^(community|public|private|shared)$(?!\n)")], F(since="3.1")
     ] = "private"
     protected: Annotated[Flag, F(since="3.1")] = False
 
@@ -261,7 +263,7 @@ class Retype(Wire):
     """The type to have."""
 
     new_type: RealName
-    migration_policy: Annotated[str, msgspec.Meta(pattern="^(on-demand|never)$")] = "never"
+    migration_policy: Annotated[str, msgspec.Meta(pattern=r"^(on-demand|never)$(?!\n)")] = "never"
 
 
 @api.action(ACTION, "os-retype", member("volume:retype"), find=volume_find)

@@ -18,7 +18,7 @@ api.declare(admin("os-lock-server:unlock:unlock_override"))
 class Reboot(Wire):
     """Ask the guest (SOFT) or pull the plug (HARD)."""
 
-    type: Annotated[str, msgspec.Meta(pattern="^(?i:soft|hard)$")]
+    type: Annotated[str, msgspec.Meta(pattern=r"^(?i:soft|hard)$(?!\n)")]
 
 
 class Lock(Wire):

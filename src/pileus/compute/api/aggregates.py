@@ -18,7 +18,7 @@ from pileus.kit.policy import ADMIN, Rule
 ONE = "/os-aggregates/{aggregate}"
 ACTION = ONE + "/action"
 # Zones are named in `zone:host`, so a colon in their name would make it mean something else.
-Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[^:]*[^: ]$")]
+Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[^:]*[^: ]$(?!\n)")]
 
 
 class AggregateMade(Wire, kw_only=True):

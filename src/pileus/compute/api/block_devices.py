@@ -9,11 +9,11 @@ from pileus.compute.api.service import Tag, Uuid
 from pileus.compute.models.block_devices import DeviceAsked
 from pileus.kit.http import F, Wire
 
-Device = Annotated[str, msgspec.Meta(pattern=r"^(/dev/x?[a-z]?d?)?[a-z]+[0-9]*$", max_length=255)]
-Source = Annotated[str, msgspec.Meta(pattern="^(volume|image|snapshot|blank)$")]
-Destination = Annotated[str, msgspec.Meta(pattern="^(local|volume)$")]
-Size = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]*$")]
-Index = int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+$")]
+Device = Annotated[str, msgspec.Meta(pattern=r"^(/dev/x?[a-z]?d?)?[a-z]+[0-9]*$(?!\n)", max_length=255)]
+Source = Annotated[str, msgspec.Meta(pattern=r"^(volume|image|snapshot|blank)$(?!\n)")]
+Destination = Annotated[str, msgspec.Meta(pattern=r"^(local|volume)$(?!\n)")]
+Size = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]*$(?!\n)")]
+Index = int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+$(?!\n)")]
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 Flag = bool | str
 YES = frozenset({"1", "t", "true", "on", "y", "yes"})

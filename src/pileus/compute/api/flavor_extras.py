@@ -15,7 +15,7 @@ from pileus.compute.store.flavors import access_list
 from pileus.kit.http import Call, Reply, Wire
 
 SPECS = "/flavors/{flavor_id}/os-extra_specs"
-SpecKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
+SpecKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$(?!\n)")]
 SpecValue = Annotated[str, msgspec.Meta(max_length=255)] | int | float
 Specs = dict[SpecKey, SpecValue]
 INDEX, SHOW = reader("os-flavor-extra-specs:index"), reader("os-flavor-extra-specs:show")

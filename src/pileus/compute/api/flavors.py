@@ -21,7 +21,7 @@ MOST = 1000
 MOST_INTEGER = 2**31 - 1
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MOST_INTEGER)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST_INTEGER)]
-FlavorId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9. _-]*$")]
+FlavorId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9. _-]*$(?!\n)")]
 
 # Nova asks for nothing but a token to read flavors.
 READ = Rule("os_compute_api:flavors", ANY)

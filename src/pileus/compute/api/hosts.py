@@ -97,7 +97,7 @@ class ServiceQuery(Query):
 class ServiceUpdate(Wire, kw_only=True):
     """What may be said of a service."""
 
-    status: Annotated[str, msgspec.Meta(pattern="^(enabled|disabled)$")] | UnsetType = UNSET
+    status: Annotated[str, msgspec.Meta(pattern=r"^(enabled|disabled)$(?!\n)")] | UnsetType = UNSET
     disabled_reason: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetType = UNSET
     forced_down: bool | UnsetType = UNSET
 

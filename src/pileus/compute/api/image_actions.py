@@ -17,7 +17,7 @@ METADATA_UNCOUNTED = Version(2, 39)  # since then the quota of metadata is about
 ID_IN_BODY = Version(2, 45)
 
 
-ImageName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )(.*\S)$")]
+ImageName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )(.*\S)$(?!\n)")]
 
 
 class CreateImage(Wire):
@@ -32,7 +32,7 @@ class CreateBackup(Wire):
 
     name: ImageName
     backup_type: str
-    rotation: Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern="^[0-9]+$")]
+    rotation: Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]+$(?!\n)")]
     metadata: Metadata = {}
 
 

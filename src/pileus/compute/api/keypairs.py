@@ -15,8 +15,8 @@ from pileus.kit.http.dialect import next_link
 from pileus.kit.policy import ADMIN_OR_SELF, Rule
 
 MOST = 1000
-OldName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[a-zA-Z0-9 _-]*(?<! )$")]
-NewName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[a-zA-Z0-9 ._@-]*(?<! )$")]
+OldName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[a-zA-Z0-9 _-]*(?<! )$(?!\n)")]
+NewName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[a-zA-Z0-9 ._@-]*(?<! )$(?!\n)")]
 PublicKey = Annotated[str, msgspec.Meta(min_length=1, max_length=16384)]
 
 

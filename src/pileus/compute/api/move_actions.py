@@ -16,7 +16,7 @@ from pileus.kit.secret import new_secret
 
 MIGRATE_TO = "os_compute_api:os-migrate-server:migrate:host"
 MIGRATION = Rule("os_compute_api:os-migrate-server:migrate", PROJECT_MANAGER)
-HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")]
+HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$(?!\n)")]
 MIGRATE_LIVE_TO = "os_compute_api:os-migrate-server:migrate_live:host"
 # As upstream: these spellings and no others.
 BOOLEANS = frozenset(

@@ -16,8 +16,8 @@ VOLUMES, SNAPSHOTS = "/os-volumes", "/os-snapshots"
 MOST = 1000
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Size = Annotated[int, msgspec.Meta(ge=1)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]+$")]
-Flag = bool | Annotated[str, msgspec.Meta(pattern=r"^(?i:1|t|true|on|y|yes|0|f|false|off|n|no)$")]
+Size = Annotated[int, msgspec.Meta(ge=1)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]+$(?!\n)")]
+Flag = bool | Annotated[str, msgspec.Meta(pattern=r"^(?i:1|t|true|on|y|yes|0|f|false|off|n|no)$(?!\n)")]
 YES = frozenset({"1", "t", "true", "on", "y", "yes"})
 
 

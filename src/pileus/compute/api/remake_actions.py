@@ -17,9 +17,9 @@ from pileus.kit.http.version import version
 from pileus.kit.secret import new_secret
 
 Password = Annotated[str, F("adminPass")]
-DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
+DiskConfig = Annotated[str, msgspec.Meta(pattern=r"^(AUTO|MANUAL)$(?!\n)")]
 Description = Annotated[str, msgspec.Meta(max_length=255)] | None
-Host = Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")]
+Host = Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$(?!\n)")]
 
 RESCUE_VOLUMES_SINCE, REBUILD_VOLUMES_SINCE = version("2.87"), version("2.93")
 

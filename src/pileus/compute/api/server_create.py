@@ -19,7 +19,7 @@ from pileus.kit.http import Call, F, Wire
 from pileus.kit.secret import new_secret
 from pileus.ports.network import NicRequest
 
-DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
+DiskConfig = Annotated[str, msgspec.Meta(pattern=r"^(AUTO|MANUAL)$(?!\n)")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 YES = frozenset({"1", "t", "true", "on", "y", "yes"})
 NO = frozenset({"", "0", "f", "false", "off", "n", "no"})
@@ -82,7 +82,8 @@ class ServerCreate(Wire, kw_only=True):
         None
     )
     hostname: Annotated[
-        Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$")] | None, F(since="2.90")
+        Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$(?!\n)")] | None,
+        F(since="2.90"),
     ] = None
 
 

@@ -21,7 +21,7 @@ from pileus.kit.policy import ADMIN, Rule
 from pileus.ports.network import Address
 
 MOST = 1000
-DiskConfig = Annotated[str, msgspec.Meta(pattern="^(AUTO|MANUAL)$")]
+DiskConfig = Annotated[str, msgspec.Meta(pattern=r"^(AUTO|MANUAL)$(?!\n)")]
 
 api.declare(
     admin("os-extended-server-attributes"),

@@ -35,7 +35,7 @@ PROVIDER = f"{ROOT}/identity_providers/{{idp_id}}"
 PROTOCOL = f"{PROVIDER}/protocols/{{protocol_id}}"
 MAPPING = f"{ROOT}/mappings/{{mapping_id}}"
 SERVICE = f"{ROOT}/service_providers/{{service_provider_id}}"
-Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern="^https?://[^\\s]+$")]
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=r"^https?://[^\s]+$(?!\n)")]
 Ttl = Annotated[int, msgspec.Meta(ge=0, le=10**8)]
 RemoteId = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 

@@ -37,7 +37,7 @@ READ = (
     "project=target.project.id"
 )
 WRITE = "admin or manager[domain=target.project.domain_id & not(target.project.domain_id unset)]"
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^,/]*$")]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$(?!\n)")]
 Tags = Annotated[list[Tag], msgspec.Meta(max_length=80)]
 
 

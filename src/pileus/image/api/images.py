@@ -31,7 +31,7 @@ DELETE_LOCATION = Rule("delete_image_location", "admin")
 api.declare(PUBLICIZE, COMMUNITIZE, SEE_LOCATIONS, SET_LOCATION, DELETE_LOCATION)
 
 ImageId = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
+    str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$(?!\n)")
 ]
 
 

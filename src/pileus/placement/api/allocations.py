@@ -16,7 +16,7 @@ from pileus.placement.models.providers import NOWHERE, Provider
 
 Owner = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Amount = Annotated[int, msgspec.Meta(ge=1)]
-ConsumerType = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$", min_length=1, max_length=255)]
+ConsumerType = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$(?!\n)", min_length=1, max_length=255)]
 Resources = Annotated[dict[ResourceClass, Amount], msgspec.Meta(min_length=1)]
 
 

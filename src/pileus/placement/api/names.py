@@ -9,7 +9,7 @@ from pileus.placement.api.service import StrictQuery, api, ruled, stamp
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands import names as commands
 
-CustomName = Annotated[str, msgspec.Meta(pattern=r"^CUSTOM_[A-Z0-9_]+$", max_length=255)]
+CustomName = Annotated[str, msgspec.Meta(pattern=r"^CUSTOM_[A-Z0-9_]+$(?!\n)", max_length=255)]
 
 
 class ClassBody(Wire):

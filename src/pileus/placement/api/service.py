@@ -24,10 +24,11 @@ api = Api(
 )
 
 Uuid = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
+    str,
+    msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$(?!\n)"),
 ]
-ResourceClass = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$", max_length=255)]
-TraitName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$", min_length=1, max_length=255)]
+ResourceClass = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$(?!\n)", max_length=255)]
+TraitName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$(?!\n)", min_length=1, max_length=255)]
 Generation = Annotated[int, msgspec.Meta(ge=0)]
 
 
