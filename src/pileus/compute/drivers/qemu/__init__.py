@@ -1,7 +1,8 @@
 """Servers as QEMU processes, one each, that outlive us.
 
-`argv` and `plan` decide, `server` acts, `process`, `monitor` and `disks` are the edges to the world. Whatever is needed
-to go on after a restart is in the server's directory, so a new `Qemu` on the same state adopts what runs.
+`argv` and `plan` decide, `server` acts, `starting` begins its QEMU, which `emulator` finds again and ends, and `sight` tells of
+it; `process`, `monitor` and `disks` are the edges to the world. Whatever is needed to go on after a restart is in the
+server's directory, so a new `Qemu` on the same state adopts what runs.
 """
 
 import asyncio
@@ -21,8 +22,9 @@ from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail
 from pileus.compute.drivers.qemu.disks import Disks, ImageCache
 from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.means import Means
 from pileus.compute.drivers.qemu.process import dial
-from pileus.compute.drivers.qemu.server import Means, Server
+from pileus.compute.drivers.qemu.server import Server
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.given_passwords import GivenPasswords

@@ -111,6 +111,10 @@ class Home:
         """Remember this instead."""
         _write(self.path / "run.json", run)
 
+    def remember(self, **changes: object) -> None:
+        """Remember this besides."""
+        self.keep_run(msgspec.structs.replace(self.run(), **changes))
+
 
 T = TypeVar("T")
 
