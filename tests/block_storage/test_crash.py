@@ -140,12 +140,30 @@ async def retype_with_a_move(world: World) -> object:
     return await world.act(volume, os__retype={"new_type": "other", "migration_policy": "on-demand"})
 
 
+async def manage(world: World) -> object:
+    volume = await a_volume(world)
+    place = (await world.show(volume, by="root"))["os-vol-host-attr:host"]
+    await world.act(volume, by="root", os__unmanage={})
+    await world.settle()
+    asked = {"volume": {"host": place, "ref": {"source-name": volume}}}
+    return await world.got("POST", "/manageable_volumes", asked, by="root")
+
+
+async def manage_snapshot(world: World) -> object:
+    volume = await a_volume(world)
+    taken = await asked(world, "snapshot", {"volume_id": volume})
+    await world.settle()
+    await world.act(taken, by="root", of="snapshot", os__unmanage={})
+    body = {"snapshot": {"volume_id": volume, "ref": {"source-name": taken}}}
+    return await world.got("POST", "/manageable_snapshots", body, by="root")
+
+
 SCENES: dict[str, Begin] = {
     begin.__name__.replace("_", " "): begin
     for begin in (
         create, create_fails, of_image, delete, delete_while_creating, delete_cascade, extend, upload, upload_fails,
         snapshot, revert, back_up, backup_fails, restore, delete_backup,
-        migrate, migrate_fails, delete_while_migrating, retype_with_a_move,
+        manage, manage_snapshot, migrate, migrate_fails, delete_while_migrating, retype_with_a_move,
     )
 }  # fmt: skip
 
@@ -171,7 +189,7 @@ class VolumeScene:
     async def world(self) -> object:
         lists: dict[str, list[Any]] = {}
         for what in ("volumes", "snapshots", "backups"):
-            lists[what] = (await self.now.got("GET", f"/{what}/detail"))[what]
+            lists[what] = (await self.now.got("GET", f"/{what}/detail?all_tenants=1", by="root"))[what]
         on_hosts = [
             (f"{name}/{called}", kind, seen, backend.read(kind, id))
             for name, backends in self.now.stores.items()

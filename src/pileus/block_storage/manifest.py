@@ -36,6 +36,7 @@ from pileus.block_storage.flows.copies import BACKUP, SNAPSHOT
 from pileus.block_storage.flows.create import CREATE
 from pileus.block_storage.flows.delete import BACKUP_DELETE, DELETE, SNAPSHOT_DELETE
 from pileus.block_storage.flows.groups import GROUP_CREATE, GROUP_DELETE, GROUP_SNAPSHOT, GROUP_SNAPSHOT_DELETE
+from pileus.block_storage.flows.manage import MANAGE, SNAPSHOT_MANAGE
 from pileus.block_storage.flows.move import MOVE
 from pileus.block_storage.flows.sweep import EVERY_S, sweep
 from pileus.block_storage.port import VolumePort
@@ -71,7 +72,9 @@ FLOWS = (
     REMAKE,
     MOVE,
     UPLOAD,
+    MANAGE,
     SNAPSHOT,
+    SNAPSHOT_MANAGE,
     SNAPSHOT_DELETE,
     BACKUP,
     BACKUP_DELETE,

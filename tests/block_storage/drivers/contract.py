@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from pileus.block_storage.drivers.interface import (
+    FOUND,
     Backend,
     Backup,
     BackupSeen,
@@ -111,6 +112,25 @@ class BackendContract:
             for other in (disk, a_disk()):
                 await self.made(world, other)
                 assert b"" == world.read(Kind.VOLUME, other.id).strip(b"\0")
+
+    async def test_a_disk_that_was_found_gets_another_name_and_keeps_its_bytes(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            old = a_disk(content=2)
+            await self.made(world, old)
+            world.write(Kind.VOLUME, old.id, b"precious")
+            new = a_disk(content=2, origin=of(FOUND, old.id))
+            for _ in range(2):
+                await self.made(world, new)
+                assert world.read(Kind.VOLUME, new.id).startswith(b"precious")
+            left = msgspec.structs.replace(new, origin=of(FOUND, new.id))
+            assert 2 == (await self.made(world, left)).content
+            await world.backend.ensure_gone(Kind.VOLUME, old.id)
+            assert {new.id} == set(await world.backend.observe(Kind.VOLUME))
+            with pytest.raises(DriverError):
+                await self.made(world, a_disk(origin=of(FOUND, old.id)))
+            lost = a_disk()
+            lost = msgspec.structs.replace(lost, origin=of(FOUND, lost.id))
+            assert DiskSeen() == await world.backend.ensure_disk(Kind.VOLUME, lost)
 
     async def test_a_snapshot_stays_as_it_was(self, tmp_path: Path) -> None:
         async with self.world(tmp_path) as world:

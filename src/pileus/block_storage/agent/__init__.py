@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.block_storage.drivers.interface import (
+    FOUND,
     Backend,
     Backup,
     BackupSeen,
@@ -87,10 +88,18 @@ class ThingHandler:
         if self._kind is Kind.BACKUP:
             return await backend.ensure_backup(msgspec.convert({**body, "id": id}, Backup))
         disk = msgspec.convert({**body, "id": id}, Disk)
+        if disk.origin is not None and disk.origin.kind == FOUND and not disk.left:
+            await self._check_alone(disk.origin.id, disk.backend)
         seen = await backend.ensure_disk(self._kind, disk)
         if seen.content == disk.content and seen.doing is None:
             await self._only_in(disk)
         return msgspec.structs.replace(seen, backend=disk.backend)
+
+    async def _check_alone(self, name: str, backend: str) -> None:
+        """Raise DriverError where another back end has a disk of that name too: the name is about to be removed from all."""
+        for other, one in self._backends.items():
+            if other != backend and name in await one.observe(self._kind):
+                raise DriverError("The disk cannot be taken over", f"back end {other} has one called {name} too")
 
     async def _only_in(self, disk: Disk) -> None:
         """No back end but that of the document, and that of what it may still be made of, has the disk."""

@@ -75,9 +75,10 @@ def _listed(call: Call[BlockStorage], page: Page, found: list[commands.Found]) -
 
 
 def _brief(found: commands.Found) -> dict[str, Any]:
-    reason = "already managed" if found.managed else None
-    shown = {"reference": {"source-name": found.id}, "size": found.size, "safe_to_manage": not found.managed}
-    return {**shown, "reason_not_safe": reason, "cinder_id": found.id if found.managed else None, "extra_info": None}
+    free = found.managed_as is None
+    shown = {"reference": {"source-name": found.name}, "size": found.size, "safe_to_manage": free}
+    reason = None if free else "already managed"
+    return {**shown, "reason_not_safe": reason, "cinder_id": found.managed_as, "extra_info": None}
 
 
 BRIEFLY = ("reference", "size", "safe_to_manage", "source_reference")
@@ -106,7 +107,8 @@ async def volume_manage(call: Call[BlockStorage], body: ManageVolume) -> VolumeV
         type=body.volume_type,
         bootable=flag(body.bootable, "bootable"),
     )
-    return await volume_view(call, await commands.manage_volume(call.app, call.caller, place, taken))
+    made = await commands.manage_volume(call.app, call.caller, place, taken, call.request_id)
+    return await volume_view(call, made)
 
 
 def _snapshot(found: commands.Found) -> dict[str, Any]:
@@ -134,7 +136,7 @@ async def snapshot_manage(call: Call[BlockStorage], body: ManageSnapshot) -> Sna
     taken = commands.Taken(
         ref=_ref(body.ref), name=body.name, description=body.description, metadata=body.metadata or {}
     )
-    return brief(await commands.manage_snapshot(call.app, call.caller, volume, taken))
+    return brief(await commands.manage_snapshot(call.app, call.caller, volume, taken, call.request_id))
 
 
 def _declare(paths: tuple[str, str], rules: Any, handlers: tuple[Handler, Handler, Handler], key: str) -> None:

@@ -260,6 +260,4 @@ async def update_status(call: Call[BlockStorage], snapshot: Snapshot, body: Prog
 @api.action(ACTION, "os-unmanage", admin("snapshot_extension:snapshot_unmanage"), find=snapshot_find)
 async def unmanage(call: Call[BlockStorage], snapshot: Snapshot, body: dict[str, Any] | None) -> None:
     """Forget a snapshot, and leave its bytes where they are."""
-    if await volumes.count(call.app, {"snapshot_id": snapshot.id, "status": "creating"}):
-        raise errors.InvalidSnapshot(why=f"A volume is being made of snapshot {snapshot.id}.")
-    await snapshots.delete(call.app, snapshot.id)
+    await commands.unmanage_snapshot(call.app, snapshot)

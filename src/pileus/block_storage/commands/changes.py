@@ -143,6 +143,8 @@ async def unmanage_volume(app: BlockStorage, caller: Caller, volume: Volume, req
     """The volume is forgotten and its bytes stay; raises InvalidVolume."""
     async with app.db.transaction():
         now = await held(app, volume, {AVAILABLE, ERROR})
+        if now.sealed_key is not None:
+            raise errors.InvalidVolume(why="Unmanaging encrypted volumes is not supported.")
         if await snapshot_count(app, now.id) or (await attachments_of(app, [now.id]))[now.id]:
             raise errors.InvalidVolume(why=f"Volume {now.id} still has snapshots or is attached.")
         await begin(app, caller, "volume.delete", now, {"keep": True}, request_id)

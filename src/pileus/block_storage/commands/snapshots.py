@@ -9,6 +9,8 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.volumes import held, mine
+from pileus.block_storage.drivers.interface import Kind
+from pileus.block_storage.flows import document
 from pileus.block_storage.models.volumes import (
     AVAILABLE,
     BACKING_UP,
@@ -132,6 +134,21 @@ async def begin_delete(app: BlockStorage, snapshot: Snapshot, user_id: str | Non
         request_id=request_id,
         overtake="The snapshot is being deleted.",
     )
+
+
+async def unmanage_snapshot(app: BlockStorage, snapshot: Snapshot) -> None:
+    """The snapshot is forgotten and its bytes stay; raises InvalidSnapshot."""
+    async with app.db.transaction():
+        if snapshot.sealed_key is not None:
+            raise errors.InvalidSnapshot(why="Unmanaging encrypted snapshots is not supported.")
+        if await volumes.count(app, {"snapshot_id": snapshot.id, "status": CREATING}):
+            raise errors.InvalidSnapshot(why=f"A volume is being made of snapshot {snapshot.id}.")
+        if await app.engine.open(snapshot.subject) is not None:
+            raise errors.InvalidSnapshot(why=f"Snapshot {snapshot.id} is busy: its status is {snapshot.status}.")
+        if snapshot.host is not None:
+            left = document.left(document.snapshot_disk(snapshot))
+            await document.want(app, Kind.SNAPSHOT, snapshot.host, left)
+        await snapshots.delete(app, snapshot.id)
 
 
 async def reset_snapshot(app: BlockStorage, snapshot: Snapshot, status: str, progress: str | None = None) -> None:

@@ -13,6 +13,7 @@ from pileus.block_storage.models.volumes import (
     CREATING,
     DELETABLE,
     DELETING,
+    ERROR_MANAGING,
     EXTENDING,
     IN_USE,
     RESERVED,
@@ -83,7 +84,7 @@ async def delete_volume(
         await app.engine.begin(
             "volume.delete",
             now.subject,
-            {"cascade": cascade or force},
+            {"cascade": cascade or force, "keep": now.status == ERROR_MANAGING},
             project_id=now.project_id,
             user_id=caller.user_id,
             request_id=request_id,

@@ -22,6 +22,7 @@ from pileus.block_storage.drivers.disks import ClonesImages, Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file, encrypt, image_of, raw_of
 from pileus.block_storage.drivers.interface import (
     DISKS,
+    FOUND,
     GIB,
     Backup,
     BackupSeen,
@@ -89,6 +90,8 @@ class DiskBackend:
         keep = f"content {at.content}"
         await self._works.end(lambda w: w[:2] == (kind, disk.id) and w[2].startswith("content ") and w[2] != keep)
         contents = await _contents(self._disks, kind, disk.id)
+        if disk.left and not contents:
+            return DiskSeen()
         if at.content not in contents:
             if disk.origin is None and disk.luks is None:
                 await self._disks.blank(at, disk.size_gib * GIB)
@@ -159,6 +162,10 @@ class DiskBackend:
         if disk.origin is None:
             with _file(spool / "header", await self._header(disk)) as header:
                 await self._disks.fill(at, header)
+            return
+        if disk.origin.kind == FOUND:
+            found = await self._newest(self._disks, Origin(kind=at.kind, id=disk.origin.id))
+            await self._disks.rename(found, at)
             return
         if disk.origin.kind == "image":
             await self._from_image(disk, disk.origin, at, spool)

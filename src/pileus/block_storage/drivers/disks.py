@@ -59,6 +59,10 @@ class Disks(Protocol):
         """The disk holds the bytes of the file, which nobody writes to."""
         ...
 
+    async def rename(self, source: Spot, at: Spot) -> None:
+        """The disk is what the source was, in one step: at any moment it has one of the two names."""
+        ...
+
     async def grow(self, at: Spot, size: int) -> None:
         """The disk has at least that size; what was added reads as zeros."""
         ...

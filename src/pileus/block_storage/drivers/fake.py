@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.block_storage.drivers.interface import (
+    FOUND,
     Backup,
     BackupSeen,
     Changed,
@@ -110,6 +111,10 @@ class Fake(Scripted):
 
     async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
         self._obey("ensure_disk")
+        if disk.origin is not None and disk.origin.kind == FOUND and (kind, disk.id) not in self._things:
+            if disk.left:
+                return DiskSeen()
+            self._rename(kind, disk.origin.id, disk.id)
         thing = self._things.setdefault((kind, disk.id), Pretence(DiskSeen()))
         seen = thing.seen
         assert isinstance(seen, DiskSeen), "a backup is no disk"
@@ -170,6 +175,11 @@ class Fake(Scripted):
             self._exports = None
 
     # Pretending.
+
+    def _rename(self, kind: Kind, old: str, new: str) -> None:
+        if (kind, old) not in self._things:
+            raise DriverError("There is nothing to copy", f"{kind} {old} is not on this host")
+        self._things[kind, new] = self._things.pop((kind, old))
 
     async def _of(self, origin: Origin | None) -> bytes:
         if origin is None:

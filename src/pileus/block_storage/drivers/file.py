@@ -83,6 +83,10 @@ class FileDisks:
         await copy_file(file, part)
         await asyncio.to_thread(_settle, part, self._file(at))
 
+    async def rename(self, source: Spot, at: Spot) -> None:
+        """The file has another name."""
+        await asyncio.to_thread(_rename, self._file(source), self._file(at))
+
     async def grow(self, at: Spot, size: int) -> None:
         """The file has at least that size."""
         await asyncio.to_thread(_grow, self._file(at), size)
@@ -175,7 +179,18 @@ def _settle(part: Path, file: Path) -> None:
     with part.open("r+b") as out:
         os.fsync(out.fileno())
     part.rename(file)
-    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(file.parent)
+
+
+def _rename(old: Path, new: Path) -> None:
+    new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    old.rename(new)
+    _sync(new.parent)
+    _sync(old.parent)
+
+
+def _sync(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:

@@ -28,6 +28,7 @@ class Kind(enum.StrEnum):
 
 
 DISKS = (Kind.VOLUME, Kind.SNAPSHOT)
+FOUND = "disk"  # the kind of origin of a disk that is not copied but found: it lies on the host under another name, or its own
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     it may be made of. `shared`: of an image, where its raw bytes are in a cluster that a back end may be in as well.
     """
 
-    kind: str  # image, volume, volume_snapshot, volume_backup
+    kind: str  # image, volume, volume_snapshot, volume_backup, disk
     id: str
     format: str = "raw"
     backend: str | None = None
@@ -76,6 +77,11 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     mirrored: bool = False
     export: Export | None = None
     luks: Luks | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether it is what it is on the host: where there is nothing, nothing is made."""
+        return self.origin is not None and (self.origin.kind, self.origin.id) == (FOUND, self.id)
 
     @property
     def octets(self) -> int:

@@ -154,6 +154,10 @@ class LvmDisks:
         await self._lvm(write_device(file, self._devices / part), deadline_s=COPY_S)
         await self._lvm(self._group.rename(part, at.name))
 
+    async def rename(self, source: Spot, at: Spot) -> None:
+        """The volume has another name."""
+        await self._lvm(self._group.rename(source.name, at.name))
+
     async def grow(self, at: Spot, size: int) -> None:
         """The volume has at least that size."""
         if (await self.held(at.kind, at.id)).get(at.id, {}).get(at.content, 0) < size:

@@ -98,6 +98,10 @@ class RbdDisks:
         await self._rbd(*whole, deadline_s=COPY_S)
         await self._rbd("rename", self._cluster.spec(part), self._spec(at))
 
+    async def rename(self, source: Spot, at: Spot) -> None:
+        """The image has another name; what was cloned of it stays its clone."""
+        await self._rbd("rename", self._spec(source), self._spec(at))
+
     async def grow(self, at: Spot, size: int) -> None:
         """The image has at least that size."""
         if await self._size(at) < size:

@@ -37,8 +37,10 @@ async def snapshots_gone(app: BlockStorage, op: Operation) -> Outcome:
 async def volume_off_host(app: BlockStorage, op: Operation) -> Outcome:
     """The volume's host has nothing of it."""
     volume = await volumes.find(app, subject_id(op))
-    if volume is None or op.args.get("keep"):
+    if volume is None:
         return Done()
+    if op.args.get("keep"):
+        return await document.let_lie(app, Kind.VOLUME, volume.host, document.volume_disk(volume)) or Done()
     return await document.gone(app, Kind.VOLUME, volume.id, volume.host) or Done({"host": volume.host})
 
 

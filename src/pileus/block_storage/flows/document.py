@@ -62,6 +62,11 @@ def snapshot_disk(snapshot: Snapshot, *, live: bool = False) -> Disk:
     )
 
 
+def left(disk: Disk) -> Disk:
+    """The same, of which nothing is made any more: it is what the host has."""
+    return msgspec.structs.replace(disk, origin=interface.Origin(kind=interface.FOUND, id=disk.id), live=False)
+
+
 async def want(app: BlockStorage, kind: Kind, host: str, thing: Disk | interface.Backup) -> None:
     """The host is told."""
     body: Body = msgspec.to_builtins(thing)
@@ -116,6 +121,19 @@ async def gone(app: BlockStorage, kind: Kind, id: str, host: str | None) -> Wait
     report = await app.hosts.seen(host, kind, id)
     why = report.failure if report is not None else None
     return Wait(LOOK_AGAIN_S, why or f"waiting for host {host} to remove {id}")
+
+
+async def let_lie(app: BlockStorage, kind: Kind, host: str | None, disk: Disk) -> Wait | None:
+    """The host leaves the disk as it is, and forgets it if there is none; or has to be waited for."""
+    if host is None:
+        return None
+    await want(app, kind, host, left(disk))
+    report = await app.hosts.answer(host, kind, disk.id)
+    if report is None:
+        return Wait(LOOK_AGAIN_S, f"waiting for host {host}") if await app.hosts.is_up(host) else None
+    if report.failure is None and disk_seen(report.body).content is None:
+        await app.hosts.unwant(host, kind, disk.id)
+    return None
 
 
 def is_live(volume: Volume) -> bool:

@@ -22,6 +22,8 @@ ACTIONS = {
     # Upstream has no numbers for these.
     "migrate_volume": ("901", "migrate volume"),
     "retype": ("902", "retype volume"),
+    "manage_existing": ("903", "manage existing volume"),
+    "manage_existing_snapshot": ("904", "manage existing snapshot"),
 }
 DETAILS = {
     "unknown": ("001", "An unknown error occurred."),

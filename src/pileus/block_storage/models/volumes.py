@@ -49,7 +49,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     A backup without a host is in a store that the volume's host has; `chain` are the backups it is built on.
     """
 
-    kind: str  # image, volume, snapshot, backup
+    kind: str  # image, volume, snapshot, backup, disk
     id: str
     format: str = "raw"
     size: int = 0  # bytes of an image's file
