@@ -26,7 +26,7 @@ from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import snapshots as commands
 from pileus.block_storage.commands.volumes import changes_of, volume_get
 from pileus.block_storage.models.volumes import Snapshot
-from pileus.block_storage.store.volumes import snapshots, volumes
+from pileus.block_storage.store.volumes import snapshots
 from pileus.kit.auth import Caller
 from pileus.kit.http import Call, F, Page, Query, Wire
 

@@ -5,7 +5,6 @@ id, after which the host calls the disk from then on.
 """
 
 import uuid
-
 from collections.abc import Mapping
 
 import msgspec
@@ -65,9 +64,7 @@ async def manageable_volumes(app: BlockStorage, place: str) -> list[Found]:
     pool = await pool_at(app, place)
     disks = await _disks(app, Kind.VOLUME, pool)
     known = {id: id for id in await volumes.many(app, list(disks))} | await _being_taken(app, pool)
-    return [
-        Found(name=name, size=disk.size_gib, managed_as=known.get(name)) for name, disk in sorted(disks.items())
-    ]
+    return [Found(name=name, size=disk.size_gib, managed_as=known.get(name)) for name, disk in sorted(disks.items())]
 
 
 async def _being_taken(app: BlockStorage, pool: Pool) -> dict[str, str]:
@@ -141,9 +138,7 @@ async def _begin(
     )
 
 
-async def manage_snapshot(
-    app: BlockStorage, caller: Caller, volume: Volume, taken: Taken, request_id: str
-) -> Snapshot:
+async def manage_snapshot(app: BlockStorage, caller: Caller, volume: Volume, taken: Taken, request_id: str) -> Snapshot:
     """The disk is becoming a snapshot of the volume; raises what speaks against that."""
     pool = await pool_at(app, volume.place or "")
     ref = taken.ref.removeprefix("_").removeprefix("snapshot-")
