@@ -59,8 +59,8 @@ async def until(backend: Backend, ensure: Callable[[], Awaitable[Seen]], when: C
     return seen
 
 
-class BackendContract:
-    """Each method is a clause."""
+class DiskContract:
+    """Each method is a clause: what holds of one disk."""
 
     @contextlib.asynccontextmanager
     async def world(self, tmp_path: Path) -> AsyncIterator[World]:
@@ -131,6 +131,10 @@ class BackendContract:
             lost = a_disk()
             lost = msgspec.structs.replace(lost, origin=of(FOUND, lost.id))
             assert DiskSeen() == await world.backend.ensure_disk(Kind.VOLUME, lost)
+
+
+class BackendContract(DiskContract):
+    """And what holds of disks that are made of one another, and of backups."""
 
     async def test_a_snapshot_stays_as_it_was(self, tmp_path: Path) -> None:
         async with self.world(tmp_path) as world:

@@ -43,21 +43,22 @@ from pileus.ports.volume_keys import VolumeKeys
 
 
 class DiskBackend:
-    """A Backend above a store of disks. `backups` is the folder for backups, or for what is known of them where `chunks` has them."""
+    """A Backend above a store of disks. Below `root` are backups, or what is known of them where `chunks` has them, and, in a
+    folder for each disk, images of it that come and go."""
 
     def __init__(
         self,
         disks: Disks,
         images: ImageFiles,
-        backups: Path,
+        root: Path,
         chunks: Chunks | None = None,
         clones: ClonesImages | None = None,
     ) -> None:
         self._disks = disks
         self._images = images
         self._clones = clones
-        self._spool = backups
-        self._backups = Backups(backups, chunks)
+        self._root = root
+        self._backups = Backups(root / Kind.BACKUP, chunks)
         self._works = Works()
         self._others: DiskFiles | None = None
         self._keys: VolumeKeys | None = None
@@ -144,7 +145,7 @@ class DiskBackend:
 
     def exported(self, id: str, name: str) -> Path:
         """Where a copy of a volume is that was made for an image; raises DriverError."""
-        file = self._disks.spool(Kind.VOLUME, id) / name
+        file = self._spool(Kind.VOLUME, id) / name
         if Path(name).name != name or not name.startswith("export-") or name.endswith(".part") or not file.is_file():
             raise DriverError("There is no such copy", f"volume {id} has no {name}")
         return file
@@ -157,7 +158,7 @@ class DiskBackend:
 
     async def _fill(self, at: Spot, disk: Disk) -> None:
         """The disk is made of its origin."""
-        spool = self._disks.spool(at.kind, at.id)
+        spool = self._spool(at.kind, at.id)
         await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
         if disk.origin is None:
             with _file(spool / "header", await self._header(disk)) as header:
@@ -230,13 +231,14 @@ class DiskBackend:
         if backup.adopt:
             await self._backups.adopt(backup.id)
             return
-        await asyncio.to_thread(self._spool.mkdir, mode=0o700, parents=True, exist_ok=True)
-        async with self.reading(backup.of, self._spool, live=backup.live) as file:
+        spool = self._root / Kind.BACKUP
+        await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
+        async with self.reading(backup.of, spool, live=backup.live) as file:
             await self._backups.write(backup, file)
 
     async def _exported(self, at: Spot, disk: Disk, seen: DiskSeen) -> DiskSeen:
         """What is seen, with the copy that is wanted and no other."""
-        folder, wanted = self._disks.spool(at.kind, at.id), disk.export
+        folder, wanted = self._spool(at.kind, at.id), disk.export
         name = f"export-{wanted.name}.{wanted.format}" if wanted is not None else None
         for old in folder.glob("export-*"):
             if old.name != name and not (wanted is not None and old.name.endswith(".part")):
@@ -267,6 +269,10 @@ class DiskBackend:
         if not contents:
             raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
         return Spot(Kind(origin.kind), origin.id, max(contents))
+
+    def _spool(self, kind: Kind, id: str) -> Path:
+        """A folder for what belongs to the disk and is no disk."""
+        return self._root / kind / id
 
     def _seen(self, kind: Kind, id: str, contents: Mapping[int, int]) -> DiskSeen:
         assert kind in DISKS, "backups are seen otherwise"

@@ -87,10 +87,6 @@ class Disks(Protocol):
         """How hosts find it."""
         ...
 
-    def spool(self, kind: Kind, id: str) -> Path:
-        """A folder for what belongs to the disk and is no disk: images that come and go."""
-        ...
-
 
 class ClonesImages(Protocol):
     """Makes disks of a cluster that keeps images too."""

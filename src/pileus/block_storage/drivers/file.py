@@ -128,10 +128,6 @@ class FileDisks:
         """The file."""
         return str(self._file(at))
 
-    def spool(self, kind: Kind, id: str) -> Path:
-        """The disk's folder."""
-        return self._root / kind / id
-
     def _file(self, at: Spot) -> Path:
         return self._root / at.kind / at.id / f"{at.content}.raw"
 
@@ -147,7 +143,7 @@ class FileBackend(DiskBackend):
 
     def __init__(self, name: str, root: Path, images: ImageFiles, chunks: Chunks | None = None) -> None:
         self._files = FileDisks(name, root)
-        super().__init__(self._files, images, root / Kind.BACKUP, chunks)
+        super().__init__(self._files, images, root, chunks)
 
     def copy_attached(self, attached: AttachedDisks) -> None:
         """From now on what servers of this host have is copied by who has it, where the file system cannot do that."""

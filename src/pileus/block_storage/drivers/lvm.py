@@ -172,7 +172,7 @@ class LvmDisks:
         for each in await self._listed():
             if each.lv_name.startswith(f"{kind}.{id}."):
                 await self._drop(each.lv_name)
-        await asyncio.to_thread(shutil.rmtree, self.spool(kind, id), ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._root / kind / id, ignore_errors=True)
 
     @contextlib.asynccontextmanager
     async def reading(self, at: Spot, spool: Path, *, live: bool) -> AsyncIterator[Path]:
@@ -196,10 +196,6 @@ class LvmDisks:
         """The device."""
         return str(self._devices / at.name)
 
-    def spool(self, kind: Kind, id: str) -> Path:
-        """A folder for files of this disk."""
-        return self._root / kind / id
-
     async def _listed(self) -> list[Listed]:
         return listed((await self._lvm(self._group.lvs())).out)
 
@@ -219,7 +215,7 @@ class LvmBackend(DiskBackend):
     """A Backend of thin volumes; backups and what has to be a file for a while are below `root`."""
 
     def __init__(self, name: str, group: Group, root: Path, images: ImageFiles, chunks: Chunks | None = None) -> None:
-        super().__init__(LvmDisks(name, group, root), images, root / Kind.BACKUP, chunks)
+        super().__init__(LvmDisks(name, group, root), images, root, chunks)
 
 
 def _length(file: Path) -> int:

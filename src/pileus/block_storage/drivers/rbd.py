@@ -120,7 +120,7 @@ class RbdDisks:
             if name.startswith(own) and name.removesuffix(commands.PART).endswith(f".{self._host}"):
                 await self._drop(name)
         await self._empty_trash()
-        await asyncio.to_thread(shutil.rmtree, self.spool(kind, id), ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._root / kind / id, ignore_errors=True)
 
     @contextlib.asynccontextmanager
     async def reading(self, at: Spot, spool: Path, *, live: bool) -> AsyncIterator[Path]:
@@ -145,10 +145,6 @@ class RbdDisks:
     def path(self, at: Spot) -> str:
         """Pool and image."""
         return self._spec(at)
-
-    def spool(self, kind: Kind, id: str) -> Path:
-        """A folder of this machine."""
-        return self._root / kind / id
 
     # The cluster.
 
@@ -219,4 +215,4 @@ class RbdBackend(DiskBackend):
         self, name: str, cluster: Cluster, host: str, root: Path, images: ImageFiles, chunks: Chunks | None = None
     ) -> None:
         disks = RbdDisks(name, cluster, host, root)
-        super().__init__(disks, images, root / Kind.BACKUP, chunks, RbdClones(cluster, host))
+        super().__init__(disks, images, root, chunks, RbdClones(cluster, host))

@@ -51,4 +51,4 @@ class SharedBackend(DiskBackend):
     """A Backend of files in a directory that several hosts have mounted at the same place."""
 
     def __init__(self, name: str, shared: Path, host: str, images: ImageFiles, chunks: Chunks | None = None) -> None:
-        super().__init__(SharedDisks(name, shared, host), images, shared / "hosts" / host / Kind.BACKUP, chunks)
+        super().__init__(SharedDisks(name, shared, host), images, shared / "hosts" / host, chunks)
