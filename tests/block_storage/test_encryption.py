@@ -117,7 +117,31 @@ async def test_a_key_that_was_sealed_with_a_lost_one_is_said_to_be_lost() -> Non
             await key_of(world, volume)
 
 
-@pytest.mark.parametrize("changes", [{"provider": "plain"}, {"cipher": "serpent-cbc"}])
+@pytest.mark.parametrize(
+    ("changes", "how"),
+    [
+        ({"provider": "plain"}, ("xts-plain64", 256)),
+        ({"provider": "nova.volume.encryptors.cryptsetup.CryptsetupEncryptor", "key_size": 512}, ("xts-plain64", 512)),
+        ({"provider": "luks2", "cipher": None, "key_size": None}, ("xts-plain64", 512)),
+        ({"cipher": "aes-cbc-essiv:sha256", "key_size": None}, ("cbc-essiv:sha256", 256)),
+    ],
+)
+async def test_whatever_the_provider_is_called_a_host_is_told_the_cipher_and_the_size_of_its_key(
+    changes: dict[str, object], how: tuple[str, int]
+) -> None:
+    async with a_world() as world:
+        await a_type(world, **changes)
+        volume = await world.volume(volume_type="secret")
+        wanted = await world.hosts.wanted("h1", Kind.VOLUME, volume)
+        assert wanted is not None
+        assert how == tuple(wanted.body["luks"]["how"].values())
+        for name, value in {**LUKS, **changes}.items():
+            assert value == (await world.got("GET", f"/volumes/{volume}/encryption", by="root")).get(name)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"provider": "NoOpEncryptor"}, {"cipher": "serpent-cbc"}, {"key_size": 128}, {"cipher": "aes-ecb"}]
+)
 async def test_a_way_of_encryption_that_is_not_offered_is_refused_at_once(changes: dict[str, object]) -> None:
     async with a_world() as world:
         await a_type(world, **changes)
@@ -211,6 +235,25 @@ class TestWithQemu:
         for chunk in (tmp_path / Kind.BACKUP).rglob("*"):
             assert chunk.is_dir() or bytes([7]) * 16 not in chunk.read_bytes()
         await world.backend.close()
+
+    @pytest.mark.parametrize("how", [(mode, bits) for mode, known in luks.KEY_BITS.items() for bits in known])
+    async def test_each_cipher_that_is_offered_is_what_qemu_finds_and_opens(
+        self, tmp_path: Path, how: tuple[str, int]
+    ) -> None:
+        file, key = tmp_path / "disk", b"a key"
+        file.write_bytes(luks.header(key, luks.Cipherment(*how)))
+        with file.open("r+b") as disk:
+            disk.truncate(luks.PAYLOAD + 2**20)
+        await self.io(file, key, "write -P 7 0 64k", "read -P 7 0 64k")
+        assert b"Invalid password" in (await self.io(file, b"another", "read 0 512", check=False)).stderr
+        options = f"driver=luks,key-secret=k,file.driver=file,file.filename={file}"
+        argv = ["qemu-img", "info", "--object", "secret,id=k,file=/dev/stdin", "--image-opts", options]
+        told = subprocess.run(argv, input=key, capture_output=True, check=True).stdout.decode()
+        said = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in told.splitlines()}
+        mode, _, vector = how[0].partition("-")
+        assert (mode, vector.partition(":")[0]) == (said["cipher mode"], said["ivgen alg"])
+        # XTS takes two keys, of which QEMU names one by the cipher.
+        assert f"aes-{how[1] // (2 if mode == 'xts' else 1)}" == said["cipher alg"]
 
     async def test_an_image_is_written_encrypted_and_its_plain_bytes_are_nowhere(self, tmp_path: Path) -> None:
         room = tmp_path / "work"

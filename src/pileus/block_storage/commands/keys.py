@@ -13,11 +13,14 @@ import msgspec
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
+from pileus.block_storage.drivers.luks import KEY_BITS, cipherment
 from pileus.block_storage.store.volumes import volumes
 
 OCTETS = 32
-PROVIDERS = ("luks", "luks2", "LuksEncryptor", "Luks2Encryptor")
-CIPHERS = ("aes-xts-plain64",)
+# As they are called today, and by the classes of older clients, which they name by their modules. All are LUKS here: also
+# `plain`, dm-crypt without a header, which QEMU does not open.
+PROVIDERS = ("luks", "luks2", "plain", "LuksEncryptor", "Luks2Encryptor", "CryptsetupEncryptor")
+OFFERED = ", ".join(f"aes-{mode} with {' or '.join(map(str, bits))} bits" for mode, bits in KEY_BITS.items())
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -34,15 +37,14 @@ class Key(msgspec.Struct, frozen=True):
 def new_key(app: BlockStorage, encryption: Mapping[str, Any]) -> Key:
     """A new key for a volume of a type with that encryption; raises InvalidInput for one that is not offered."""
     provider = str(encryption.get("provider") or "")
-    cipher = encryption.get("cipher") or CIPHERS[0]
+    cipher, bits = encryption.get("cipher"), encryption.get("key_size")
     if provider.rpartition(".")[2] not in PROVIDERS:
         raise errors.InvalidInput(
             why=f"Volumes are encrypted by LUKS: encryption provider '{provider}' of the volume type is not offered."
         )
-    if cipher not in CIPHERS:
-        raise errors.InvalidInput(
-            why=f"Cipher '{cipher}' of the volume type is not offered; what is: {', '.join(CIPHERS)}."
-        )
+    if cipherment(cipher, bits) is None:
+        asked = f"'{cipher or 'aes-xts-plain64'}' with a key of {bits or 'the usual number of'} bits"
+        raise errors.InvalidInput(why=f"Cipher {asked} of the volume type is not offered; what is: {OFFERED}.")
     if app.vault is None:
         raise errors.InvalidInput(why="There is nothing here that keeps keys of encrypted volumes.")
     return Key(str(uuid.uuid4()), app.vault.seal(secrets.token_hex(OCTETS).encode()))

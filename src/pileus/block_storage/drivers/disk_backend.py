@@ -202,7 +202,8 @@ class DiskBackend:
 
     async def _header(self, disk: Disk) -> bytes:
         """What an encrypted disk of nothing begins with."""
-        return await asyncio.to_thread(luks.header, await self._key(disk))
+        how = disk.luks.how if disk.luks is not None else luks.Cipherment()
+        return await asyncio.to_thread(luks.header, await self._key(disk), how)
 
     async def _from_image(self, disk: Disk, origin: Origin, at: Spot, spool: Path) -> None:
         """The image's bytes as a raw disk. What it is made of was verified, and is looked at once more by a jailed tool."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from pileus.block_storage.drivers.luks import PAYLOAD
+from pileus.block_storage.drivers.luks import PAYLOAD, Cipherment
 from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.volume_keys import VolumeKeys
 
@@ -58,6 +58,7 @@ class Luks(msgspec.Struct, frozen=True, kw_only=True):
     """The disk is encrypted, by LUKS; what opens it is fetched under the volume's id when it is needed."""
 
     volume_id: str
+    how: Cipherment = Cipherment()
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):

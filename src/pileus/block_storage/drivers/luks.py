@@ -12,12 +12,15 @@ import os
 import struct
 import uuid
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import XTS
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB, XTS
 
 SECTOR = 512
-MASTER_KEY = 64  # octets: two keys of AES-256, as XTS takes them
+MASTER_KEY = (
+    64  # octets of the longest: two keys of AES-256, as XTS takes them. Room is left for it whatever the cipher
+)
 STRIPES = 4000
 SLOTS = 8
 ALIGNED = 8  # sectors
@@ -26,29 +29,49 @@ PAYLOAD = (ALIGNED + SLOTS * SLOT_SECTORS) * SECTOR  # octets before the disk's 
 ITERATIONS = 1000  # the format's least
 ENABLED, DISABLED = 0x00AC71F3, 0x0000DEAD
 HASH = "sha256"
+XTS_PLAIN64, CBC_ESSIV = "xts-plain64", "cbc-essiv:sha256"
+# What is offered: the bits of the keys each mode of AES takes here, the usual one first.
+KEY_BITS = {XTS_PLAIN64: (512, 256), CBC_ESSIV: (256, 128)}
 
 
-def header(key: bytes) -> bytes:
+class Cipherment(msgspec.Struct, frozen=True):
+    """How the bytes of a disk are encrypted: a mode of AES, and how long its key is."""
+
+    mode: str = XTS_PLAIN64
+    bits: int = 512
+
+
+def cipherment(cipher: str | None, bits: int | None) -> Cipherment | None:
+    """What cryptsetup's name of a cipher and a length of keys say; None if that is not offered here."""
+    algorithm, _, mode = (cipher or f"aes-{XTS_PLAIN64}").partition("-")
+    known = KEY_BITS.get(mode, ()) if algorithm == "aes" else ()
+    found = bits or (known[0] if known else 0)
+    return Cipherment(mode, found) if found in known else None
+
+
+def header(key: bytes, how: Cipherment = Cipherment()) -> bytes:
     """The first `PAYLOAD` octets of a new disk that this key opens; a master key of its own is in them, sealed."""
-    master, salt, digest_salt = os.urandom(MASTER_KEY), os.urandom(32), os.urandom(32)
+    size = how.bits // 8
+    master, salt, digest_salt = os.urandom(size), os.urandom(32), os.urandom(32)
     digest = hashlib.pbkdf2_hmac(HASH, master, digest_salt, ITERATIONS, 20)
     head = struct.pack(
-        ">6sH32s32s32sII20s32sI40s", b"LUKS\xba\xbe", 1, b"aes", b"xts-plain64", HASH.encode(), PAYLOAD // SECTOR,
-        MASTER_KEY, digest, digest_salt, ITERATIONS, str(uuid.uuid4()).encode(),
+        ">6sH32s32s32sII20s32sI40s", b"LUKS\xba\xbe", 1, b"aes", how.mode.encode(), HASH.encode(), PAYLOAD // SECTOR,
+        size, digest, digest_salt, ITERATIONS, str(uuid.uuid4()).encode(),
     )  # fmt: skip
     for slot in range(SLOTS):
         used = (ENABLED, ITERATIONS, salt) if slot == 0 else (DISABLED, 0, b"")
         head += struct.pack(">II32sII", *used, ALIGNED + slot * SLOT_SECTORS, STRIPES)
-    material = _encrypted(_split(master), hashlib.pbkdf2_hmac(HASH, key, salt, ITERATIONS, MASTER_KEY))
+    material = _encrypted(_split(master), hashlib.pbkdf2_hmac(HASH, key, salt, ITERATIONS, size), how.mode)
     return (head.ljust(ALIGNED * SECTOR, b"\0") + material).ljust(PAYLOAD, b"\0")
 
 
 def _split(master: bytes) -> bytes:
     """The master key spread over many stripes: all are needed, so to destroy any of them destroys it."""
-    stripes = os.urandom(MASTER_KEY * (STRIPES - 1))
-    kept = bytes(MASTER_KEY)
-    for at in range(0, len(stripes), MASTER_KEY):
-        kept = _diffused(_xor(kept, stripes[at : at + MASTER_KEY]))
+    size = len(master)
+    stripes = os.urandom(size * (STRIPES - 1))
+    kept = bytes(size)
+    for at in range(0, len(stripes), size):
+        kept = _diffused(_xor(kept, stripes[at : at + size]))
     return stripes + _xor(kept, master)
 
 
@@ -56,7 +79,8 @@ def _diffused(block: bytes) -> bytes:
     size = hashlib.new(HASH).digest_size
     pieces = (block[at : at + size] for at in range(0, len(block), size))
     return b"".join(
-        hashlib.new(HASH, struct.pack(">I", number) + piece).digest() for number, piece in enumerate(pieces)
+        hashlib.new(HASH, struct.pack(">I", number) + piece).digest()[: len(piece)]
+        for number, piece in enumerate(pieces)
     )
 
 
@@ -64,10 +88,19 @@ def _xor(one: bytes, other: bytes) -> bytes:
     return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big")
 
 
-def _encrypted(plain: bytes, key: bytes) -> bytes:
-    """AES-XTS of each sector, whose number is the tweak (`plain64`)."""
+def _encrypted(plain: bytes, key: bytes, mode: str) -> bytes:
+    """AES of each sector, whose number is the tweak (`plain64`), or made the first vector with a key of its own (`essiv`)."""
     found = []
     for number, at in enumerate(range(0, len(plain), SECTOR)):
-        cipher = Cipher(AES(key), XTS(number.to_bytes(16, "little"))).encryptor()
-        found.append(cipher.update(plain[at : at + SECTOR]) + cipher.finalize())
+        tweak = number.to_bytes(16, "little")
+        if mode == CBC_ESSIV:
+            vector = _cipher(hashlib.sha256(key).digest(), ECB(), tweak)  # noqa: S305 - what the format says
+            found.append(_cipher(key, CBC(vector), plain[at : at + SECTOR]))
+        else:
+            found.append(_cipher(key, XTS(tweak), plain[at : at + SECTOR]))
     return b"".join(found)
+
+
+def _cipher(key: bytes, mode: XTS | CBC | ECB, plain: bytes) -> bytes:
+    made = Cipher(AES(key), mode).encryptor()
+    return made.update(plain) + made.finalize()

@@ -6,6 +6,7 @@ from pileus.block_storage.agent import backup_seen, disk_seen
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.drivers import interface
 from pileus.block_storage.drivers.interface import BackupSeen, Disk, DiskSeen, Export, Kind
+from pileus.block_storage.drivers.luks import Cipherment, cipherment
 from pileus.block_storage.models.volumes import IN_USE, Origin, Snapshot, Volume
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Fail, Wait
@@ -47,8 +48,14 @@ def volume_disk(volume: Volume, *, live: bool = False, mirrored: bool = False, e
         live=live,
         mirrored=mirrored,
         export=export,
-        luks=interface.Luks(volume_id=volume.id) if volume.sealed_key is not None else None,
+        luks=interface.Luks(volume_id=volume.id, how=cipherment_of(volume)) if volume.sealed_key is not None else None,
     )
+
+
+def cipherment_of(volume: Volume) -> Cipherment:
+    """How the volume's bytes are encrypted, by what its type said when it was made."""
+    said = volume.encryption or {}
+    return cipherment(said.get("cipher"), said.get("key_size")) or Cipherment()
 
 
 def snapshot_disk(snapshot: Snapshot, *, live: bool = False) -> Disk:
