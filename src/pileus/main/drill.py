@@ -1,7 +1,8 @@
 """Drills: the cloud's process is killed at every step of what users ask for, started again, and looked at.
 
-A drill has a cloud of its own, in a directory of its own. Each start arms one failpoint (kit/flow); a user's request then runs into
-it, the process dies as by `kill -9`, and after the next start these must hold, or the drill says which does not:
+A drill has a cloud of its own, in a directory of its own. Before a request one failpoint is armed (kit/flow), by a file that the cloud
+looks into; the request runs into it, the process dies as by `kill -9`, and after the next start these must hold, or the drill says
+which does not:
 
     I1 what was acknowledged is there     I2 everything comes to rest by itself     I3 other servers run on, untouched
     I4, I5 the doctor finds nothing       I6 nothing runs or is plugged twice       I7 the change is told, once
@@ -12,16 +13,16 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from pileus.kit.errors import Problem
-from pileus.kit.flow.failpoint import VARIABLE
 from pileus.kit.observe.events import LAST, SINCE
 from pileus.main.client import Unreachable
 from pileus.main.drill_scene import Scene
 from pileus.main.drill_verbs import Chapter, Verb
-from pileus.main.launch import health, start, stop
+from pileus.main.launch import health, start
 from pileus.main.processes import Process, servers_of
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -73,6 +74,11 @@ def turns(chapters: Sequence[Chapter], faults: Mapping[str, Sequence[str]]) -> l
     return found
 
 
+def faults_file(state: State) -> Path:
+    """Where the cloud of a drill looks for what shall happen to it."""
+    return state / "run" / "fault"
+
+
 class Drill:
     """A cloud that is killed on purpose."""
 
@@ -81,21 +87,21 @@ class Drill:
         self._settings = settings
         self._scene = scene
         self._rest_s = rest_s
-        self._armed: str | None = None
         self.witness = ""
 
     # The cloud.
 
-    def arm(self, fault: str | None) -> None:
-        """The cloud runs anew, and dies at that place."""
-        stop(self._state)
-        if fault is not None:
-            os.environ[VARIABLE] = f"{fault}:kill"
-        try:
-            start(self._state, self._settings)
-        finally:
-            os.environ.pop(VARIABLE, None)
-        self._armed = fault
+    def arm(self, fault: str) -> None:
+        """The cloud dies when it passes that place."""
+        file = faults_file(self._state)
+        fresh = file.with_suffix(".new")
+        fresh.write_text(f"{fault}:kill")
+        fresh.replace(file)  # it is read at any moment, and never by half
+
+    def heal(self) -> None:
+        """The cloud runs again, and passes all places."""
+        faults_file(self._state).unlink()
+        start(self._state, self._settings)
         self._until(lambda: health(self._settings), "the cloud is well")
 
     def killed(self) -> bool:
@@ -127,22 +133,20 @@ class Drill:
 
     def play(self, turns: Sequence[Turn]) -> Iterator[Injected]:
         """Every turn in its order, and what came of it."""
-        for at, (verb, fault) in enumerate(turns):
-            following = turns[at + 1][1] if at + 1 < len(turns) else None
-            yield self._inject(verb, fault, following)
+        for verb, fault in turns:
+            yield self._inject(verb, fault)
 
-    def _inject(self, verb: Verb, fault: str | None, following: str | None) -> Injected:
-        if self._armed != fault:
-            self.arm(fault)
+    def _inject(self, verb: Verb, fault: str | None) -> Injected:
         self._forget_images(fault)
         pids, told = dict(servers_of(self._state)), self._last_event()
         if verb.makes is not None:
             self._scene.anew(verb.makes)
+        if fault is not None:
+            self.arm(fault)
         acknowledged = self._ask(verb)
         died = fault is not None and self.killed()
         if fault is not None:
-            # The start that heals one fault may arm the next, if what is healed cannot meet that.
-            self.arm(following if _apart(fault, following) else None)
+            self.heal()
         began = time.monotonic()
         broken = list(self._settle(verb, acknowledged=acknowledged))
         after_s = time.monotonic() - began
@@ -241,10 +245,3 @@ class Drill:
     def _until(self, true: Callable[[], bool], what: str) -> None:
         if not self._comes(true):
             raise DrillStopped(why=f"not true in {self._rest_s:g} s: {what}")
-
-
-def _apart(fault: str, following: str | None) -> bool:
-    """Whether the work that the first fault cut off cannot run into the second once it is taken up again."""
-    flows = [(named or "").partition("@")[2].partition("/")[0] for named in (fault, following)]
-    steps = fault.startswith("flow.step") and (following or "").startswith("flow.step")
-    return steps and flows[0] != flows[1]

@@ -37,6 +37,20 @@ def test_a_spec_that_means_nothing_is_refused():
         failpoint.arm("flow.step.before:explode")
 
 
+def test_what_a_file_says_holds_from_when_it_says_it(tmp_path):
+    told = tmp_path / "fault"
+    failpoint.arm(f"@{told}")
+    failpoint.failpoint("here")
+    told.write_text("here#2:raise")
+    failpoint.failpoint("here")
+    with pytest.raises(FaultInjected):
+        failpoint.failpoint("here")
+    told.write_text("there:raise")
+    failpoint.failpoint("here")
+    told.unlink()
+    failpoint.failpoint("there")
+
+
 @pytest.mark.parametrize(("action", "code"), [("kill", -9), ("exit", 70), ("sleep=0", 0)])
 def test_the_environment_arms_a_process(action, code):
     source = Path(pileus.__file__).parents[1]

@@ -1,7 +1,8 @@
 """Faults on purpose: a named place in the program where a test or a drill makes it die, fail or hang.
 
 Nothing happens unless PILEUS_FAULT is set: `NAME[@PLACE][#COUNT]:ACTION`, several separated by commas. NAME and PLACE may hold
-`*`; COUNT lets the first COUNT-1 passings go; ACTION is kill, exit, raise or sleep=SECONDS.
+`*`; COUNT lets the first COUNT-1 passings go; ACTION is kill, exit, raise or sleep=SECONDS. `@FILE` says that all this stands in a
+file, which may change while the program runs; no file, no faults.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -33,13 +35,16 @@ class Fault(msgspec.Struct):
 
 
 _armed: list[Fault] | None = None
+_file: Path | None = None
+_read = ""
 _watcher: Callable[[str, str], None] | None = None
 
 
 def arm(spec: str) -> None:
     """From now on the faults of `spec` happen, and no others."""
-    global _armed  # noqa: PLW0603 - a fault is a property of the process, as the environment variable is
-    _armed = [_parse(part) for part in spec.split(",") if part.strip()]
+    global _armed, _file, _read  # noqa: PLW0603 - a fault is a property of the process, as the environment variable is
+    _file, _read = (Path(spec[1:]), "") if spec.startswith("@") else (None, spec)
+    _armed = _parsed(_read)
 
 
 def failpoint(name: str, place: str = "") -> None:
@@ -48,6 +53,8 @@ def failpoint(name: str, place: str = "") -> None:
         _watcher(name, place)
     if _armed is None:
         arm(os.environ.get(VARIABLE, ""))
+    if _file is not None:
+        _look(_file)
     for fault in _armed or ():
         if fault.matches(name, place):
             fault.left -= 1
@@ -64,6 +71,21 @@ def watched(watcher: Callable[[str, str], None]) -> Iterator[None]:
         yield
     finally:
         _watcher = before
+
+
+def _look(file: Path) -> None:
+    """What the file says now holds; what has been let pass counts for as long as it says the same."""
+    global _armed, _read
+    try:
+        said = file.read_text()
+    except FileNotFoundError:
+        said = ""
+    if said != _read:
+        _armed, _read = _parsed(said), said
+
+
+def _parsed(spec: str) -> list[Fault]:
+    return [_parse(part) for part in spec.split(",") if part.strip()]
 
 
 def _parse(part: str) -> Fault:

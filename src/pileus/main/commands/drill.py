@@ -34,12 +34,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each fault; 0 when the cloud survived them all."""
+    from pileus.kit.flow import failpoint
+    from pileus.main.drill import faults_file
+
     # Whoever ends a drill wants its cloud gone, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     path = Path(tempfile.mkdtemp(prefix="pl-", dir="/tmp"))
     path.chmod(0o755)  # a server runs as a user of its own and has to get at its disk
     drivers = ("qemu", "ovn") if args.real else ("fake", "fake")
     address = f"127.0.0.1:{_free_port()}"
+    failpoint.arm("")  # the cloud's, not ours
+    os.environ[failpoint.VARIABLE] = f"@{faults_file(State(path))}"
     try:
         _pileus(path, "up", "--listen", address, "--compute", drivers[0], "--network", drivers[1])
         return _drill(State(path), args)
