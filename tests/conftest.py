@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     kinds = ("sqlite", "postgresql")
     parser.addoption("--database", choices=kinds, default="sqlite", help="what services' tests keep their rows in")
     parser.addoption("--shuffle", type=int, metavar="SEED", help="the tests of each file in this random order")
+    parser.addoption("--longest-first", action="store_true", help="first the files with tests that may take longest")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,12 +40,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--shuffle`, no test can rely on those before it in its file."""
+    """With `--shuffle`, no test can rely on those before it in its file; with `--longest-first`, long files begin early."""
     seed = config.getoption("--shuffle")
     if seed is not None:
         order = random.Random(seed)
         drawn = {item.nodeid: order.random() for item in items}
         items.sort(key=lambda item: (str(item.path), drawn[item.nodeid]))
+    if config.getoption("--longest-first"):
+        longest: dict[str, float] = {}
+        for item in items:
+            mark = item.get_closest_marker("timeout")
+            longest[str(item.path)] = max(longest.get(str(item.path), 0), mark.args[0] if mark else 0)
+        items.sort(key=lambda item: -longest[str(item.path)])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many faults the long tests injected is told when they pass, too: that is what they are for."""
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and "scale" in report.keywords and report.capstdout:
+            terminalreporter.section(report.nodeid, "-")
+            terminalreporter.write_line(report.capstdout.strip())
 
 
 @pytest.hookimpl(tryfirst=True)
