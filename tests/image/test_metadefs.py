@@ -82,6 +82,20 @@ def test_a_private_namespace_shows_to_its_owners_only(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+def test_the_newest_namespaces_are_listed_first_and_later_pages_are_of_the_same_list(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        for name in ("b", "c", "a"):
+            await made(cloud, name, visibility="public")
+            cloud.app.clock.move(1)  # type: ignore[attr-defined]
+        await made(cloud, "hidden")
+        for query, names in (("", ["a", "c", "b"]), ("&sort_key=namespace&sort_dir=asc", ["a", "b", "c"])):
+            first = (await cloud.ask("GET", f"{SPACES}?limit=2&visibility=public{query}", token="root"))[1]
+            rest = (await cloud.ask("GET", first["next"], token="root"))[1]
+            assert names == [space["namespace"] for page in (first, rest) for space in page["namespaces"]]
+
+    run(tmp_path, test)
+
+
 def test_only_administrators_define(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         assert 403 == (await cloud.ask("POST", SPACES, {"namespace": "x"}))[0]

@@ -15,6 +15,7 @@ from pileus.image.store import metadefs as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import In
 from pileus.kit.http import Call, Page, Query, Wire
+from pileus.kit.http.dialect import next_link
 from pileus.kit.policy import PROJECT_READER, Rule
 
 READ = "admin or project reader or reader[visibility=public]"
@@ -155,7 +156,7 @@ def _object(body: Mapping[str, Any]) -> tuple[str, Body]:
 
 @api.get(SPACES, Rule("get_metadef_namespaces", PROJECT_READER), late=True)
 async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict[str, Any]:
-    """List namespaces."""
+    """List namespaces; the newest come first."""
     caller = call.caller
     call.require("get_metadef_namespaces", {"project_id": caller.project_id})
     where: dict[str, object] = {} if caller.admin else {"seen_by": caller.project_id or ""}
@@ -164,7 +165,7 @@ async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict
     if not isinstance(query.resource_types, UnsetType):
         where["resource_type"] = In(tuple(query.resource_types.split(",")))
     page.limit = page.limit or PAGE
-    sort = [(key, way) for key, way in page.sort if key != "id"]
+    sort = [(key, way) for key, way in page.sort if key != "id"] or [("created_at", "desc")]
     found = await call.app.db.page(store.SPACES, where=where, sort=sort, marker=page.marker, limit=page.limit)
     tied = await store.ties_of(call.app, [space.id for space in found])
     shown: list[dict[str, Any]] = []
@@ -175,7 +176,8 @@ async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict
         "namespaces": shown, "first": f"/v2{SPACES}", "schema": "/v2/schemas/metadefs/namespaces",
     }  # fmt: skip
     if len(found) == page.limit:
-        reply["next"] = f"/v2{SPACES}?marker={found[-1].namespace}&limit={page.limit}"
+        onward = next_link(call, marker=found[-1].namespace, limit=str(page.limit))
+        reply["next"] = onward.removeprefix(call.base)
     return reply
 
 
