@@ -22,6 +22,8 @@ import msgspec
 
 from pileus.kit.errors import Problem
 from pileus.main import packages
+from pileus.main.judged_storage import NEEDED as STORAGE
+from pileus.main.judged_storage import copying, sharing
 from pileus.main.second_machine import NEEDED as CABLE
 from pileus.main.second_machine import Cable, cable
 
@@ -34,10 +36,9 @@ PILEUS = (sys.executable, "-m", "pileus.main.cli")
 SERVICES = ("identity", "image", "network", "compute", "volume", "object_storage", "scenario")
 NEEDED = (
     packages.Program("iputils-ping", "ping"),  # Tempest asks servers whether they are there
-    packages.Program("xfsprogs", "mkfs.xfs"),
+    *STORAGE,
     *CABLE,
 )
-ROOM = 100 << 30  # bytes for what real servers have; what is not written takes none
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
 LENGTH = 200  # of a reason
@@ -86,7 +87,8 @@ SUITES = {
         ),
         Suite(
             "other",
-            r"^tempest\.api\.image\.v2\.test_images\.(ListUserImagesTest\.|.*_do_secure_hash_false)",
+            r"^tempest\.api\.(image\.v2\.test_images\.(ListUserImagesTest\.|.*_do_secure_hash_false)"
+            r"|compute\.admin\.test_networks\.)",
             FAKES,
             gate="other",
         ),
@@ -151,27 +153,10 @@ def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Resu
     home = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
     home.chmod(0o755)
     try:
-        with _copying(home) if suite.real else contextlib.nullcontext():
+        with copying(home) if suite.real else contextlib.nullcontext():
             return _judged_in(home / "s", python, suite, only)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _copying(home: Path) -> Iterator[None]:
-    """The folder is on a file system that copies by reference, as snapshots of attached volumes need it."""
-    file = home.with_suffix(".xfs")
-    with file.open("wb") as sparse:
-        sparse.truncate(ROOM)
-    try:
-        subprocess.run(["mkfs.xfs", "-q", str(file)], check=True)
-        subprocess.run(["mount", "-o", "loop", str(file), str(home)], check=True)
-        try:
-            yield
-        finally:
-            subprocess.run(["umount", str(home)], check=True)
-    finally:
-        file.unlink()
 
 
 def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
@@ -187,7 +172,7 @@ def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list
 @contextlib.contextmanager
 def _second(state: Path, suite: Suite) -> Iterator[None]:
     """The cloud has a second host: beside the first if all is pretended, else on a machine of its own."""
-    second = state / "second"
+    second = _second_home(state)
     with contextlib.ExitStack() as stack:
         laid = stack.enter_context(cable()) if suite.real else None
         try:
@@ -202,10 +187,10 @@ def _up(state: Path, suite: Suite) -> None:
     from pileus.kit.http.server import free_port
 
     _say(f"--- {suite.name}: a cloud {'of real servers' if suite.real else 'of fakes'}")
-    listen = f"127.0.0.1:{free_port()}"
-    _pileus(
-        "up", "--state", str(state), "--listen", listen, "--config", str(HOME / f"{suite.gate}.toml"), *suite.options
-    )
+    listen, config = f"127.0.0.1:{free_port()}", HOME / f"{suite.gate}.toml"
+    if suite.real:
+        config = sharing(config, state.parent / "volumes", state.parent / "gate", _second_home(state))
+    _pileus("up", "--state", str(state), "--listen", listen, "--config", str(config), *suite.options)
 
 
 def _join(state: Path, second: Path, laid: Cable | None) -> None:
@@ -268,6 +253,10 @@ def _environment() -> dict[str, str]:
     """Our sources are on the path, and the cloud the caller may be logged in to is not seen."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
     return {**plain, "PYTHONPATH": str(ROOT / "src")}
+
+
+def _second_home(state: Path) -> Path:
+    return state.with_name("second")
 
 
 def _workspace(state: Path) -> Path:
