@@ -11,10 +11,9 @@ import msgspec
 import pytest
 from tests.image.harness import CALLERS, OCTETS, RAW, Service, run
 
-from pileus.image.commands.download import Damaged
 from pileus.image.drivers.file import FileStore
 from pileus.image.drivers.interface import Incoming
-from pileus.image.errors import NoSuchImage
+from pileus.image.errors import NoSuchImage, ReadError
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import ensure_image
 from pileus.image.port import ImagePort
@@ -216,7 +215,7 @@ def test_hosts_get_a_verified_copy(tmp_path: Path) -> None:
         stored = cloud.folder / cloud.stored()[0]
         stored.write_bytes(RAW[:-1] + b"!")
         copy.unlink()
-        with pytest.raises(Damaged):
+        with pytest.raises(ReadError):
             await port.fetch(id, copy)
         assert ["images"] == [path.name for path in tmp_path.iterdir()]
 

@@ -186,7 +186,7 @@ def test_a_byte_that_changed_in_the_cluster_reaches_no_host(ceph: Ceph, tmp_path
     stores = {"ceph": StoreConfig(kind="rbd", pool=pool, conf=ceph.conf)}
 
     async def test(cloud: Service) -> None:
-        from pileus.image.commands.download import Damaged
+        from pileus.image.errors import ReadError
 
         id = (await cloud.create())["id"]
         assert 204 == await cloud.upload(id)
@@ -196,7 +196,7 @@ def test_a_byte_that_changed_in_the_cluster_reaches_no_host(ceph: Ceph, tmp_path
         ceph.rbd("rm", "--no-progress", f"{pool}/{name}")
         ceph.rbd("import", "--no-progress", "-", f"{pool}/{name}", stdin=wrong)
         ceph.rbd("snap", "create", f"{pool}/{name}@snap")
-        with pytest.raises(Damaged, match="should be"):
+        with pytest.raises(ReadError, match="should be"):
             await port(cloud.app).fetch(id, tmp_path / "disk")
         assert not (tmp_path / "disk").exists()
 

@@ -237,5 +237,9 @@ class MemberExists(Conflict):
     """Image {image} already has a member {member}."""
 
 
+class ReadError(Problem):
+    """Image store read error: image {image} cannot be read: {why}."""
+
+
 class BytesMissing(NotFound):
     """The data of image {image} cannot be found in the store."""

@@ -76,10 +76,6 @@ async def open_image(app: ImageApp, image: Image, part: Part) -> AsyncIterator[b
     raise errors.BytesMissing(image=image.id)
 
 
-class Damaged(Exception):
-    """The bytes of an image are not those it was made active with."""
-
-
 async def fetch(app: ImageApp, image_id: str, destination: Path) -> None:
     """The image's bytes are in `destination`, verified; else this raises and nothing is there."""
     image = await store.image_find(app, image_id)
@@ -94,7 +90,7 @@ async def fetch(app: ImageApp, image_id: str, destination: Path) -> None:
 
 
 async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
-    """The file is the image's bytes, from the first copy that gives them; raises Damaged."""
+    """The file is the image's bytes, from the first copy that gives them; raises ReadError."""
     why = "no store there is has it"
     for copy in readable(app, image.copies):
         try:
@@ -112,7 +108,7 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
             return
         why = f"in store {copy.store} its {image.hash_algo} should be {image.hash_value} and is {digest}"
         log.error("image damaged", image=image.id, store=copy.store)
-    raise Damaged(f"image {image.id}: {why}")
+    raise errors.ReadError(image=image.id, why=why)
 
 
 async def _look(image: Image, part: Path) -> None:

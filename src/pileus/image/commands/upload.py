@@ -15,7 +15,7 @@ import msgspec
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands.quotas import Resource, check_room, room_for_bytes
-from pileus.image.drivers.interface import ByteStore, Unreadable
+from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
 from pileus.image.flows.intake import batches, drop, let_go, take_in
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import Head, Image, Status
@@ -126,6 +126,8 @@ async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
     except BaseException as why:
         await let_go(way.target, token)
         await store.upload_fail(app, image.id, token)
+        if isinstance(why, StoreIsFull):
+            raise errors.StoreFull(why=why) from why
         if isinstance(why, Unreadable):
             raise errors.StoreFails(why=why) from why
         raise

@@ -1,19 +1,33 @@
 """Image bytes as files in a folder: `incoming/` while they arrive, one rename, then never touched again."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.kit.flow.failpoint import failpoint
-from pileus.kit.run import run
+from pileus.kit.run import ProgramFailed, run
 
 CHUNK = 1 << 20
 HOLE = 1 << 16
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """What the block writes is written, or it raises StoreIsFull or Unreadable. Any call may find the disk full: bytes wait in
+    buffers until they are flushed, and on some file systems until they are synced."""
+    try:
+        yield
+    except OSError as failed:
+        if failed.errno in FULL:
+            raise StoreIsFull(failed.strerror) from failed
+        raise Unreadable(failed.strerror) from failed
 
 
 class IncomingFile:
@@ -26,12 +40,8 @@ class IncomingFile:
 
     async def write(self, chunk: bytes) -> None:
         """The chunk is in the file. Zeros take no room: a few bytes can unpack, or convert, to very many of them."""
-        try:
+        with _written():
             await asyncio.to_thread(self._write, chunk)
-        except OSError as failed:
-            if failed.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-                raise StoreIsFull(failed.strerror) from failed
-            raise
 
     def _write(self, chunk: bytes) -> None:
         if len(chunk) >= HOLE and not chunk.strip(b"\0"):
@@ -41,7 +51,8 @@ class IncomingFile:
 
     async def keep(self) -> None:
         """The file is whole and durable under its name."""
-        await asyncio.to_thread(self._keep)
+        with _written():
+            await asyncio.to_thread(self._keep)
 
     def _keep(self) -> None:
         self._file.flush()
@@ -59,15 +70,41 @@ class IncomingFile:
         await asyncio.to_thread(self._drop)
 
     def _drop(self) -> None:
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        with _reached(self._part):
+            self._part.unlink(missing_ok=True)
+        with contextlib.suppress(
+            OSError
+        ):  # to close is to write what waits in the buffer; that it cannot be matters to nobody
+            self._file.close()
 
 
-def _read(file: IO[bytes], size: int) -> bytes:
-    try:
+def _open(path: Path) -> IO[bytes]:
+    with _reached(path):
+        return path.open("rb", buffering=0)
+
+
+def _read(file: IO[bytes], path: Path, size: int) -> bytes:
+    with _reached(path):
         return file.read(size)
-    except OSError as failed:  # a disk that fails; another store may have the bytes
-        raise Unreadable(failed.strerror) from failed
+
+
+@contextlib.contextmanager
+def _reached(path: Path) -> Iterator[None]:
+    """The block reaches the file, or raises Unreadable: a disk may fail, and another store have the bytes."""
+    try:
+        yield
+    except FileNotFoundError as absent:
+        raise Unreadable(f"there is no file {path.name}") from absent
+    except OSError as failed:
+        raise Unreadable(f"file {path.name}: {failed.strerror}") from failed
+
+
+def _explain(failed: ProgramFailed, name: str) -> NoReturn:
+    """Say which side it was that cp could not go on with: the store's, or the one that was copied to."""
+    why = failed.why.rpartition(": ")[2]
+    if os.strerror(errno.ENOSPC) in failed.why:
+        raise OSError(errno.ENOSPC, why) from failed
+    raise Unreadable(f"file {name}: {why}") from failed
 
 
 def _sync_folder(folder: Path) -> None:
@@ -87,24 +124,23 @@ class FileStore:
 
     async def create(self, name: str) -> Incoming:
         """A new file in `incoming/`."""
-        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self.remove(name)
         part = self._incoming / name
-        return IncomingFile(part, self._folder / name, await asyncio.to_thread(open, part, "xb", CHUNK))
+        with _written():
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            await self.remove(name)
+            return IncomingFile(part, self._folder / name, await asyncio.to_thread(open, part, "xb", CHUNK))
 
     async def read(self, name: str, start: int, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start`, read in a thread so that a client that left is noticed between chunks."""
-        try:
-            file = await asyncio.to_thread(open, self._folder / name, "rb", 0)
-        except FileNotFoundError as absent:
-            raise Unreadable(f"there is no file {name}") from absent
+        path = self._folder / name
+        file = await asyncio.to_thread(_open, path)
         try:
             left = max(os.fstat(file.fileno()).st_size - start, 0) if length is None else length
             file.seek(start)
             while left > 0:
-                chunk = await asyncio.to_thread(_read, file, min(CHUNK, left))
+                chunk = await asyncio.to_thread(_read, file, path, min(CHUNK, left))
                 if not chunk:
-                    raise Unreadable(f"{name} is shorter than it should be")
+                    raise Unreadable(f"file {name} is shorter than it should be")
                 left -= len(chunk)
                 yield chunk
         finally:
@@ -113,18 +149,25 @@ class FileStore:
     async def copy(self, name: str, destination: Path) -> None:
         """The bytes are in `destination`."""
         source = self._folder / name
-        if not source.exists():
+        if not await self.exists(name):
             raise Unreadable(f"there is no file {name}")
         if shutil.which("cp"):
             # A child process: it knows reflinks and sparse files, and holds no lock of this one.
             argv = ["cp", "--reflink=auto", "--sparse=auto", "--", str(source), str(destination)]
-            await run(argv, deadline_s=3600)
+            try:
+                await run(argv, deadline_s=3600, env={"LC_ALL": "C"})
+            except ProgramFailed as failed:
+                _explain(failed, name)
         else:
-            await asyncio.to_thread(shutil.copyfile, source, destination)
+            with _reached(source):
+                await asyncio.to_thread(shutil.copyfile, source, destination)
 
     async def exists(self, name: str) -> bool:
-        """Whether the file is there."""
-        return (self._folder / name).exists()
+        """Whether the file is there, on a disk that answers."""
+        try:
+            return await asyncio.to_thread((self._folder / name).exists)
+        except OSError:
+            return False
 
     def url(self, name: str) -> str:
         """A file's address."""
@@ -132,7 +175,8 @@ class FileStore:
 
     async def remove(self, name: str) -> None:
         """The file is gone."""
-        await asyncio.to_thread(self._remove, name)
+        with _reached(self._folder / name):
+            await asyncio.to_thread(self._remove, name)
 
     def _remove(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)
@@ -148,7 +192,8 @@ class FileStore:
 
     async def adopt(self, file: Path, name: str) -> None:
         """The file has moved here, and its folder is gone."""
-        await asyncio.to_thread(self._adopt, file, name)
+        with _written():
+            await asyncio.to_thread(self._adopt, file, name)
 
     def _adopt(self, file: Path, name: str) -> None:
         file.replace(self._folder / name)
@@ -161,7 +206,8 @@ class FileStore:
 
     async def names(self) -> Collection[str]:
         """Every file's name."""
-        return await asyncio.to_thread(self._names)
+        with _reached(self._folder):
+            return await asyncio.to_thread(self._names)
 
     def _names(self) -> Collection[str]:
         found: set[str] = set()

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from pileus.image.app import ImageApp
 from pileus.image.drivers.far import NotGiven, Place
-from pileus.image.drivers.interface import Unreadable
-from pileus.image.flows.intake import take_in
+from pileus.image.drivers.interface import StoreIsFull, Unreadable
+from pileus.image.flows.intake import drop, take_in
 from pileus.image.flows.told import Told
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Findings, Image
 from pileus.image.models.imports import Import, Method
@@ -35,7 +35,7 @@ async def fetch(app: ImageApp, op: Operation, asked: Import) -> Outcome:
             return await _from_region(app, op, asked, image, file)
         told = Told(app, op, "fetching:")
         found = await _taken(app, image, file, told.watched(app.web.read(asked.uri, 0, told=told.of)))
-    except (Problem, Unreadable, NotGiven) as failed:
+    except (Problem, StoreIsFull, Unreadable, NotGiven) as failed:
         return Fail(str(failed))
 
     async def known() -> None:
@@ -50,7 +50,7 @@ async def _taken(app: ImageApp, image: Image, file: str, chunks: AsyncIterator[b
         found = await take_in(app, image, incoming, chunks)
         await incoming.keep()
     except BaseException:
-        await incoming.drop()
+        await drop(incoming)
         raise
     failpoint("image.import", "fetched")
     return found

@@ -12,9 +12,9 @@ import msgspec
 from pileus.image.app import ImageApp
 from pileus.image.drivers.content import Content, Mismatch, Unsafe
 from pileus.image.drivers.convert import NAMES, NotConverted, converted
-from pileus.image.drivers.interface import closing
+from pileus.image.drivers.interface import StoreIsFull, Unreadable, closing
 from pileus.image.drivers.packed import NotPacked, unpacked
-from pileus.image.flows.intake import batches, take_in
+from pileus.image.flows.intake import batches, drop, take_in
 from pileus.image.models.images import Findings, Head
 from pileus.image.models.imports import Import, Plugin
 from pileus.image.store import images as store
@@ -54,9 +54,9 @@ async def unpack(app: ImageApp, op: Operation) -> Outcome:
                 found = await take_in(app, bare, incoming, pieces, app.config.plugins.largest)
             await incoming.keep()
         except BaseException:
-            await incoming.drop()
+            await drop(incoming)
             raise
-    except (NotPacked, Problem) as failed:
+    except (NotPacked, Problem, StoreIsFull, Unreadable) as failed:
         return Fail(f"{Plugin.UNPACK}: {failed}")
     failpoint("image.import", "unpacked")
     facts = {"packed": image.staged, "container_format": image.container_format}
@@ -82,7 +82,7 @@ async def convert(app: ImageApp, op: Operation) -> Outcome:
         made = await converted(staging.path(image.staged), staging.room(op.id), formats, _most(app))
         await staging.adopt(made, file)
         found = await _look(app, file, becomes)
-    except (NotConverted, Mismatch, Unsafe) as failed:
+    except (NotConverted, Mismatch, Unsafe, StoreIsFull, Unreadable, OSError) as failed:
         await staging.clear(op.id)
         return Fail(f"{Plugin.CONVERT}: {failed}")
     failpoint("image.import", "converted")
