@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.image.harness import CALLERS, OCTETS, RAW, Service, run
+from tests.image.harness import CALLERS, OCTETS, RAW, Service, over, run
 
+from pileus.image.config import StoreConfig
 from pileus.image.drivers.file import FileStore
 from pileus.image.drivers.interface import Incoming
 from pileus.image.errors import NoSuchImage, ReadError
@@ -18,6 +19,7 @@ from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import ensure_image
 from pileus.image.port import ImagePort
 from pileus.image.store.images import upload_begin
+from pileus.kit.clock import FakeClock
 from pileus.ports.image import NewImage
 
 
@@ -339,5 +341,44 @@ def test_a_staged_image_is_imported(tmp_path: Path) -> None:
         bad = (await cloud.create(disk_format="qcow2"))["id"]
         assert 415 == (await cloud.ask("PUT", f"/v2/images/{bad}/stage", RAW, headers=OCTETS))[0]
         assert "queued" == (await cloud.show(bad))["status"]
+
+    run(tmp_path, test)
+
+
+def test_the_sweep_knows_in_which_store_an_image_has_its_file(tmp_path: Path) -> None:
+    """Files of one image bear one name in all stores that one import wrote to."""
+
+    async def test(cloud: Service) -> None:
+        id = (await cloud.create())["id"]
+        assert 204 == (await cloud.ask("PUT", f"/v2/images/{id}/stage", RAW, headers=OCTETS))[0]
+        body = {"method": {"name": "glance-direct"}, "all_stores": True}
+        assert 202 == (await cloud.ask("POST", f"/v2/images/{id}/import", body))[0]
+        await cloud.settle()
+        (there,) = (tmp_path / "cold").glob("*.*")
+        left = there.read_bytes()
+        assert 204 == (await cloud.ask("DELETE", f"/v2/stores/cold/{id}"))[0]
+        there.write_bytes(left)  # as if the process had died before it was removed
+        assert "1 files removed" == await sweep(cloud.app)
+        # A store that got another name in the configuration is another store; what it has may be all there is.
+        renamed = {"warm": StoreConfig(path="images"), "cold": StoreConfig(path="cold")}
+        config = msgspec.structs.replace(cloud.app.config, stores=renamed, default_store="warm")
+        assert await sweep(over(cloud.app.db, tmp_path, cloud.app.clock, config)) is None
+        assert RAW == (await cloud.ask("GET", f"/v2/images/{id}/file"))[1]
+
+    run(tmp_path, test, stores={"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold")})
+
+
+def test_who_uploads_again_need_not_wait_for_the_sweep(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        clock = cloud.app.clock
+        assert isinstance(clock, FakeClock)
+        for path, becomes in (("file", "active"), ("stage", "uploading")):
+            id = (await cloud.create())["id"]
+            await upload_begin(cloud.app, id, f"{id}.dead", "saving" if path == "file" else "uploading")
+            clock.move(30)
+            assert 409 == (await cloud.ask("PUT", f"/v2/images/{id}/{path}", RAW, headers=OCTETS))[0]
+            clock.move(31)
+            assert 204 == (await cloud.ask("PUT", f"/v2/images/{id}/{path}", RAW, headers=OCTETS))[0]
+            assert becomes == (await cloud.show(id))["status"]
 
     run(tmp_path, test)

@@ -98,7 +98,7 @@ async def images(patient: Patient) -> Sequence[Finding]:
             "image.file_stranger", name, "is the file of no image", "An upload was cut short.", AGAIN,
             partial(stores[store].remove, name),
         )
-        for store, name in sorted(there) if name not in used
+        for store, name in sorted(there) if not used.holds(store, name)
     ]  # fmt: skip
     return found
 

@@ -14,6 +14,7 @@ from pileus.image.models.imports import Locating
 from pileus.image.store import copies as rows
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
+from pileus.kit.flow.failpoint import failpoint
 
 
 def web_store(app: ImageApp) -> str:
@@ -34,10 +35,13 @@ async def leave_store(app: ImageApp, image: Image, id: str) -> None:
     if stores_of(image) == (id,):
         raise errors.LastCopy(image=image.id, store=id)
     target = app.stores.writable().get(id)
+    failpoint("image.leave", "begun")
     for copy in held:
         await rows.copy_forget(app, copy.id)
+        failpoint("image.leave", "forgotten")
         if target is not None:
             await let_go(target, copy.place)
+        failpoint("image.leave", "removed")
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from pileus.image.models.patch import COLUMNS, property_value, tags_of
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import UniqueViolation
+from pileus.kit.flow.failpoint import failpoint
 
 
 class _Columns(msgspec.Struct, frozen=True):
@@ -133,12 +134,16 @@ async def delete_image(app: ImageApp, id: str) -> None:
         image = await image_get(app, id)
         if image.protected:
             raise errors.Protected(image=id)
+        failpoint("image.delete", "begun")
         await store.image_delete(app, id)
+        failpoint("image.delete", "in its transaction")
+    failpoint("image.delete", "forgotten")
     # A file that is still being written is the upload's own to drop: it finds its image gone.
     for copy in image.copies:
         target = app.stores.writable().get(copy.store)
         if target is not None:
             await let_go(target, copy.place)
+            failpoint("image.delete", "removed")
     if image.staged is not None:
         await app.stores.staging.remove(image.staged)
 

@@ -86,8 +86,18 @@ class Way(msgspec.Struct, frozen=True):
     owner: str | None  # whose limits hold; None: nobody's
 
 
+async def _left_behind(app: ImageApp, image: Head) -> Head:
+    """The image, which waits for its bytes again if whoever brought them has shown no life for too long."""
+    over = image.upload_until is not None and image.upload_until < app.clock.now()
+    if image.upload is None or not over:
+        return image
+    await store.upload_fail(app, image.id, image.upload)  # its file is nobody's now, and the sweep's to remove
+    return await store.head_find(app, image.id) or image
+
+
 async def _begin(app: ImageApp, image: Head, length: int | None, way: Way) -> tuple[str, int | None]:
     """The row names the file; returns its name, and how many bytes there is room for."""
+    image = await _left_behind(app, image)
     if image.status is not Status.QUEUED:
         raise errors.NotQueued(image=image.id, status=image.status.value)
     if image.disk_format is None or image.container_format is None:

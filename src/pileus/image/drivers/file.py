@@ -179,7 +179,9 @@ class FileStore:
             await asyncio.to_thread(self._remove, name)
 
     def _remove(self, name: str) -> None:
+        failpoint("image.remove", "begun")
         (self._folder / name).unlink(missing_ok=True)
+        failpoint("image.remove", "unlinked")
         (self._incoming / name).unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:

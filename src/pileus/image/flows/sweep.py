@@ -16,6 +16,7 @@ from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
 EVERY_S = 60.0
+STAGING = ""  # no store's name
 
 
 async def _underway(app: ImageApp, store: ByteStore, name: str) -> bool:
@@ -34,15 +35,15 @@ async def _names(store: ByteStore) -> set[str]:
 
 async def sweep(app: ImageApp) -> str | None:
     """Nothing is left of uploads that ended without a word, nor of deleted images and old tasks; tells what was done."""
-    stores = [*app.stores.writable().values(), app.stores.staging]
+    stores = {**app.stores.writable(), STAGING: app.stores.staging}
     # The files are listed before the rows: one that comes into being in between is not even looked at.
-    files = [(one, await _names(one)) for one in stores]
+    files = [(id, await _names(one)) for id, one in stores.items()]
     stale = await store.uploads_stale(app)
     for head in stale:
         if head.upload is not None:
             await store.upload_fail(app, head.id, head.upload)
     in_use = await places_in_use(app)
-    strays = [(one, name) for one, names in files for name in sorted(names - in_use)]
+    strays = [(stores[id], name) for id, names in files for name in sorted(names) if not in_use.holds(id, name)]
     orphans = [stray for stray in strays if not await _underway(app, *stray)]
     for one, name in orphans:
         await let_go(one, name)

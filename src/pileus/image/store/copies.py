@@ -1,7 +1,7 @@
 """Where the bytes of images are, as rows: known before the first byte is written, forgotten before the last is removed."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 from pileus.image.app import ImageApp
 from pileus.image.models.images import Copy
 from pileus.image.tables import COPIES, IMAGES
-from pileus.kit.db import command, query, scalar
+from pileus.kit.db import command, query
 
 _C = COPIES.c
 OF = query(
@@ -30,14 +30,28 @@ WHOLE = command(sa.update(COPIES).where(_C.id == bindparam("at")).values(whole=T
 CLEAR = command(sa.delete(COPIES).where(_C.image == bindparam("image")))
 NOTE = command(sa.update(COPIES).where(_C.id == bindparam("at")).values(about=bindparam("notes")))
 REMOVE = command(sa.delete(COPIES).where(_C.id == bindparam("at")))
-IN_USE = scalar(
+_ANYWHERE: sa.ColumnElement[str] = sa.literal_column("''")
+IN_USE = query(
     sa.union_all(
-        sa.select(_C.place),
-        sa.select(IMAGES.c.staged).where(IMAGES.c.staged.is_not(None)),
-        sa.select(IMAGES.c.upload).where(IMAGES.c.upload.is_not(None)),
+        sa.select(_C.store, _C.place),
+        sa.select(_ANYWHERE, IMAGES.c.staged).where(IMAGES.c.staged.is_not(None)),
+        sa.select(_ANYWHERE, IMAGES.c.upload).where(IMAGES.c.upload.is_not(None)),
     ),
-    str,
+    tuple[str, str],
 )
+
+
+class Places:
+    """Which files are images', or are being written."""
+
+    def __init__(self, app: ImageApp, held: Collection[tuple[str, str]]) -> None:
+        self._held = held
+        # Of a store that the configuration has no more, or has by another name, the files may lie in any of those it has.
+        self._anywhere = {place for id, place in held if app.stores.find(id) is None}
+
+    def holds(self, store: str, name: str) -> bool:
+        """Whether the file in the store is one; an image in several stores may have files of one name."""
+        return (store, name) in self._held or name in self._anywhere
 
 
 async def copies_of(app: ImageApp, images: Sequence[str]) -> list[Copy]:
@@ -87,6 +101,6 @@ async def copy_note(app: ImageApp, id: str, about: Mapping[str, object]) -> None
     await app.db.run(NOTE, at=id, notes=dict(about))
 
 
-async def places_in_use(app: ImageApp) -> set[str]:
+async def places_in_use(app: ImageApp) -> Places:
     """The files that images have or that are being written."""
-    return set(await app.db.all(IN_USE))
+    return Places(app, set(await app.db.all(IN_USE)))
