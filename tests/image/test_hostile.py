@@ -14,9 +14,10 @@ from tests.image.test_imports import asks, imported, tasks
 from tests.image.web import a_web
 
 from pileus.image.config import PluginsConfig, StoreConfig, WebConfig
-from pileus.image.drivers.content import Content, Mismatch, Unsafe
+from pileus.image.drivers.content import Content
 from pileus.image.errors import UnsafeContent
 from pileus.image.manifest import port
+from pileus.kit.disk_formats import Mismatch, Unsafe
 
 CANARY = b"the canary sings of the host's files"
 MOST_MEMORY, MOST_SECONDS = 1 << 30, 2

@@ -1,11 +1,13 @@
 """qemu-img, the only program that looks into disks: always told the format, jailed where the bytes are a stranger's."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import msgspec
 
 from pileus.block_storage.drivers.interface import DriverError
+from pileus.kit.disk_formats import Mismatch, Unsafe, check_file
 from pileus.kit.jail import IMAGE_TOOL, Jail, jail_of
 from pileus.kit.run import ProgramFailed, run
 
@@ -36,6 +38,10 @@ async def raw_of(room: Path, fetched: Path, format: str, of: str) -> Path:
     if jail.uid is not None:
         for path in (room, fetched):
             os.chown(path, jail.uid, jail.uid)
+    try:
+        await asyncio.to_thread(check_file, fetched, format)
+    except (Mismatch, Unsafe) as refused:
+        raise DriverError("The image cannot be used", str(refused)) from refused
     out = await tool(jail, room, "info", "--output=json", "-f", format, fetched.name)
     if msgspec.json.decode(out, type=Measured).backing_filename is not None:
         raise DriverError("The image cannot be used", "it is only what differs from another file")

@@ -12,7 +12,7 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content, Mismatch, Unsafe
+from pileus.image.drivers.content import Content
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.cache import read_through
 from pileus.image.flows.intake import PACKED, file_chunks, readable
@@ -20,6 +20,7 @@ from pileus.image.flows.signed import Seal, is_signed
 from pileus.image.models.images import Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
+from pileus.kit.disk_formats import Mismatch, Unsafe
 from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
@@ -98,7 +99,7 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
         except Unreadable as failed:
             why = f"store {copy.store}: {failed}"
             continue
-        if app.stores.all[copy.store].target is None:
+        if app.stores.all[copy.store].target is None or not app.config.inspect:
             await _look(image, part)
         if image.hash_value is None or image.hash_algo is None:
             return
@@ -112,7 +113,7 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
 
 
 async def _look(image: Image, part: Path) -> None:
-    """What others keep was never looked at here: no host gets it unless it is what it should be; raises UnsafeContent."""
+    """What was not looked at when it came: no host gets it unless it is what it should be; raises UnsafeContent."""
     content = Content(image.disk_format, inspect=image.container_format not in PACKED)
     try:
         async with contextlib.aclosing(file_chunks(part)) as chunks:

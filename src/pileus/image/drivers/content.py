@@ -1,39 +1,14 @@
 """Looking at the bytes of an image as they pass: their hashes, their format, and whether they are safe.
 
-A disk image can name other files for its reader to open. One that does, or that is not what it claims to be, would let its
-owner read the host's files, so it is told apart here and never becomes active.
+What is not what it claims to be, or refers to other files, is told apart here and never becomes active.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 from pileus.image.models.images import Findings
-
-if TYPE_CHECKING:
-    from oslo_utils.imageutils.format_inspector import FileInspector, InspectWrapper
-
-# Formats that others are containers of, or that are told by nothing in the bytes.
-RAW_LIKE = frozenset({"raw", "gpt"})
-OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
-ALSO = {"iso": frozenset({"iso", "gpt"})}  # a hybrid image has a partition table and a file system for CDs
-
-
-HEAD = 8 << 20
-VMDK_DESCRIPTOR = 0x200 + (1 << 20)  # block/vmdk.c reads that much at most
-VHD_DIFFERENCING = b"\0\0\0\4"
-VDI_DIFFERENCING = b"\4\0\0\0"
-VHDX_PARENT = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le  # the metadata item that tells where a parent is
-
-
-class Mismatch(Exception):
-    """The content is not what the disk format says."""
-
-
-class Unsafe(Exception):
-    """The content refers to something outside itself, or cannot be shown not to."""
+from pileus.kit.disk_formats import Judge
 
 
 async def at_once(*works: Awaitable[None]) -> None:
@@ -43,27 +18,13 @@ async def at_once(*works: Awaitable[None]) -> None:
             raise ended
 
 
-class _Tap:
-    """The source an inspector reads from: whatever chunk was just put in."""
-
-    def __init__(self) -> None:
-        self.chunk = b""
-
-    def read(self, _size: int) -> bytes:
-        return self.chunk
-
-
 class Content:
     """Hashes and inspects bytes; `feed` and `finish` do the work in a thread."""
 
     def __init__(self, disk_format: str | None, *, inspect: bool) -> None:
-        self._format = disk_format
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha512 = hashlib.sha512()
-        self._tap = _Tap()
-        self._head = bytearray()
-        self._inspect = inspect and disk_format not in OPAQUE
-        self._wrapper: InspectWrapper | None = None
+        self._judge = Judge(disk_format) if inspect else None
         self.size = 0
 
     async def feed(self, chunk: bytes) -> None:
@@ -73,78 +34,13 @@ class Content:
 
     def _feed(self, chunk: bytes) -> None:
         self._md5.update(chunk)
-        if not self._inspect:
-            return
-        if len(self._head) < HEAD:
-            self._head += chunk[: HEAD - len(self._head)]
-        from oslo_utils.imageutils.format_inspector import ALL_FORMATS, ImageFormatError, InspectWrapper
-
-        if self._wrapper is None:
-            # The one that is expected may end the upload early; raw is expected by nobody.
-            expected = self._format if self._format in ALL_FORMATS.keys() - RAW_LIKE - ALSO.keys() else None
-            self._wrapper = InspectWrapper(self._tap, expected_format=expected)  # type: ignore[arg-type]
-        self._tap.chunk = chunk
-        try:
-            self._wrapper.read(len(chunk))
-        except ImageFormatError as wrong:
-            raise Mismatch(f"it should be {self._format}, and is not") from wrong
+        if self._judge is not None:
+            self._judge.feed(chunk)
 
     async def finish(self) -> Findings:
         """What the bytes are; raises Mismatch or Unsafe."""
         return await asyncio.to_thread(self._finish)
 
     def _finish(self) -> Findings:
-        virtual_size: int | None = None
-        if self._wrapper is not None:
-            self._wrapper.close()
-            virtual_size = self._judged(self._wrapper)
-        elif self._inspect and self._format not in RAW_LIKE:
-            raise Mismatch(f"it should be {self._format}, and there are no bytes")
+        virtual_size = self._judge.size(self.size) if self._judge is not None else None
         return Findings(self.size, virtual_size, self._md5.hexdigest(), self._sha512.hexdigest())
-
-    def _judged(self, wrapper: "InspectWrapper") -> int | None:
-        from oslo_utils.imageutils.format_inspector import ImageFormatError, SafetyCheckFailed
-
-        found = list(wrapper.formats or [])
-        names = {str(one) for one in found}
-        wanted = self._format or "raw"
-        allowed = RAW_LIKE if wanted in RAW_LIKE else ALSO.get(wanted, frozenset({wanted}))
-        if not names <= allowed or (wanted not in RAW_LIKE and wanted not in names):
-            raise Mismatch(f"it should be {wanted}, and is {' and '.join(sorted(names)) or 'nothing known'}")
-        main = next((one for one in found if str(one) == wanted), found[0])
-        if str(main) not in RAW_LIKE:
-            # A partition table can do nothing but be odd, and guests make odd ones.
-            try:
-                main.safety_check()
-            except SafetyCheckFailed as failed:
-                why = "; ".join(str(reason) for reason in failed.failures.values())
-                raise Unsafe(why) from failed
-            except ImageFormatError as failed:
-                raise Unsafe(str(failed)) from failed
-            parent = parent_in(str(main), bytes(self._head))
-            if parent is not None:
-                raise Unsafe(parent)
-        return self.size if str(main) in RAW_LIKE else _virtual_size(main)
-
-
-def parent_in(format: str, head: bytes) -> str | None:
-    """Why the head of a file says that its disk is only what differs from another; None if it does not say so.
-
-    The inspectors leave these to whoever opens the file. QEMU reads a VMDK's descriptor past the length that its header gives.
-    """
-    match format:
-        case "vmdk":
-            differs = b"parentfilenamehint" in head[:VMDK_DESCRIPTOR].lower()
-        case "vhd":
-            differs = head[60:64] == VHD_DIFFERENCING
-        case "vdi":
-            differs = head[0x4C:0x50] == VDI_DIFFERENCING or head[0x1A8:0x1C8].strip(b"\0") != b""
-        case "vhdx":
-            differs = VHDX_PARENT in head
-        case _:
-            differs = False
-    return "it is only what differs from another disk" if differs else None
-
-
-def _virtual_size(inspector: "FileInspector") -> int | None:
-    return int(inspector.virtual_size) or None

@@ -8,9 +8,10 @@ from typing import Self
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content, Mismatch, Unsafe, at_once
+from pileus.image.drivers.content import Content, at_once
 from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable, closing
 from pileus.image.models.images import Copy, Findings, Head
+from pileus.kit.disk_formats import Mismatch, Unsafe
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content, Mismatch, Unsafe
+from pileus.image.drivers.content import Content
 from pileus.image.drivers.convert import NAMES, NotConverted, converted
 from pileus.image.drivers.interface import StoreIsFull, Unreadable, closing
 from pileus.image.drivers.packed import NotPacked, unpacked
@@ -18,6 +18,7 @@ from pileus.image.flows.intake import batches, drop, take_in
 from pileus.image.models.images import Findings, Head
 from pileus.image.models.imports import Import, Plugin
 from pileus.image.store import images as store
+from pileus.kit.disk_formats import Mismatch, Unsafe
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.flow.operation import Operation

@@ -22,6 +22,7 @@ from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
 from pileus.compute.drivers.qemu.scratch import format_file
+from pileus.kit.disk_formats import Mismatch, Unsafe, check_file
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
@@ -43,6 +44,7 @@ class ImageCache:
         self._images = images
         self._fetches: dict[str, asyncio.Task[None]] = {}
         self._came: Callable[[str], None] = lambda image: None
+        self._checked: set[Image] = set()
 
     def here(self, image: Image) -> Path | None:
         """The image's file, if it was fetched before."""
@@ -71,6 +73,19 @@ class ImageCache:
         task.add_done_callback(lambda _: then())
         return None
 
+    async def check(self, image: Image) -> None:
+        """The image's file is a disk in the format it is said to be in, and reads no other file; raises DriverError.
+
+        The image service looks at what is uploaded, unless its operator told it not to; a host opens nothing on its word.
+        """
+        if image in self._checked:
+            return
+        try:
+            await asyncio.to_thread(check_file, self._path / image.id, image.format)
+        except (Mismatch, Unsafe, OSError) as refused:
+            raise DriverError(f"Image {image.id} is refused by this host", str(refused)) from refused
+        self._checked.add(image)
+
     def on_arrival(self, came: Callable[[str], None]) -> None:
         """From now on `came(image)` is called when an image that was asked for by `keep` is here, or could not come."""
         self._came = came
@@ -90,6 +105,7 @@ class ImageCache:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = file.with_name(f".{id}.part")
         part.unlink(missing_ok=True)
+        self._checked = {one for one in self._checked if one.id != id}
         try:
             failpoint("image.fetch", "begun")
             await self._images.fetch(id, part)
@@ -164,6 +180,7 @@ class Disks:
             cached = self._cache.ready(disk.image.id, then)
             if cached is None:
                 return False
+            await self._cache.check(disk.image)
             os.link(cached, base)
         jail = Jail(home.uid)
         size = disk.octets
