@@ -71,6 +71,12 @@ class NotAcceptable(Problem):
     status = 406
 
 
+class TookTooLong(Problem):
+    """The request came so slowly that it was given up; send it again over a better line."""
+
+    status = 408
+
+
 class Conflict(Problem):
     """The request conflicts with the state of the resource."""
 

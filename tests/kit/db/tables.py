@@ -100,6 +100,7 @@ SERVERS_LISTED = Listing(
         "disk": lambda test: SERVERS.c.id.in_(select(DISKS.c.server).where(test(DISKS.c.id))),
     },
     sorts={"born": SERVERS.c.born, "name": SERVERS.c.name, "generation": SERVERS.c.generation, "id": SERVERS.c.id},
+    whose=("project",),
 )
 
 

@@ -16,6 +16,7 @@ from pileus.kit.db import (
     Lt,
     Matches,
     Not,
+    TooManyFilters,
     UnknownFilter,
     UnknownMarker,
     UnknownSortKey,
@@ -123,6 +124,27 @@ async def test_what_is_not_there_is_refused(opened: Opened) -> None:
             await db.page(SERVERS_LISTED, where={"colour": "red"})
         with pytest.raises(UnknownSortKey, match="colour"):
             await db.page(SERVERS_LISTED, sort=[("colour", "asc")])
+
+
+async def test_a_marker_among_the_rows_of_others_is_none(opened: Opened) -> None:
+    async with opened() as db:
+        await fill(db)
+        assert [] == await db.page(SERVERS_LISTED, where={"project": "p3"}, marker="s03")
+        with pytest.raises(UnknownMarker):
+            await db.page(SERVERS_LISTED, where={"project": "p3"}, marker="s04")
+        # Other filters say what is wanted, not whose it is: the marker's row may have changed since it was shown.
+        assert [] == await db.page(SERVERS_LISTED, where={"name": "nobody"}, marker="s04")
+
+
+async def test_conditions_beyond_counting_are_refused_and_orders_are_what_is_new_in_them(opened: Opened) -> None:
+    async with opened() as db:
+        await fill(db)
+        with pytest.raises(TooManyFilters):
+            await db.page(SERVERS_LISTED, where={"name": tuple(Matches("a") for _ in range(101))})
+        often = [("name", "asc"), ("name", "desc")] * 500
+        first = await db.page(SERVERS_LISTED, sort=often, limit=5)
+        assert await db.page(SERVERS_LISTED, sort=[("name", "asc")], limit=5) == first
+        assert 15 == len(await db.page(SERVERS_LISTED, sort=often, marker=first[-1].id))
 
 
 async def test_one_shape_is_one_statement(opened: Opened) -> None:

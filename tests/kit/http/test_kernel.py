@@ -11,6 +11,7 @@ import pytest
 from pileus.kit.auth import Caller
 from pileus.kit.errors import Conflict, NotFound, Unauthorized
 from pileus.kit.http import Api, Call, F, Faults, Kernel, Microversions, Page, Query, Reply, Stream, Version, Wire
+from pileus.kit.http.pace import Pace
 from pileus.kit.policy import ADMIN, PROJECT_MEMBER, PROJECT_READER, Rule
 
 CALLERS = {
@@ -122,7 +123,8 @@ class Reason(Wire):
 @api.action("/things/{thing_id}/action", "os-seal", Rule("things:lock", PROJECT_MEMBER), find=thing_find)
 async def seal(call: Call[Things], thing: Thing, body: Reason | None) -> Reply:
     """Seal a thing, with a reason or without."""
-    return Reply(200, (body.reason if body else "no reason").encode())
+    reason = body.reason if body else "no reason"
+    return Reply(200, reason.encode(), {"Location": f"/things/{thing.id}?why={reason}"})
 
 
 @api.put(
@@ -138,19 +140,29 @@ async def upload(call: Call[Things], thing: Thing, body: Stream) -> Reply:
 
 
 def ask(
-    method: str, path: str, token: str | None = "alice", body: Any = None, headers: Mapping[str, str] | None = None
+    method: str,
+    path: str,
+    token: str | None = "alice",
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    slow: bool = False,
 ) -> tuple[int, Any, dict[str, str]]:
-    """What the service answers: status, JSON or bytes, headers."""
-    kernel = Kernel(Tokens())
+    """What the service answers: status, JSON or bytes, headers; to a `slow` client that sends no more than a byte."""
+    kernel = Kernel(Tokens(), pace=Pace(idle_s=0.05))
     kernel.mount("things", api, Things({"t1": Thing("t1", "p1", "one"), "t2": Thing("t2", "p2", "two")}))
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     sent: list[Any] = []
+    sends: list[int] = []
     given = {"host": "cloud:1", "content-length": str(len(raw)), **(headers or {})}
     if token:
         given["x-auth-token"] = token
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": raw, "more_body": False}
+        if slow and sends:
+            await asyncio.Event().wait()
+        sends.append(1)
+        return {"type": "http.request", "body": raw[:1] if slow else raw, "more_body": slow}
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -299,6 +311,23 @@ def test_uploads_stream_and_refuse_other_types() -> None:
 def test_a_body_over_the_limit_is_413() -> None:
     status, _, headers = ask("POST", "/things/v2.1/things", "alice", b" " * (2 << 20))
     assert (413, "close") == (status, headers["connection"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "/things/v2.1/things", {}),
+        ("PUT", "/things/v2.1/things/t1/file", {"content-type": "application/octet-stream"}),
+    ],
+)
+def test_who_sends_a_body_too_slowly_is_given_up(method: str, path: str, headers: dict[str, str]) -> None:
+    status, body, told = ask(method, path, body=b'{"thing": {"name": "slow"}}', headers=headers, slow=True)
+    assert (408, "requestTimeout", "close") == (status, next(iter(body)), told["connection"])
+
+
+def test_names_in_headers_are_spelled_as_headers_can_hold_them() -> None:
+    *_, headers = ask("POST", "/things/v2.1/things/t1/action", body={"os-seal": {"reason": "a\r\nX-Evil: é"}})
+    assert "/things/t1?why=a%0D%0AX-Evil: %C3%A9" == headers["location"]
 
 
 def test_a_project_in_the_path_must_be_the_token_s() -> None:

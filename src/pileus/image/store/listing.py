@@ -77,4 +77,5 @@ LISTING = Listing(
             "min_ram", "protected", "created_at", "updated_at",
         )
     },
+    whose=("visibility", *(f"listed_to_{name}" for name in STATUSES)),
 )  # fmt: skip

@@ -52,6 +52,10 @@ class UnknownFilter(Invalid):
     """There is no filter named {name}."""
 
 
+class TooManyFilters(Invalid):
+    """A list can be narrowed by {most} conditions at once, not by {given}."""
+
+
 class UnknownSortKey(Invalid):
     """{name} is not something to sort by."""
 

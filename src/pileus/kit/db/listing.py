@@ -9,14 +9,14 @@ import datetime as dt
 import itertools
 import typing
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from pileus.kit.db import filters as forms
-from pileus.kit.db.errors import UnknownFilter, UnknownMarker, UnknownSortKey
+from pileus.kit.db.errors import TooManyFilters, UnknownFilter, UnknownMarker, UnknownSortKey
 from pileus.kit.db.filters import Clause, Column, Filters, Rule
 from pileus.kit.db.statements import Query, scalar
 from pileus.kit.db.types import Moment
@@ -29,6 +29,8 @@ Selected = sa.Select[*tuple[Any, ...]]
 Sorts = Sequence[tuple[str, str]]
 
 SHAPES_KEPT = 256
+WHOSE = frozenset({"visible", "project_id", "user_id"})
+MOST_CONDITIONS = 100  # each is part of one expression, and databases go no deeper than some hundreds
 
 
 class _Level(msgspec.Struct, frozen=True):
@@ -45,7 +47,10 @@ class _Level(msgspec.Struct, frozen=True):
 
 
 class Listing(Generic[T]):
-    """What can be listed: where from, as what, by which filters, in which orders."""
+    """What can be listed: where from, as what, by which filters, in which orders.
+
+    `whose` names the filters that say whose rows the caller sees: a marker among others' is no marker to him.
+    """
 
     def __init__(
         self,
@@ -55,12 +60,14 @@ class Listing(Generic[T]):
         key: Column,
         filters: Mapping[str, Rule] | None = None,
         sorts: Mapping[str, Column] | None = None,
+        whose: Collection[str] = WHOSE,
     ) -> None:
         self._source = source
         self._wanted = wanted
         self._key = key
         self._filters = dict(filters or {})
         self._sorts = dict(sorts or {})
+        self._whose = whose
         self._kept: OrderedDict[object, Query[object]] = OrderedDict()
 
     def paging(
@@ -93,17 +100,19 @@ class Listing(Generic[T]):
 
         return self._keep(("count", self._where_shape(where)), build), self._parameters(where)
 
-    def placing(self, sort: Sorts) -> Query[tuple[object, ...]]:
-        """The statement that reads the marker row's values, level by level."""
+    def placing(self, where: Filters, sort: Sorts) -> tuple[Query[tuple[object, ...]], dict[str, object]]:
+        """The statement that reads the marker row's values, level by level, and its parameters but for the marker."""
+        theirs = {name: asked for name, asked in where.items() if name in self._whose}
 
         def build() -> Query[tuple[object, ...]]:
             levels = self._levels(sort, reverse=False)
             columns = [level.expression.label(f"m{at}") for at, level in enumerate(levels)]
             select = self._select().with_only_columns(*columns, maintain_column_froms=True)
             read_as = tuple(dt.datetime if isinstance(level.expression.type, Moment) else object for level in levels)
-            return Query(select.where(self._key == sa.bindparam("marker")), tuple[read_as])  # type: ignore[valid-type]
+            select = select.where(self._key == sa.bindparam("marker"), *self._where(theirs))
+            return Query(select, tuple[read_as])  # type: ignore[valid-type]
 
-        return self._keep(("place", tuple(sort)), build)
+        return self._keep(("place", self._where_shape(theirs), tuple(sort)), build), self._parameters(theirs)
 
     def _keep(self, shape: object, build: Callable[[], Query[Any]]) -> Query[Any]:
         found = self._kept.get(shape)
@@ -128,6 +137,9 @@ class Listing(Generic[T]):
             raise UnknownFilter(name=name) from None
 
     def _where_shape(self, where: Filters) -> object:
+        given = sum(len(asked) if isinstance(asked, tuple) else 1 for asked in where.values())
+        if given > MOST_CONDITIONS:
+            raise TooManyFilters(most=MOST_CONDITIONS, given=given)
         return tuple((name, forms.shape(asked)) for name, asked in where.items())
 
     def _where(self, where: Filters) -> list[Clause]:
@@ -141,7 +153,10 @@ class Listing(Generic[T]):
     def _levels(self, sort: Sorts, *, reverse: bool) -> list[_Level]:
         levels: list[_Level] = []
         descending = False
+        asked: dict[str, str] = {}
         for name, direction in sort:
+            asked.setdefault(name, direction)  # whoever names a key again says nothing new
+        for name, direction in asked.items():
             column = self._sorts.get(name)
             if column is None:
                 raise UnknownSortKey(name=name)
@@ -189,9 +204,10 @@ async def page(
     """At most `limit` rows on the far side of the marker's row; raises UnknownMarker when there is no such row."""
     place: Sequence[object] | None = None
     if marker is not None:
-        place = await db.one(listing.placing(sort), marker=marker)
+        statement, parameters = listing.placing(where, sort)
+        place = await db.one(statement, marker=marker, **parameters)
         if place is None:
             raise UnknownMarker(marker)
-    statement, parameters = listing.paging(where, sort, place, limit, reverse=reverse)
-    rows = await db.all(statement, **parameters)
+    wanted, parameters = listing.paging(where, sort, place, limit, reverse=reverse)
+    rows = await db.all(wanted, **parameters)
     return rows[::-1] if reverse else rows

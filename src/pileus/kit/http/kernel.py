@@ -18,10 +18,20 @@ from urllib.parse import unquote
 import msgspec
 
 from pileus.kit.auth import Authenticator
-from pileus.kit.errors import Invalid, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthorized, UnsupportedMedia
+from pileus.kit.errors import (
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TookTooLong,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMedia,
+)
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
 from pileus.kit.http.dialect import Dialect
+from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.route import Api, Route
 from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
@@ -97,6 +107,11 @@ class _ServerError(Problem):
     """Unexpected API Error. Please report request {request_id} to whoever runs this cloud."""
 
 
+# Who sends or takes nothing for so long, or less than so many bytes a second over that time, is given up.
+CLIENT_IDLE_S = 60.0
+CLIENT_LEAST = 500.0
+
+
 class Mounted:
     """One service below its mount point."""
 
@@ -120,10 +135,14 @@ class Kernel:
     """Answers requests for all mounted services."""
 
     def __init__(
-        self, authenticator: Authenticator, certificate: CertificateShown = lambda _client, _headers: None
+        self,
+        authenticator: Authenticator,
+        certificate: CertificateShown = lambda _client, _headers: None,
+        pace: Pace | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._certificate = certificate
+        self._pace = pace or Pace(CLIENT_IDLE_S, CLIENT_LEAST)
         self._mounts: dict[str, Mounted] = {}
         self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
         self.pages: dict[str, Callable[[str], Awaitable[Reply]]] = {}  # likewise, but they wait, and get the query
@@ -159,7 +178,7 @@ class Kernel:
         mounted = self._mounts.get(parts[0]) if parts else None
         if mounted is None:
             reply = await self._outside(scope["path"].rstrip("/") or "/", address, scope["query_string"])
-            await send_reply(reply, send, receive, head=scope["method"] == "HEAD")
+            await send_reply(reply, send, receive, head=scope["method"] == "HEAD", pace=self._pace)
             return
         path = scope["path"]
         call: Call[Any] = Call(
@@ -178,7 +197,7 @@ class Kernel:
         if call.method != "GET":
             failpoint("http.answer", f"{call.method} {call.path}")
         self._mark(mounted.api, call, reply)
-        await send_reply(reply, send, receive, head=call.method == "HEAD")
+        await send_reply(reply, send, receive, head=call.method == "HEAD", pace=self._pace)
         if self.saw is not None:
             self.saw(parts[0], call.method, reply.status, time.perf_counter() - began)
 
@@ -234,6 +253,10 @@ class Kernel:
             if isinstance(problem, TooLarge):
                 # The body was not read to its end, so nothing else can come over this connection.
                 reply.headers["Connection"] = "close"
+            return reply
+        except TooSlow:
+            reply = dialect.error(TookTooLong(), call)
+            reply.headers["Connection"] = "close"
             return reply
         except Disconnected:
             return dialect.error(Invalid("The client went away before its request was complete."), call)
@@ -362,7 +385,7 @@ class Kernel:
         if given and given not in route.content and (route.body is Stream or route.content != ("application/json",)):
             raise WrongType(given=given, accepted=" or ".join(route.content))
         if route.body is Stream:
-            return Stream(receive, _length(call.headers))
+            return Stream(self._pace.receiving(receive), _length(call.headers))
         if raw is None:
             raw = await self._read(api, call, receive)
         if not raw.strip() and route.optional_body:
@@ -386,7 +409,7 @@ class Kernel:
         if length is not None and length > api.body_limit:
             raise BodyTooLarge(limit=api.body_limit)
         try:
-            raw = b"".join([chunk async for chunk in Stream(receive, length, api.body_limit)])
+            raw = b"".join([chunk async for chunk in Stream(self._pace.receiving(receive), length, api.body_limit)])
         except TooLarge:
             raise BodyTooLarge(limit=api.body_limit) from None
         if b"\\u0000" in raw and _NUL.search(raw):

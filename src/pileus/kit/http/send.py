@@ -2,21 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 from pileus.kit.http.call import Receive, Reply
+from pileus.kit.http.pace import Pace, TooSlow
+from pileus.kit.http.pace import Send as Send
+from pileus.kit.observe.log import log_of
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+log = log_of(__name__)
+_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
 
 
-async def send_reply(reply: Reply, send: Send, receive: Receive, *, head: bool) -> None:
-    """Send an answer; for a HEAD, its head alone."""
+async def send_reply(reply: Reply, send: Send, receive: Receive, *, head: bool, pace: Pace) -> None:
+    """Send an answer; for a HEAD, its head alone. Who takes it too slowly gets no more of it."""
     body = reply.body
     whole = isinstance(body, bytes)
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers.items()
-    ]
+    headers = [(name.lower().encode("latin-1"), _spelled(value)) for name, value in reply.headers.items()]
     if isinstance(body, bytes) and "Content-Length" not in reply.headers and reply.status not in {204, 304}:
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -24,10 +26,15 @@ async def send_reply(reply: Reply, send: Send, receive: Receive, *, head: bool) 
         await send({"type": "http.response.body", "body": body if whole and not head else b""})
         return
     assert not isinstance(body, bytes)
-    await _send_chunks(body, send, receive)
+    await send_chunks(body, pace.sending(send), receive)
 
 
-async def _send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receive) -> None:
+def _spelled(value: str) -> bytes:
+    """A header's value: where a name in it holds what no header can, that is percent-encoded (RFC 3986)."""
+    return (value if value.isascii() and value.isprintable() else quote(value, safe=_PRINTED)).encode()
+
+
+async def send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receive) -> None:
     """Send chunks until they end or the client goes away.
 
     A server may swallow what is sent to a client that left, so a watcher on `receive` is what stops the reading.
@@ -39,6 +46,8 @@ async def _send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receiv
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except TooSlow as slow:
+        log.info("a client does not take what it asked for", why=str(slow))
     finally:
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
