@@ -17,7 +17,7 @@ from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.console import tail
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
-from pileus.compute.drivers.qemu.monitor import Monitor
+from pileus.compute.drivers.qemu.monitor import ANSWER_S, START_S, Monitor
 from pileus.compute.drivers.qemu.process import Process
 from pileus.kit.timely import timely
 
@@ -81,13 +81,13 @@ class Emulator:
                 return None
             raise
 
-    async def monitor(self) -> Monitor:
+    async def monitor(self, deadline_s: float = ANSWER_S) -> Monitor:
         """A connection to the QEMU that runs; raises DriverError."""
         async with self._connecting:
             if self._monitor is not None and self._monitor.lost:
                 await self._part()
             if self._monitor is None:
-                self._monitor = await Monitor.connect(self._home.monitor, self._hear)
+                self._monitor = await Monitor.connect(self._home.monitor, self._hear, deadline_s)
             return self._monitor
 
     def watch(self, process: Process) -> None:
@@ -100,7 +100,7 @@ class Emulator:
         process = self._process
         await self._part()
         try:
-            await self.monitor()
+            await self.monitor(START_S)
         except DriverError:
             if process is None:
                 raise

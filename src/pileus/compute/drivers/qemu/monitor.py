@@ -17,6 +17,7 @@ from pileus.compute.drivers.qemu.process import dial
 from pileus.kit.flow.failpoint import failpoint
 
 ANSWER_S = 5.0
+START_S = 60.0  # to the first word of one that has just begun: many may begin at once on a busy host
 EVENTS = (
     "SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "JOB_STATUS_CHANGE", "DEVICE_DELETED", "MIGRATION",
 )  # fmt: skip
@@ -35,14 +36,14 @@ class Monitor:
         self._events = asyncio.create_task(self._listen(tell), name="qmp events")
 
     @classmethod
-    async def connect(cls, path: Path, tell: Callable[[str], None]) -> "Monitor":
+    async def connect(cls, path: Path, tell: Callable[[str], None], deadline_s: float = ANSWER_S) -> "Monitor":
         """A monitor whose events are told by name; raises DriverError."""
         client = QMPClient()
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(deadline_s):
                 await client.connect(dial(path))
         except TimeoutError:
-            raise DriverError("QEMU does not answer", f"no greeting from its monitor in {ANSWER_S:g} s") from None
+            raise DriverError("QEMU does not answer", f"no greeting from its monitor in {deadline_s:g} s") from None
         except (QMPError, OSError, EOFError) as failed:
             raise DriverError("QEMU's monitor cannot be reached", str(failed)) from failed
         return cls(client, tell)
