@@ -31,7 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     kinds = ("sqlite", "postgresql")
     parser.addoption("--database", choices=kinds, default="sqlite", help="what services' tests keep their rows in")
     parser.addoption("--shuffle", type=int, metavar="SEED", help="the tests of each file in this random order")
-    parser.addoption("--longest-first", action="store_true", help="first the files with tests that may take longest")
+    told = "first the files with tests that may take longest; what tests print is told when they pass, too"
+    parser.addoption("--long", action="store_true", help=told)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,13 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--shuffle`, no test can rely on those before it in its file; with `--longest-first`, long files begin early."""
+    """With `--shuffle`, no test can rely on those before it in its file; with `--long`, the longest begin first."""
     seed = config.getoption("--shuffle")
     if seed is not None:
         order = random.Random(seed)
         drawn = {item.nodeid: order.random() for item in items}
         items.sort(key=lambda item: (str(item.path), drawn[item.nodeid]))
-    if config.getoption("--longest-first"):
+    if config.getoption("--long"):
         longest: dict[str, float] = {}
         for item in items:
             mark = item.get_closest_marker("timeout")
@@ -54,10 +55,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: -longest[str(item.path)])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many faults the long tests injected is told when they pass, too: that is what they are for."""
-    for report in terminalreporter.getreports("passed"):
-        if report.when == "call" and "scale" in report.keywords and report.capstdout:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With `--long`, how many faults the tests injected is told when they pass: that is what they are for."""
+    for report in terminalreporter.getreports("passed") if config.getoption("--long") else ():
+        if report.when == "call" and report.capstdout:
             terminalreporter.section(report.nodeid, "-")
             terminalreporter.write_line(report.capstdout.strip())
 

@@ -26,7 +26,7 @@ REAL = "(host or client) and not scale"
 SCALE = "scale"
 # Real tests bring clouds, namespaces and addresses of their own; those of one file may share them.
 BY_FILE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-LONGEST_FIRST = "--longest-first"  # so that nobody waits in the end for the one who began the longest last
+LONG = (*BY_FILE, "--long")  # the longest first, so that nobody waits in the end for who began it last
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes for "some failed" and "nothing was selected"
 AGAIN = 3  # more files than that do not fail by chance
@@ -119,7 +119,7 @@ def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
         case "alone":
             return alone(rest, results)
         case "all":
-            return [*checks(), unit, again, real, _pytest("scale", SCALE, [*BY_FILE, LONGEST_FIRST, *rest], results)]
+            return [*checks(), unit, again, real, _pytest("scale", SCALE, [*LONG, *rest], results)]
         case _:
             return [*checks(), unit, again, real]
 
