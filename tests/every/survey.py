@@ -20,6 +20,8 @@ class Surveyed:
         self._world: Any = None
         self._cloud: Assembled | None = None
         self.ids: dict[str, str] = {}
+        self.asked = 0
+        self.not_offered: dict[str, Any] = {}  # the operations that answered so, and the last words of each
 
     def __enter__(self) -> "Surveyed":
         self._thread.start()
@@ -39,6 +41,7 @@ class Surveyed:
     def ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Answered:
         """One request by the admin."""
         assert self._cloud is not None
+        self.asked += 1
         given = {"x_auth_token": self._cloud.token, **headers}
         return self._do(ask(self._cloud.frame.kernel, method, path, body, **given))
 

@@ -1,13 +1,17 @@
 """Schemathesis asks every operation of every service, at the microversions where anything changes, for what its document
 promises and for what it forbids: no answer is ever a failure of the server.
 
-Seeded: a run asks what the run before it asked. The long run asks more, at every microversion that differs from the one before.
+Seeded: a run asks what the run before it asked. The long run asks more: each operation at every microversion where its own
+part of the document differs from what it was before. SCHEMATHESIS_EXAMPLES says how many examples of each kind one gets there.
 """
 
+import functools
 import json
+import operator
+import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import hypothesis
@@ -25,7 +29,7 @@ from .survey import Surveyed
 
 MANIFESTS = manifests()
 SAMPLE = 20  # operations of a service at a microversion that the short run asks
-SHORT, LONG = 1, 8  # examples of each kind an operation gets
+SHORT, LONG = 1, int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))  # examples of each kind an operation gets
 NOT_THERE = "00000000-0000-4000-8000-000000000000"
 # What a request may take away that the next ones need: the admin who asks, and what he asks with.
 LEFT_ALONE = re.compile(r"/v3/(users|projects|domains|roles|auth|services|endpoints|regions)\b.*")
@@ -58,11 +62,56 @@ def test_no_request_makes_a_service_fail(service: str, cloud: Surveyed) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("service", MANIFESTS)
 def test_no_request_makes_a_service_fail_at_any_microversion(service: str, cloud: Surveyed) -> None:
-    assert [] == [failed for at in at_each(service) for failed in surveyed(cloud, service, at, LONG)]
+    declared: dict[str, str] = {}
+    before, shapes = cloud.asked, 0
+    failed = []
+    cloud.not_offered.clear()
+    for at in at_each(service):
+        failed += surveyed(cloud, service, at, LONG, among=(news := changed(service, at, declared)))
+        shapes += len(news)
+    print(f"{service}: {cloud.asked - before} requests of {len(declared)} operations in {shapes} shapes")
+    for operation, why in sorted(cloud.not_offered.items()):
+        print(f"    not offered here: {operation}: {why}")
+    assert [] == failed
 
 
-def surveyed(cloud: Surveyed, service: str, at: Version | None, examples: int, sample: int | None = None) -> list[str]:
-    """A line for each operation that failed the server, of all or of some that are drawn by the service's name."""
+def changed(service: str, at: Version | None, declared: dict[str, str]) -> set[str]:
+    """The operations that are declared otherwise at this microversion than when they were last declared, which they are now."""
+    manifest = MANIFESTS[service]
+    made = document(manifest.API, mount=manifest.MOUNT, release="1", at=at)
+    found = set()
+    for path, operations in made["paths"].items():
+        for method, about in operations.items():
+            told = json.dumps(whole(about, made), sort_keys=True)
+            label = f"{method.upper()} {path}"
+            if declared.get(label) != told:
+                found.add(label)
+                declared[label] = told
+    return found
+
+
+def whole(part: Any, made: dict[str, Any], within: tuple[str, ...] = ()) -> Any:
+    """A part of a document with all it refers to written out; what refers to itself is left as it is."""
+    if isinstance(part, list):
+        return [whole(one, made, within) for one in part]
+    if not isinstance(part, dict):
+        return part
+    name = part.get("$ref")
+    if isinstance(name, str) and name not in within:
+        target = functools.reduce(operator.getitem, name.removeprefix("#/").split("/"), made)
+        return whole(target, made, (*within, name))
+    return {key: whole(one, made, within) for key, one in part.items()}
+
+
+def surveyed(
+    cloud: Surveyed,
+    service: str,
+    at: Version | None,
+    examples: int,
+    sample: int | None = None,
+    among: Container[str] | None = None,
+) -> list[str]:
+    """A line for each operation that failed the server: of all, of those named, or of some that are drawn by the service's name."""
     manifest = MANIFESTS[service]
     made = document(manifest.API, mount=manifest.MOUNT, release="1", at=at)
     spoken = manifest.API.microversions
@@ -70,6 +119,8 @@ def surveyed(cloud: Surveyed, service: str, at: Version | None, examples: int, s
     found = []
     cloud.renew()
     operations = [result.ok() for result in schemathesis.openapi.from_dict(made).get_all_operations()]
+    if among is not None:
+        operations = [operation for operation in operations if operation.label in among]
     if sample is not None and sample < len(operations):
         operations = random.Random(f"{service} {at}").sample(operations, sample)
     for operation in operations:
@@ -100,8 +151,10 @@ def first_failure(
         headers = {**version, "content_type": case.media_type or "application/json"}
         answer: Answered = cloud.ask(operation.method.upper(), f"{path}?{query(case.query)}", body, headers)
         # What is not offered yet, or not configured, says so, as services do whose driver cannot do a thing.
-        told = b"does not offer" in answer.body or b"is not set up here" in answer.body
+        told = next((why for why in (b"does not offer", b"is not set up here") if why in answer.body), b"")
         offered = not (answer.status == 501 and told)
+        if not offered:
+            cloud.not_offered[f"{operation.method.upper()} {mount}{operation.path}"] = answer.json
         if answer.status >= 500 and offered and not failures:
             failures.append(f"{operation.method.upper()} {path}?{query(case.query)} {body[:300]!r}: {answer}")
 
