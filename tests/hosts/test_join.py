@@ -43,7 +43,10 @@ def make_guest(cloud, name, host, more=""):
     finally:
         for other in others:
             cloud.pileus("host", "drain", other, "--off")
-    until(lambda: "ready after" in Guest(cloud, name).console(), f"guest {name} is ready", 120, 1)
+    try:
+        until(lambda: "ready after" in Guest(cloud, name).console(), f"guest {name} is ready", 360, 1)
+    except AssertionError as late:
+        raise AssertionError(Guest(cloud, name).console()[-2000:]) from late
 
 
 def delete(cloud, *names):
