@@ -76,9 +76,3 @@ def test_a_cloud_with_fakes_survives_being_killed_here_and_there() -> None:
 @pytest.mark.timeout(1800)
 def test_a_cloud_with_fakes_survives_being_killed_at_every_step() -> None:
     assert drilled(timeout_s=1790) >= 120
-
-
-@pytest.mark.scale
-@pytest.mark.timeout(3600)
-def test_a_cloud_with_qemu_and_ovn_survives_being_killed_at_every_step() -> None:
-    assert drilled("--real", timeout_s=3590) >= 200

@@ -28,6 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--verbs", default=None, metavar="A,B", help="faults in these alone: boot, stop, resize, 'router create' ..."
     )
     parser.add_argument("--real", action="store_true", help="with QEMU and OVN instead of the fakes; needs root")
+    parser.add_argument(
+        "--inside",
+        action="store_true",
+        help="with --real: only within the drivers of QEMU and OVN, where fakes have no place",
+    )
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="all of it so often")
     parser.add_argument("--at-most", type=int, default=None, metavar="N", help="so many faults a round, evenly chosen")
 
@@ -84,7 +89,7 @@ def _faults(args: argparse.Namespace) -> dict[str, list[str]]:
     only = args.verbs.split(",") if args.verbs else None
     every = [
         (verb.name, fault) for verb in verbs() if only is None or verb.name in only
-        for fault in faults(verb, real=args.real)
+        for fault in (verb.real if args.inside else faults(verb, real=args.real))
     ]  # fmt: skip
     if args.at_most is not None and args.at_most < len(every):
         every = [every[number * len(every) // args.at_most] for number in range(args.at_most)]
