@@ -38,10 +38,6 @@ class Folder:
             _gather(filled, wanted, found)
         return found
 
-    def sync(self) -> None:
-        """What was renamed, made or removed in it is durable."""
-        os.fsync(self.descriptor)
-
 
 def _gather(filled: bytes, wanted: bytes, found: list[str]) -> None:
     """The names in a filled buffer that begin as wanted."""

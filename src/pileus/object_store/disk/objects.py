@@ -20,6 +20,7 @@ from pileus.object_store.disk.names import DATA, META, TOMBSTONE, Files, countin
 from pileus.object_store.disk.recent import Recent
 from pileus.object_store.disk.record import BadRecord, decoded, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
+from pileus.object_store.disk.syncs import Steps, alone
 from pileus.object_store.disk.syscalls import begin_writing, close
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
@@ -71,17 +72,33 @@ class Incoming:
 
         A fragment that is not durable yet is there as well, but is not read unless another one is.
         """
+        alone(self.keeping(b"", stamp, metadata, kind=kind, only_new=only_new, fragment=fragment, durable=durable))
+
+    def keeping(
+        self,
+        rest: bytes,
+        stamp: str,
+        metadata: Mapping[str, str],
+        *,
+        kind: str = DATA,
+        only_new: bool = False,
+        fragment: int | None = None,
+        durable: bool = True,
+    ) -> Steps[None]:
+        """The steps of keeping it, with the last of its bytes."""
         try:
+            if rest:
+                self.write(rest)
             descriptor = self._open()
             whole = {**metadata, KEY: self._sums.text} if self.size else metadata
             write_record(descriptor, whole)
             failpoint("object.keep", "before fsync")
-            os.fsync(descriptor)
+            yield descriptor
             failpoint("object.keep", "after fsync")
             self._descriptor = None
             close(descriptor)
             name = file_name(self._hash, stamp, kind, fragment, durable=durable)
-            path, turn = self._objects.place(self._path, self._partition, name, only_new=only_new)
+            path, turn = yield from self._objects.placing(self._path, self._partition, name, only_new=only_new)
             self._kept = True
             if kind == DATA and fragment is None:
                 self._objects.recent.learn(path, whole, self.size, turn)
@@ -171,17 +188,17 @@ class ObjectFiles:
         except OSError as failed:
             raise self.volume.unusable(failed) from failed
 
-    def place(self, path: str, partition: int, name: str, *, only_new: bool = False) -> tuple[str, int]:
+    def placing(self, path: str, partition: int, name: str, *, only_new: bool) -> Steps[tuple[str, int]]:
         """A whole and durable file is an object's newest, durably; what is older is gone. Returns its path, and the turn that made it so."""
         while True:
             try:
-                return self._place(path, partition, name, only_new=only_new)
+                return (yield from self._placing(path, partition, name, only_new=only_new))
             except FileNotFoundError:
                 if not os.path.exists(path):
                     raise
                 # Else the directory was found empty, and was removed, between its opening and the renaming.
 
-    def _place(self, path: str, partition: int, name: str, *, only_new: bool) -> tuple[str, int]:
+    def _placing(self, path: str, partition: int, name: str, *, only_new: bool) -> Steps[tuple[str, int]]:
         hash = name[:32]
         layout = self.layout()  # of one moment: while partitions are doubled, both directories or only the new one
         partition = layout.own(partition, hash)
@@ -194,7 +211,7 @@ class ObjectFiles:
                 os.rename(path, os.path.join(folder.path, name))
                 turn = self.recent.forget(hash)
             failpoint("object.keep", "after rename")
-            folder.sync()
+            yield folder.descriptor
         failpoint("object.keep", "after directory fsync")
         self._link(os.path.join(folder.path, name), layout)
         if now.newest or now.obsolete:

@@ -14,8 +14,10 @@ from pileus.object_store.disk.durable import Volume
 from pileus.object_store.disk.fragments import FragmentFiles
 from pileus.object_store.disk.layout import Layout
 from pileus.object_store.disk.names import suffix_of
+from pileus.object_store.disk.syncs import Steps
 from pileus.object_store.errors import DeviceUnusable
 from pileus.object_store.ring.places import Place
+from pileus.object_store.storage.crowds import Crowd
 from pileus.object_store.storage.threads import Threads
 
 Done = TypeVar("Done")
@@ -90,6 +92,7 @@ class LocalDevice:
         self.accounts = Shelf(os.path.join(self.volume.root, "accounts"), AccountLedger)
         self._slow_until = 0.0
         self._pool = Threads(threads, f"objects on {name}")
+        self._crowd = Crowd(self._pool)
         self._ledger_pool = Threads(LEDGER_THREADS, f"ledgers on {name}")
 
     def objects(self, policy: int) -> FragmentFiles:
@@ -115,6 +118,10 @@ class LocalDevice:
         """What the work returns; it runs in a thread for objects."""
         return await self._pool.do(work)
 
+    async def keep(self, steps: Steps[None]) -> None:
+        """The steps are done, and their fsyncs with those of others who come meanwhile."""
+        await self._crowd.do(steps)
+
     def at_once(self, work: Callable[[], Done | None]) -> Done | None:
         """What the work returns, on the spot, where it is known not to wait. None while the device has been found slow at that."""
         began = time.monotonic()
@@ -133,6 +140,7 @@ class LocalDevice:
     def close(self) -> None:
         """Nothing of the device is open, and no thread works on it."""
         self._pool.close()
+        self._crowd.close()
         self._ledger_pool.close()
         self.containers.close()
         self.accounts.close()

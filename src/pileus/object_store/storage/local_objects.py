@@ -12,6 +12,7 @@ from pileus.kit.observe.log import log_of
 from pileus.object_store.disk.objects import Incoming, Opened, open_at_once
 from pileus.object_store.disk.pendings import Pending, Pendings
 from pileus.object_store.disk.sums import BLOCK
+from pileus.object_store.disk.syncs import alone
 from pileus.object_store.errors import Corrupt, StorageProblem
 from pileus.object_store.ring.places import Place
 from pileus.object_store.ring.rings import Rings
@@ -173,17 +174,13 @@ class LocalUpload:
         fragment: int | None = None,
     ) -> None:
         """The object is durable, and its container knows or will. A fragment waits for its commit."""
-        rest = b"".join(self._held)
-
-        def keep() -> None:
-            if rest:
-                self._incoming.write(rest)
-            durable = fragment is None
-            self._incoming.keep(stamp, metadata, only_new=only_new, fragment=fragment, durable=durable)
-
+        steps = self._incoming.keeping(
+            b"".join(self._held), stamp, metadata, only_new=only_new, fragment=fragment, durable=fragment is None
+        )
         async with self._objects.claims.writing(self._spot):
             self._ended = True
-            await self._device.do(keep)
+            # What is large may take the disk long: nobody small waits with it.
+            await (self._device.do(lambda: alone(steps)) if self._incoming.size else self._device.keep(steps))
         await self._objects.tell(self._device, self._spot, told)
 
     async def drop(self) -> None:
