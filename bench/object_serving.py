@@ -112,7 +112,6 @@ async def serve(folder: Path, replicas: int, policy: str) -> None:
         replicas=float(replicas),
         part_power=2,
         policies=policies,
-        disk_threads=int(os.environ.get("DT", "16")),
     )
     app = manifest.build(people=Anybody(), clock=SystemClock(), state=folder / "objects", config=config)
     api = manifest.api(app)

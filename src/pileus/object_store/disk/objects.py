@@ -26,7 +26,7 @@ from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
 # What POST does not replace: it belongs to the bytes.
 OF_THE_BYTES = ("content-length", "etag", "name", "x-timestamp", "x-object-sysmeta-", "x-static-large-object", KEY)
-AHEAD = 8 << 20  # bytes of a large object that go to the disk while the next ones come
+AHEAD = 4 << 20  # bytes of a large object that go to the disk while the next ones come
 
 
 class Incoming:
@@ -43,17 +43,18 @@ class Incoming:
         self._begun = 0  # bytes that are on their way to the disk
         self.size = 0
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, *chunks: bytes) -> None:
         """The bytes are behind those before them."""
-        view = memoryview(chunk)
         try:
             descriptor = self._open()
-            while view:
-                view = view[os.write(descriptor, view) :]
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                self._sums.add(chunk)  # while the processor has it at hand
+                self.size += len(chunk)
         except OSError as failed:
             raise self._objects.volume.unusable(failed) from failed
-        self._sums.add(chunk)
-        self.size += len(chunk)
         if self.size - self._begun >= AHEAD:
             begin_writing(descriptor, self._begun, self.size - self._begun)
             self._begun = self.size

@@ -40,7 +40,8 @@ class CodedCopies:
         self._places, self._spare = cluster.where(path, policy)
         self._uploads: dict[int, tuple[Place, Upload]] = {}
         self._failed: list[StorageProblem] = []
-        self._held = b""
+        self._held: list[bytes] = []
+        self._length = 0
 
     async def open(self) -> None:
         """Enough devices take fragments; raises TooFew."""
@@ -67,18 +68,21 @@ class CodedCopies:
                 place = next(self._spare, None)
         return None
 
-    async def write(self, batch: bytes, hashed: object) -> None:
-        """The bytes are hashed, coded and on their way."""
-        assert callable(hashed)
-        await asyncio.to_thread(hashed, batch)
-        self._held += batch
-        while len(self._held) >= SEGMENT:
-            segment, self._held = self._held[:SEGMENT], self._held[SEGMENT:]
-            await self._send(segment)
+    async def write(self, batch: bytes) -> None:
+        """The bytes are coded and on their way."""
+        self._held.append(batch)
+        self._length += len(batch)
+        if self._length < SEGMENT:
+            return
+        whole = b"".join(self._held)
+        end = len(whole) - len(whole) % SEGMENT
+        self._held, self._length = [whole[end:]], len(whole) - end
+        for at in range(0, end, SEGMENT):
+            await self._send(whole[at : at + SEGMENT])
 
     async def flush(self) -> None:
         """What was on its way has arrived; nothing follows."""
-        segment, self._held = self._held, b""
+        segment, self._held, self._length = b"".join(self._held), [], 0
         if segment:
             await self._send(segment)
 

@@ -1,10 +1,10 @@
 """Writing an object: its bytes go to all devices as they come, and it holds once most have it durably.
 
-receive a chunk -> (hash in a thread | write to each device) while the next one is received -> record -> fsync
+receive a piece -> (hash in a thread | write to each device) while the next ones are received -> record -> fsync
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import md5
 
@@ -19,6 +19,7 @@ from pileus.object_store.models.limits import wrong_name
 from pileus.object_store.models.paths import Path
 from pileus.object_store.models.stamps import http_date
 from pileus.object_store.proxy.asks import Answer, Ask, Body, Claim, Landed, Refused
+from pileus.object_store.proxy.behind import Behind
 from pileus.object_store.proxy.claiming import Claiming, Contended
 from pileus.object_store.proxy.cluster import Cluster
 from pileus.object_store.proxy.coded import CodedCopies
@@ -31,11 +32,9 @@ from pileus.object_store.ring.places import Place
 from pileus.object_store.storage.interface import Spot, Told, Upload
 
 log = log_of(__name__)
-BATCH = 2 << 20  # bytes hashed and written at once
+BATCH = 1 << 18  # bytes: smaller pieces of a body are put together
 INLINE = 1 << 15  # so few are hashed on the spot: a thread would take longer
 HELD = 2047  # bytes that MD5 takes without giving the interpreter away: to get it back takes longer than to hash them
-
-Hashed = Callable[[bytes], None]
 
 
 class UploadProxy:
@@ -165,26 +164,61 @@ class UploadProxy:
 
     async def _receive(self, ask: Ask, copies: "Copies | CodedCopies") -> Landed:
         """All bytes are with the devices; return their sum. Refuses a body that is not what its headers say."""
-        sum = md5(usedforsecurity=False)
+        sum = Sum()
         size = 0
         try:
             async for batch in batches(ask.body):
                 size += len(batch)
                 if size > self._cluster.config.max_file_size:
                     raise Refused(413, "Your request is too large.")
-                await copies.write(batch, sum.update)
+                await sum.add(batch)
+                await copies.write(batch)
+            await sum.flush()
             await copies.flush()
         except TooSlow:
             raise Refused(408) from None
         except Disconnected:
             raise Refused(499) from None
+        finally:
+            await sum.drop()
         if ask.body.length is not None and size != ask.body.length:
             raise Refused(499)
-        etag = sum.hexdigest()
+        etag = sum.text
         given = ask.headers.get("etag", "").strip().strip('"').lower()
         if given and given != etag:
             raise Refused(422)
         return Landed(etag, size)
+
+
+class Sum:
+    """The MD5 of a body, made behind those who receive it."""
+
+    def __init__(self) -> None:
+        self._sum = md5(usedforsecurity=False)
+        self._behind = Behind(self._hash)
+        self.flush = self._behind.flush
+        self.drop = self._behind.drop
+
+    async def add(self, batch: bytes) -> None:
+        """The bytes count, soon."""
+        if len(batch) > INLINE:
+            await self._behind.add(batch)
+            return
+        await self.flush()
+        for at in range(0, len(batch), HELD):
+            self._sum.update(batch[at : at + HELD])
+
+    async def _hash(self, pieces: Sequence[bytes]) -> None:
+        def hash() -> None:
+            for piece in pieces:
+                self._sum.update(piece)
+
+        await asyncio.to_thread(hash)
+
+    @property
+    def text(self) -> str:
+        """The sum of all, once they are flushed."""
+        return self._sum.hexdigest()
 
 
 class Copies:
@@ -199,7 +233,8 @@ class Copies:
         self._places, self._spare = cluster.where(ask.path, policy)
         self._uploads: list[Upload] = []
         self._failed: list[StorageProblem] = []
-        self._under_way: asyncio.Task[None] | None = None
+        self._behind = Behind(self._write)
+        self.flush = self._behind.flush
 
     async def open(self) -> None:
         """Enough devices take the object; raises TooFew."""
@@ -223,29 +258,16 @@ class Copies:
                 place = next(self._spare, None)
         return None
 
-    async def write(self, batch: bytes, hashed: Hashed) -> None:
-        """The bytes are on their way: hashed and written while the next ones are received."""
-        await self.flush()
-        if len(batch) <= INLINE:
-            await self._write(batch, hashed)
-        else:
-            self._under_way = asyncio.create_task(self._write(batch, hashed))
-
-    async def flush(self) -> None:
-        """What was on its way has arrived."""
-        if self._under_way is not None:
-            task, self._under_way = self._under_way, None
-            await task
-
-    async def _write(self, batch: bytes, hashed: Hashed) -> None:
-        work: list[Awaitable[None]] = [upload.write(batch) for upload in self._uploads]
+    async def write(self, batch: bytes) -> None:
+        """The bytes are on their way, while the next ones are received."""
         if len(batch) > INLINE:
-            work.append(asyncio.to_thread(hashed, batch))
-        else:
-            for at in range(0, len(batch), HELD):
-                hashed(batch[at : at + HELD])
-        outcomes = await together(work)
-        await self._sort(outcomes[: len(self._uploads)])
+            await self._behind.add(batch)
+            return
+        await self.flush()
+        await self._write([batch])
+
+    async def _write(self, pieces: Sequence[bytes]) -> None:
+        await self._sort(await together([upload.write(*pieces) for upload in self._uploads]))
         await self._require()
 
     async def keep(self, stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool) -> None:
@@ -257,9 +279,7 @@ class Copies:
 
     async def drop(self) -> None:
         """Nothing is left of what was not kept."""
-        if self._under_way is not None:
-            await asyncio.wait({self._under_way})
-            self._under_way.exception()
+        await self._behind.drop()
         await together([upload.drop() for upload in self._uploads])
 
     async def _sort(self, outcomes: Sequence[object]) -> None:
@@ -283,14 +303,14 @@ class Copies:
 
 
 async def batches(body: Body) -> AsyncIterator[bytes]:
-    """The body in pieces of about BATCH bytes."""
+    """The body in pieces of BATCH bytes or more."""
     held: list[bytes] = []
     size = 0
     async for chunk in body:
         held.append(chunk)
         size += len(chunk)
         if size >= BATCH:
-            yield b"".join(held)
+            yield b"".join(held) if len(held) > 1 else chunk
             held, size = [], 0
     if held:
         yield b"".join(held) if len(held) > 1 else held[0]

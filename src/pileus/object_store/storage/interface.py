@@ -63,7 +63,7 @@ class Found(Protocol):
 class Upload(Protocol):
     """Bytes on their way to one device."""
 
-    async def write(self, chunk: bytes) -> None: ...
+    async def write(self, *chunks: bytes) -> None: ...
     async def keep(
         self,
         stamp: str,

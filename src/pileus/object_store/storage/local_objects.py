@@ -156,13 +156,13 @@ class LocalUpload:
         self._ended = False  # keeping drops what it could not keep
         self._size = 0
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, *chunks: bytes) -> None:
         """The bytes are behind those before them."""
-        self._held.append(chunk)
-        self._size += len(chunk)
+        self._held += chunks
+        self._size += sum(map(len, chunks))
         if self._size > SMALL:
-            whole, self._held, self._size = b"".join(self._held), [], 0
-            await self._device.do(lambda: self._incoming.write(whole))
+            held, self._held, self._size = self._held, [], 0
+            await self._device.do(lambda: self._incoming.write(*held))
 
     async def keep(
         self,

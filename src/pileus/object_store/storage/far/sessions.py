@@ -22,14 +22,15 @@ class FarUpload:
         self._wire: Wire | None = wire
         self._begun = False
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, *chunks: bytes) -> None:
         """The bytes are behind those before them, or on their way there."""
         wire = self._wire
         if wire is None:
             raise self._lines.failed("the upload was given up")
         try:
             await self._begin(wire)
-            await send_bytes(self._lines, wire, chunk)
+            for chunk in chunks:
+                await send_bytes(self._lines, wire, chunk)
         except BadMessage as broken:
             await self.drop()
             raise self._lines.failed(str(broken)) from broken
