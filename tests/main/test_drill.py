@@ -10,6 +10,7 @@ import pytest
 
 from pileus.main.drill import turns
 from pileus.main.drill_verbs import chapters, faults, faults_of, verbs
+from pileus.main.drill_volumes import volume_chapters
 
 ROOT = Path(__file__).resolve().parents[2]
 WHERE = ("before", "after", "committed")
@@ -29,8 +30,8 @@ def drilled(*options: str, timeout_s: float) -> int:
 
 
 def every(*, real: bool) -> dict[str, list[str]]:
-    """All faults of all verbs."""
-    return {verb.name: faults(verb, real=real) for verb in verbs()}
+    """All faults of all verbs in servers and networks."""
+    return {verb.name: faults(verb, real=real) for verb in verbs(chapters())}
 
 
 def test_every_step_has_a_place_before_within_and_after_its_commit() -> None:
@@ -48,6 +49,13 @@ def test_every_step_has_a_place_before_within_and_after_its_commit() -> None:
                                              ("rebuild", 8), ("snapshot", 8)])  # fmt: skip
 def test_verbs_have_as_many_faults_as_they_should(name: str, least: int) -> None:
     assert len(every(real=True)[name]) >= least
+
+
+def test_whatever_is_done_with_a_volume_has_at_least_eight_places_to_die_at() -> None:
+    of_volumes = [verb for verb in verbs(volume_chapters()) if verb.real]
+    few = {verb.name: len(found) for verb in of_volumes if len(found := faults(verb, real=True)) < 8}
+    assert not few
+    assert len(of_volumes) == 18
 
 
 def test_every_fault_has_its_turn_once_and_a_server_lives_through_them() -> None:
@@ -70,6 +78,19 @@ def test_only_what_is_asked_for_is_played() -> None:
 @pytest.mark.timeout(400)
 def test_a_cloud_with_fakes_survives_being_killed_here_and_there() -> None:
     assert drilled("--at-most", "12", timeout_s=390) >= 10
+
+
+@pytest.mark.client
+@pytest.mark.timeout(400)
+def test_volumes_of_fakes_survive_a_cloud_that_is_killed_here_and_there() -> None:
+    assert drilled("--part", "volumes", "--at-most", "6", timeout_s=390) >= 5
+
+
+@pytest.mark.host
+@pytest.mark.scale
+@pytest.mark.timeout(1800)
+def test_volumes_survive_a_cloud_that_is_killed_here_and_there_on_real_qemu() -> None:
+    assert drilled("--part", "volumes", "--real", "--at-most", "14", timeout_s=1790) >= 12
 
 
 @pytest.mark.scale

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pileus.main.client import ApiProblem, Client
+from pileus.main.drill_files import VolumeFolders
 
 Json = dict[str, Any]
 ABSENT = "absent"
@@ -32,6 +33,10 @@ KINDS: Mapping[str, Kind] = {
     "floatingip": Kind("network", "/v2.0/floatingips", "floatingip", "floatingips", "description"),
     "security_group": Kind("network", "/v2.0/security-groups", "security_group", "security_groups"),
     "subnet": Kind("network", "/v2.0/subnets", "subnet", "subnets"),
+    "volume": Kind("block-storage", "/volumes", "volume", "volumes"),
+    "clone": Kind("block-storage", "/volumes", "volume", "volumes"),
+    "volume snapshot": Kind("block-storage", "/snapshots", "snapshot", "snapshots"),
+    "backup": Kind("block-storage", "/backups", "backup", "backups"),
 }
 
 
@@ -44,6 +49,7 @@ class Scene:
         self.made_of = made_of
         self.images = images
         self.external = external  # the name of the network outside
+        self.folders = VolumeFolders()
         self._number = 0
         self._names: dict[str, str] = {}
         self._ids: dict[str, str] = {}

@@ -17,7 +17,7 @@ FABRIC = ("ovn.transact@before", "ovn.sent@transact", "ovn.transact@after")
 # Steps that wait for their host are passed more than once, and the last time is the one that counts.
 WAITING = {
     "start on host", "remove from host", "power on", "power off", "reboot", "reshape", "go back", "start", "rebuild",
-    "rescue", "unrescue", "await the copy", "plug", "unplug",
+    "rescue", "unrescue", "await the copy", "plug", "unplug", "make", "grow", "copy there", "mirror", "copy", "write",
 }  # fmt: skip
 
 
@@ -335,20 +335,30 @@ def _ruled(scene: Scene) -> str:
     return "open" if any(rule["port_range_min"] == 80 for rule in shown["security_group_rules"]) else "closed"
 
 
+def with_a_guest(verbs: tuple[Verb, ...], opens: tuple[Verb, ...] = (), closes: tuple[Verb, ...] = ()) -> Chapter:
+    """A chapter whose server runs a whole guest: only one that knows ACPI lets go of a card or a disk."""
+    guest, sector = _rebuilt("with a guest", "guest"), _rebuilt("with a sector", "drill")
+    return Chapter(verbs, (guest, *opens), (*closes, sector))
+
+
+def life() -> Chapter:
+    """A server's birth and death."""
+    return Chapter(_lives())
+
+
 def chapters() -> tuple[Chapter, ...]:
     """A server's life: what comes between its boot and its deletion, and those two last."""
-    # Only a guest that knows ACPI lets go of a card.
-    cards = Chapter(_cards(), (_rebuilt("with a guest", "guest"),), (_rebuilt("with a sector", "drill"),))
+    cards = with_a_guest(_cards())
     subnets = (
         _made("subnet", lambda scene: {
             "network_id": scene.made_of["networks"][0]["uuid"], "ip_version": 4, "cidr": "10.99.0.0/24",
         }),
         _removed("subnet"),
     )  # fmt: skip
-    others = (*_turns(), _sizes(), *_disks(), _routed(), _grouped(), subnets, _lives())
-    return (cards, *(Chapter(verbs) for verbs in others))
+    others = (*_turns(), _sizes(), *_disks(), _routed(), _grouped(), subnets)
+    return (cards, *(Chapter(verbs) for verbs in others), life())
 
 
-def verbs() -> tuple[Verb, ...]:
+def verbs(chapters: Sequence[Chapter]) -> tuple[Verb, ...]:
     """Every verb, once."""
-    return tuple({verb.name: verb for chapter in chapters() for verb in chapter.verbs}.values())
+    return tuple({verb.name: verb for chapter in chapters for verb in chapter.verbs}.values())

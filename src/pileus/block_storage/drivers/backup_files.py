@@ -24,6 +24,7 @@ from pileus.block_storage.drivers.backup_folder import FolderChunks
 from pileus.block_storage.drivers.holes import filled
 from pileus.block_storage.drivers.interface import Backup, BackupSeen, DriverError
 from pileus.block_storage.drivers.thread import in_thread
+from pileus.kit.flow.failpoint import failpoint
 
 INDEX = "index.json"
 AFAR = "index.json.z"  # as stores that hosts share have it
@@ -77,6 +78,7 @@ class Backups:
     async def write(self, backup: Backup, disk: Path) -> None:
         """The backup holds the disk's bytes; what its parent has at the same place is not written again."""
         await self.remove(backup.id)
+        failpoint("backup.write", "begun")
         await in_thread((self._own / backup.id).mkdir, mode=0o700, parents=True)
         before = await self.index(backup.parent) if backup.parent is not None else None
         if backup.parent is not None and (before is None or before.chunk != self._size):
@@ -90,7 +92,9 @@ class Backups:
             for at, (chunk, length) in zip(some, done, strict=True):
                 chunks[at] = chunk
                 objects, stored = objects + (length > 0), stored + length
+        failpoint("backup.write", "chunks")
         await self._keep(backup.id, Index(size, self._size, tuple(chunks), objects, stored))
+        failpoint("backup.write", "index")
 
     async def _chunk(self, id: str, disk: Path, at: int, old: Chunk, way: str) -> tuple[Chunk, int]:
         """The chunk, which is kept, and how many bytes that took: none if it was kept already."""
@@ -124,6 +128,7 @@ class Backups:
         kept = [at for at, chunk in enumerate(index.chunks) if chunk.holder is not None]
         for some in _windows(kept):
             await _all(*(self._restored(id, index, at, target) for at in some))
+        failpoint("backup.restore", "written")
         await in_thread(_sync, target)
 
     async def _restored(self, id: str, index: Index, at: int, target: Path) -> None:
@@ -137,10 +142,12 @@ class Backups:
     async def remove(self, id: str) -> None:
         """Nothing is left of the backup; the index goes first, so that what is half removed is not whole."""
         await in_thread((self._own / id / INDEX).unlink, missing_ok=True)
+        failpoint("backup.remove", "index")
         if not (self._own / id).exists():
             return  # what this host was never in charge of is another's
         names = sorted(await self.chunks.names(id), key=lambda name: not name.endswith(AFAR))
         await self.chunks.remove(id, names)
+        failpoint("backup.remove", "chunks")
         await in_thread(shutil.rmtree, self._own / id, ignore_errors=True)
 
     async def index(self, id: str) -> Index | None:
@@ -187,8 +194,14 @@ def _at(index: Index | None, at: int) -> Chunk:
 
 def _squeezed(disk: Path, where: tuple[int, int], known: str | None, way: str) -> tuple[str | None, bytes | None]:
     """The digest of the chunk there, so long, None for zeros; and its bytes as they are kept, None if they are known."""
-    with disk.open("rb") as source:
-        piece = os.pread(source.fileno(), where[1], where[0])
+    try:
+        with disk.open("rb") as source:
+            piece = os.pread(source.fileno(), where[1], where[0])
+    except OSError as failed:
+        why = failed.strerror or str(failed)
+        raise DriverError(
+            "The backup cannot be made", f"the volume cannot be read at byte {where[0]}: {why}"
+        ) from failed
     if piece == bytes(len(piece)):
         return None, None
     digest = hashlib.sha256(piece).hexdigest()

@@ -38,6 +38,7 @@ from pileus.block_storage.drivers.interface import (
     Seen,
 )
 from pileus.block_storage.drivers.work import Works
+from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.volume_keys import VolumeKeys
 
@@ -158,6 +159,7 @@ class DiskBackend:
 
     async def _fill(self, at: Spot, disk: Disk) -> None:
         """The disk is made of its origin."""
+        failpoint("volume.fill", "begun")
         spool = self._spool(at.kind, at.id)
         await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
         if disk.origin is None:
@@ -216,6 +218,7 @@ class DiskBackend:
         try:
             fetched = room / "fetched"
             await self._images.fetch(origin.id, fetched)
+            failpoint("volume.fill", "fetched")
             raw = fetched if origin.format == "raw" else await raw_of(room, fetched, origin.format, at.id)
             if raw.stat().st_size > size:
                 raise DriverError("The image does not fit", f"it holds {raw.stat().st_size} bytes, the volume {size}")

@@ -21,6 +21,7 @@ from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file
 from pileus.block_storage.drivers.interface import GIB, Kind, Origin, Room
+from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.image_files import ImageFiles
 
@@ -93,12 +94,15 @@ class FileDisks:
 
     async def remove(self, at: Spot) -> None:
         """That file is gone."""
+        failpoint("volume.forget", "content")
         self._file(at).unlink(missing_ok=True)
 
     async def forget(self, kind: Kind, id: str) -> None:
         """The disk's folder is gone."""
         if (self._root / kind / id).exists():
+            failpoint("volume.forget", "before")
             await asyncio.to_thread(shutil.rmtree, self._root / kind / id)
+            failpoint("volume.forget", "after")
 
     @contextlib.asynccontextmanager
     async def reading(self, at: Spot, spool: Path, *, live: bool) -> AsyncIterator[Path]:
@@ -174,7 +178,9 @@ def _settle(part: Path, file: Path) -> None:
     """The whole file has its name, on the disk too."""
     with part.open("r+b") as out:
         os.fsync(out.fileno())
+    failpoint("volume.keep", "before rename")
     part.rename(file)
+    failpoint("volume.keep", "after rename")
     _sync(file.parent)
 
 
@@ -195,6 +201,9 @@ def _sync(folder: Path) -> None:
 
 def _grow(file: Path, size: int) -> None:
     if file.stat().st_size < size:
+        failpoint("volume.grow", "before")
         with file.open("r+b") as out:
             out.truncate(size)
+            failpoint("volume.grow", "before sync")
             os.fsync(out.fileno())
+        failpoint("volume.grow", "after")

@@ -1,6 +1,7 @@
 """`pileus drill`: a throw-away cloud is killed at every step of what users ask for, and has to come back each time."""
 
 import argparse
+import hashlib
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from pileus.main.client import Client
     from pileus.main.drill import Injected
+    from pileus.main.drill_scene import Scene
+    from pileus.main.drill_verbs import Chapter, Verb
 
 REST_S = {"fake": 60.0, "qemu": 120.0}
 
@@ -27,6 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbs", default=None, metavar="A,B", help="faults in these alone: boot, stop, resize, 'router create' ..."
     )
+    parser.add_argument(
+        "--part", choices=("servers", "volumes"), default="servers",
+        help="what the faults are in: servers and networks, or volumes, whose servers have no network",
+    )  # fmt: skip
     parser.add_argument("--real", action="store_true", help="with QEMU and OVN instead of the fakes; needs root")
     parser.add_argument(
         "--inside",
@@ -46,12 +53,14 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     path = Path(tempfile.mkdtemp(prefix="pl-", dir="/tmp"))
     path.chmod(0o755)  # a server runs as a user of its own and has to get at its disk
-    drivers = ("qemu", "ovn") if args.real else ("fake", "fake")
+    compute = "qemu" if args.real else "fake"
+    network = "ovn" if args.real and args.part == "servers" else "fake"
+    (path / "config.toml").write_text("[volume_backends.file]\n[volume_backends.other]\n")
     address = f"127.0.0.1:{_free_port()}"
     failpoint.arm("")  # the cloud's, not ours
     os.environ[failpoint.VARIABLE] = f"@{faults_file(State(path))}"
     try:
-        _pileus(path, "up", "--listen", address, "--compute", drivers[0], "--network", drivers[1])
+        _pileus(path, "up", "--listen", address, "--compute", compute, "--network", network)
         return _drill(State(path), args)
     finally:
         _pileus(path, "destroy", "--yes")
@@ -62,7 +71,7 @@ def _drill(state: State, args: argparse.Namespace) -> int:
     from pileus.main.client import Client
     from pileus.main.drill import Drill, turns
     from pileus.main.drill_scene import Scene
-    from pileus.main.drill_verbs import chapters
+    from pileus.main.drill_verbs import verbs
     from pileus.main.seed import IMAGE
     from pileus.main.settings import settings_of
 
@@ -72,23 +81,34 @@ def _drill(state: State, args: argparse.Namespace) -> int:
     def log_in() -> Client:
         return Client(f"{settings.url}/identity/v3", "admin", password, "admin")
 
-    made_of = _boots_with(log_in())
+    volumes = args.part == "volumes"
+    made_of = _boots_with(log_in(), network=not volumes)
     guest = log_in().by_name("image", "/v2/images", "images", IMAGE)  # fakes have none, and need none
     images = {"drill": str(made_of["imageRef"]), "guest": str((guest or {"id": made_of["imageRef"]})["id"])}
     scene = Scene(log_in, made_of, images, settings.external.name)
+    if volumes:
+        _with_volumes(scene, state if args.real else None)
     drill = Drill(state, settings, scene, rest_s=REST_S["qemu" if args.real else "fake"])
     drill.witnessed()
-    played = turns(chapters(), _faults(args)) * args.rounds
+    found = _chapters(args.part)
+    played = turns(found, _faults(args, verbs(found))) * args.rounds
     return _tell(drill.play(played))
 
 
-def _faults(args: argparse.Namespace) -> dict[str, list[str]]:
+def _chapters(part: str) -> "tuple[Chapter, ...]":
+    from pileus.main.drill_verbs import chapters
+    from pileus.main.drill_volumes import volume_chapters
+
+    return volume_chapters() if part == "volumes" else chapters()
+
+
+def _faults(args: argparse.Namespace, verbs: "tuple[Verb, ...]") -> dict[str, list[str]]:
     """Where each verb's cloud shall die."""
-    from pileus.main.drill_verbs import faults, verbs
+    from pileus.main.drill_verbs import faults
 
     only = args.verbs.split(",") if args.verbs else None
     every = [
-        (verb.name, fault) for verb in verbs() if only is None or verb.name in only
+        (verb.name, fault) for verb in verbs if only is None or verb.name in only
         for fault in (verb.real if args.inside else faults(verb, real=args.real))
     ]  # fmt: skip
     if args.at_most is not None and args.at_most < len(every):
@@ -122,19 +142,42 @@ def _tell(played: "Iterator[Injected]") -> int:
     return 1 if wrong or not died else 0
 
 
-def _boots_with(admin: "Client") -> dict[str, object]:
+def _boots_with(admin: "Client", *, network: bool) -> dict[str, object]:
     """What servers of the drill are made of: a guest of one sector, which runs at once and hears its power button."""
     from pileus.guest.sector import boot_sector
 
-    network = admin.post("network", "/v2.0/networks", {"network": {"name": "drill"}})["network"]["id"]
-    subnet = {"network_id": network, "ip_version": 4, "cidr": "10.66.0.0/20"}
+    image = _image(admin, "drill", boot_sector())
+    if not network:
+        return {"flavorRef": "1", "imageRef": image, "networks": "none"}
+    made = admin.post("network", "/v2.0/networks", {"network": {"name": "drill"}})["network"]["id"]
+    subnet = {"network_id": made, "ip_version": 4, "cidr": "10.66.0.0/20"}
     admin.post("network", "/v2.0/subnets", {"subnet": subnet})
-    image = admin.post("image", "/v2/images", {"name": "drill", "disk_format": "raw", "container_format": "bare"})
+    return {"flavorRef": "1", "imageRef": image, "networks": [{"uuid": made}]}
+
+
+def _image(admin: "Client", name: str, content: bytes) -> str:
+    made = admin.post("image", "/v2/images", {"name": name, "disk_format": "raw", "container_format": "bare"})
     with tempfile.NamedTemporaryFile() as file:
-        file.write(boot_sector())
+        file.write(content)
         file.flush()
-        admin.upload("image", f"/v2/images/{image['id']}/file", Path(file.name))
-    return {"flavorRef": "1", "imageRef": image["id"], "networks": [{"uuid": network}]}
+        admin.upload("image", f"/v2/images/{made['id']}/file", Path(file.name))
+    return str(made["id"])
+
+
+def _with_volumes(scene: "Scene", state: State | None) -> None:
+    """There is a volume type for each back end, and noise to make volumes of; files of them only where `state` is given."""
+    from pileus.main.drill_files import NOISE, VolumeFolders
+    from pileus.main.drill_volumes import HERE, THERE
+
+    for name, backend in ((HERE, "file"), (THERE, "other")):
+        about = {"name": name, "extra_specs": {"volume_backend_name": backend}}
+        scene.client.post("block-storage", "/types", {"volume_type": about})
+    noise = os.urandom(NOISE)
+    scene.images = {**scene.images, "noise": _image(scene.client, "noise", noise)}
+    if state is not None:
+        folder = state / "volumes"
+        roots = (folder, folder / "backends" / "other")
+        scene.folders = VolumeFolders(roots, hashlib.sha256(noise).hexdigest())
 
 
 def _pileus(path: Path, command: str, *arguments: str) -> None:
