@@ -89,6 +89,8 @@ def test_understands_what_people_type_in_other_guests(running: Machine) -> None:
     as_user = "sudo -n id -u; sudo sh -c 'echo \"a  b\"'; sudo -u pileus id -un; sudo false; echo $?"
     assert "0\na  b\npileus\n1\n" == running.ssh(as_user, user="pileus")
     assert "vda" in running.ssh("lsblk -lb --nodeps")
+    assert "vda" in running.ssh("lsblk --nodeps --noheadings --output NAME").splitlines()
+    assert ["NAME TYPE", "vda disk", "vda1 part"] == running.ssh("lsblk -o NAME,TYPE").splitlines()[:3]
     made = "dd if=/dev/zero of=/mnt/disk bs=1M count=2 2>/dev/null; mkfs -t vfat /mnt/disk; grep -q FAT /mnt/disk && echo it"
     assert "it\n" == running.ssh(f"{made}; rm /mnt/disk")
     assert "/dev/vda2\n" == running.ssh("blkid -L pileus-data -o device")
