@@ -27,6 +27,7 @@ ASKED = (
 )  # fmt: skip
 Section = dict[str, object]
 SHARED_TYPE = "multiattach"
+PATIENCE_S = 900  # for real servers: emulated ones on a busy machine take minutes to boot, and nothing is gained by haste
 
 
 def main() -> None:
@@ -45,6 +46,8 @@ def main() -> None:
     sections = {name: dict(table) for name, table in features.items() if not name.startswith(("later", "of-"))}
     for name, found in _found(state, settings, set(features["later-extensions"]), real=args.real).items():
         sections.setdefault(name, {}).update(found)
+    if args.real:
+        sections["volume"]["build_timeout"] = PATIENCE_S
     if args.served:
         sections["image"] |= {
             "http_image": f"{args.served}/image.raw",
@@ -89,7 +92,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
             "image_ref_alt": other,
             "flavor_ref": _flavor(admin, "m1.nano"),
             "flavor_ref_alt": _flavor(admin, "m1.tiny"),
-            "build_timeout": 300 if real else 30,
+            "build_timeout": PATIENCE_S if real else 30,
             "hypervisor_type": hypervisors[0]["hypervisor_type"],
             "min_compute_nodes": len(hypervisors),
         },
@@ -97,6 +100,8 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
         "network-feature-enabled": {"api_extensions": ",".join(sorted(extensions | (set(ASKED) - later)))},
         "validation": {
             "run_validation": real,
+            "ping_timeout": PATIENCE_S,
+            "ssh_timeout": PATIENCE_S,
             "image_ssh_user": "pileus",
             "image_alt_ssh_user": "pileus",
             "connect_method": "floating",
