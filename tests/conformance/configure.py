@@ -1,6 +1,6 @@
 """Writes tempest.conf for a running cloud: what features.toml says, plus the addresses, ids and secrets of this cloud.
 
-    python tests/conformance/configure.py STATE FILE [--real] [--served URL] [--gate NAME]
+    python tests/conformance/configure.py STATE FILE [--real] [--served URL] [--gate NAME] [--other URL]
 
 With the real drivers the built-in guest is the image and Tempest logs in to servers; with the fakes a mebibyte of
 zeros serves, and what happens inside a server is not asked.
@@ -27,7 +27,8 @@ ASKED = (
 )  # fmt: skip
 Section = dict[str, object]
 SHARED_TYPE = "multiattach"
-PATIENCE_S = 900  # for real servers: emulated ones on a busy machine take minutes to boot, and nothing is gained by haste
+# For real servers: emulated ones on a busy machine take minutes to boot, and nothing is gained by haste.
+PATIENCE_S = 900
 
 
 def main() -> None:
@@ -38,13 +39,16 @@ def main() -> None:
     parser.add_argument("--real", action="store_true", help="servers are real: log in to them")
     parser.add_argument("--served", default="", help="where image.raw and image.qcow2 can be fetched")
     parser.add_argument("--gate", default="gate", help="whose configuration the cloud has: features may say of it")
+    parser.add_argument("--other", default="", help="where another controller answers")
     args = parser.parse_args()
     state = State(args.state)
     settings = settings_of(state, {}).options
     features = tomllib.loads((HERE / "features.toml").read_text())
     features.update({name: {**features[name], **table} for name, table in features.pop(f"of-{args.gate}", {}).items()})
     sections = {name: dict(table) for name, table in features.items() if not name.startswith(("later", "of-"))}
-    for name, found in _found(state, settings, set(features["later-extensions"]), real=args.real).items():
+    for name, found in _found(
+        state, settings, set(features["later-extensions"]), real=args.real, beside=args.other
+    ).items():
         sections.setdefault(name, {}).update(found)
     if args.real:
         sections["volume"]["build_timeout"] = PATIENCE_S
@@ -67,7 +71,7 @@ def _shared_type(admin: Client) -> None:
         admin.post("block-storage", "/types", {"volume_type": {"name": SHARED_TYPE, "extra_specs": specs}})
 
 
-def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> dict[str, Section]:
+def _found(state: State, settings: Settings, later: set[str], *, real: bool, beside: str) -> dict[str, Section]:
     """What has to be asked of the cloud, or brought into it."""
     password = state.credentials().passwords["admin"]
     identity = f"{settings.url}/identity/v3"
@@ -82,6 +86,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
     image, other = _images(admin, state, real=real)
     hypervisors = admin.get("compute", "/os-hypervisors/detail")["hypervisors"]
     workspace = str(state / "conformance")
+    remote = _remote(admin, beside, settings.region) if beside else ""
     return {
         "DEFAULT": {"debug": True, "log_file": f"{workspace}/tempest.log", "use_stderr": False},
         "oslo_concurrency": {"lock_path": f"{workspace}/locks"},
@@ -96,19 +101,34 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool) -> 
             "hypervisor_type": hypervisors[0]["hypervisor_type"],
             "min_compute_nodes": len(hypervisors),
         },
+        "image": {"alternate_image_endpoint": remote} if remote else {},
         "network": {"public_network_id": public["id"], "floating_network_name": public["name"]},
         "network-feature-enabled": {"api_extensions": ",".join(sorted(extensions | (set(ASKED) - later)))},
-        "validation": {
-            "run_validation": real,
-            "ping_timeout": PATIENCE_S,
-            "ssh_timeout": PATIENCE_S,
-            "image_ssh_user": "pileus",
-            "image_alt_ssh_user": "pileus",
-            "connect_method": "floating",
-            "auth_method": "keypair",
-            "ssh_shell_prologue": "set -eu; PATH=$$PATH:/sbin:/usr/sbin;",
-        },
+        "validation": _validation(real=real),
         "scenario": {"dhcp_client": "udhcpc", "img_file": str(_guest())},
+    }
+
+
+def _remote(admin: Client, controller: str, region: str) -> str:
+    """The type of a service that the catalog has: images, as another controller answers for them."""
+    kind = "image-remote"
+    service = admin.post("identity", "/services", {"service": {"name": kind, "type": kind}})["service"]
+    endpoint = {"service_id": service["id"], "interface": "public", "region": region, "url": f"{controller}/image"}
+    admin.post("identity", "/endpoints", {"endpoint": endpoint})
+    return kind
+
+
+def _validation(*, real: bool) -> Section:
+    """How Tempest gets into servers."""
+    return {
+        "run_validation": real,
+        "ping_timeout": PATIENCE_S,
+        "ssh_timeout": PATIENCE_S,
+        "image_ssh_user": "pileus",
+        "image_alt_ssh_user": "pileus",
+        "connect_method": "floating",
+        "auth_method": "keypair",
+        "ssh_shell_prologue": "set -eu; PATH=$$PATH:/sbin:/usr/sbin;",
     }
 
 

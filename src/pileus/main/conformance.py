@@ -24,8 +24,11 @@ from pileus.kit.errors import Problem
 from pileus.main import packages
 from pileus.main.judged_storage import NEEDED as STORAGE
 from pileus.main.judged_storage import copying, sharing
+from pileus.main.second_controller import NEEDED as DATABASE
+from pileus.main.second_controller import database, first_of_two, second_of_two
 from pileus.main.second_machine import NEEDED as CABLE
 from pileus.main.second_machine import Cable, cable
+from pileus.main.state import State
 
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / "tests" / "conformance"
@@ -38,6 +41,7 @@ NEEDED = (
     packages.Program("iputils-ping", "ping"),  # Tempest asks servers whether they are there
     *STORAGE,
     *CABLE,
+    *DATABASE,
 )
 OF_CLASS = re.compile(r"^(?P<when>setUpClass|tearDownClass) \((?P<name>.+)\)$")
 SHOWN = 40
@@ -64,6 +68,7 @@ class Suite(msgspec.Struct, frozen=True):
     options: tuple[str, ...] = ()
     at_once: int = 2
     gate: str = "gate"  # whose configuration the cloud has
+    two_controllers: bool = False
 
     @property
     def real(self) -> bool:
@@ -91,6 +96,13 @@ SUITES = {
             r"|compute\.admin\.test_networks\.)",
             FAKES,
             gate="other",
+        ),
+        Suite(
+            "workers",
+            r"^tempest\.api\.image\.v2\.test_images\.ImportImagesTest\.",
+            FAKES,
+            gate="workers",
+            two_controllers=True,
         ),
         Suite("inside", rf"^tempest\.(scenario\.(?!test_unified_limits\.)|{INSIDE})"),
         Suite(
@@ -160,13 +172,34 @@ def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Resu
 
 
 def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
+    with contextlib.ExitStack() as stack:
+        config = HOME / f"{suite.gate}.toml"
+        if suite.real:
+            config = sharing(config, state.parent / "volumes", state.parent / "gate", _second_home(state))
+        elif suite.two_controllers:
+            config = first_of_two(config, state.parent, stack.enter_context(database(state.parent)))
+        stack.callback(_pileus, "destroy", "--yes", "--state", str(state), check=False)
+        url = _up(state, suite, config)
+        stack.enter_context(_second(state, suite))
+        served = stack.enter_context(_served(_workspace(state) / "served"))
+        other = stack.enter_context(_another(state, config, url)) if suite.two_controllers else ""
+        _configure(state, suite, served, other)
+        return _tempest(python, state, suite, only)
+
+
+@contextlib.contextmanager
+def _another(state: Path, config: Path, url: str) -> Iterator[str]:
+    """The cloud has a second controller; the address that it answers at."""
+    from pileus.kit.http.server import free_port
+
+    other = state.with_name("other")
+    second_of_two(State(state), config, url, State(other))
+    listen = f"127.0.0.1:{free_port()}"
     try:
-        _up(state, suite)
-        with _second(state, suite), _served(_workspace(state) / "served") as url:
-            _configure(state, suite, url)
-            return _tempest(python, state, suite, only)
+        _pileus("up", "--state", str(other), "--listen", listen)
+        yield f"http://{listen}"
     finally:
-        _pileus("destroy", "--yes", "--state", str(state), check=False)
+        _pileus("down", "--state", str(other), check=False)
 
 
 @contextlib.contextmanager
@@ -183,14 +216,14 @@ def _second(state: Path, suite: Suite) -> Iterator[None]:
                 _pileus("destroy", "--yes", "--state", str(second), check=False, laid=laid)
 
 
-def _up(state: Path, suite: Suite) -> None:
+def _up(state: Path, suite: Suite, config: Path) -> str:
+    """The cloud's address."""
     from pileus.kit.http.server import free_port
 
     _say(f"--- {suite.name}: a cloud {'of real servers' if suite.real else 'of fakes'}")
-    listen, config = f"127.0.0.1:{free_port()}", HOME / f"{suite.gate}.toml"
-    if suite.real:
-        config = sharing(config, state.parent / "volumes", state.parent / "gate", _second_home(state))
+    listen = f"127.0.0.1:{free_port()}"
     _pileus("up", "--state", str(state), "--listen", listen, "--config", str(config), *suite.options)
+    return f"http://{listen}"
 
 
 def _join(state: Path, second: Path, laid: Cable | None) -> None:
@@ -238,9 +271,10 @@ def _formats(folder: Path) -> None:
     (folder / "manifest.yml").write_bytes(msgspec.json.encode({"images": images}))
 
 
-def _configure(state: Path, suite: Suite, served: str) -> None:
+def _configure(state: Path, suite: Suite, served: str, other: str) -> None:
     file = str(_workspace(state) / "tempest.conf")
     configure = [sys.executable, str(HOME / "configure.py"), str(state), file, "--served", served, "--gate", suite.gate]
+    configure += ["--other", other]
     subprocess.run([*configure, *(["--real"] if suite.real else [])], env=_environment(), check=True)
 
 
