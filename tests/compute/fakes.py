@@ -16,7 +16,7 @@ from pileus.compute.drivers.fake import Fake
 from pileus.compute.drivers.interface import ConsoleKind, DriverError
 from pileus.compute.errors import ConsoleUnavailable
 from pileus.kit.auth import Caller
-from pileus.kit.errors import Conflict, Invalid, NotFound, OverQuota
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, OverQuota
 from pileus.ports.addresses import Addresses
 from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
 from pileus.ports.image import ImageFacts, ImageQuery, NewImage
@@ -157,6 +157,11 @@ class FakeImages:
         self.taken.append(source)
         self.images[image_id] = msgspec.structs.replace(self.images[image_id], status="active", size=2**20)
         return self.images[image_id]
+
+    async def check_trust(self, image_id: str, trusted: Sequence[str]) -> None:
+        signed = self.images[image_id].properties.get("img_signature_certificate_uuid")
+        if signed not in trusted:
+            raise Denied(f"Image signature certificate validation failed for certificate: {signed}.")
 
     async def remove(self, image_id: str) -> None:
         self.images.pop(image_id, None)

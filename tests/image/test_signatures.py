@@ -16,7 +16,7 @@ from tests.image.harness import OCTETS, RAW, Service, over, run
 from tests.image.test_imports import asks, imported, tasks
 
 from pileus.image.config import SignaturesConfig
-from pileus.image.errors import BadSignature
+from pileus.image.errors import BadSignature, NotTrusted
 from pileus.image.manifest import port
 
 Key = rsa.RSAPrivateKey | dsa.DSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -177,5 +177,35 @@ def test_a_host_gets_only_what_is_signed_still(tmp_path: Path) -> None:
         with pytest.raises(BadSignature, match="there is no certificate"):
             await _fetched(again, id, tmp_path / "disk")
         assert not (tmp_path / "disk").exists()
+
+    run(tmp_path, test)
+
+
+def test_trust_is_in_certificates_and_of_bytes(tmp_path: Path) -> None:
+    """What a server that names certificates is made of: signed, by one of them or by whom one of them is an authority of."""
+    root, mine, stranger = key("ECC_SECP384R1"), key("ECC_SECP521R1"), key("RSA-PSS")
+
+    async def test(cloud: Service) -> None:
+        authority = keep(tmp_path, certificate(root, ca=True))
+        own = keep(tmp_path, certificate(mine, by=root))
+        other = keep(tmp_path, certificate(stranger, ca=True))
+        images = port(cloud.app)
+        id = (await cloud.create(**signed(mine, "ECC_SECP521R1", "SHA-256", own)))["id"]
+        assert 204 == await cloud.upload(id)
+        for trusted in ([own], [authority], [other, authority]):
+            await images.check_trust(id, trusted)
+        for trusted, says in (([other], "nobody who is trusted"), ([str(uuid.UUID(int=9))], "Unable to retrieve")):
+            with pytest.raises(NotTrusted, match=f"validation failed for certificate: {own}.*{says}"):
+                await images.check_trust(id, trusted)
+        plain = (await cloud.create(img_signature="x"))["id"]
+        assert 204 == await cloud.upload(plain)
+        with pytest.raises(BadSignature, match="do not exist: img_signature_hash_method, img_signature_key_type"):
+            await images.check_trust(plain, [own])
+        # Another signature of the same owner, that is of other bytes, was given to it since.
+        about = signed(mine, "ECC_SECP521R1", "SHA-256", own, RAW[::-1])
+        step = {"op": "replace", "path": "/img_signature", "value": about["img_signature"]}
+        assert 200 == (await cloud.patch(id, step))[0]
+        with pytest.raises(BadSignature, match="not the signature of these bytes"):
+            await images.check_trust(id, [own])
 
     run(tmp_path, test)

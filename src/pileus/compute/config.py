@@ -14,6 +14,9 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     reserved_disk_gib: int = 0
     console_token_s: int = 600
     drain_at_once: int = 2  # servers that leave a host at the same time while it is emptied
+    # Certificates (see image.signatures) of which one has to have issued that of an image's signature, for servers whose creators
+    # name none. Empty: whatever the image service takes is booted from.
+    trusted_image_certificates: tuple[str, ...] = ()
     quota_instances: int = 10
     quota_cores: int = 20
     quota_ram: int = 51200

@@ -86,6 +86,7 @@ SERVERS = sa.Table(
     sa.Column("shelf", Id),
     sa.Column("config_drive", Boolean, nullable=False, server_default=sa.false()),
     sa.Column("own_disks", Json),
+    sa.Column("certificates", Json),
     sa.Column("card_tags", Json, nullable=False, server_default=sa.text("'{}'")),
     sa.Column("files", Json, nullable=False, server_default=sa.text("'[]'")),
     sa.Column("password", Text),

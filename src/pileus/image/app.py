@@ -29,4 +29,5 @@ class ImageApp(msgspec.Struct, frozen=True, kw_only=True):
     directory: Directory | None = None
     far: FarImages
     tokens: dict[str, str] = msgspec.field(default_factory=dict)  # by operation: with what other regions are asked
+    held_good: set[tuple[str, ...]] = msgspec.field(default_factory=set)  # signatures that held, and of which bytes
     region: str | None = None

@@ -207,6 +207,10 @@ class BadSignature(Invalid):
     """Signature verification failed for image {image}: {why}."""
 
 
+class NotTrusted(Denied):
+    """Image signature certificate validation failed for certificate: {certificate}. {why}"""
+
+
 class NoRoom(TooLarge):
     """Image {image} has more bytes than there is room for: it may have {room}."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.commands import download, seeding
+from pileus.image.commands import download, seeding, trust
 from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
 from pileus.image.commands.listing import Wanted, image_list
 from pileus.image.commands.upload import give_up, upload
@@ -89,6 +89,10 @@ class ImagePort:
         if image.status is not Status.ACTIVE:
             await upload(self._app, image, file_chunks(Path(source)), limited=False)
         return facts(await image_get(self._app, image_id))
+
+    async def check_trust(self, image_id: str, trusted: Sequence[str]) -> None:
+        """The image is signed by whom one of the certificates trusts; raises NotTrusted, BadSignature or NoSuchImage."""
+        await trust.check_trust(self._app, image_id, trusted)
 
     async def remove(self, image_id: str) -> None:
         """The image is gone, its bytes too."""

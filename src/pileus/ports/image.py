@@ -93,6 +93,13 @@ class Images(Protocol):
         """The image holds the bytes of the file `source` and is active, or this raises. Repeatable."""
         ...
 
+    async def check_trust(self, image_id: str, trusted: Sequence[str]) -> None:
+        """The image is signed, its bytes are what was signed, and the signer's certificate is one of these, or issued by one.
+
+        Certificates are named by their references. Raises a Problem that says what is missing.
+        """
+        ...
+
     async def remove(self, image_id: str) -> None:
         """The image is gone, its bytes too; it need not have existed."""
         ...

@@ -6,14 +6,16 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.server_create import FileGiven, access_address
+from pileus.compute.api.server_create import Certificates, FileGiven, access_address, check_certificates
 from pileus.compute.api.server_view import ServerChanged, changed
 from pileus.compute.api.service import ACTION_PATH, Metadata, Name, Uuid, api, member, server_find
 from pileus.compute.app import Compute
 from pileus.compute.commands import power, remake, resize
+from pileus.compute.commands.create import trusted
 from pileus.compute.models.servers import GivenFile, Server
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.http.version import version
+from pileus.kit.policy import target_of
 from pileus.kit.secret import new_secret
 
 Password = Annotated[str, F("adminPass")]
@@ -39,7 +41,7 @@ class Rebuild(Wire, kw_only=True):
     description: Annotated[Description | UnsetType, F(since="2.19")] = UNSET
     key_name: Annotated[Name | UnsetType | None, F(since="2.54")] = UNSET
     user_data: Annotated[str | UnsetType | None, F(since="2.57")] = UNSET
-    certificates: Annotated[list[str] | None, F("trusted_image_certificates", since="2.63")] = None
+    certificates: Annotated[Certificates | UnsetType | None, F("trusted_image_certificates", since="2.63")] = UNSET
     hostname: Annotated[Host | UnsetType, F(since="2.90")] = UNSET
 
 
@@ -97,6 +99,10 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
             changes[name] = access_address(family, changes[name])
     if body.files is not UNSET:
         changes["files"] = tuple(GivenFile(file.path, file.contents) for file in body.files)
+    if body.certificates is not UNSET:
+        call.require("os_compute_api:servers:rebuild:trusted_certs", target_of(server))
+        check_certificates(body.certificates or [])
+        changes["certificates"] = trusted(call.app, body.certificates, volume_backed=server.volume_backed)
     password = body.admin_password or new_secret(9)
     now = await remake.rebuild_server(
         call.app, call.caller, server, body.image_id, changes, call.request_id, password=password

@@ -50,6 +50,11 @@ class FileGiven(Wire, kw_only=True):
     contents: str
 
 
+Certificates = Annotated[
+    list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(min_length=1, max_length=50)
+]
+
+
 class ServerCreate(Wire, kw_only=True):
     """A server to make."""
 
@@ -76,7 +81,7 @@ class ServerCreate(Wire, kw_only=True):
     files: Annotated[list[FileGiven], F("personality", until="2.56")] = []
     description: Annotated[Annotated[str, msgspec.Meta(max_length=255)] | None, F(since="2.19")] = None
     tags: Annotated[list[Tag], F(since="2.52")] = []
-    certificates: Annotated[list[str] | None, F("trusted_image_certificates", since="2.63")] = None
+    certificates: Annotated[Certificates | None, F("trusted_image_certificates", since="2.63")] = None
     host: Annotated[str | None, F(since="2.74", rule="compute:servers:create:requested_destination")] = None
     hypervisor_hostname: Annotated[str | None, F(since="2.74", rule="compute:servers:create:requested_destination")] = (
         None
@@ -98,7 +103,6 @@ class ServerBody(Wire, kw_only=True):
 def asked(call: Call[Compute], body: ServerBody) -> NewServer:
     """What the caller wants, with what this cloud does not offer refused."""
     server = body.server
-    _check_offered(server)
     zone, host = _place(call, server)
     least, most = _counts(server)
     if len(server.tags) > 50:
@@ -131,6 +135,7 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         disk_config=server.disk_config,
         config_drive=_config_drive(server.config_drive),
         files=[GivenFile(file.path, file.contents) for file in server.files],
+        certificates=_certificates(call, server),
         min_count=least,
         max_count=most,
         admin_password=server.admin_password or new_secret(9),
@@ -178,9 +183,18 @@ def _hints(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _check_offered(server: ServerCreate) -> None:
-    if server.certificates:
-        raise errors.BadRequest(why="trusted_image_certificates: image signatures are not verified here.")
+def _certificates(call: Call[Compute], server: ServerCreate) -> list[str] | None:
+    if server.certificates is not None:
+        call.require("os_compute_api:servers:create:trusted_certs")
+        check_certificates(server.certificates)
+    return server.certificates
+
+
+def check_certificates(given: list[str]) -> None:
+    """Each is named once; raises BadRequest."""
+    if len(set(given)) < len(given):
+        raise errors.BadRequest(why="Invalid input for field/attribute trusted_image_certificates. "
+                                    f"Value: {given}. {given} has non-unique elements")  # fmt: skip
 
 
 def _devices(server: ServerCreate) -> list[DeviceAsked]:

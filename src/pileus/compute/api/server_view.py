@@ -116,7 +116,7 @@ class ServerView(Wire, kw_only=True):
     host_status: Annotated[str, F(since="2.16", rule=HOST_STATUS)]
     description: Annotated[str | None, F(since="2.19")]
     tags: Annotated[list[str], F(since="2.26")]
-    certificates: Annotated[None, F("trusted_image_certificates", since="2.63")] = None
+    certificates: Annotated[list[str] | None, F("trusted_image_certificates", since="2.63")] = None
     server_groups: Annotated[list[str] | UnsetType, F(since="2.71")] = UNSET
     hints: Annotated[dict[str, Any], F("scheduler_hints", since="2.100")]
 
@@ -258,6 +258,7 @@ def _place(shown: Shown, server: Server) -> dict[str, Any]:
         "user_data": server.user_data,
         "hostname_seen": server.hostname,
         "hostname": server.hostname,
+        "certificates": None if server.certificates is None else list(server.certificates),
     }
 
 

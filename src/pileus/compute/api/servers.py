@@ -36,6 +36,7 @@ api.declare(
     member("servers:create:attach_network"),
     member("servers:create:attach_volume"),
     member("servers:create:trusted_certs"),
+    member("servers:rebuild:trusted_certs"),
 )
 
 

@@ -58,6 +58,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     disk_config: str = "MANUAL"
     config_drive: bool = False
     files: Sequence[GivenFile] = ()
+    certificates: Sequence[str] | None = None
     min_count: int = 1
     max_count: int = 1
     admin_password: str | None = None
@@ -69,7 +70,6 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
     project_id, now = _project(caller), app.clock.now()
     size = size_of(await _flavor(app, caller, new))
     new, image = await _disks(app, caller, new, size)
-    await _check_place(app, new)
     await _check_given(app, project_id, new)
     first = Server(
         id="",
@@ -95,6 +95,7 @@ async def create_servers(app: Compute, caller: Caller, new: NewServer, request_i
         disk_config=new.disk_config,
         config_drive=new.config_drive,
         files=tuple(new.files),
+        certificates=trusted(app, new.certificates, volume_backed=image is None),
         created_at=now,
         updated_at=now,
     )
@@ -124,10 +125,18 @@ async def _disks(app: Compute, caller: Caller, new: NewServer, size: Size) -> tu
 
 
 async def _check_given(app: Compute, project_id: str, new: NewServer) -> None:
-    """Raise BadRequest or an OverQuota unless the guests may be given all that."""
+    """Raise BadRequest or an OverQuota unless the guests may be there, and be given all that."""
+    await _check_place(app, new)
     check_user_data(new.user_data)
     await quotas.check_metadata(app, project_id, new.metadata)
     await quotas.check_files(app, project_id, new.files)
+
+
+def trusted(app: Compute, asked: Sequence[str] | None, *, volume_backed: bool) -> tuple[str, ...] | None:
+    """The certificates that a server's image has to be signed with, or by whose owners'; raises BadRequest."""
+    if volume_backed and asked:
+        raise errors.BadRequest(why="Image certificate validation is not supported when booting from volume")
+    return None if volume_backed else tuple(asked or app.config.trusted_image_certificates) or None
 
 
 def _one_of(first: Server, new: NewServer, index: int, count: int) -> Server:

@@ -55,7 +55,7 @@ async def rebuild_server(
         await app.engine.begin(
             "server.rebuild_volume" if now.volume_backed else "server.rebuild",
             now.subject,
-            {"image_id": image.id} if now.volume_backed else {},
+            {"image_id": image.id} if now.volume_backed else {"was": msgspec.to_builtins(now.image)},
             project_id=now.project_id,
             user_id=caller.user_id,
             request_id=request_id,

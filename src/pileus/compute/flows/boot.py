@@ -11,6 +11,7 @@ from pileus.compute.drivers.interface import Power, PowerSeen
 from pileus.compute.flows import document
 from pileus.compute.flows.choice import choose_host
 from pileus.compute.flows.disks import complete_all, forget_all, make_ready, take_back
+from pileus.compute.flows.trust import distrusted
 from pileus.compute.models.servers import Fault, PowerWanted, Server
 from pileus.compute.store.servers import server_change, server_find
 from pileus.compute.store.volumes import volume_list
@@ -29,6 +30,9 @@ async def claim_room(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None:
         return Done()
+    # What a shelved server had on its disk the cloud itself kept; nobody signed it.
+    if op.flow == "server.boot" and (why := await distrusted(app, server)) is not None:
+        return Fail(why)
     found = await choose_host(app, server, op.facts.get("failed", {}))
     return Done({"host": found.host}) if isinstance(found, Claim) else Fail(f"{NO_HOST} {found}")
 

@@ -16,6 +16,7 @@ from pileus.compute.flows.boot import NO_HOST, server_id
 from pileus.compute.flows.choice import choose_host
 from pileus.compute.flows.disks import make_ready
 from pileus.compute.flows.remake import GONE
+from pileus.compute.flows.trust import distrusted
 from pileus.compute.models.migrations import MigrationStatus
 from pileus.compute.models.servers import Fault, PowerWanted, Server
 from pileus.compute.store.hosts import setting_list
@@ -34,6 +35,8 @@ async def claim_room(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None:
         return GONE
+    if (why := await distrusted(app, server)) is not None:
+        return Fail(why)
     async with app.db.transaction():
         if not await app.placement.claims(op.id):
             await app.placement.hand_over(server.id, op.id)

@@ -9,6 +9,7 @@ from pileus.compute.app import Compute
 from pileus.compute.drivers.interface import Power
 from pileus.compute.flows import document
 from pileus.compute.flows.boot import server_id
+from pileus.compute.flows.trust import distrusted
 from pileus.compute.flows.turn import as_before
 from pileus.compute.models.servers import BootImage, Fault, PowerWanted, Server, ServerState
 from pileus.compute.store.passwords import password_forget
@@ -25,6 +26,8 @@ async def tell_host(app: Compute, op: Operation) -> Outcome:
     server = await server_find(app, server_id(op))
     if server is None:
         return GONE
+    if (why := await distrusted(app, server)) is not None:
+        return Fail(why)
     await document.want_as_settled(app, server)
     return Done({"host": server.host})
 
@@ -46,12 +49,16 @@ async def _rebuilt(app: Compute, op: Operation, server: Server) -> None:
 
 
 async def rebuild_ended(app: Compute, op: Operation) -> None:
-    """A server that could not be rebuilt is in error: its old disk may be gone."""
+    """A server that could not be rebuilt is in error: its old disk may be gone, unless its host was not even told."""
     server = await server_find(app, server_id(op))
     if server is None or op.state is State.DONE or op.turn_back is not None:
         return
     fault = Fault(500, op.failure or "It could not be rebuilt.", app.clock.now())
-    await server_change(app, server, broken=True, fault=fault)
+    changes: dict[str, object] = {"broken": True, "fault": fault}
+    if "host" not in op.facts and op.args.get("was") is not None:  # its host never heard of it: it has what it had
+        was = msgspec.convert(op.args["was"], BootImage)
+        changes |= {"image": was, "disk_generation": server.disk_generation - 1}
+    await server_change(app, server, **changes)
     await app.events.tell("server.failed", server.subject, server.project_id, op.request_id, {"why": fault.message})
 
 

@@ -160,6 +160,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     shelf: str | None = None  # the image that holds what a shelved server had on its disk
     config_drive: bool = False
     own_disks: tuple[OwnDisk, ...] | None = None  # besides the one it boots from
+    certificates: tuple[str, ...] | None = None  # who may have issued that of its image's signature; None: nobody asks
     card_tags: dict[str, str] = {}  # what the user calls the cards at ports, for the guest to know them by
     files: tuple[GivenFile, ...] = ()
     password: str | None = None  # what the guest posted, encrypted with the server's key by the guest
