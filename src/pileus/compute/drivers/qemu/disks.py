@@ -57,19 +57,19 @@ class ImageCache:
         Raises what the last fetch failed with, once; to ask again is to try again.
         """
         file = self._path / image
+        task = self._fetches.get(image)
+        if task is not None and task.done():
+            del self._fetches[image]
+            failed = task.exception()
+            if failed is not None and not file.exists():
+                raise DriverError(f"Image {image} cannot be fetched", str(failed) or type(failed).__name__)
+            task = None  # what it fetched may have been taken away since
         if file.exists():
             return file
-        task = self._fetches.get(image)
         if task is None:
             task = self._fetches[image] = asyncio.create_task(self._fetch(image, file), name=f"fetch {image}")
             # Told to whoever asks next; if nobody does any more, asyncio need not complain of it.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        elif task.done():
-            del self._fetches[image]
-            failed = task.exception()
-            if failed is not None:
-                raise DriverError(f"Image {image} cannot be fetched", str(failed) or type(failed).__name__)
-            return file
         task.add_done_callback(lambda _: then())
         return None
 
