@@ -18,6 +18,7 @@ from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Workforce
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.recon import Recon
+from pileus.object_store.workers.reconciler import Reconciler
 from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.relinker import Relinker
 from pileus.object_store.workers.replicator import Replicator
@@ -40,6 +41,7 @@ class Workers(msgspec.Struct, frozen=True):
     reaper: Reaper
     syncer: Syncer
     sharder: Sharder
+    reconciler: Reconciler
     relinker: Relinker
     follower: Follower
 

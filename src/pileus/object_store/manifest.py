@@ -46,6 +46,7 @@ from pileus.object_store.workers.ledgers import LedgerReplicator
 from pileus.object_store.workers.lines import Work, Workforce, calls
 from pileus.object_store.workers.reaper import Reaper
 from pileus.object_store.workers.recon import Recon
+from pileus.object_store.workers.reconciler import Reconciler
 from pileus.object_store.workers.reconstructor import Reconstructor
 from pileus.object_store.workers.relinker import Relinker
 from pileus.object_store.workers.replicator import Replicator
@@ -150,6 +151,7 @@ def standing(app: ObjectStoreApp) -> tuple[Standing, ...]:
         ("objects: audit", 60.0, workers.auditor.run),
         ("objects: deleted accounts", 300.0, workers.reaper.run),
         ("objects: large containers", 30.0, workers.sharder.run),
+        ("objects: what is under another policy", 30.0, workers.reconciler.run),
         ("objects: links for more partitions", 10.0, workers.relinker.run),
         ("objects: container sync", 10.0, workers.syncer.run),
         ("objects: what the cluster is", 5.0, workers.follower.run),
@@ -207,10 +209,9 @@ class _Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
     stamps, options, atlas, own = machine.stamps, machine.options, machine.atlas, machine.own
-    tls, keeper, rings = machine.tls, machine.keeper, atlas.rings
-    devices = _prepared(machine)
+    devices, keeper, rings = _prepared(machine), machine.keeper, atlas.rings
     server = LocalServer(devices, rings, stamps, own=own, listing_wait_s=options.listing_wait_s)
-    servers = AllServers(own, server, atlas, tls, Timeouts(options.conn_timeout_s, options.node_timeout_s))
+    servers = AllServers(own, server, atlas, machine.tls, Timeouts(options.conn_timeout_s, options.node_timeout_s))
     server.reach(servers)
     cluster = Cluster(rings, servers, stamps, options)
     proxy = Proxy(cluster)
@@ -227,6 +228,7 @@ def _wired(people: Authenticator, machine: _Machine) -> ObjectStoreApp:
         reaper=Reaper(devices, cluster, proxy, delay_s=options.reap_after_s),
         syncer=Syncer(devices, cluster, pipeline),
         sharder=Sharder(devices, cluster),
+        reconciler=Reconciler(devices, cluster),
         relinker=relinker,
         follower=Follower(atlas, servers, keeper, relinker.state),
     )

@@ -197,9 +197,8 @@ class ContainerLedger:
             known = {
                 "put_stamp": max(now.put_stamp, facts.put_stamp),
                 "delete_stamp": max(now.delete_stamp, facts.delete_stamp),
-                "created": min(now.created, facts.created),
             }
-            set_about(connection, known)
+            set_about(connection, known | _creation(now, facts))
             merge_stamped(connection, said)
             if shape is not None:
                 join_shards(connection, shape.shards)
@@ -211,6 +210,16 @@ class ContainerLedger:
         with self.ledger.writing() as connection:
             connection.execute("DELETE FROM objects WHERE deleted = 1 AND stamp < ?", (before,))
             connection.execute("DELETE FROM metadata WHERE value = '' AND stamp < ?", (before,))
+
+
+def misplaced(ledger: Ledger, policy: int, after: str, limit: int) -> list[ObjectRow]:
+    """A container's objects behind a name that were written under another policy than this one, by name."""
+    with ledger.reading() as connection:
+        if all(one == policy or not total.count for one, total in totals(connection).items()):
+            return []
+        where = "deleted = 0 AND policy != ? AND name > ? ORDER BY name LIMIT ?"
+        found = connection.execute(f"SELECT {COLUMNS} FROM objects WHERE {where}", (policy, after, limit)).fetchall()
+    return [_row(one) for one in found]
 
 
 def _merge_own(connection: sqlite3.Connection, rows: Iterable[ObjectRow]) -> Strays:
@@ -252,6 +261,14 @@ def _facts(connection: sqlite3.Connection) -> ContainerFacts:
         metadata=metadata(connection),
         sharded=sharded,
     )
+
+
+def _creation(one: ContainerFacts, other: ContainerFacts) -> dict[str, str]:
+    """When the container was made, and with which policy: of two creations the earlier counts, unless it was deleted after that."""
+    gone = max(one.delete_stamp, other.delete_stamp)
+    both = sorted((facts.created, facts.policy) for facts in (one, other))
+    created, policy = next((made for made in both if made[0] > gone), both[-1])
+    return {"created": created, "policy": str(policy)}
 
 
 def _row(found: Row) -> ObjectRow:

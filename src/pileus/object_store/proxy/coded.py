@@ -99,7 +99,7 @@ class CodedCopies:
                 raise outcome
         self._require(len(self._uploads))
 
-    async def keep(self, stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool) -> None:
+    async def keep(self, stamp: str, metadata: dict[str, str], told: Told | None, *, only_new: bool) -> None:
         """Enough fragments are durable; raises what kept them from it."""
         numbers = list(self._uploads)
         await self._all(
@@ -112,7 +112,7 @@ class CodedCopies:
         numbers = list(self._uploads)
         await self._all(numbers, [self._commit(number, stamp, told) for number in numbers])
 
-    async def _commit(self, number: int, stamp: str, told: Told) -> None:
+    async def _commit(self, number: int, stamp: str, told: Told | None) -> None:
         place, _ = self._uploads[number]
         spot = Spot(place, self._policy, self._hash, self._word)
         await self._cluster.servers.of(place).objects.commit(spot, stamp, number, told)

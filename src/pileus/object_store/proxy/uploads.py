@@ -63,7 +63,7 @@ class UploadProxy:
             claiming = Claiming(self._cluster, claim, container.policy)
         if deadline:
             await self._expiring.add(ask.path, deadline)
-        copies = self._copies(ask, container.policy)
+        copies = copies_of(self._cluster, ask, container.policy)
         await copies.open()
         try:
             landed = await self._receive(ask, copies)
@@ -128,11 +128,6 @@ class UploadProxy:
             **(ask.late(landed) if ask.late is not None else {}),
         }
         return ask.kept(whole) if ask.kept is not None else whole
-
-    def _copies(self, ask: Ask, policy: int) -> "Copies | CodedCopies":
-        if self._cluster.rings.policies[policy].fragments is None:
-            return Copies(self._cluster, ask, policy)
-        return CodedCopies(self._cluster, ask.path, policy, ask.body.length, ask.claim)
 
     def _check(self, ask: Ask) -> None:
         wrong = wrong_name("object", str(ask.path.object), hidden=ask.hidden)
@@ -270,7 +265,7 @@ class Copies:
         await self._sort(await together([upload.write(*pieces) for upload in self._uploads]))
         await self._require()
 
-    async def keep(self, stamp: str, metadata: dict[str, str], told: Told, *, only_new: bool) -> None:
+    async def keep(self, stamp: str, metadata: dict[str, str], told: Told | None, *, only_new: bool) -> None:
         """Most devices have the object durably; raises what kept them from it."""
         outcomes = await together([upload.keep(stamp, metadata, told, only_new=only_new) for upload in self._uploads])
         kept = [outcome for outcome in outcomes if outcome is None]
@@ -300,6 +295,13 @@ class Copies:
         if len(self._uploads) < needed:
             why = "; ".join(failed.message for failed in self._failed)
             raise TooFew(done=len(self._uploads), needed=needed, why=why)
+
+
+def copies_of(cluster: Cluster, ask: Ask, policy: int) -> Copies | CodedCopies:
+    """The devices that an object of a policy is to be written to."""
+    if cluster.rings.policies[policy].fragments is None:
+        return Copies(cluster, ask, policy)
+    return CodedCopies(cluster, ask.path, policy, ask.body.length, ask.claim)
 
 
 async def batches(body: Body) -> AsyncIterator[bytes]:
