@@ -89,6 +89,13 @@ async def _alone(test: Coroutine[Any, Any, object]) -> None:
     pytest.fail("The test left tasks behind: " + "; ".join(str(task.get_coro()) for task in left))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays to the end; the collector need not look through it after each module."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leaks_are_told_where_they_are() -> Iterator[None]:
     """What a module leaves to the garbage collector fails in that module, not in whichever test runs later."""
