@@ -6,6 +6,7 @@ from cryptography import x509
 from pileus.image.config import ImageConfig
 from pileus.image.drivers.far import FarImages
 from pileus.image.drivers.interface import Stores, Web
+from pileus.image.models.protections import Guard
 from pileus.kit.clock import Clock
 from pileus.kit.db import Database
 from pileus.kit.flow.operations import Operations
@@ -29,5 +30,6 @@ class ImageApp(msgspec.Struct, frozen=True, kw_only=True):
     directory: Directory | None = None
     far: FarImages
     tokens: dict[str, str] = msgspec.field(default_factory=dict)  # by operation: with what other regions are asked
+    guard: Guard = msgspec.field(default_factory=Guard)  # of properties
     held_good: set[tuple[str, ...]] = msgspec.field(default_factory=set)  # signatures that held, and of which bytes
     region: str | None = None

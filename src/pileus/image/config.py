@@ -59,6 +59,10 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     size_cap: int = 1 << 40  # bytes of one image
     properties_quota: int = 128
+    property_protection_file: str = (
+        ""  # who may do what to which properties; inside the state directory unless absolute
+    )
+    property_protection_rule_format: Literal["roles", "policies"] = "roles"
     tags_quota: int = 128
     members_quota: int = 128
     default_limit: int = 25

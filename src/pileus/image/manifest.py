@@ -29,6 +29,7 @@ from pileus.image.flows.cache import CACHE
 from pileus.image.flows.imports import IMPORT
 from pileus.image.flows.locate import LOCATE
 from pileus.image.flows.sweep import EVERY_S, sweep
+from pileus.image.models.protections import Guard, NotUnderstood, protections_of
 from pileus.image.port import ImagePort
 from pileus.image.tables import IMAGE
 from pileus.kit.clock import Clock
@@ -93,8 +94,20 @@ def build(
         limits=limits,
         directory=directory,
         far=FarImages(config.web),
+        guard=_guard(state, config),
         region=region,
     )
+
+
+def _guard(state: Path, config: ImageConfig) -> Guard:
+    if not config.property_protection_file:
+        return Guard()
+    by_policies = config.property_protection_rule_format == "policies"
+    text = (state / config.property_protection_file).read_text()
+    try:
+        return Guard(protections_of(text, by_policies=by_policies), by_policies=by_policies)
+    except NotUnderstood as bad:
+        raise NotUnderstood(f"image.property_protection_file: {config.property_protection_file}: {bad}") from bad
 
 
 def port(app: ImageApp) -> ImagePort:

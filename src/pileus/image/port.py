@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands import download, seeding, trust
 from pileus.image.commands.images import change_image, create_image, delete_image, image_find, image_get
-from pileus.image.commands.listing import Wanted, image_list
+from pileus.image.commands.listing import Wanted, image_list, may_ask
 from pileus.image.commands.upload import give_up, upload
 from pileus.image.flows.intake import file_chunks, readable
 from pileus.image.flows.signed import is_signed
-from pileus.image.models.images import Change, Image, Status
+from pileus.image.models.images import Image, Status
+from pileus.image.models.patch import Operation, applied
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import Ge
@@ -28,7 +31,12 @@ class ImagePort:
     async def get(self, image_id: str, caller: Caller) -> ImageFacts | None:
         """The image, if it exists and the caller may see it."""
         image = await image_find(self._app, caller, image_id)
-        return None if image is None else facts(image, shared_at(self._app, image))
+        return None if image is None else self._facts(image, caller, shared_at(self._app, image))
+
+    def _facts(self, image: Image, caller: Caller, shared: str | None = None) -> ImageFacts:
+        """What the caller may know of the image."""
+        known = msgspec.structs.replace(image, properties=self._app.guard.shown(caller, image.properties))
+        return facts(known, shared)
 
     async def list(self, caller: Caller, wanted: ImageQuery, *, marker: str | None, limit: int) -> Sequence[ImageFacts]:
         """A page of the images the caller sees in lists, newest first; raises UnknownMarker."""
@@ -38,15 +46,23 @@ class ImagePort:
             filters["updated_at"] = Ge(wanted.updated_since)
         if wanted.properties:
             filters["property"] = tuple(f"{name}={value}" for name, value in wanted.properties.items())
-        page = Page(limit=limit, marker=marker)
-        return [facts(image) for image in await image_list(self._app, caller, Wanted(filters), page)]
+        page, asked = Page(limit=limit, marker=marker), Wanted(filters)
+        if not may_ask(self._app, caller, asked):
+            return []
+        return [self._facts(image, caller) for image in await image_list(self._app, caller, asked, page)]
 
     async def change(self, image_id: str, caller: Caller, properties: Mapping[str, str]) -> ImageFacts | None:
         """The caller's image has exactly these properties; None if he sees no such image."""
         image = await self._own(image_id, caller)
         if image is None:
             return None
-        return facts(await change_image(self._app, image, Change(properties=properties, tags=image.tags)))
+        shown = self._app.guard.shown(caller, image.properties)
+        steps = [Operation("remove", name) for name in shown if name not in properties]
+        steps += [Operation("add", name, value) for name, value in properties.items() if shown.get(name) != value]
+        change, columns = applied(image, steps, self._app.guard, caller)
+        for name in columns:  # what images have of their own is no property
+            raise errors.Reserved(name=name)
+        return self._facts(await change_image(self._app, image, change), caller)
 
     async def delete(self, image_id: str, caller: Caller) -> bool:
         """The caller's image is gone; False if he sees no such image."""

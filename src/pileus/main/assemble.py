@@ -349,6 +349,7 @@ class _Wired:
         )
         self._ports["image"] = manifest.port(app)
         _mount(frame, manifest, app)
+        app.guard.enforcer = frame.kernel.mounts[manifest.MOUNT].enforcer
         return list(manifest.standing(app))
 
     def network(self) -> list[Standing]:

@@ -13,6 +13,7 @@ from pileus.image.commands import copies, listing
 from pileus.image.commands import images as commands
 from pileus.image.models import patch as patches
 from pileus.image.models.images import Change, Image, stores_of
+from pileus.image.models.protections import Action
 from pileus.kit.http import Call, F, Page, Wire
 from pileus.kit.policy import PROJECT_MEMBER, PROJECT_READER, Rule
 
@@ -128,7 +129,7 @@ def view(call: Call[ImageApp], image: Image) -> ImageView:
         stores=",".join(call.app.stores.in_order(stores_of(image))) if image.copies else UNSET,
         direct_url=shown[0].url if shown and config.show_direct_url else UNSET,
         locations=shown if config.show_locations else UNSET,
-        properties=dict(image.properties),
+        properties=dict(call.app.guard.shown(call.caller, image.properties)),
     )
 
 
@@ -138,6 +139,8 @@ async def index(call: Call[ImageApp], page: Page) -> list[ImageView]:
     if page.limit is None:
         page.limit = call.app.config.default_limit
     wanted = filters_of(call.query)
+    if not listing.may_ask(call.app, call.caller, wanted):
+        return []
     return [view(call, image) for image in await listing.image_list(call.app, call.caller, wanted, page)]
 
 
@@ -148,7 +151,8 @@ async def create(call: Call[ImageApp], body: ImageCreate) -> ImageView:
     for name in given["properties"]:
         if name in patches.READ_ONLY:
             raise errors.ReadOnly(name=name)
-        if name in patches.RESERVED or name.startswith("os_glance"):
+        may = call.app.guard.allows(call.caller, name, Action.CREATE)
+        if name in patches.RESERVED or name.startswith("os_glance") or not may:
             raise errors.Reserved(name=name)
     owner = call.caller.project_id if body.owner is UNSET else body.owner
     if owner != call.caller.project_id and not call.allows(ADD.name, target(call, owner)):
@@ -192,7 +196,8 @@ async def update(call: Call[ImageApp], image: Image, body: bytes) -> ImageView:
         if one.name == "locations":
             await _relocate(call, image, one)
             image = await commands.image_get(call.app, image.id)
-    change, given = patches.applied(image, [one for one in operations if one.name != "locations"])
+    others = [one for one in operations if one.name != "locations"]
+    change, given = patches.applied(image, others, call.app.guard, call.caller)
     columns = commands.checked_columns(given)
     if columns.get("owner", image.owner) != image.owner and not call.caller.admin:
         raise errors.NotYourOwner(image=image.id)

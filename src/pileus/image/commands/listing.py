@@ -6,6 +6,7 @@ import msgspec
 
 from pileus.image.app import ImageApp
 from pileus.image.models.images import Image, Used
+from pileus.image.models.protections import Action
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.http import Page
@@ -23,6 +24,14 @@ async def image_list(app: ImageApp, caller: Caller, wanted: Wanted, page: Page) 
     """A page of what the caller may see of what is wanted."""
     where = {**wanted.filters, **_seen(caller, wanted)}
     return await store.image_list(app, where, page.sort, page.marker, page.limit or 0)
+
+
+def may_ask(app: ImageApp, caller: Caller, wanted: Wanted) -> bool:
+    """Whether the caller may read the properties he asks by; as far as he can tell, no image has one that he may not."""
+    asked = wanted.filters.get("property", ())
+    pairs = (asked,) if isinstance(asked, str) else asked
+    assert isinstance(pairs, tuple), "one pair, or several"
+    return all(app.guard.allows(caller, str(pair).partition("=")[0], Action.READ) for pair in pairs)
 
 
 async def usage_of(app: ImageApp, caller: Caller) -> Used:

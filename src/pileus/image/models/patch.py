@@ -6,6 +6,8 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.models.images import Change, Image, Status
+from pileus.image.models.protections import Action, Guard
+from pileus.kit.auth import Caller
 
 READ_ONLY = frozenset(
     {
@@ -71,10 +73,16 @@ def _name(path: object) -> str:
     return name.partition("/")[0].replace("~1", "/").replace("~0", "~")
 
 
-def applied(image: Image, operations: Sequence[Operation]) -> tuple[Change, Mapping[str, object]]:
-    """What the operations make of the image: all of it, and the columns they gave, still to be checked."""
+def applied(
+    image: Image, operations: Sequence[Operation], guard: Guard, caller: Caller
+) -> tuple[Change, Mapping[str, object]]:
+    """What the operations make of the image: all of it, and the columns they gave, still to be checked.
+
+    Properties that the caller may not read are not there for him, and stay as they are.
+    """
     columns: dict[str, object] = {}
-    properties = dict(image.properties)
+    properties = dict(guard.shown(caller, image.properties))
+    kept = {name: value for name, value in image.properties.items() if name not in properties}
     tags: object = list(image.tags)
     for one in operations:
         if one.name in READ_ONLY:
@@ -90,13 +98,16 @@ def applied(image: Image, operations: Sequence[Operation]) -> tuple[Change, Mapp
                 raise errors.OnlyWhileQueued(name=one.name)
             columns[one.name] = one.value
         else:
-            _to_properties(properties, one)
-    return Change(properties=properties, tags=tags_of(tags)), columns
+            _to_properties(properties, one, guard, caller)
+    return Change(properties={**kept, **properties}, tags=tags_of(tags)), columns
 
 
-def _to_properties(properties: dict[str, str], one: Operation) -> None:
+def _to_properties(properties: dict[str, str], one: Operation, guard: Guard, caller: Caller) -> None:
     if one.verb != "add" and one.name not in properties:
         raise errors.NoSuchProperty(name=one.name)
+    action = Action.UPDATE if one.name in properties else Action.CREATE
+    if not guard.allows(caller, one.name, Action.DELETE if one.verb == "remove" else action):
+        raise errors.Reserved(name=one.name)
     if one.verb == "remove":
         del properties[one.name]
     else:
