@@ -100,6 +100,8 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool, bes
             "build_timeout": PATIENCE_S if real else 30,
             "hypervisor_type": hypervisors[0]["hypervisor_type"],
             "min_compute_nodes": len(hypervisors),
+            "migration_source_host": hypervisors[0]["service"]["host"],
+            "migration_dest_host": hypervisors[-1]["service"]["host"],
         },
         "image": {"alternate_image_endpoint": remote} if remote else {},
         "network": {"public_network_id": public["id"], "floating_network_name": public["name"]},
