@@ -10,7 +10,7 @@ from tests.hosts.test_join import address_of, delete, host_of, make_guest, qemus
 
 from pileus.main.processes import servers_of
 
-pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.scale, pytest.mark.timeout(900),
+pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.scale, pytest.mark.timeout(1800),
               pytest.mark.filterwarnings("default")]  # fmt: skip
 
 # It tells a number that is in its memory only, how often it has told it, and the digest of what it wrote on its disk.

@@ -10,7 +10,7 @@ from tests.hosts.test_join import host_of, make_guest, qemus_of
 
 from pileus.main.processes import servers_of
 
-pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.scale, pytest.mark.timeout(900),
+pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.scale, pytest.mark.timeout(1800),
               pytest.mark.filterwarnings("default")]  # fmt: skip
 
 # Every second it writes the next number on its last disk, and tells all numbers it finds there that are not as it wrote them.

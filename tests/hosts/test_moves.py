@@ -10,7 +10,7 @@ from tests.hosts.test_join import address_of, delete, host_of, make_guest, qemus
 
 from pileus.main.processes import servers_of
 
-pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.scale, pytest.mark.timeout(900),
+pytestmark = [pytest.mark.host, pytest.mark.client, pytest.mark.scale, pytest.mark.timeout(1800),
               pytest.mark.filterwarnings("default")]  # fmt: skip
 
 # Run at each boot: the first time it writes four mebibytes nobody has seen before, and each time it tells their digest.

@@ -335,9 +335,19 @@ def _ruled(scene: Scene) -> str:
     return "open" if any(rule["port_range_min"] == 80 for rule in shown["security_group_rules"]) else "closed"
 
 
+def _booted(scene: Scene) -> str:
+    """How the server is; `booting` until its guest, if this cloud has one, lets people log in."""
+    found = scene.server()
+    if found != "ACTIVE" or scene.images["guest"] == scene.images["drill"]:
+        return found
+    said = scene.change("POST", "server", "/action", {"os-getConsoleOutput": {"length": 50}})["output"]
+    return found if "login:" in said else "booting"
+
+
 def with_a_guest(verbs: tuple[Verb, ...], opens: tuple[Verb, ...] = (), closes: tuple[Verb, ...] = ()) -> Chapter:
     """A chapter whose server runs a whole guest: only one that knows ACPI lets go of a card or a disk."""
-    guest, sector = _rebuilt("with a guest", "guest"), _rebuilt("with a sector", "drill")
+    guest = msgspec.structs.replace(_rebuilt("with a guest", "guest"), seen=_booted)
+    sector = _rebuilt("with a sector", "drill")
     return Chapter(verbs, (guest, *opens), (*closes, sector))
 
 

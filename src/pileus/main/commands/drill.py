@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pileus.main.drill_scene import Scene
     from pileus.main.drill_verbs import Chapter, Verb
 
-REST_S = {"fake": 60.0, "qemu": 120.0}
+REST_S = {"fake": 60.0, "qemu": 300.0}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
