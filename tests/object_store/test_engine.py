@@ -247,6 +247,7 @@ def test_a_deleted_account_is_emptied(tmp_path: Path) -> None:
             await service.put(f"{name}/o", BODY)
         assert 403 == (await service.ask("DELETE", "")).status
         assert 204 == (await service.ask("DELETE", "", token="root")).status
+        assert 404 == (await service.ask("DELETE", "", token="root")).status  # it is gone already
         await service.app.workers.reaper.run()
         assert 2 == len([one for one in service.files() if one.endswith(".data")])
         service.clock.move(90_000)

@@ -71,7 +71,10 @@ class AccountProxy:
         servers = self._cluster.servers
         outcome = await write_all(places, handoffs, lambda at: servers.of(at).accounts.delete(at, ask.path, stamp))
         self._cluster.changed(ask.path)
-        outcome.settle()
+        try:
+            outcome.settle()
+        except Missing:
+            raise Refused(404) from None
         return Answer(status=204, headers={"content-type": "text/html; charset=UTF-8"})
 
     async def _write(self, ask: Ask) -> bool:
