@@ -362,7 +362,7 @@ async def test_tags_of_guests_pass_where_it_was_asked_for(net: Open) -> None:
         vlan = {"provider:network_type": "vlan", "provider:physical_network": "external"}
         plain = await n.make("networks")
         clear = await n.make("networks", vlan_transparent=True)
-        double = await n.make("networks", "root", qinq=True, **vlan)
+        double = await n.make("networks", "root", vlan_qinq=True, **vlan)
         assert [(False, False), (True, False), (False, True)] == [
             (each["vlan_transparent"], each["qinq"]) for each in (plain, clear, double)
         ]
@@ -370,7 +370,7 @@ async def test_tags_of_guests_pass_where_it_was_asked_for(net: Open) -> None:
         for who, wrong in (
             ("alice", {"qinq": True}),
             ("root", {"qinq": True, "vlan_transparent": True, **vlan}),
-            ("root", {"vlan_transparent": True, **vlan}),
+            ("root", {"vlan_qinq": True}),
         ):
             answer = await n.post("networks", who, **wrong)
             assert (400, "InvalidInput") == (answer.status, answer.kind)

@@ -43,6 +43,8 @@ class NetworkWanted(Owned):
     availability_zone_hints: Annotated[list[str], F(on="c")] = []
     vlan_transparent: Annotated[bool | None, F(on="c")] = None
     qinq: Annotated[bool | None, F(on="c")] = None
+    # What the openstack command of 2026 calls it, by mistake.
+    vlan_qinq: Annotated[bool | None, F(on="c")] = None
 
 
 class NetworkPost(Wire):
@@ -150,7 +152,7 @@ async def with_grants(app: App, caller: Caller, found: Sequence[Network]) -> lis
 def _new(body: NetworkWanted, project_id: str) -> NewNetwork:
     given = {name: value for name, value in body.given().items() if name in NewNetwork.__struct_fields__}
     given = {name: value for name, value in given.items() if not (name == "mtu" and value == 0)}
-    tags = {"vlan_transparent": bool(body.vlan_transparent), "qinq": bool(body.qinq)}
+    tags = {"vlan_transparent": bool(body.vlan_transparent), "qinq": bool(body.qinq or body.vlan_qinq)}
     return NewNetwork(**{**given, **tags, "project_id": project_id})
 
 

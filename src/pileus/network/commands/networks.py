@@ -77,8 +77,6 @@ def _check_tags(wanted: NewNetwork, network_type: str) -> None:
         raise InvalidInput(why="a network is vlan_transparent or qinq, not both")
     if wanted.qinq and network_type != "vlan":
         raise InvalidInput(why=f"qinq puts a tag around guests' own; networks of type {network_type} have none")
-    if wanted.vlan_transparent and network_type == "vlan":
-        raise InvalidInput(why="a vlan network that lets guests' tags pass is one of qinq, not vlan_transparent")
 
 
 def _segment(app: App, wanted: NewNetwork) -> tuple[str, str, int | None]:
