@@ -204,7 +204,7 @@ def test_an_image_leaves_a_store_but_not_the_last(tmp_path: Path) -> None:
         assert {"file", "cold"} == set((await cloud.show(id))["stores"].split(","))
         for token in ("bob", "rita"):
             assert (await cloud.ask("DELETE", f"/v2/stores/file/{id}", token=token))[0] in {403, 404}
-        assert 404 == (await cloud.ask("DELETE", f"/v2/stores/nowhere/{id}"))[0]
+        assert 409 == (await cloud.ask("DELETE", f"/v2/stores/nowhere/{id}"))[0]
         assert 204 == (await cloud.ask("DELETE", f"/v2/stores/file/{id}"))[0]
         assert 403 == (await cloud.ask("DELETE", f"/v2/stores/cold/{id}"))[0]
         assert [] == cloud.stored()
@@ -329,12 +329,17 @@ def test_locations_are_changed_by_patches_only_where_they_are_shown(tmp_path: Pa
 
 def test_stores_are_told(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
-        stores = (await cloud.ask("GET", "/v2/info/stores"))[1]["stores"]
+        body = (await cloud.ask("GET", "/v2/info/stores"))[1]
+        stores = body["stores"]
+        assert ["stores"] == list(body)
         assert {"file": "true"} == {one["id"]: one["default"] for one in stores if "default" in one}
         assert ["web"] == [one["id"] for one in stores if "read-only" in one]
         assert 403 == (await cloud.ask("GET", "/v2/info/stores/detail"))[0]
         detail = (await cloud.ask("GET", "/v2/info/stores/detail", token="root"))[1]["stores"]
         assert ["file", "file", "http"] == [one["type"] for one in detail]
+        assert [str(tmp_path / name) for name in ("images", "cold")] == [
+            one["properties"]["data_dir"] for one in detail[:2]
+        ]
 
     run(tmp_path, test, stores=TWO)
 

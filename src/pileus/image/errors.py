@@ -101,6 +101,14 @@ class NotInStore(NotFound):
     """Image {image} is not in store {store}."""
 
 
+class NoSuchStoreHere(Conflict):
+    """The selected store {store} is not available here."""
+
+
+class NotActiveInStore(Conflict):
+    """Data of image {image} can be removed from a store only while it is active; it has status {status}."""
+
+
 class LastCopy(Denied):
     """Store {store} holds the only copy of image {image}: delete the image instead."""
 

@@ -1,6 +1,7 @@
 """What clients ask before they act: schemas, stores and ways to import."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
 
@@ -85,19 +86,47 @@ async def usage(call: Call[ImageApp]) -> Usage:
     )
 
 
-@api.get("/info/stores", ANYBODY, key="stores")
-async def stores(call: Call[ImageApp]) -> list[StoreView]:
+class Stores(Wire):
+    """Where images can be stored."""
+
+    stores: list[StoreView]
+
+
+class StoreDetails(Wire):
+    """How images are stored."""
+
+    stores: list[StoreDetail]
+
+
+@api.get("/info/stores", ANYBODY)
+async def stores(call: Call[ImageApp]) -> Stores:
     """Tell where images can be stored."""
-    return [StoreView(**_about(call.app, store)) for store in call.app.stores.all.values()]
+    return Stores(stores=[StoreView(**_about(call.app, store)) for store in call.app.stores.all.values()])
 
 
-@api.get("/info/stores/detail", Rule("stores_info_detail", "admin or service"), key="stores")
-async def store_details(call: Call[ImageApp]) -> list[StoreDetail]:
+@api.get("/info/stores/detail", Rule("stores_info_detail", "admin or service"))
+async def store_details(call: Call[ImageApp]) -> StoreDetails:
     """Tell administrators how images are stored."""
-    return [
-        StoreDetail(**_about(call.app, store), type=store.kind, weight=store.weight, properties={})
-        for store in call.app.stores.all.values()
+    app = call.app
+    found = [
+        StoreDetail(**_about(app, one), type=one.kind, weight=one.weight, properties=_properties(app, one))
+        for one in app.stores.all.values()
     ]
+    return StoreDetails(stores=found)
+
+
+def _properties(app: ImageApp, store: Store) -> dict[str, object]:
+    """What operators want to know of a store of its kind, in the words that they know."""
+    config = app.config.stores[store.id]
+    match store.kind:
+        case "file":
+            return {"data_dir": urlsplit(store.source.url("x")).path.removesuffix("/x"), "thin_provisioning": True}
+        case "rbd":
+            return {"pool": config.pool, "user": config.user, "thin_provisioning": True}
+        case "object_store":
+            return {"container": config.path or f"images-{store.id}"}
+        case _:
+            return {}
 
 
 def _about(app: ImageApp, store: Store) -> dict[str, str]:

@@ -137,10 +137,17 @@ def _far(method: ImportMethod) -> Far | None:
     return Far(image=method.glance_image_id, region=method.glance_region, interface=method.glance_service_interface)
 
 
-@api.get("/images/{image_id}/tasks", Rule("get_image", SEE), key="tasks", find=image_find)
-async def of_image(call: Call[ImageApp], image: Image) -> list[TaskView]:
+class TasksOfImage(Wire):
+    """What was, and is, done for an image."""
+
+    tasks: list[TaskView]
+
+
+@api.get("/images/{image_id}/tasks", Rule("get_image", SEE), find=image_find)
+async def of_image(call: Call[ImageApp], image: Image) -> TasksOfImage:
     """List the tasks of an image."""
-    return [_shown(task, whole=True) for task in await task_commands.tasks_of(call.app, call.caller, image)]
+    found = await task_commands.tasks_of(call.app, call.caller, image)
+    return TasksOfImage(tasks=[_shown(task, whole=True) for task in found])
 
 
 @api.get("/tasks", TASKS_API, key="tasks")

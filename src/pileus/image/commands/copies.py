@@ -27,6 +27,10 @@ def web_store(app: ImageApp) -> str:
 
 async def leave_store(app: ImageApp, image: Image, id: str) -> None:
     """The image is not in the store any more; it is in another."""
+    if app.stores.find(id) is None:
+        raise errors.NoSuchStoreHere(store=id)
+    if image.status is not Status.ACTIVE:
+        raise errors.NotActiveInStore(image=image.id, status=image.status.value)
     held = [copy for copy in image.copies if copy.store == id]
     if not held:
         raise errors.NotInStore(image=image.id, store=id)
