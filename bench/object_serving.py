@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from pileus.kit.auth import Caller
 from pileus.kit.clock import SystemClock
 from pileus.kit.http.server import Granian, free_port, until_listening
+from pileus.main.memory import settle_memory
 from pileus.object_store import manifest
 from pileus.object_store.config import ObjectStoreConfig
 
@@ -105,12 +106,12 @@ async def serve(folder: Path, replicas: int, policy: str) -> None:
     """Serve until standard input ends."""
     disks = 6 if policy else replicas
     devices = tuple(str(folder / f"disk{at}") for at in range(disks))
-    # Few partitions: most directories are soon there, as in a store that has been in use for a while.
+    # One partition: directories are soon there, as in a store that has been in use for a while.
     policies = (f"coded {policy}",) if policy else ("Policy-0",)
     config = ObjectStoreConfig(
         devices=devices,
         replicas=float(replicas),
-        part_power=2,
+        part_power=0,
         policies=policies,
     )
     app = manifest.build(people=Anybody(), clock=SystemClock(), state=folder / "objects", config=config)
@@ -124,6 +125,7 @@ async def serve(folder: Path, replicas: int, policy: str) -> None:
     listener = Granian(answer, "127.0.0.1", port)
     serving = asyncio.create_task(listener.serve())
     await until_listening("127.0.0.1", port)
+    settle_memory()  # as the cloud's own process does
     _say(f"port {port}")
     sampler = Sampler()
     while line := await asyncio.to_thread(sys.stdin.readline):

@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pileus.object_store.disk.syncs import MOST, Steps, Syncs, alone
+from pileus.object_store.disk.syscalls import append
 from pileus.object_store.storage.crowds import Crowd
 from pileus.object_store.storage.threads import Threads
 
@@ -65,6 +67,27 @@ def test_what_one_cannot_do_is_nobody_elses_trouble(tmp_path: Path, syncs: Syncs
     assert ["a", "EINVAL", "b"] == [one for one in found if isinstance(one, str)]
     assert isinstance(found[2], KeyError)
     assert [] == syncs.together([])
+
+
+def test_pieces_are_written_behind_one_another_however_many_and_whatever_a_call_takes() -> None:
+    pieces = [b"", *(bytes([at % 251]) * at for at in range(600)), b""]
+    reading, writing = os.pipe()  # which takes a little at a time
+    found = bytearray()
+
+    def read() -> None:
+        while more := os.read(reading, 5000):
+            found.extend(more)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        append(writing, pieces)
+    finally:
+        os.close(writing)
+        reader.join(60)
+        os.close(reading)
+    assert b"".join(pieces) == bytes(found)
+    append(-1, [])
 
 
 async def test_a_crowd_gives_each_what_became_of_his(tmp_path: Path) -> None:

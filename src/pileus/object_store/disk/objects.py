@@ -21,7 +21,7 @@ from pileus.object_store.disk.recent import Recent
 from pileus.object_store.disk.record import BadRecord, decoded, read_record, write_record
 from pileus.object_store.disk.sums import BLOCK, KEY, Summing, intact
 from pileus.object_store.disk.syncs import Steps, alone
-from pileus.object_store.disk.syscalls import begin_writing, close
+from pileus.object_store.disk.syscalls import append, begin_writing, close
 from pileus.object_store.errors import Corrupt, Exists, Missing, Superseded
 
 # What POST does not replace: it belongs to the bytes.
@@ -47,14 +47,12 @@ class Incoming:
         """The bytes are behind those before them."""
         try:
             descriptor = self._open()
-            for chunk in chunks:
-                view = memoryview(chunk)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                self._sums.add(chunk)  # while the processor has it at hand
-                self.size += len(chunk)
+            append(descriptor, chunks)
         except OSError as failed:
             raise self._objects.volume.unusable(failed) from failed
+        for chunk in chunks:
+            self._sums.add(chunk)
+            self.size += len(chunk)
         if self.size - self._begun >= AHEAD:
             begin_writing(descriptor, self._begun, self.size - self._begun)
             self._begun = self.size
