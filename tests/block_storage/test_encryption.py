@@ -103,7 +103,19 @@ async def test_a_host_is_told_to_open_what_it_is_given() -> None:
         await a_type(world)
         volume, port = await world.volume(volume_type="secret"), VolumePort(world.app)
         await port.reserve(volume, volume, "s", CALLERS["alice"])
-        assert "luks" == (await port.connect(volume, "h1")).format
+        how = await port.connect(volume, "h1")
+        assert ("luks", "raw") == (how.format, how.within)
+
+
+@pytest.mark.parametrize(("type", "format"), [("secret", "luks"), ("__DEFAULT__", "qcow2")])
+async def test_a_host_is_told_what_the_file_is(type: str, format: str) -> None:
+    async with a_world() as world:
+        await a_type(world)
+        world.backends["h1"].format = "qcow2"
+        volume, port = await world.volume(volume_type=type), VolumePort(world.app)
+        await port.reserve(volume, volume, "s", CALLERS["alice"])
+        how = await port.connect(volume, "h1")
+        assert (format, "qcow2") == (how.format, how.within)
 
 
 async def test_a_key_that_was_sealed_with_a_lost_one_is_said_to_be_lost() -> None:

@@ -9,13 +9,22 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach, links
 from pileus.block_storage.commands.changes import reimage_volume
-from pileus.block_storage.commands.connections import FAKE, RBD, only_host, path_of, reached_by, room_at, store_at
+from pileus.block_storage.commands.connections import (
+    FAKE,
+    RBD,
+    only_host,
+    place_of_bytes,
+    reached_by,
+    room_at,
+    store_at,
+)
 from pileus.block_storage.commands.create import NewVolume as Asked
 from pileus.block_storage.commands.create import create_volume
 from pileus.block_storage.commands.keys import key_of
 from pileus.block_storage.commands.snapshots import create_snapshot, delete_snapshot, reset_snapshot, snapshot_get
 from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
+from pileus.block_storage.drivers.interface import Place
 from pileus.block_storage.models.types import QosSpecs
 from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Snapshot, Volume
 from pileus.block_storage.store.messages import messages
@@ -115,12 +124,14 @@ class VolumePort:
         if made.status == RESERVED or made.host != host:
             connector = {"host": host, "mountpoint": device, "mode": "ro" if readonly else "rw"}
             await attach.connect(self._app, made, connector, again=True)
+        place = Place(await links.link_path(self._app, made, host)) if linked else await self._place(volume)
         return Connection(
             volume_id=volume.id,
             attachment_id=made.id,
             kind=KINDS.get(room.driver, "file"),
-            path=await links.link_path(self._app, made, host) if linked else await self._path(volume),
-            format="luks" if volume.sealed_key is not None else "raw",
+            path=place.path,
+            format="luks" if volume.sealed_key is not None else place.format,
+            within=place.format,
             size_gib=volume.size,
             readonly=readonly,
             shared=volume.multiattach,
@@ -184,11 +195,11 @@ class VolumePort:
                 await attachments.change(self._app, found, status=status)
                 await attach.show(self._app, volume)
 
-    async def _path(self, volume: Volume) -> str:
-        path = await path_of(self._app, volume)
-        if path is None:
+    async def _place(self, volume: Volume) -> Place:
+        place = await place_of_bytes(self._app, volume)
+        if place is None:
             raise errors.AttachmentConflict(volume=volume.id, why="is not on its host yet.")
-        return path
+        return place
 
     async def _limits(self, volume: Volume) -> Limits:
         type = await types.find(self._app, volume.type_id)

@@ -44,6 +44,9 @@ COMPUTE = (
     Program("qemu-system-x86", "qemu-system-x86_64"),
     Program("qemu-utils", "qemu-img"),
     Program("iproute2", "ip"),
+    # Disks of servers that begin with a file system.
+    Program("dosfstools", "mkfs.vfat"),
+    Program("xfsprogs", "mkfs.xfs"),
 )
 NETWORK = (
     Program("openvswitch-switch", "ovs-vswitchd"),

@@ -49,6 +49,7 @@ class VolumeBackend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     driver: VolumeDriver | Literal[""] = ""  # what volume_driver says, when empty
     path: str = ""  # file, shared: the directory; below the state directory when empty
+    format: Literal["raw", "qcow2"] = "raw"  # file, shared: what new volumes are
     pool: str = "volumes"  # rbd: the pool,
     conf: str = "/etc/ceph/ceph.conf"  # the cluster's configuration on this host,
     user: str = "admin"  # and whose key is used

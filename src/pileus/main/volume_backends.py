@@ -77,11 +77,11 @@ def _backend(
         case "file":
             from pileus.block_storage.drivers.file import FileBackend
 
-            return FileBackend(name, folder, *stores)
+            return FileBackend(name, folder, *stores, format=wanted.format)
         case "shared":
             from pileus.block_storage.drivers.shared import SharedBackend
 
-            return SharedBackend(name, folder, host, *stores)
+            return SharedBackend(name, folder, host, *stores, format=wanted.format)
         case "lvm":
             from pileus.block_storage.drivers.lvm import Group, LvmBackend
 

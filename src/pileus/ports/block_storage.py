@@ -74,8 +74,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     an `rbd` the path is `pool/image`, and `cluster` says where Ceph's configuration lies on the host and as whom to ask. What
     is `fake` has no bytes.
 
-    The format `luks` is a raw disk encrypted by LUKS (QEMU's block driver of that name, over the raw file): what opens it is asked
-    of `VolumeKeys` under the volume's id just before, and handed to QEMU as a secret that stands in no argument or environment.
+    The format `luks` is a raw disk encrypted by LUKS (QEMU's block driver of that name, over what the file of the format `within`
+    holds): what opens it is asked of `VolumeKeys` under the volume's id just before, and handed to QEMU as a secret that stands in no
+    argument or environment.
     """
 
     volume_id: str
@@ -83,6 +84,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["file", "rbd", "fake"]
     path: str
     format: Literal["raw", "qcow2", "luks"]
+    within: Literal["raw", "qcow2"] = "raw"
     size_gib: int
     readonly: bool = False
     shared: bool = False  # others may have it too

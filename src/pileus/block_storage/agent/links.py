@@ -83,11 +83,17 @@ class Doors:
         backend = self._backends.get(door.backend)
         if backend is None or self._keys is None or not self._listening.address:
             raise DriverError("The volume cannot be served", f"this host does not serve volumes of {door.backend}")
-        path = await backend.located(door.volume_id)
+        place = await backend.located(door.volume_id)
         was = self._was(id)
         port = was.port if was is not None else self._free_port()
         wanted = Served(
-            id=id, path=path, address=self._listening.address, port=port, peers=door.peers, readonly=door.readonly
+            id=id,
+            path=place.path,
+            format=place.format,
+            address=self._listening.address,
+            port=port,
+            peers=door.peers,
+            readonly=door.readonly,
         )
         if was != wanted:
             keys = await self._keys.fetch(id)

@@ -280,7 +280,7 @@ async def old_roll_detaching(call: Call[BlockStorage], volume: Volume, body: dic
 @api.action(ACTION, "os-initialize_connection", _old("initialize_connection"), find=volume_find, status=200)
 async def initialize_connection(call: Call[BlockStorage], volume: Volume, body: Connector) -> dict[str, Any]:
     """Say how a host gets at a volume."""
-    if await connections.path_of(call.app, volume) is None:
+    if await connections.place_of_bytes(call.app, volume) is None:
         raise errors.InvalidVolume(why=f"Volume {volume.id} is not on its host yet.")
     return {"connection_info": await connections.connection(call.app, volume)}
 

@@ -7,7 +7,7 @@ from pileus.block_storage import errors
 from pileus.block_storage.agent import disk_seen
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import links
-from pileus.block_storage.drivers.interface import Kind, Room
+from pileus.block_storage.drivers.interface import DiskSeen, Kind, Place, Room
 from pileus.block_storage.flows.pools import rooms
 from pileus.block_storage.models.volumes import Snapshot, Volume
 from pileus.block_storage.store.types import qos_specs, types
@@ -58,10 +58,11 @@ async def store_at(app: BlockStorage, volume: Volume) -> frozenset[str] | None:
     return frozenset(place for place, room in offered if room.shared == own.shared)
 
 
-async def path_of(app: BlockStorage, volume: Volume) -> str | None:
-    """Where the volume's bytes are, as its host says; None while they are nowhere."""
+async def place_of_bytes(app: BlockStorage, volume: Volume) -> Place | None:
+    """Where the volume's bytes are, and in which format, as its host says; None while they are nowhere."""
     report = await app.hosts.seen(volume.host, Kind.VOLUME, volume.id) if volume.host is not None else None
-    return disk_seen(report.body).path if report is not None else None
+    seen = disk_seen(report.body) if report is not None else DiskSeen()
+    return Place(seen.path, seen.format) if seen.path is not None else None
 
 
 async def limits_said(app: BlockStorage, volume: Volume) -> Mapping[str, str] | None:
@@ -73,7 +74,8 @@ async def limits_said(app: BlockStorage, volume: Volume) -> Mapping[str, str] | 
 
 async def connection(app: BlockStorage, volume: Volume, *, mode: str | None = None) -> dict[str, Any]:
     """How a host gets at the volume, as this API says it."""
-    path = await path_of(app, volume)
+    place = await place_of_bytes(app, volume)
+    path = place.path if place is not None else None
     room = await room_at(app, volume, volume.host or "")
     data: dict[str, Any] = {
         "device_path": path,
@@ -81,7 +83,7 @@ async def connection(app: BlockStorage, volume: Volume, *, mode: str | None = No
         "access_mode": "ro" if volume.readonly or mode == "ro" else "rw",
         "encrypted": volume.encryption is not None,
         "qos_specs": await limits_said(app, volume),
-        "format": "raw",
+        "format": place.format if place is not None else "raw",
         "host": volume.host,
     }
     if room.driver == RBD:

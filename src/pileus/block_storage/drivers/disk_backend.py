@@ -34,6 +34,7 @@ from pileus.block_storage.drivers.interface import (
     DriverError,
     Kind,
     Origin,
+    Place,
     Room,
     Seen,
 )
@@ -140,9 +141,9 @@ class DiskBackend:
             async with self._disks.reading(await self._newest(self._disks, origin), spool, live=live) as file:
                 yield file
 
-    async def located(self, id: str) -> str:
+    async def located(self, id: str) -> Place:
         """Where on this host the bytes of a volume are that is kept here; raises DriverError."""
-        return self._disks.path(await self._newest(self._disks, Origin(kind=Kind.VOLUME, id=id)))
+        return self._disks.place(await self._newest(self._disks, Origin(kind=Kind.VOLUME, id=id)))
 
     def exported(self, id: str, name: str) -> Path:
         """Where a copy of a volume is that was made for an image; raises DriverError."""
@@ -283,7 +284,8 @@ class DiskBackend:
         if not contents:
             return DiskSeen()
         newest = max(contents)
-        return DiskSeen(size_gib=contents[newest] // GIB, content=newest, path=self._disks.path(Spot(kind, id, newest)))
+        place = self._disks.place(Spot(kind, id, newest))
+        return DiskSeen(size_gib=contents[newest] // GIB, content=newest, path=place.path, format=place.format)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from pileus.block_storage.drivers.interface import Kind, Origin, Room
+from pileus.block_storage.drivers.interface import Kind, Origin, Place, Room
 
 
 class Spot(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ class Disks(Protocol):
         """The same store as the host of the origin keeps it, if it is one that hosts share."""
         ...
 
-    def path(self, at: Spot) -> str:
+    def place(self, at: Spot) -> Place:
         """How hosts find it."""
         ...
 

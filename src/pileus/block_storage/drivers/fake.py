@@ -11,6 +11,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -26,6 +27,7 @@ from pileus.block_storage.drivers.interface import (
     DriverError,
     Kind,
     Origin,
+    Place,
     Room,
     Seen,
 )
@@ -80,6 +82,7 @@ class Fake(Scripted):
     def __init__(self, name: str = "fake", room: Room | None = None, shelf: dict[str, Pretence] | None = None) -> None:
         super().__init__()
         self.name = name
+        self.format: Literal["raw", "qcow2"] = "raw"  # what is said of the volumes it makes
         self._shelf = shelf  # a store of backups that other hosts have too; the room says how it is called
         self._room = room or Room(
             name=name,
@@ -123,7 +126,8 @@ class Fake(Scripted):
                 thing.seen = msgspec.structs.replace(seen, doing="copying")
                 return thing.seen
             thing.content = await self._of(disk.origin)
-            seen = DiskSeen(size_gib=disk.size_gib, content=disk.content, path=f"/fake/{kind}/{disk.id}")
+            seen = DiskSeen(size_gib=disk.size_gib, content=disk.content, path=f"/fake/{kind}/{disk.id}",
+                            format=self.format)  # fmt: skip
         size = max(seen.size_gib, disk.size_gib)
         thing.seen = msgspec.structs.replace(seen, size_gib=size, doing=None, export=self._export(disk, thing))
         return thing.seen
@@ -160,8 +164,8 @@ class Fake(Scripted):
         finally:
             file.unlink(missing_ok=True)
 
-    async def located(self, id: str) -> str:
-        return f"/fake/{Kind.VOLUME}/{id}"
+    async def located(self, id: str) -> Place:
+        return Place(f"/fake/{Kind.VOLUME}/{id}")
 
     def exported(self, id: str, name: str) -> Path:
         return self._spool() / Path(name).name

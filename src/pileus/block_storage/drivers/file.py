@@ -1,12 +1,13 @@
-"""Volumes as files of a host: raw, sparse, each in a directory of its own.
+"""Volumes as files of a host: raw, sparse, or qcow2, each in a directory of its own.
 
-    <root>/volume/<id>/<content>.raw             a volume; `content` counts up when its bytes are made anew
+    <root>/volume/<id>/<content>.raw             a volume, or `.qcow2`; `content` counts up when its bytes are made anew
     <root>/volume_snapshot/<id>/0.raw            a snapshot: a whole copy, by reference where the file system can
     <root>/volume/<id>/export-<name>.<format>    a copy to make an image of
     <root>/volume_backup/<id>/                   see `backup_files`
 
 A file appears under its name only when it is whole and on the disk. A new file never shows what was in the room it takes,
-and a removed one's bytes are in no other: that is the file system's own promise.
+and a removed one's bytes are in no other: that is the file system's own promise. What a file is, its name says; new ones are what
+the operator said, and those that are there stay what they are.
 """
 
 import asyncio
@@ -16,11 +17,13 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from pileus.block_storage.drivers import qcow2
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import copy_file
-from pileus.block_storage.drivers.interface import GIB, Kind, Origin, Room
+from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Place, Room
+from pileus.block_storage.drivers.qcow2 import FORMATS, QCOW2, RAW, Format, format_of
 from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.image_files import ImageFiles
@@ -37,11 +40,12 @@ CAPABILITIES = {
 
 
 class FileDisks:
-    """Keeps disks as plain files below one directory."""
+    """Keeps disks as files below one directory; new ones have that format."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, format: Format = RAW) -> None:
         self._name = name
         self._root = root
+        self._format = format
         self.attached: AttachedDisks | None = None
 
     async def room(self) -> Room:
@@ -56,7 +60,8 @@ class FileDisks:
             driver="file",
             total_gib=round(usage.total / GIB, 2),
             free_gib=round(usage.free / GIB, 2),
-            capabilities=CAPABILITIES,
+            # Of a qcow2 file one writer alone knows where what is.
+            capabilities={**CAPABILITIES, "multiattach": self._format == RAW},
         )
 
     async def held(self, kind: Kind, id: str | None = None) -> Mapping[str, Mapping[int, int]]:
@@ -70,32 +75,45 @@ class FileDisks:
 
     async def blank(self, at: Spot, size: int) -> None:
         """A sparse file is there."""
-        await asyncio.to_thread(_blank, self._file(at), size)
+        if self._format == RAW:
+            await asyncio.to_thread(_blank, self._new(at), size)
+            return
+        part = self._part(at)
+        await qcow2.create(part, size)
+        await asyncio.to_thread(_settle, part, self._new(at))
 
     async def copy(self, source: Spot, at: Spot, *, live: bool) -> None:
         """The file is a copy of the other, by reference where the file system can."""
         part = self._part(at)
-        await self._copy(source, part, live=live)
-        await asyncio.to_thread(_settle, part, self._file(at))
+        await self._copy(source, part, self._format, live=live)
+        await asyncio.to_thread(_settle, part, self._new(at))
 
     async def fill(self, at: Spot, file: Path) -> None:
         """The file is a copy of that one."""
         part = self._part(at)
-        await copy_file(file, part)
-        await asyncio.to_thread(_settle, part, self._file(at))
+        await (copy_file(file, part) if self._format == RAW else qcow2.convert(file, RAW, part, QCOW2))
+        await asyncio.to_thread(_settle, part, self._new(at))
 
     async def rename(self, source: Spot, at: Spot) -> None:
         """The file has another name."""
-        await asyncio.to_thread(_rename, self._file(source), self._file(at))
+        old = self._file(source)
+        await asyncio.to_thread(_rename, old, self._new(at).with_suffix(old.suffix))
 
     async def grow(self, at: Spot, size: int) -> None:
-        """The file has at least that size."""
-        await asyncio.to_thread(_grow, self._file(at), size)
+        """The disk has at least that size; of one that a server has, its QEMU sees to that."""
+        file = self._file(at)
+        if format_of(file) == RAW:
+            await asyncio.to_thread(_grow, file, size)
+        elif qcow2.size_of(file, QCOW2) < size:
+            taken = self.attached is not None and at.kind is Kind.VOLUME
+            if not (taken and self.attached is not None and await self.attached.grow(at.id, size // GIB)):
+                await qcow2.resize(file, size)
 
     async def remove(self, at: Spot) -> None:
         """That file is gone."""
         failpoint("volume.forget", "content")
-        self._file(at).unlink(missing_ok=True)
+        for format in FORMATS:
+            self._new(at).with_suffix(f".{format}").unlink(missing_ok=True)
 
     async def forget(self, kind: Kind, id: str) -> None:
         """The disk's folder is gone."""
@@ -106,47 +124,71 @@ class FileDisks:
 
     @contextlib.asynccontextmanager
     async def reading(self, at: Spot, spool: Path, *, live: bool) -> AsyncIterator[Path]:
-        """The file itself, or a copy of one moment while somebody may write to it."""
-        if not live:
+        """The file itself if it is raw, or a copy of one moment while somebody may write to it."""
+        if not live and format_of(self._file(at)) == RAW:
             yield self._file(at)
             return
         still = spool / f"{at.name}.still"
         try:
-            await self._copy(at, still, live=True)
+            await self._copy(at, still, RAW, live=live)
             yield still
         finally:
             still.unlink(missing_ok=True)
 
-    async def _copy(self, source: Spot, target: Path, *, live: bool) -> None:
+    async def _copy(self, source: Spot, target: Path, wanted: Format, *, live: bool) -> None:
         """A copy of one moment: of who has the volume, or by reference."""
-        if live and self.attached is not None and source.kind is Kind.VOLUME:
-            await self.attached.copy(source.id, self._file(source), target)
-        else:
-            await copy_file(self._file(source), target, live=live)
+        file = self._file(source)
+        has = format_of(file)
+        qcow2.size_of(file, has)
+        asked = self.attached if live and source.kind is Kind.VOLUME else None
+        if asked is None and not live and has != wanted:
+            await qcow2.convert(file, has, target, wanted)
+            return
+        # Who has it copies what a guest sees; by reference its file is copied.
+        copied: Format = RAW if asked is not None else has
+        first = target if copied == wanted else target.with_name(f"{target.name}.moment")
+        try:
+            if asked is not None:
+                await asked.copy(source.id, file, first, has)
+            else:
+                await copy_file(file, first, live=live)
+            if first != target:
+                await qcow2.convert(first, copied, target, wanted)
+        finally:
+            if first != target:
+                first.unlink(missing_ok=True)
 
     def sibling(self, origin: Origin) -> Disks | None:
         """Files of a host are its own."""
         return None
 
-    def path(self, at: Spot) -> str:
+    def place(self, at: Spot) -> Place:
         """The file."""
-        return str(self._file(at))
+        file = self._file(at)
+        return Place(str(file), format_of(file))
 
     def _file(self, at: Spot) -> Path:
-        return self._root / at.kind / at.id / f"{at.content}.raw"
+        """The file there is, whatever its format."""
+        found = (self._new(at).with_suffix(f".{format}") for format in FORMATS)
+        return next((file for file in found if file.exists()), self._new(at))
+
+    def _new(self, at: Spot) -> Path:
+        return self._root / at.kind / at.id / f"{at.content}.{self._format}"
 
     def _part(self, at: Spot) -> Path:
-        part = self._file(at).with_suffix(".part")
+        part = self._new(at).with_suffix(".part")
         part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
         return part
 
 
 class FileBackend(DiskBackend):
-    """A Backend of plain files below one directory."""
+    """A Backend of files below one directory."""
 
-    def __init__(self, name: str, root: Path, images: ImageFiles, chunks: Chunks | None = None) -> None:
-        self._files = FileDisks(name, root)
+    def __init__(
+        self, name: str, root: Path, images: ImageFiles, chunks: Chunks | None = None, *, format: Format = RAW
+    ) -> None:
+        self._files = FileDisks(name, root, format)
         super().__init__(self._files, images, root, chunks)
 
     def copy_attached(self, attached: AttachedDisks) -> None:
@@ -156,10 +198,10 @@ class FileBackend(DiskBackend):
 
 def _contents(folder: Path) -> dict[int, int]:
     found = {}
-    for path in folder.glob("*.raw"):
-        if path.stem.isdigit():
-            with contextlib.suppress(FileNotFoundError):  # it was just removed
-                found[int(path.stem)] = path.stat().st_size
+    for path in folder.glob("*.*"):
+        if path.stem.isdigit() and path.suffix.removeprefix(".") in FORMATS:
+            with contextlib.suppress(FileNotFoundError, DriverError):  # it was just removed, or is none of ours
+                found[int(path.stem)] = qcow2.size_of(path, format_of(path))
     return found
 
 

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -114,6 +114,13 @@ class Copy(msgspec.Struct, frozen=True):
     file: str
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where the bytes of a disk are, and what they are there."""
+
+    path: str
+    format: Literal["raw", "qcow2"] = "raw"
+
+
 class DiskSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What a host sees of a volume or snapshot.
 
@@ -124,6 +131,7 @@ class DiskSeen(msgspec.Struct, frozen=True, kw_only=True):
     content: int | None = None
     doing: str | None = None
     path: str | None = None
+    format: Literal["raw", "qcow2"] = "raw"  # what is at that path
     export: Copy | None = None
     backend: str | None = None  # which of the host's back ends has it
 
@@ -218,7 +226,7 @@ class Backend(Protocol):
         """A file with the raw bytes of a disk kept here while the block lasts, in `spool` if it has to be made."""
         ...
 
-    async def located(self, id: str) -> str:
+    async def located(self, id: str) -> Place:
         """Where on this host the bytes of a volume are that is kept here; raises DriverError."""
         ...
 

@@ -20,7 +20,7 @@ from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot, spot_of
 from pileus.block_storage.drivers.image_tool import COPY_S
-from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Room
+from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Place, Room
 from pileus.kit.run import Finished, ProgramFailed, run
 from pileus.ports.image_files import ImageFiles
 
@@ -192,9 +192,9 @@ class LvmDisks:
         """A volume group is one host's."""
         return None
 
-    def path(self, at: Spot) -> str:
+    def place(self, at: Spot) -> Place:
         """The device."""
-        return str(self._devices / at.name)
+        return Place(str(self._devices / at.name))
 
     async def _listed(self) -> list[Listed]:
         return listed((await self._lvm(self._group.lvs())).out)

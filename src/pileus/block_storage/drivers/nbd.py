@@ -32,6 +32,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     path: str
+    format: str = "raw"
     address: str
     port: int
     peers: tuple[str, ...]
@@ -56,7 +57,7 @@ def serve(one: Served, folder: Path) -> list[str]:
         PROGRAM,
         "--object", f"tls-creds-psk,id=tls,endpoint=server,dir={folder}",
         "--blockdev", _words(f"driver={driver}", "node-name=file", f"filename={_plain(one.path)}", "discard=unmap", *only),
-        "--blockdev", _words("driver=raw", "node-name=disk", "file=file", "discard=unmap", *only),
+        "--blockdev", _words(f"driver={one.format}", "node-name=disk", "file=file", "discard=unmap", *only),
         "--nbd-server", f"addr.type=inet,addr.host={one.address},addr.port={one.port},tls-creds=tls",
         "--export", f"nbd,id=export,node-name=disk,name={one.id},writable={_on(not one.readonly)}",
         "--pidfile", str(folder / "pid"),

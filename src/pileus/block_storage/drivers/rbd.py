@@ -19,7 +19,7 @@ from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.image_tool import COPY_S
-from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Room
+from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Place, Room
 from pileus.block_storage.drivers.rbd_clones import RbdClones
 from pileus.block_storage.drivers.rbd_commands import Cluster, image_name, spot_in
 from pileus.kit.run import Finished, ProgramFailed, run
@@ -142,9 +142,9 @@ class RbdDisks:
             return None
         return RbdDisks(self._name, self._cluster, origin.host, self._root)
 
-    def path(self, at: Spot) -> str:
+    def place(self, at: Spot) -> Place:
         """Pool and image."""
-        return self._spec(at)
+        return Place(self._spec(at))
 
     # The cluster.
 

@@ -18,14 +18,16 @@ from pileus.block_storage.drivers.disks import Disks
 from pileus.block_storage.drivers.file import FileDisks
 from pileus.block_storage.drivers.interface import Kind, Origin, Room
 from pileus.block_storage.drivers.marks import mark_of
+from pileus.block_storage.drivers.qcow2 import RAW, Format
+from pileus.ports.attached_disks import AttachedDisks
 from pileus.ports.image_files import ImageFiles
 
 
 class SharedDisks(FileDisks):
     """Keeps disks in a host's folder of a shared directory."""
 
-    def __init__(self, name: str, shared: Path, host: str) -> None:
-        super().__init__(name, shared / "hosts" / host)
+    def __init__(self, name: str, shared: Path, host: str, format: Format = RAW) -> None:
+        super().__init__(name, shared / "hosts" / host, format)
         self._shared = shared
 
     async def room(self) -> Room:
@@ -44,11 +46,25 @@ class SharedDisks(FileDisks):
         """The other host's folder, if the origin is in a back end of the same name."""
         if origin.backend not in {None, self._name} or origin.host is None:
             return None
-        return SharedDisks(self._name, self._shared, origin.host)
+        return SharedDisks(self._name, self._shared, origin.host, self._format)
 
 
 class SharedBackend(DiskBackend):
     """A Backend of files in a directory that several hosts have mounted at the same place."""
 
-    def __init__(self, name: str, shared: Path, host: str, images: ImageFiles, chunks: Chunks | None = None) -> None:
-        super().__init__(SharedDisks(name, shared, host), images, shared / "hosts" / host, chunks)
+    def __init__(
+        self,
+        name: str,
+        shared: Path,
+        host: str,
+        images: ImageFiles,
+        chunks: Chunks | None = None,
+        *,
+        format: Format = RAW,
+    ) -> None:
+        self._files = SharedDisks(name, shared, host, format)
+        super().__init__(self._files, images, shared / "hosts" / host, chunks)
+
+    def copy_attached(self, attached: AttachedDisks) -> None:
+        """From now on what servers of this host have is copied by who has it, where the file system cannot do that."""
+        self._files.attached = attached

@@ -86,7 +86,7 @@ def _volume(how: Connection, place: int, edition: int, *, instead_of: str | None
         kind=how.kind,
         path=how.path,
         place=place,
-        format=interface.ImageFormat.RAW if encrypted else interface.ImageFormat(how.format),
+        format=interface.ImageFormat(how.within if encrypted else how.format),
         size_gib=how.size_gib,
         readonly=how.readonly,
         shared=how.shared,

@@ -21,6 +21,7 @@ from pileus.compute.drivers.qemu.home import Home
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.server import Server
 from pileus.compute.drivers.qemu.stillness import Still
+from pileus.compute.drivers.qemu.swaps import resize
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 
 AGAIN_S = 1.0
@@ -37,17 +38,29 @@ class Attached:
         self._servers = servers
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def copy(self, volume_id: str, source: Path, target: Path) -> None:
+    async def copy(self, volume_id: str, source: Path, target: Path, format: Literal["raw", "qcow2"] = "raw") -> None:
         """`target` holds what the volume's file held at one moment since the call; raises DriverError."""
         turn = self._turns.setdefault(volume_id, asyncio.Lock())
         async with turn:
             # Whoever took the volume has it a little later, or we look once more: there is nothing else to wait for.
-            while not await self._copy_once(volume_id, source, target):  # noqa: ASYNC110
+            while not await self._copy_once(volume_id, source, target, format):  # noqa: ASYNC110
                 await asyncio.sleep(AGAIN_S)
 
-    async def _copy_once(self, volume_id: str, source: Path, target: Path) -> bool:
+    async def grow(self, volume_id: str, size_gib: int) -> bool:
+        """Whether a server that runs has the volume, and its QEMU has made the disk that large; raises DriverError."""
+        async with contextlib.AsyncExitStack() as held:
+            for home, _, volume, monitor in await self._who_runs(volume_id, held):
+                run = home.run()
+                if volume.key not in run.volumes or run.swaps:
+                    raise DriverError("The volume cannot grow", "it is on its way into a server, or out of it")
+                chain = Chain(run.volumes[volume.key], volume.key in run.others)
+                await resize(volume, chain, size_gib, monitor)
+                return True
+            return False
+
+    async def _copy_once(self, volume_id: str, source: Path, target: Path, format: str) -> bool:
         """Whether the copy is whole; False: whoever has the volume has changed, and it is to be begun anew."""
-        begun = await self._begin(volume_id, source, target)
+        begun = await self._begin(volume_id, source, target, format)
         if begun is None:
             return False
         if begun == WHOLE:
@@ -61,11 +74,12 @@ class Attached:
         finally:
             server.copying.discard(chain.slot)
         if done:
-            await volume_copies.settle(source, target, encrypted=volume.encrypted)
+            raw = source if format == "raw" else None
+            await volume_copies.settle(raw, target, encrypted=volume.encrypted)
         return done
 
     async def _begin(
-        self, volume_id: str, source: Path, target: Path
+        self, volume_id: str, source: Path, target: Path, format: str
     ) -> asyncio.Task[None] | Begun | Literal["whole"] | None:
         """The copy is whole, or is being made, with qemu-img or by a server's QEMU; None: not yet."""
         async with contextlib.AsyncExitStack() as held:
@@ -75,9 +89,9 @@ class Attached:
                     "The volume cannot be copied", "several servers that run have it, and may write to it"
                 )
             if not runs:
-                return self._copies.begin_plain(volume_id, source, target)
+                return self._copies.begin_plain(volume_id, source, target, format)
             home, server, volume, monitor = runs[0]
-            if await asyncio.to_thread(volume_copies.clones, target.parent):
+            if format == "raw" and await asyncio.to_thread(volume_copies.clones, target.parent):
                 async with _moment(home)():
                     await volume_copies.clone(source, target)
                 return WHOLE

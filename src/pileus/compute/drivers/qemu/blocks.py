@@ -1,6 +1,6 @@
 """Volumes as QEMU knows them: the nodes that reach a volume's bytes, and the disk a guest has of it. Pure functions.
 
-    /dev/fdset/<number> -> volume<slot>-file -> volume<slot> [-> volume<slot>-limited] -> the disk `volume<slot>`
+    /dev/fdset/<number> -> volume<slot>-file [-> volume<slot>-qcow2] -> volume<slot> [-> volume<slot>-limited] -> the disk `volume<slot>`
 
 QEMU may not open a volume's file, which is nobody's server's own: it is handed the open file. The slot on the bus tells which
 place a disk has, so a guest that is started anew finds its disks in the same order. A volume that takes another's place under a
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute.drivers.interface import Volume, Wanted
+from pileus.compute.drivers.interface import ImageFormat, Volume, Wanted
 
 DISKS_SLOT = 11
 SERIAL = 20  # as much of a disk's serial number as a guest is shown
@@ -38,7 +38,7 @@ class Chain(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The node of the volume's own format."""
+        """The node that holds what the guest sees: raw, or opened by the volume's key."""
         return f"{'other' if self.other else 'volume'}{self.slot}"
 
     @property
@@ -54,7 +54,11 @@ class Chain(msgspec.Struct, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """Every node there may be, the uppermost first."""
-        return (f"{self.name}-limited", self.name, f"{self.name}-file")
+        return (f"{self.name}-limited", self.name, f"{self.name}-qcow2", f"{self.name}-file")
+
+    def bytes_(self, volume: Volume) -> str:
+        """The node that holds the volume's bytes, encrypted if they are."""
+        return f"{self.name}-{'qcow2' if volume.format is ImageFormat.QCOW2 else 'file'}"
 
     def secret(self, what: str) -> str:
         """What opens it: the key of its encryption, or of its cluster."""
@@ -92,12 +96,15 @@ def secrets(volume: Volume) -> tuple[str, ...]:
 def nodes(volume: Volume, chain: Chain, *, size: int | None = None) -> list[Options]:
     """The nodes, each above the one before; the last is what the disk stands on. `size`: no more of it than that is shown."""
     name = chain.name
-    own: Options = {"driver": str(volume.format), "node-name": name, "file": f"{name}-file"}
+    own: Options = {"driver": "raw", "node-name": name, "file": chain.bytes_(volume)}
     if volume.encrypted:
         own = {**own, "driver": "luks", "key-secret": chain.secret(LUKS)}
     elif size is not None:
         own["size"] = size
     found = [_bytes(volume, chain), own]
+    if volume.format is ImageFormat.QCOW2:
+        # Whatever the file says of itself, it stands on no other.
+        found.insert(1, {"driver": "qcow2", "node-name": chain.bytes_(volume), "file": f"{name}-file", "backing": None})
     if volume.limits:
         found.append({"driver": "throttle", "node-name": chain.names[0], "throttle-group": chain.limits, "file": name})
     return [{**node, "read-only": volume.readonly, "discard": "unmap"} for node in found]

@@ -38,6 +38,15 @@ async def job_named(name: str, monitor: Monitor) -> Job | None:
     return next((job for job in jobs if job.id == name), None)
 
 
+async def resize(volume: Volume, chain: Chain, size_gib: int, monitor: Monitor) -> None:
+    """QEMU, and the guest, have the volume in that size."""
+    if chain.other and not volume.encrypted:
+        # It was opened as large as the one whose place it took.
+        own = next(node for node in nodes(volume, chain) if node["node-name"] == chain.name)
+        await monitor.execute("blockdev-reopen", options=[own])
+    await monitor.execute("block_resize", **{"node-name": chain.top(volume), "size": size_gib * GIB})
+
+
 class Swaps:
     """The swaps of one server's volumes."""
 
@@ -99,11 +108,6 @@ class Swaps:
         run = self._home.run()
         await remove_nodes(Chain(slot, run.swaps[key] not in run.others), monitor)
         self._forget(key)
-
-    async def unbind(self, volume: Volume, chain: Chain, monitor: Monitor) -> None:
-        """The volume can be as large as it is: it was opened as large as the one whose place it took."""
-        _, own, *_ = nodes(volume, chain)
-        await monitor.execute("blockdev-reopen", options=[own])
 
     async def _begin(self, volume: Volume, before: Volume, slot: int, monitor: Monitor) -> None:
         run = self._home.run()

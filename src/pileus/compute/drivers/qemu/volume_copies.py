@@ -61,9 +61,9 @@ class VolumeCopies:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def begin_plain(self, volume_id: str, source: Path, target: Path) -> asyncio.Task[None]:
+    def begin_plain(self, volume_id: str, source: Path, target: Path, format: str) -> asyncio.Task[None]:
         """A copy of a file that nobody has open; it ends, cancelled, when a server is to have the volume."""
-        task = asyncio.create_task(_copy_plain(source, target), name=f"copy volume {volume_id}")
+        task = asyncio.create_task(_copy_plain(source, target, format), name=f"copy volume {volume_id}")
         self._plain[volume_id] = task
         task.add_done_callback(lambda done: self._plain.pop(volume_id, None) and None)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -92,7 +92,7 @@ class VolumeCopies:
 async def begin(volume: Volume, chain: Chain, target: Path, monitor: Monitor) -> None:
     """QEMU copies the volume to the target; what was left of a copy that nobody waits for is gone."""
     slot = chain.slot
-    of = chain.names[-1] if volume.encrypted else chain.top(volume)
+    of = chain.bytes_(volume) if volume.encrypted else chain.top(volume)
     size = await _size(of, monitor)
     await _open_target(target, size, slot, monitor)
     options: dict[str, object] = {"job-id": _name(slot), "device": of, "target": _name(slot), "sync": "full"}
@@ -123,8 +123,8 @@ async def go_on(slot: int, monitor: Monitor, moment: Moment) -> bool | None:
     return True
 
 
-async def settle(source: Path, target: Path, *, encrypted: bool) -> None:
-    """The copy is on the disk, as sparse as it can be, and as large as its source."""
+async def settle(source: Path | None, target: Path, *, encrypted: bool) -> None:
+    """The copy is on the disk, as sparse as it can be, and as large as its source, where that is a raw file."""
     if encrypted:
         # QEMU makes room for what it copies, holes included.
         await _run("fallocate", "--dig-holes", str(target))
@@ -177,13 +177,13 @@ async def _size(node: str, monitor: Monitor) -> int:
     return next(each.image.virtual_size for each in found if each.node_name == node)
 
 
-async def _copy_plain(source: Path, target: Path) -> None:
-    """The target is a copy of a file that no server of this host has open; raises DriverError if anybody else writes to it."""
-    if await asyncio.to_thread(clones, target.parent):
+async def _copy_plain(source: Path, target: Path, format: str) -> None:
+    """The target is a copy of a disk that no server of this host has open; raises DriverError if anybody else writes to it."""
+    if format == "raw" and await asyncio.to_thread(clones, target.parent):
         await clone(source, target)
         return
     # It asks for QEMU's locks: a server of another host may have the volume, by a daemon that has the file open here.
-    words = ["qemu-img", "convert", "-f", "raw", "-O", "raw", str(source), str(target)]
+    words = ["qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target)]
     await _run(*Jail(None).around([*IMAGE_TOOL, *words]))
 
 
@@ -194,9 +194,9 @@ async def _run(*words: str) -> None:
         raise DriverError("The volume cannot be copied", failed.why) from failed
 
 
-def _finish(source: Path, target: Path) -> None:
+def _finish(source: Path | None, target: Path) -> None:
     with target.open("r+b") as out:
-        if os.fstat(out.fileno()).st_size < source.stat().st_size:
+        if source is not None and os.fstat(out.fileno()).st_size < source.stat().st_size:
             out.truncate(source.stat().st_size)
         os.fsync(out.fileno())
 

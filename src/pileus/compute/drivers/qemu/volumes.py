@@ -21,11 +21,10 @@ from pileus.compute.drivers.qemu.cards import ASK_AGAIN_S, devices
 from pileus.compute.drivers.qemu.home import Home, Run
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.nodes import add_nodes, remove_nodes
-from pileus.compute.drivers.qemu.swaps import SWAP_AGAIN_S, Swaps
+from pileus.compute.drivers.qemu.swaps import SWAP_AGAIN_S, Swaps, resize
 from pileus.compute.drivers.qemu.volume_copies import VolumeCopies
 from pileus.ports.volume_keys import VolumeKeys
 
-GIB = 2**30
 V = TypeVar("V")
 
 
@@ -135,10 +134,7 @@ class Volumes:
             return
         chain = Chain(slot, volume.key in run.others)
         if not volume.readonly:  # What may not be written is measured anew when it is next opened.
-            if chain.other and not volume.encrypted:
-                await self._swaps.unbind(volume, chain, monitor)
-            size = {"node-name": chain.top(volume), "size": volume.size_gib * GIB}
-            await monitor.execute("block_resize", **size)
+            await resize(volume, chain, volume.size_gib, monitor)
         run = self._home.run()
         self._keep(volume_sizes={**run.volume_sizes, volume.key: volume.size_gib})
 
