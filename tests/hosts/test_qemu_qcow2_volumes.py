@@ -1,5 +1,6 @@
 """A whole Linux guest with volumes in qcow2 files: what it writes is in them through growth, copies, swaps, encryption and starts."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import msgspec
 import pytest
 from tests.compute.drivers.contract import Watcher, has
 from tests.hosts.qemu_world import qemu_world
-from tests.hosts.test_qemu_changes import UNTIL, Files, a_guest, guest, shell
-from tests.hosts.test_qemu_volume_changes import READ, SECRET, SIZE_OF, Keys, digest, grown, sees, with_volumes, written
+from tests.hosts.test_qemu_changes import UNTIL, Files, Shell, a_guest, guest, shell
+from tests.hosts.test_qemu_volume_changes import READ, SECRET, SIZE_OF, WRITE, Keys, digest, grown, sees, with_volumes
 from tests.hosts.test_qemu_volumes import a_volume, holds
 
 from pileus.block_storage.drivers import luks, qcow2
@@ -41,6 +42,13 @@ async def raw_of(volume: Volume, folder: Path) -> Path:
     return raw
 
 
+async def digest_in(it: Shell, command: str, disk: str) -> str:
+    """The digest the guest tells, whatever else its console says meanwhile."""
+    found = re.search(r"\b[0-9a-f]{32}\b", await it.say(command.format(disk)))
+    assert found is not None
+    return found[0]
+
+
 async def test_what_a_guest_writes_to_qcow2_volumes_is_there(guest: Guest, tmp_path: Path) -> None:
     plain, thin = grown(a_volume(tmp_path), 1), await a_qcow2(tmp_path, 3)
     closed = await a_qcow2(tmp_path, 1, 2, luks.header(SECRET), encrypted=True)
@@ -48,7 +56,7 @@ async def test_what_a_guest_writes_to_qcow2_volumes_is_there(guest: Guest, tmp_p
         server, watcher, attached = a_guest(), Watcher(world.hypervisor), world.hypervisor.attached
         await watcher.make(with_volumes(server, plain), has(PowerSeen.ON))
         async with shell(world, server.id) as it:
-            bytes_ = await written(it, "vdb")
+            bytes_ = await digest_in(it, WRITE, "vdb")
             # From a raw file into a larger qcow2 one, while it runs.
             after = msgspec.structs.replace(thin, instead_of=plain.key)
             await watcher.make(with_volumes(server, plain, after), holds(thin))
@@ -61,11 +69,11 @@ async def test_what_a_guest_writes_to_qcow2_volumes_is_there(guest: Guest, tmp_p
             await watcher.make(with_volumes(server, thin, closed), sees(thin, 4))
             assert 4 * GIB == qcow2.size_of(Path(thin.path), "qcow2")
             await it.say(f"{UNTIL} [ -b /dev/vdc ]")
-            secret = await written(it, "vdc")
+            secret = await digest_in(it, WRITE, "vdc")
             assert bytes_ == digest(await _copied(attached, thin, 4 * GIB, tmp_path))
             await _copied(attached, closed, GIB + luks.PAYLOAD, tmp_path)
             assert await attached.grow(closed.id, 2)
-            assert bytes_ == (await it.say(READ.format("vdb"))).split()[0]
+            assert bytes_ == await digest_in(it, READ, "vdb")
             await watcher.make(with_volumes(server), holds())
         assert bytes_ == digest(await raw_of(thin, tmp_path))
         closed_raw = await raw_of(closed, tmp_path)
@@ -76,8 +84,8 @@ async def test_what_a_guest_writes_to_qcow2_volumes_is_there(guest: Guest, tmp_p
         second = with_volumes(a_guest(), thin, msgspec.structs.replace(closed, size_gib=2))
         await watcher.make(second, has(PowerSeen.ON))
         async with shell(world, second.id) as it:
-            assert bytes_ == (await it.say(READ.format("vdb"))).split()[0]
-            assert secret == (await it.say(READ.format("vdc"))).split()[0]
+            assert bytes_ == await digest_in(it, READ, "vdb")
+            assert secret == await digest_in(it, READ, "vdc")
     assert not await attached.grow(thin.id, 5)
 
 

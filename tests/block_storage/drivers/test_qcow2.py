@@ -16,8 +16,12 @@ from tests.block_storage.drivers.test_file import FileWorld
 from tests.block_storage.test_encryption import NoOthers, OneKey, a_secret_disk
 
 from pileus.block_storage.agent import Neighbours
-from pileus.block_storage.drivers.file import FileBackend
-from pileus.block_storage.drivers.interface import GIB, Backend, Backup, DriverError, Kind, Origin
+from pileus.block_storage.drivers.backup_chunks import CHUNK
+from pileus.block_storage.drivers.bitmaps import AUTO, IN_USE, PREFIX, bitmaps, changed
+from pileus.block_storage.drivers.disks import Spot
+from pileus.block_storage.drivers.file import FileBackend, FileDisks
+from pileus.block_storage.drivers.file_changes import FileChanges
+from pileus.block_storage.drivers.interface import GIB, Backend, Backup, Disk, DriverError, Kind, Origin
 
 pytestmark = pytest.mark.host
 PIECE = 1 << 16
@@ -129,3 +133,92 @@ class TestQcow2(BackendContract):
                 await self.made(world, copy)
             with pytest.raises(DriverError):
                 await self.backed_up(world, Backup(id=str(uuid.uuid4()), backend="b", of=of(Kind.VOLUME, disk.id)))
+
+
+class TestChanges:
+    """What is read for an incremental backup, and what a restored one holds."""
+
+    async def volume(self, world: Qcow2World) -> Disk:
+        disk = a_disk()
+        await TestQcow2().made(world, disk)
+        for at in (0, 100 * CHUNK, 200 * CHUNK):
+            world.write(Kind.VOLUME, disk.id, bytes([1 + at % 251]) * PIECE, at)
+        return disk
+
+    async def backup(self, world: Qcow2World, disk: Disk, parent: str | None = None) -> str:
+        made = Backup(id=str(uuid.uuid4()), backend="b", of=of(Kind.VOLUME, disk.id), parent=parent, compression="none")
+        await TestQcow2().backed_up(world, made)
+        return made.id
+
+    async def holds(self, world: Qcow2World, backup: str, disk: Disk) -> bool:
+        """Whether the backup is, octet for octet, what the volume is."""
+        copy = a_disk(size_gib=disk.size_gib, origin=of(Kind.BACKUP, backup))
+        await TestQcow2().made(world, copy)
+        files = [str(world.file(Kind.VOLUME, each)) for each in (disk.id, copy.id)]
+        words = ["qemu-img", "compare", "-q", "-f", "qcow2", "-F", "qcow2", *files]
+        return 0 == subprocess.run(words, check=False).returncode
+
+    async def test_only_what_changed_since_its_parent_is_read(self, tmp_path: Path) -> None:
+        world = Qcow2World(tmp_path)
+        disk = await self.volume(world)
+        first = await self.backup(world, disk)
+        file, name = world.file(Kind.VOLUME, disk.id), f"{PREFIX}{first}"
+        assert [] == changed(file, name, CHUNK)
+        world.write(Kind.VOLUME, disk.id, b"x" * PIECE, 3 * CHUNK)
+        world.write(Kind.VOLUME, disk.id, b"y" * PIECE, 101 * CHUNK - PIECE)
+        disk = msgspec.structs.replace(disk, size_gib=2)
+        await TestQcow2().made(world, disk)
+        world.write(Kind.VOLUME, disk.id, b"z" * PIECE, 2 * GIB - PIECE)
+        assert [3, 100, 511] == changed(file, name, CHUNK)
+        spare = tmp_path / "spare"
+        spare.mkdir()
+        place = Spot(Kind.VOLUME, disk.id, 0)
+        async with FileChanges(FileDisks("b", tmp_path, "qcow2")).reading(place, first, CHUNK, spare) as (part, pieces):
+            assert [3, 100, 511] == pieces
+            assert part.stat().st_blocks * 512 <= 3 * CHUNK
+        second = await self.backup(world, disk, first)
+        assert [f"{PREFIX}{second}"] == [each.name for each in bitmaps(file)]
+        assert await self.holds(world, second, disk)
+        assert 3 == len(list((tmp_path / Kind.BACKUP / second).glob("*.raw")))
+        third = await self.backup(world, disk, second)
+        assert [] == list((tmp_path / Kind.BACKUP / third).glob("*.raw"))
+        assert await self.holds(world, third, disk)
+        await world.backend.close()
+
+    @pytest.mark.parametrize("how", ["of another backup", "in use", "not consistent", "there is none"])
+    async def test_what_cannot_be_believed_is_not_and_all_is_compared(self, tmp_path: Path, how: str) -> None:
+        world = Qcow2World(tmp_path)
+        disk = await self.volume(world)
+        first = await self.backup(world, disk)
+        file, name = world.file(Kind.VOLUME, disk.id), f"{PREFIX}{first}"
+        if how == "of another backup":
+            await self.backup(world, disk)
+        elif how == "there is none":
+            subprocess.run(["qemu-img", "bitmap", "--remove", "-f", "qcow2", str(file), name], check=True)
+        with file.open("r+b") as raw:
+            content = raw.read()
+            if how == "in use":  # as a QEMU leaves it that was killed
+                raw.seek(content.index(name.encode()) - 24 + 12)
+                raw.write(struct.pack(">I", IN_USE | AUTO))
+            elif how == "not consistent":  # as a program leaves it that knows no bitmaps
+                raw.seek(88)
+                raw.write(struct.pack(">Q", 0))
+        assert changed(file, name, CHUNK) is None
+        words = ["-f", "qcow2", "-c", f"write -P 9 {50 * CHUNK} {PIECE}", str(file)]
+        subprocess.run(["qemu-io", *words], check=True, capture_output=True)
+        second = await self.backup(world, disk, first)
+        assert await self.holds(world, second, disk)
+        assert 1 == len(list((tmp_path / Kind.BACKUP / second).glob("*.raw")))
+        await world.backend.close()
+
+    async def test_what_a_killed_writer_left_is_not_believed(self, tmp_path: Path) -> None:
+        world = Qcow2World(tmp_path)
+        disk = await self.volume(world)
+        first = await self.backup(world, disk)
+        file = world.file(Kind.VOLUME, disk.id)
+        words = ["-f", "qcow2", "-c", f"write -P 9 0 {PIECE}", "-c", "flush", "-c", "abort", str(file)]
+        assert 0 != subprocess.run(["qemu-io", *words], check=False, capture_output=True).returncode
+        assert changed(file, f"{PREFIX}{first}", CHUNK) is None
+        second = await self.backup(world, disk, first)
+        assert await self.holds(world, second, disk)
+        await world.backend.close()

@@ -55,7 +55,7 @@ class Backups:
 
     def __init__(self, own: Path, chunks: Chunks | None = None, *, chunk: int = CHUNK) -> None:
         self._own = own
-        self._size = chunk
+        self.piece = chunk
         self._afar = chunks is not None
         self.chunks: Chunks = chunks or FolderChunks(own)
 
@@ -75,30 +75,33 @@ class Backups:
         names = sorted(path.name for path in self._own.iterdir() if path.is_dir()) if self._own.exists() else []
         return {name: self._seen(name) for name in names}
 
-    async def write(self, backup: Backup, disk: Path) -> None:
-        """The backup holds the disk's bytes; what its parent has at the same place is not written again."""
+    async def write(self, backup: Backup, disk: Path, changed: Sequence[int] | None = None) -> None:
+        """The backup holds the disk's bytes; what its parent has at the same place is not written again.
+
+        `changed`: the only chunks that may differ from the parent's, and the only ones that are read.
+        """
         await self.remove(backup.id)
         failpoint("backup.write", "begun")
         await in_thread((self._own / backup.id).mkdir, mode=0o700, parents=True)
         before = await self.index(backup.parent) if backup.parent is not None else None
-        if backup.parent is not None and (before is None or before.chunk != self._size):
+        if backup.parent is not None and (before is None or before.chunk != self.piece):
             raise DriverError("The backup cannot be made", f"its parent {backup.parent} is not here")
-        size, places = await in_thread(filled, disk, self._size)
-        chunks = [Chunk()] * -(-size // self._size)
+        size, places = await in_thread(filled, disk, self.piece)
+        chunks = [_at(before if changed is not None else None, at) for at in range(-(-size // self.piece))]
         objects = stored = 0
         way = backup.compression or ("zlib" if backup.compressed else "none")
-        for some in _windows(places):
+        for some in _windows(places if changed is None else changed):
             done = await _all(*(self._chunk(backup.id, disk, at, _at(before, at), way) for at in some))
             for at, (chunk, length) in zip(some, done, strict=True):
                 chunks[at] = chunk
                 objects, stored = objects + (length > 0), stored + length
         failpoint("backup.write", "chunks")
-        await self._keep(backup.id, Index(size, self._size, tuple(chunks), objects, stored))
+        await self._keep(backup.id, Index(size, self.piece, tuple(chunks), objects, stored))
         failpoint("backup.write", "index")
 
     async def _chunk(self, id: str, disk: Path, at: int, old: Chunk, way: str) -> tuple[Chunk, int]:
         """The chunk, which is kept, and how many bytes that took: none if it was kept already."""
-        digest, content = await in_thread(_squeezed, disk, (at * self._size, self._size), old.digest, way)
+        digest, content = await in_thread(_squeezed, disk, (at * self.piece, self.piece), old.digest, way)
         if digest is None:
             return Chunk(), 0
         if content is None:

@@ -18,7 +18,7 @@ import msgspec
 from pileus.block_storage.drivers import luks
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.backup_files import Backups
-from pileus.block_storage.drivers.disks import ClonesImages, Disks, Spot
+from pileus.block_storage.drivers.disks import ClonesImages, Disks, NotesChanges, Spot
 from pileus.block_storage.drivers.image_tool import copy_file, encrypt, image_of, raw_of
 from pileus.block_storage.drivers.interface import (
     DISKS,
@@ -55,10 +55,12 @@ class DiskBackend:
         root: Path,
         chunks: Chunks | None = None,
         clones: ClonesImages | None = None,
+        changes: NotesChanges | None = None,
     ) -> None:
         self._disks = disks
         self._images = images
         self._clones = clones
+        self._changes = changes
         self._root = root
         self._backups = Backups(root / Kind.BACKUP, chunks)
         self._works = Works()
@@ -238,6 +240,14 @@ class DiskBackend:
             return
         spool = self._root / Kind.BACKUP
         await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
+        if self._changes is not None and backup.of.kind == Kind.VOLUME and not backup.live:
+            at = await self._newest(self._disks, backup.of)
+            # Before anything is read: what is written meanwhile belongs to the next backup, if not to this one as well.
+            if await self._changes.note(at, backup.id):
+                async with self._changes.reading(at, backup.parent, self._backups.piece, spool) as (file, places):
+                    await self._backups.write(backup, file, places)
+                await self._changes.keep_only(at, backup.id)
+                return
         async with self.reading(backup.of, spool, live=backup.live) as file:
             await self._backups.write(backup, file)
 

@@ -88,6 +88,25 @@ class Disks(Protocol):
         ...
 
 
+class NotesChanges(Protocol):
+    """Notes, beside disks, what of them changes after a backup."""
+
+    async def note(self, at: Spot, backup: str) -> bool:
+        """Whether what changes from now on is noted for that backup; not of a disk that cannot do that, or just now."""
+        ...
+
+    def reading(
+        self, at: Spot, since: str | None, piece: int, spool: Path
+    ) -> AbstractAsyncContextManager[tuple[Path, list[int] | None]]:
+        """A file with the disk's bytes while the block lasts: all, or only those pieces of it, which are all that changed since
+        that backup. Nobody writes to the disk meanwhile."""
+        ...
+
+    async def keep_only(self, at: Spot, backup: str) -> None:
+        """Nothing is noted for other backups any more."""
+        ...
+
+
 class ClonesImages(Protocol):
     """Makes disks of a cluster that keeps images too."""
 

@@ -21,6 +21,7 @@ from pileus.block_storage.drivers import qcow2
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
+from pileus.block_storage.drivers.file_changes import FileChanges
 from pileus.block_storage.drivers.image_tool import copy_file
 from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Place, Room
 from pileus.block_storage.drivers.qcow2 import FORMATS, QCOW2, RAW, Format, format_of
@@ -189,7 +190,7 @@ class FileBackend(DiskBackend):
         self, name: str, root: Path, images: ImageFiles, chunks: Chunks | None = None, *, format: Format = RAW
     ) -> None:
         self._files = FileDisks(name, root, format)
-        super().__init__(self._files, images, root, chunks)
+        super().__init__(self._files, images, root, chunks, changes=FileChanges(self._files))
 
     def copy_attached(self, attached: AttachedDisks) -> None:
         """From now on what servers of this host have is copied by who has it, where the file system cannot do that."""

@@ -16,6 +16,7 @@ from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks
 from pileus.block_storage.drivers.file import FileDisks
+from pileus.block_storage.drivers.file_changes import FileChanges
 from pileus.block_storage.drivers.interface import Kind, Origin, Room
 from pileus.block_storage.drivers.marks import mark_of
 from pileus.block_storage.drivers.qcow2 import RAW, Format
@@ -63,7 +64,8 @@ class SharedBackend(DiskBackend):
         format: Format = RAW,
     ) -> None:
         self._files = SharedDisks(name, shared, host, format)
-        super().__init__(self._files, images, shared / "hosts" / host, chunks)
+        root = shared / "hosts" / host
+        super().__init__(self._files, images, root, chunks, changes=FileChanges(self._files))
 
     def copy_attached(self, attached: AttachedDisks) -> None:
         """From now on what servers of this host have is copied by who has it, where the file system cannot do that."""
