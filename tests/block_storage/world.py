@@ -30,6 +30,7 @@ from pileus.kit.hosts.local import LocalExchange
 from pileus.kit.http import Kernel
 from pileus.kit.observe.events import Events
 from pileus.kit.tables import metadata
+from pileus.ports.servers import VolumeHolders
 
 CALLERS = {
     "alice": Caller(user_id="alice", project_id="p1", roles=frozenset({"member", "reader"})),
@@ -79,7 +80,7 @@ class World:
 
     def __init__(
         self, db: Database, clock: FakeClock, hosts: tuple[str, ...], config: BlockStorageConfig,
-        survived: "World | None" = None, more: Mapping[str, Sequence[Fake]] = {},
+        survived: "World | None" = None, more: Mapping[str, Sequence[Fake]] = {}, servers: VolumeHolders | None = None,
     ) -> None:  # fmt: skip
         self.db, self.clock, self.bus = db, clock, LocalBus()
         self.engine = Engine(db, self.bus, clock)
@@ -92,7 +93,7 @@ class World:
             self.backends, self.stores, self.images = survived.backends, survived.stores, survived.images
         self.app = manifest.build(
             db, clock, self.bus, self.engine, self.hosts, Events(db, self.bus, clock), images=self.images,
-            identity=FakeDirectory(), vault=PretendedVault(), config=config,
+            identity=FakeDirectory(), vault=PretendedVault(), config=config, servers=servers,
         )  # fmt: skip
         for flow in manifest.FLOWS:
             self.engine.add(flow, self.app)
@@ -187,11 +188,14 @@ async def a_database() -> Database:
 
 @contextlib.asynccontextmanager
 async def a_world(
-    *hosts: str, config: BlockStorageConfig | None = None, more: Mapping[str, Sequence[Fake]] = {}
+    *hosts: str,
+    config: BlockStorageConfig | None = None,
+    more: Mapping[str, Sequence[Fake]] = {},
+    servers: VolumeHolders | None = None,
 ) -> AsyncIterator[World]:
     """A world with these hosts, each with a fake back end called fake, and those with more that have more."""
     own = await a_database()
-    world = World(own, FakeClock(), hosts or ("h1",), config or BlockStorageConfig(), more=more)
+    world = World(own, FakeClock(), hosts or ("h1",), config or BlockStorageConfig(), more=more, servers=servers)
     await world.begin()
     await world.settle()
     try:

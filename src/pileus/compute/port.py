@@ -65,6 +65,11 @@ class Holders:
             await self._app.engine.turn_back(op.id, "The volume stays where it is.")
         return False
 
+    async def host_of(self, server_id: str, project_id: str) -> str | None:
+        """The host of that project's server."""
+        server = await server_find(self._app, server_id)
+        return server.host if server is not None and server.project_id == project_id else None
+
     async def has(self, server_id: str, volume_id: str) -> int | None:
         """Which edition of the volume the server has."""
         volume = await volume_find(self._app, server_id, volume_id)

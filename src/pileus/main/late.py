@@ -31,6 +31,10 @@ class LateHolders:
         """The server is not about to have the volume elsewhere."""
         return self.of is None or await self.of.let_be(server_id, volume_id)
 
+    async def host_of(self, server_id: str, project_id: str) -> str | None:
+        """The host of that project's server."""
+        return None if self.of is None else await self.of.host_of(server_id, project_id)
+
     async def has(self, server_id: str, volume_id: str) -> int | None:
         """Which edition of the volume the server has."""
         return None if self.of is None else await self.of.has(server_id, volume_id)

@@ -35,6 +35,10 @@ class VolumeHolders(Protocol):
         """Whether the server is not, or no more, about to have the volume elsewhere; if it is, it is told to leave that."""
         ...
 
+    async def host_of(self, server_id: str, project_id: str) -> str | None:
+        """The host of that project's server; None while it has none, or there is no such server."""
+        ...
+
     async def has(self, server_id: str, volume_id: str) -> int | None:
         """Which edition of the volume the server has; None if it has none."""
         ...

@@ -148,6 +148,7 @@ async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeMade:
         source_volid=asked.source_volid,
         backup_id=asked.backup_id,
         group_id=asked.group_id or asked.consistencygroup_id,
+        hints=body.hints,
     )
     return await made(call, await create_volume(call.app, call.caller, new, call.request_id))
 

@@ -13,6 +13,7 @@ from pileus.block_storage.commands.keys import Key, new_key
 from pileus.block_storage.commands.types import default_type, type_chosen
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.drivers.interface import GIB
+from pileus.block_storage.flows.hints import Hints, hints_of
 from pileus.block_storage.models import backups as backup_states
 from pileus.block_storage.models.backups import Backup, Kept
 from pileus.block_storage.models.types import VolumeType
@@ -47,6 +48,7 @@ class NewVolume(msgspec.Struct, kw_only=True):
     backup_id: str | None = None
     group_id: str | None = None
     host: str | None = None
+    hints: Mapping[str, Any] | None = None
     status: str | None = None  # otherwise than creating, for backups that are restored
 
 
@@ -87,6 +89,8 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
         volume = msgspec.structs.replace(volume, key_id=key.id, sealed_key=key.sealed)
         await volumes.create(app, volume)
         args: dict[str, object] = {"host": new.host} if new.host else {}
+        if (hints := hints_of(new.hints)) != Hints():
+            args["hints"] = hints
         if new.backup_id is not None and new.status is not None:
             args["restores"] = new.backup_id
         await app.engine.begin(

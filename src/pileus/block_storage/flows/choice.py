@@ -3,7 +3,7 @@
 Everything that speaks against a back end is a sentence that ends up in the message of a volume for which none is left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pileus.block_storage.agent import DOWN
 from pileus.block_storage.app import BlockStorage
@@ -24,10 +24,12 @@ async def choose_pool(
     among: Sequence[str] | None = None,
     near: str | None = None,
     failed: Mapping[str, str] = {},
+    against: Callable[[Pool], str | None] = lambda pool: None,
 ) -> Pool | str:
     """The best back end for the volume; else why each of them is none.
 
     `among` are the only hosts that will do; `near` is the place where what it is made of lies: there it is soonest made.
+    `against` is what whoever asked has against a back end.
     """
     settings = await setting_list(app)
     reasons: dict[str, str] = dict(failed)
@@ -35,7 +37,7 @@ async def choose_pool(
     for pool in await pool_list(app):
         setting = settings.get((f"{pool.host}@{pool.backend}", VOLUME))
         disabled = "is disabled" if setting is not None and setting.disabled else None
-        why = failed.get(pool.name) or disabled or why_unfit(app, pool, volume, type, among)
+        why = failed.get(pool.name) or disabled or why_unfit(app, pool, volume, type, among) or against(pool)
         if why is None:
             fitting.append(pool)
         else:

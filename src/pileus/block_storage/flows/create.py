@@ -6,12 +6,15 @@ A back end that cannot make a blank volume gives it up and another one is tried,
 volume is in error, a message says what spoke against each back end, and nothing of the volume is left anywhere.
 """
 
+import msgspec
+
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.flows import document
 from pileus.block_storage.flows.choice import NONE_LEFT, choose_pool
 from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import explain, settle, tell
+from pileus.block_storage.flows.hints import Hints, against
 from pileus.block_storage.flows.pools import hosts_with
 from pileus.block_storage.models import backups as backup_states
 from pileus.block_storage.models.services import pool_name
@@ -41,6 +44,7 @@ async def choose(app: BlockStorage, op: Operation) -> Outcome:
             among=await _sources(app, volume, op),
             near=pool_name(origin.host, origin.backend) if origin is not None and origin.host is not None else None,
             failed=op.facts.get("failed", {}),
+            against=await against(app, volume, msgspec.convert(op.args.get("hints", {}), Hints)),
         )
         if isinstance(found, str):
             return Fail(found)
