@@ -10,6 +10,8 @@ is of the moment it begins.
 
 import asyncio
 import contextlib
+import ctypes
+import errno
 import fcntl
 import os
 import tempfile
@@ -30,6 +32,7 @@ from pileus.kit.timely import timely
 
 COPY_S = 7200.0
 FICLONE = 0x40049409  # linux/fs.h
+PUNCH_HOLE = 3  # linux/falloc.h: and the file keeps its size
 NUMBER = 200  # above those of volumes
 READY = "ready"
 Moment = Callable[[], contextlib.AbstractAsyncContextManager[None]]
@@ -126,8 +129,9 @@ async def go_on(slot: int, monitor: Monitor, moment: Moment) -> bool | None:
 async def settle(source: Path | None, target: Path, *, encrypted: bool) -> None:
     """The copy is on the disk, as sparse as it can be, and as large as its source, where that is a raw file."""
     if encrypted:
-        # QEMU makes room for what it copies, holes included.
+        # QEMU makes room for what it copies, holes included: zeros it wrote, and room it only took.
         await _run("fallocate", "--dig-holes", str(target))
+        await asyncio.to_thread(_free, target)
     await asyncio.to_thread(_finish, source, target)
 
 
@@ -192,6 +196,23 @@ async def _run(*words: str) -> None:
         await run(words, deadline_s=COPY_S)
     except ProgramFailed as failed:
         raise DriverError("The volume cannot be copied", failed.why) from failed
+
+
+def _free(target: Path) -> None:
+    """Nothing of the file takes room that holds nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    with target.open("r+b") as out:
+        file, size, at = out.fileno(), os.fstat(out.fileno()).st_size, 0
+        while at < size and (hole := os.lseek(file, at, os.SEEK_HOLE)) < size:
+            try:
+                at = os.lseek(file, hole, os.SEEK_DATA)
+            except OSError as failed:
+                if failed.errno != errno.ENXIO:
+                    raise
+                at = size  # there is nothing after it
+            if libc.fallocate(file, PUNCH_HOLE, hole, at - hole) != 0 and ctypes.get_errno() != errno.EOPNOTSUPP:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))
 
 
 def _finish(source: Path | None, target: Path) -> None:
