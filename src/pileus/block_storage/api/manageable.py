@@ -39,7 +39,7 @@ class ManageVolume(Wire, kw_only=True):
     volume_type: Name | None = None
     zone: Annotated[Name | None, F("availability_zone")] = None
     metadata: Metadata | None = None
-    bootable: Flag = False
+    bootable: Flag | None = False  # python-openstackclient says null
 
 
 class ManageSnapshot(Wire, kw_only=True):
@@ -105,7 +105,7 @@ async def volume_manage(call: Call[BlockStorage], body: ManageVolume) -> VolumeV
         description=body.description,
         metadata=body.metadata or {},
         type=body.volume_type,
-        bootable=flag(body.bootable, "bootable"),
+        bootable=flag(body.bootable or False, "bootable"),
     )
     made = await commands.manage_volume(call.app, call.caller, place, taken, call.request_id)
     return await volume_view(call, made)
