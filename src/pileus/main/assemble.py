@@ -119,6 +119,7 @@ class Cloud:
     async def start(self) -> None:
         """Everything that goes on by itself goes on."""
         pause_s = 1.0
+        await self.frame.hosts.listen()
         try:
             await self._gate.start()
         except Exception as failed:  # noqa: BLE001  what runs here runs on; the log says why others are not answered

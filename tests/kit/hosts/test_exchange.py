@@ -388,3 +388,27 @@ async def test_what_a_host_has_is_told_again_when_it_has_changed(kit):
             assert {"room": 3} == host.facts
         finally:
             await agent.stop()
+
+
+async def test_hosts_that_were_up_when_last_anybody_listened_have_the_time_to_be_heard_again(kit):
+    async with kit() as k:
+        await k.hosts.register("gone", {})
+        k.clock.move(100)
+        await k.hosts.register("a", {})
+        await k.hosts.register("b", {})
+        k.clock.move(3600)  # No controller ran.
+        assert not await k.hosts.is_up("a")
+        await k.hosts.listen()
+        assert [await k.hosts.is_up(name) for name in ("a", "b", "gone")] == [True, True, False]
+        k.clock.move(12)
+        await k.hosts.heard("a")
+        # Another controller starts while one listens: whoever is silent has no more time for that.
+        await k.hosts.listen()
+        k.clock.move(3)
+        assert [await k.hosts.is_up(name) for name in ("a", "b", "gone")] == [True, False, False]
+
+
+async def test_who_listens_first_knows_no_hosts(kit):
+    async with kit() as k:
+        await k.hosts.listen()
+        assert await k.hosts.list() == []

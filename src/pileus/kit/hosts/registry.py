@@ -46,6 +46,10 @@ HOST_GET = query(sa.select(*hosts.c).where(hosts.c.name == sa.bindparam("name"))
 HOST_LIST = query(sa.select(*hosts.c).order_by(hosts.c.name), Host)
 HOST_NAMES = scalar(sa.select(hosts.c.name).order_by(hosts.c.name), str)
 HOST_SILENT = query(sa.select(*hosts.c).where(hosts.c.last_heard < sa.bindparam("before")).order_by(hosts.c.name), Host)
+HOST_LATEST = scalar(sa.select(hosts.c.last_heard).order_by(hosts.c.last_heard.desc()).limit(1), dt.datetime)
+HOST_RETURNED = command(
+    sa.update(hosts).where(hosts.c.last_heard >= sa.bindparam("since")).values(last_heard=sa.bindparam("now"))
+)
 HOST_FORGET = command(sa.delete(hosts).where(hosts.c.name == sa.bindparam("of_name")))
 
 
@@ -80,6 +84,16 @@ class Registry:
         """Whether the host is known and was heard lately."""
         found = await self._db.one(HOST_GET, name=name)
         return found is not None and found.up(self._clock.now())
+
+    async def listen(self) -> None:
+        """A controller listens from now on; hosts that were up when last one did have the time to be heard again.
+
+        That nobody was heard while nobody listened says nothing of the hosts: work that goes on now would find none that is up,
+        and fail. Where another controller listens, it has heard somebody within a heartbeat or two.
+        """
+        now, latest = self._clock.now(), await self._db.one(HOST_LATEST)
+        if latest is not None and now - latest > 2 * HEARTBEAT:
+            await self._db.run(HOST_RETURNED, since=latest - UP_FOR, now=now)
 
     async def forget(self, name: str) -> None:
         """The host is known no more; what was wanted of it stays until it is unwanted."""
