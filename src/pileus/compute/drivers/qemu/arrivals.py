@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pileus.compute.drivers.interface import DriverError, Wanted
 from pileus.compute.drivers.qemu.argv import CONFIG_FILE, disk_files
 from pileus.compute.drivers.qemu.home import Home
+from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.server_files import ServerFiles
 
 
@@ -63,7 +64,9 @@ class Arrivals:
         part.unlink(missing_ok=True)
         try:
             await self._files.fetch(host, home.id, name, part)
+            failpoint("qemu.arrive", "fetched")
             await asyncio.to_thread(_settle, home, name)
+            failpoint("qemu.arrive", "kept")
         finally:
             part.unlink(missing_ok=True)
 
