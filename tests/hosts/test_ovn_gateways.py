@@ -62,3 +62,11 @@ async def test_each_way_out_translates_for_its_own_network(tmp_path: Path) -> No
         assert "I am Ann." == await carol.gets("http://198.51.100.50/")
         await until(lambda: machine_reaches(f"{OUTSIDE}.50"))
         assert "I am Ann." == await machine_gets(f"http://{OUTSIDE}.50/")
+
+        watched = msgspec.structs.replace(
+            wanted, routers=tuple(msgspec.structs.replace(router, bfd=True, ecmp=True) for router in wanted.routers)
+        )
+        made = await w.fabric.sync(watched)
+        assert 2 <= made.inserted, "both next hops are watched"
+        again = await w.fabric.sync(watched)
+        assert (0, 0, 0) == (again.inserted, again.updated, again.deleted)
