@@ -17,9 +17,10 @@ from pileus.block_storage.flows.ending import explain, settle, tell
 from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_MANAGING, Origin, Snapshot, Volume
 from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.flow.operation import Operation, State
-from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step
+from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 
 DEADLINE_S = 600.0
+AGAIN_S = 1.0  # what is gone has another name than what waits for it, and wakes nobody
 
 
 async def rename_volume(app: BlockStorage, op: Operation) -> Outcome:
@@ -38,7 +39,7 @@ async def forget_volume_name(app: BlockStorage, op: Operation) -> Outcome:
         return Done()
     waits = await document.gone(app, Kind.VOLUME, str(op.args["ref"]), volume.host)
     if waits is not None:
-        return waits
+        return Wait(AGAIN_S, waits.why)
 
     async def managed() -> None:
         now = app.clock.now()
@@ -81,7 +82,7 @@ async def forget_snapshot_name(app: BlockStorage, op: Operation) -> Outcome:
         return Done()
     waits = await document.gone(app, Kind.SNAPSHOT, str(op.args["ref"]), snapshot.host)
     if waits is not None:
-        return waits
+        return Wait(AGAIN_S, waits.why)
 
     async def managed() -> None:
         await snapshots.change(app, snapshot, status=AVAILABLE, progress="100%")
