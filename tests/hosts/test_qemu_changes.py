@@ -69,7 +69,8 @@ class Shell:
             # The echo of what we type must not look like the answer.
             self._writer.write(f"echo beg''in{self._asked}; {command}; echo e''nd{self._asked}\r".encode())
             said = await self._reader.readuntil(f"end{self._asked}".encode())
-        return said.decode().partition(f"begin{self._asked}")[2].rpartition("end")[0].strip()
+        answer = said.decode().partition(f"begin{self._asked}")[2].rpartition("end")[0]
+        return re.sub(r"pileus-guest: .*\r?\n", "", answer).strip()  # what the guest tells by itself, at any moment
 
 
 @contextlib.asynccontextmanager

@@ -69,8 +69,10 @@ async def copy_file(source: Path, target: Path, *, live: bool = False) -> None:
         await run(["cp", f"--reflink={how}", *sparse, "--", str(source), str(target)], deadline_s=COPY_S)
     except ProgramFailed as failed:
         target.unlink(missing_ok=True)
-        why = f"it is attached, and the file system of {source} copies nothing by reference: {failed.why}"
-        raise DriverError("The volume cannot be copied", why if live else failed.why) from failed
+        # Users read it in the volume's messages: where their bytes lie is not theirs to know.
+        said = failed.why.replace(str(source), source.name).replace(str(target), target.name)
+        why = f"it is attached, and its file system copies nothing by reference: {said}"
+        raise DriverError("The volume cannot be copied", why if live else said) from failed
 
 
 async def encrypt(plain: Path, target: Path, key: bytes, payload: int) -> None:
