@@ -44,6 +44,7 @@ async def run(
     deadline_s: float = DEADLINE_S,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
     check: bool = True,
 ) -> Finished:
     """Run a program to its end and return what it printed; raises ProgramFailed."""
@@ -55,6 +56,7 @@ async def run(
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **env} if env is not None else None,
             cwd=cwd,
+            pass_fds=pass_fds,
             start_new_session=True,
         )
     except OSError as failed:

@@ -13,9 +13,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from pileus.block_storage.drivers.image_tool import tool
+from pileus.block_storage.drivers.image_tool import tool_on
 from pileus.block_storage.drivers.qcow2 import QCOW2, size_of
-from pileus.kit.jail import Jail
 
 PREFIX = "backup-"
 GRANULARITY = 1 << 16
@@ -76,7 +75,7 @@ async def keep_only(file: Path, name: str) -> None:
 
 async def _tool(file: Path, what: str, name: str) -> None:
     fine = ("-g", str(GRANULARITY)) if what == "--add" else ()
-    await tool(Jail(None), file.parent, "bitmap", what, *fine, "-f", QCOW2, str(file), name)
+    await tool_on((file,), lambda it: ("bitmap", what, *fine, "-f", QCOW2, it, name))
 
 
 def _extension(source: BinaryIO) -> tuple[int, int, int] | None:

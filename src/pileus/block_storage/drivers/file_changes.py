@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pileus.block_storage.drivers import bitmaps, qcow2
 from pileus.block_storage.drivers.disks import Disks, Spot
-from pileus.block_storage.drivers.image_tool import tool
+from pileus.block_storage.drivers.image_tool import tool_on
 from pileus.block_storage.drivers.interface import DriverError
-from pileus.kit.jail import Jail
 from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
@@ -85,11 +84,10 @@ async def _copy(file: Path, target: Path, start: int, length: int) -> None:
     """The target, a raw file, holds at that place what the qcow2 file holds there."""
     size = min(length, qcow2.size_of(file, qcow2.QCOW2) - start)
     where = f"driver=raw,offset={start},size={size}"
-    source = f"{where},file.driver=qcow2,file.file.driver=file,file.file.filename={_plain(file)}"
-    words = ("convert", "-n", "--image-opts", "--target-image-opts", source)
-    await tool(Jail(None), target.parent, *words, f"{where},file.driver=file,file.filename={_plain(target)}")
 
+    def words(reads: str, gets: str) -> Sequence[str]:
+        source = f"{where},file.driver=qcow2,file.file.driver=file,file.file.filename={reads}"
+        there = f"{where},file.driver=file,file.filename={gets}"
+        return ("convert", "-n", "--image-opts", "--target-image-opts", source, there)
 
-def _plain(file: Path) -> str:
-    """As QEMU's options take a value: a comma is doubled."""
-    return str(file).replace(",", ",,")
+    await tool_on((file, target), words)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from pileus.block_storage.drivers.interface import DriverError
 from pileus.kit.disk_formats import Mismatch, Unsafe, check_file
 from pileus.kit.jail import IMAGE_TOOL, Jail, jail_of
+from pileus.kit.lent import lent
 from pileus.kit.run import ProgramFailed, run
 
 COPY_S = 7200.0
@@ -22,14 +24,34 @@ class Measured(msgspec.Struct, rename="kebab"):
     backing_filename: str | None = None
 
 
-async def tool(jail: Jail, cwd: Path, *words: str, stdin: bytes | None = None) -> str:
+async def tool(jail: Jail, cwd: Path, *words: str) -> str:
     """What qemu-img says; raises DriverError with its last words."""
     try:
-        argv = jail.around([*IMAGE_TOOL, "qemu-img", *words])
-        done = await run(argv, cwd=cwd, stdin=stdin, deadline_s=COPY_S)
+        done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=COPY_S)
     except ProgramFailed as failed:
         raise DriverError(f"qemu-img {words[0]} failed", failed.why) from failed
     return done.out
+
+
+async def tool_on(files: Sequence[Path], words: Callable[..., Sequence[str]], *, secret: bytes | None = None) -> str:
+    """What qemu-img says, as who may open these files of ours and no others; raises DriverError with its last words.
+
+    `words` gets what each file is called, and the secret's file behind them.
+    """
+    async with lent(*files, secret=secret) as them:
+        said = words(*them.names)
+        argv = them.around([*IMAGE_TOOL, "qemu-img", *said])
+        try:
+            done = await run(argv, pass_fds=them.descriptors, deadline_s=COPY_S)
+        except ProgramFailed as failed:
+            raise DriverError(f"qemu-img {said[0]} failed", failed.why) from failed
+    return done.out
+
+
+def ours_alone(file: Path) -> None:
+    """There is an empty file that nobody else reads, for a program to write to."""
+    file.unlink(missing_ok=True)
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 async def raw_of(room: Path, fetched: Path, format: str, of: str) -> Path:
@@ -57,8 +79,9 @@ async def raw_of(room: Path, fetched: Path, format: str, of: str) -> Path:
 
 
 async def image_of(raw: Path, target: Path, format: str) -> None:
-    """The raw file in another form. The bytes are a stranger's, but raw ones are not parsed; they are only written anew."""
-    await tool(Jail(None), raw.parent, "convert", "-f", "raw", "-O", format, str(raw), str(target))
+    """The raw file in another form."""
+    await asyncio.to_thread(ours_alone, target)
+    await tool_on((raw, target), lambda has, gets: ("convert", "-f", "raw", "-O", format, has, gets))
 
 
 async def copy_file(source: Path, target: Path, *, live: bool = False) -> None:
@@ -76,11 +99,14 @@ async def copy_file(source: Path, target: Path, *, live: bool = False) -> None:
 
 
 async def encrypt(plain: Path, target: Path, key: bytes, payload: int) -> None:
-    """The target, which begins as an encrypted disk does, holds the raw file's bytes. The key goes through a pipe."""
+    """The target, which begins as an encrypted disk does, holds the raw file's bytes. The key stays in memory."""
     size = -(-plain.stat().st_size // SECTOR) * SECTOR
     for file, octets in ((plain, size), (target, payload + size)):
         os.truncate(file, octets)
-    secret = ("--object", "secret,id=key,file=/dev/stdin")
-    options = f"driver=luks,key-secret=key,file.driver=file,file.filename={target}"
-    words = ("convert", *secret, "-n", "--target-image-opts", "-f", "raw", str(plain), options)
-    await tool(Jail(None), plain.parent, *words, stdin=key)
+
+    def words(has: str, gets: str, secret: str) -> Sequence[str]:
+        options = f"driver=luks,key-secret=key,file.driver=file,file.filename={gets}"
+        keyed = ("--object", f"secret,id=key,file={secret}")
+        return ("convert", *keyed, "-n", "--target-image-opts", "-f", "raw", has, options)
+
+    await tool_on((plain, target), words, secret=key)

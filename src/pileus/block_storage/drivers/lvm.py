@@ -178,13 +178,13 @@ class LvmDisks:
     async def reading(self, at: Spot, spool: Path, *, live: bool) -> AsyncIterator[Path]:
         """The device, or that of a snapshot while somebody may write to it."""
         if not live:
-            yield self._devices / at.name
+            yield (self._devices / at.name).resolve()
             return
         still = f"{at.name}{STILL}"
         await self._drop(still)
         await self._lvm(self._group.snapshot(at.name, still))
         try:
-            yield self._devices / still
+            yield (self._devices / still).resolve()
         finally:
             await self._drop(still)
 

@@ -4,15 +4,13 @@ So what a file says of itself is looked at here before any program opens it: one
 read those. Programs are always told the format, so a raw volume on which a guest has written a header stays raw.
 """
 
-import os
 import struct
 from pathlib import Path
 from typing import Literal
 
-from pileus.block_storage.drivers.image_tool import tool
+from pileus.block_storage.drivers.image_tool import ours_alone, tool_on
 from pileus.block_storage.drivers.interface import DriverError
 from pileus.block_storage.drivers.thread import in_thread
-from pileus.kit.jail import Jail
 
 RAW: Literal["raw"] = "raw"
 QCOW2: Literal["qcow2"] = "qcow2"
@@ -47,24 +45,18 @@ def size_of(file: Path, format: Format) -> int:
 
 async def create(file: Path, size: int) -> None:
     """A file that reads as zeros."""
-    await in_thread(_ours_alone, file)
-    await tool(Jail(None), file.parent, "create", "-q", "-f", QCOW2, str(file), str(size))
+    await in_thread(ours_alone, file)
+    await tool_on((file,), lambda it: ("create", "-q", "-f", QCOW2, it, str(size)))
 
 
 async def convert(source: Path, has: Format, target: Path, wanted: Format) -> None:
     """The target is a disk with the source's bytes, in the format that is wanted."""
     size_of(source, has)
-    await in_thread(_ours_alone, target)
-    await tool(Jail(None), target.parent, "convert", "-f", has, "-O", wanted, str(source), str(target))
+    await in_thread(ours_alone, target)
+    await tool_on((source, target), lambda reads, gets: ("convert", "-f", has, "-O", wanted, reads, gets))
 
 
 async def resize(file: Path, size: int) -> None:
     """The disk is that large; what is new reads as zeros."""
     size_of(file, QCOW2)
-    await tool(Jail(None), file.parent, "resize", "-q", "-f", QCOW2, str(file), str(size))
-
-
-def _ours_alone(file: Path) -> None:
-    """There is a file that nobody else reads, which the program then writes to."""
-    file.unlink(missing_ok=True)
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    await tool_on((file,), lambda it: ("resize", "-q", "-f", QCOW2, it, str(size)))

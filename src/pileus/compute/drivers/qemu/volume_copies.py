@@ -15,18 +15,19 @@ import errno
 import fcntl
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from pileus.compute.drivers.interface import DriverError, Volume
 from pileus.compute.drivers.qemu.blocks import Chain
-from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
+from pileus.compute.drivers.qemu.jail import IMAGE_TOOL
 from pileus.compute.drivers.qemu.monitor import Monitor
 from pileus.compute.drivers.qemu.nodes import GONE_ALREADY
 from pileus.compute.drivers.qemu.swaps import OVER, job_named
 from pileus.kit.flow.failpoint import failpoint
+from pileus.kit.lent import lent
 from pileus.kit.run import ProgramFailed, run
 from pileus.kit.timely import timely
 
@@ -187,13 +188,16 @@ async def _copy_plain(source: Path, target: Path, format: str) -> None:
         await clone(source, target)
         return
     # It asks for QEMU's locks: a server of another host may have the volume, by a daemon that has the file open here.
-    words = ["qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target)]
-    await _run(*Jail(None).around([*IMAGE_TOOL, *words]))
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600, exist_ok=False)
+    async with lent(source, target) as them:
+        words = them.around([*IMAGE_TOOL, "qemu-img", "convert", "-f", format, "-O", "raw", *them.names])
+        await _run(*words, pass_fds=them.descriptors)
 
 
-async def _run(*words: str) -> None:
+async def _run(*words: str, pass_fds: Sequence[int] = ()) -> None:
     try:
-        await run(words, deadline_s=COPY_S)
+        await run(words, pass_fds=pass_fds, deadline_s=COPY_S)
     except ProgramFailed as failed:
         raise DriverError("The volume cannot be copied", failed.why) from failed
 
