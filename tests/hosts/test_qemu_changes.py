@@ -173,7 +173,9 @@ async def test_a_card_comes_into_a_guest_that_runs_and_leaves_it(guest: Guest, t
         async with shell(world, server.id) as it:
             more = msgspec.structs.replace(server, nics=(first, second))
             await watcher.make(more, lambda seen: second.port_id in seen.cards)
-            assert SECOND_MAC in await it.say(f"{UNTIL} grep -qs {SECOND_MAC} /sys/class/net/*/address; cat {MACS}")
+            assert SECOND_MAC in await it.say(
+                f"{UNTIL} sh -c 'grep -qs {SECOND_MAC} /sys/class/net/*/address'; cat {MACS}"
+            )
             await world.hypervisor.close()
             world.begin_anew()  # What comes after us finds the card, and takes it out.
             watcher = Watcher(world.hypervisor)
@@ -185,7 +187,9 @@ async def test_a_card_comes_into_a_guest_that_runs_and_leaves_it(guest: Guest, t
             await watcher.make(
                 msgspec.structs.replace(server, nics=(first, again)), lambda seen: again.port_id in seen.cards
             )
-            assert SECOND_MAC in await it.say(f"{UNTIL} grep -qs {SECOND_MAC} /sys/class/net/*/address; cat {MACS}")
+            assert SECOND_MAC in await it.say(
+                f"{UNTIL} sh -c 'grep -qs {SECOND_MAC} /sys/class/net/*/address'; cat {MACS}"
+            )
 
 
 class OtherHost:

@@ -256,7 +256,7 @@ async def test_an_image_that_is_not_what_it_says_is_refused(tmp_path: Path) -> N
     async with qemu_world(tmp_path) as world:
         server = world.wanted()
         lie = msgspec.structs.replace(server, root=Disk(1, Image("obedient", ImageFormat.QCOW2)))
-        with pytest.raises(DriverError, match="qemu-img info failed"):
+        with pytest.raises(DriverError, match="is refused by this host: it should be qcow2"):
             await Watcher(world.hypervisor).make(lie, has(PowerSeen.ON))
 
 

@@ -38,7 +38,7 @@ async def test_what_a_guest_writes_is_on_the_host_that_serves_the_volume(guest: 
         await watcher.make(server, has(PowerSeen.ON))
         async with shell(world, server.id) as it:
             await watcher.make(msgspec.structs.replace(server, volumes=(volume,)), holds(volume))
-            await it.say(f"{UNTIL} grep -qs {volume.id[:20]} {SERIALS}")
+            await it.say(f"{UNTIL} sh -c 'grep -qs {volume.id[:20]} {SERIALS}'")
             assert 2**30 == int(await it.say("echo $(($(cat /sys/block/vdb/size) * 512))"))
             for at in (0, 64):
                 await it.say(f"dd if=/dev/urandom of=/dev/vdb bs=1M count=8 seek={at} 2>/dev/null; sync; echo done")

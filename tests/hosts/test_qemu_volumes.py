@@ -49,7 +49,7 @@ async def test_bytes_written_to_a_volume_are_there_for_the_next_server(guest: Gu
             both = msgspec.structs.replace(first, volumes=(volume, limited))
             now = await watcher.make(both, holds(volume, limited))
             assert had.pid == now.pid
-            found = await it.say(f"{UNTIL} grep -qs {limited.id[:20]} {SERIALS}; cat {SERIALS}")
+            found = await it.say(f"{UNTIL} sh -c 'grep -qs {limited.id[:20]} {SERIALS}'; cat {SERIALS}")
             assert volume.id[:20] in found
             assert limited.id[:20] in found
             assert SIZE == int(await it.say("echo $(($(cat /sys/block/vdb/size) * 512))"))
@@ -64,7 +64,7 @@ async def test_bytes_written_to_a_volume_are_there_for_the_next_server(guest: Gu
             assert volume.id[:20] not in await it.say(f"cat {SERIALS}")
             again = await watcher.make(both, holds(volume, limited))
             assert had.pid == again.pid
-            assert volume.id[:20] in await it.say(f"{UNTIL} grep -qs {volume.id[:20]} {SERIALS}; cat {SERIALS}")
+            assert volume.id[:20] in await it.say(f"{UNTIL} sh -c 'grep -qs {volume.id[:20]} {SERIALS}'; cat {SERIALS}")
             await watcher.make(first, holds())
         await watcher.make(msgspec.structs.replace(first, power=Power.OFF), has(PowerSeen.OFF))
         # It comes to the next one at its start, and is there again after that was turned off and on.
