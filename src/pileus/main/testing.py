@@ -24,9 +24,10 @@ ROOT = Path(__file__).resolve().parents[3]
 UNIT = "not host and not client and not scale"
 REAL = "(host or client) and not scale"
 SCALE = "scale"
-# Real tests bring clouds, namespaces and addresses of their own; those of one file may share them.
-BY_FILE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-LONG = (*BY_FILE, "--long")  # the longest first, so that nobody waits in the end for who began it last
+# Real tests bring clouds, namespaces and addresses of their own; those of one file may share them. They wait for guests and for
+# deadlines of hosts more than they compute, so three go on at a time on two processors.
+BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
+LONG = ("-n", "2", *BY_FILE, "--long")  # the longest first, so that nobody waits in the end for who began it last
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes for "some failed" and "nothing was selected"
 AGAIN = 3  # more files than that do not fail by chance
@@ -108,7 +109,7 @@ def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
     unit = _pytest("unit", UNIT, ["-n", "2", *rest], results)
     ignored = [f"--ignore=tests/{folder}" for folder in ON_EITHER]
     again = _pytest("postgresql", UNIT, ["-n", "2", "--database=postgresql", *ignored, *rest], results)
-    real = _pytest("real", REAL, [*BY_FILE, *rest], results)
+    real = _pytest("real", REAL, ["-n", "3", *BY_FILE, *rest], results)
     match what:
         case "rules":
             return checks()
