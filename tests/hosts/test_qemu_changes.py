@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.compute.drivers.contract import Watcher, a_server, has
+from tests.hosts.console_words import without_news
 from tests.hosts.qemu_world import QemuWorld, a_nic, qemu_world
 
 from pileus.compute.drivers.interface import (
@@ -70,7 +71,7 @@ class Shell:
             self._writer.write(f"echo beg''in{self._asked}; {command}; echo e''nd{self._asked}\r".encode())
             said = await self._reader.readuntil(f"end{self._asked}".encode())
         answer = said.decode().partition(f"begin{self._asked}")[2].rpartition("end")[0]
-        return re.sub(r"pileus-guest: .*\r?\n", "", answer).strip()  # what the guest tells by itself, at any moment
+        return without_news(answer)
 
 
 @contextlib.asynccontextmanager

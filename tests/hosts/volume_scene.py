@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.clients.cloud import RunningCloud, running_cloud, until
+from tests.hosts.console_words import without_news
 from websockets.sync.client import ClientConnection, connect
 
 from pileus.main.processes import servers_of
@@ -198,7 +199,7 @@ class Shell:
         # The echo of what we type must not look like the answer.
         self._console.send(f"echo beg''in{self._asked}; {command}; echo e''nd{self._asked}\r".encode())
         self._until(begin.encode())
-        return self._until(end.encode()).decode().strip()
+        return without_news(self._until(end.encode()).decode())
 
     def written(self, to: str, mib: int = 0) -> str:
         """The digest of 8 MiB of noise that are on that disk, or in that file, for good."""
