@@ -107,3 +107,6 @@ async def test_a_record_of_a_store_that_no_host_has_is_refused() -> None:
             url = base64.b64encode(json.dumps({**said, "store": store}).encode()).decode()
             asked = {"backup-record": {"backup_service": service, "backup_url": url}}
             assert 400 == (await world.ask("POST", "/backups/import_record", asked, by="root")).status
+        for url in ("\u00d5q};", "=", base64.b64encode(b"{}").decode()):
+            asked = {"backup-record": {"backup_service": SWIFT, "backup_url": url}}
+            assert 400 == (await world.ask("POST", "/backups/import_record", asked, by="root")).status

@@ -46,6 +46,8 @@ async def test_an_application_credential_is_a_client(cloud: Any) -> None:
     ):
         got, told = await ask(cloud, given)
         assert (status, error) == (got, told["error"])
+    for beyond in ("Basic \u00e9\u00e9\u00e9\u00e9", "Basic /////w=="):
+        assert 401 == (await ask(cloud, GRANT, authorization=beyond))[0]
     assert 415 == (await cloud.raw("POST", PATH, "{}", {"content-type": "application/json"}))[0]
 
 

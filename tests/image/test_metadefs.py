@@ -35,6 +35,8 @@ def test_a_namespace_holds_what_it_was_made_with(tmp_path: Path) -> None:
         ]
         assert "hw:" == space["resource_type_associations"][0]["prefix"]
         assert 409 == (await cloud.ask("POST", SPACES, {"namespace": "ns"}, token="root"))[0]
+        nameless = {"namespace": "other", "objects": [{"description": "d"}]}
+        assert 400 == (await cloud.ask("POST", SPACES, nameless, token="root"))[0]
         assert 204 == (await cloud.ask("DELETE", f"{SPACES}/ns", token="root"))[0]
         assert 404 == (await cloud.ask("GET", f"{SPACES}/ns"))[0]
 

@@ -1,7 +1,6 @@
 """Backups: what can be asked of them."""
 
 import base64
-import binascii
 import uuid
 from collections.abc import Mapping
 
@@ -199,7 +198,7 @@ async def import_backup(app: BlockStorage, caller: Caller, service: str, text: s
     try:
         record = msgspec.json.decode(base64.b64decode(text, validate=True), type=Backup)
         wanted = service_of(record)
-    except (binascii.Error, msgspec.DecodeError, KeyError) as bad:
+    except (ValueError, msgspec.DecodeError, KeyError) as bad:
         raise errors.InvalidInput(why=f"Can't parse backup record: {bad}") from bad
     if service != wanted:
         raise errors.InvalidInput(why=f"Can't parse backup record: service {service} is not {wanted}.")

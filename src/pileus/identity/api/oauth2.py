@@ -1,7 +1,6 @@
 """OAuth 2.0: tokens for clients that have an application credential or a certificate (OS-OAUTH2)."""
 
 import base64
-import binascii
 from urllib.parse import parse_qs, unquote
 
 import msgspec
@@ -32,7 +31,7 @@ def _basic(header: str) -> tuple[str, str] | None:
         return None
     try:
         client, colon, secret = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # what is beyond ASCII is none either
         return None
     return (unquote(client), unquote(secret)) if colon else None
 

@@ -5,7 +5,6 @@ itself; and what was sealed is no signed token, nor the other way round.
 """
 
 import base64
-import binascii
 from typing import Any, Protocol
 
 import msgspec
@@ -116,5 +115,5 @@ def _coded(raw: bytes) -> str:
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeEncodeError) as bad:
+    except ValueError as bad:  # of base64, or of what is beyond ASCII
         raise ValueError(text[:20]) from bad

@@ -1,7 +1,6 @@
 """One-time passcodes by the clock (RFC 6238): six digits, thirty seconds each, with HMAC-SHA-1 as every phone knows it."""
 
 import base64
-import binascii
 import hmac
 
 STEP_S = 30
@@ -13,7 +12,7 @@ def secret_of(text: str) -> bytes | None:
     plain = text.strip().replace(" ", "").upper().rstrip("=")
     try:
         return base64.b32decode(plain + "=" * (-len(plain) % 8)) or None
-    except binascii.Error:
+    except ValueError:  # of base32, or of what is beyond ASCII
         return None
 
 

@@ -150,7 +150,10 @@ def _tie(tie: Tie) -> tuple[str, Body]:
 
 
 def _object(body: Mapping[str, Any]) -> tuple[str, Body]:
-    found = Described.convert(dict(body))
+    try:
+        found = Described.convert(dict(body))
+    except msgspec.ValidationError as bad:
+        raise WrongValue(why=f"objects: {bad}") from bad
     return found.name, found.body
 
 

@@ -6,7 +6,6 @@ of an import, and to a host.
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 
@@ -51,10 +50,10 @@ class Seal:
             if pem is None:
                 raise NotSigned(f"there is no certificate {about[CERTIFICATE]}")
             return cls(image.id, about[METHOD], value, key_of(pem, about[TYPE], app.clock.now(), app.trusted))
-        except binascii.Error as wrong:
-            raise errors.BadSignature(image=image.id, why=f"{VALUE} is no base64") from wrong
         except NotSigned as wrong:
             raise errors.BadSignature(image=image.id, why=wrong) from wrong
+        except ValueError as wrong:  # of base64, or of what is beyond ASCII
+            raise errors.BadSignature(image=image.id, why=f"{VALUE} is no base64") from wrong
 
     async def watched(self, batches: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The same bytes, which have been looked at."""
