@@ -2,7 +2,6 @@
 serial consoles, and everything is asked for by the public API."""
 
 import contextlib
-import math
 import os
 import shlex
 import signal
@@ -102,7 +101,7 @@ class Site:
         if "block_device_mapping_v2" not in given:
             given.setdefault("imageRef", self.image())
         made = self.ask("POST", "/compute/v2.1/servers", {"server": given})
-        server = Server(self, made["server"]["id"])
+        server = Server(self, made["server"]["id"], made["server"]["adminPass"])
         server.until("ACTIVE")
         return server
 
@@ -118,9 +117,10 @@ class Site:
 class Server:
     """A server, and whoever sits at its console."""
 
-    def __init__(self, site: Site, id: str) -> None:
+    def __init__(self, site: Site, id: str, password: str) -> None:
         self.site = site
         self.id = id
+        self._password = password
         self._path = f"/compute/v2.1/servers/{id}"
 
     def show(self) -> Json:
@@ -175,7 +175,7 @@ class Server:
         address = f"ws://{url.netloc}/{path.lstrip('/')}"
         with connect(address, subprotocols=["binary"], open_timeout=60, close_timeout=5, ping_interval=None) as console:
             shell = Shell(console)
-            shell.log_in()
+            shell.log_in(self._password)
             yield shell
 
 
@@ -187,10 +187,16 @@ class Shell:
         self._asked = 0
         self._said = b""
 
-    def log_in(self) -> None:
-        self._until(b"login: ", type_=b"\r")
-        # Whoever asks for the name drops what was typed before; root has no password at the console.
-        self._until(b"# ", type_=b"root\r")
+    def log_in(self, password: str) -> None:
+        """As root, who has no password at the console until the guest's agent has given him that of the server."""
+        answers = {b"login: ": b"root\r", b"Password: ": f"{password}\r".encode()}
+        self._console.send(b"\r")
+        _, prompt = self._first(b"login: ", type_=b"\r")
+        while prompt in answers:
+            # Whoever asks for the name drops what was typed before.
+            answer = answers[prompt]
+            self._console.send(answer)
+            _, prompt = self._first(b"# ", *answers, type_=answer)
 
     def say(self, command: str) -> str:
         """What a command prints."""
@@ -214,14 +220,17 @@ class Shell:
         """The guest has the disk."""
         self.say(f"{UNTIL} [ -b {disk} ]")
 
-    def _until(self, words: bytes, type_: bytes = b"") -> bytes:
+    def _until(self, words: bytes) -> bytes:
         """What was said before the words."""
+        return self._first(words)[0]
 
-        typed = -math.inf
+    def _first(self, *words: bytes, type_: bytes = b"") -> tuple[bytes, bytes]:
+        """What was said before the first of the words that comes, and which that is."""
+        typed = time.monotonic()
 
         def look() -> bool:
             nonlocal typed
-            if words in self._said:
+            if any(each in self._said for each in words):
                 return True
             if type_ and time.monotonic() - typed > AGAIN_S:  # all of it is answered, one after the other
                 typed = time.monotonic()
@@ -229,11 +238,12 @@ class Shell:
             with contextlib.suppress(TimeoutError):
                 message = self._console.recv(timeout=2)
                 self._said += message.encode() if isinstance(message, str) else message
-            return words in self._said
+            return any(each in self._said for each in words)
 
-        until(look, f"the guest says {words!r}", LONG_S, 0.01)
-        before, _, self._said = self._said.partition(words)
-        return before
+        until(look, f"the guest says one of {words}", LONG_S, 0.01)
+        came = min((each for each in words if each in self._said), key=self._said.index)
+        before, _, self._said = self._said.partition(came)
+        return before, came
 
 
 @contextlib.contextmanager
