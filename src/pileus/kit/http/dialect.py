@@ -31,6 +31,7 @@ REASONS = {
     412: "Precondition Failed",
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
+    416: "Requested Range Not Satisfiable",
     429: "Too Many Requests",
     500: "Internal Server Error",
     501: "Not Implemented",
@@ -81,7 +82,7 @@ class Dialect:
         page = Page(
             limit=self.limit(given["limit"]) if "limit" in given else None,
             marker=given.get("marker"),
-            sort=_sort(given["sort"]) if "sort" in given else [],
+            sort=_sort(given["sort"], self.sort_direction) if "sort" in given else [],
             reverse=given.get("page_reverse", "").lower() in {"true", "1", "yes"},
         )
         if ways and not keys and not page.sort:
@@ -93,7 +94,8 @@ class Dialect:
         return page
 
     default_key = "created_at"
-    default_direction = "desc"
+    default_direction = "desc"  # of a key that comes as sort_key,
+    sort_direction = "asc"  # and of one in sort
 
     def limit(self, text: str) -> int | None:
         """A page size as asked for, within what is allowed."""
@@ -118,11 +120,11 @@ class Dialect:
         return None
 
 
-def _sort(text: str) -> list[tuple[str, str]]:
+def _sort(text: str, direction: str) -> list[tuple[str, str]]:
     found = []
     for part in text.split(","):
         key, _, way = part.strip().partition(":")
-        found.append((key, way or "asc"))
+        found.append((key, way or direction))
     return found
 
 
@@ -201,6 +203,16 @@ class Pages(Dialect):
     statuses: Mapping[type[Problem], int] = {OverQuota: 413}
     max_limit = 1000
     slash_names_nothing = True
+    sort_direction = "desc"
+
+    def page(self, call: Call[Any]) -> Page:
+        """Read limit, marker and sort from the query; both ways to sort cannot be mixed."""
+        names = [name for name, _ in call.query]
+        if "sort" in names and {"sort_key", "sort_dir"} & set(names):
+            raise BadPaging("Old and new sorting syntax cannot be combined.")
+        if names.count("sort_dir") > 1 and names.count("sort_dir") != names.count("sort_key"):
+            raise BadPaging("Number of sort dirs does not match the number of sort keys.")
+        return super().page(call)
 
     def error(self, problem: Problem, call: Call[Any]) -> Reply:
         status = self.status(problem)

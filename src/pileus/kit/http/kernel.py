@@ -250,6 +250,9 @@ class Kernel:
             return await self._told(mounted, call, parts, receive)
         except Problem as problem:
             reply = dialect.error(problem, call)
+            if isinstance(problem, WrongType) and call.method == "PATCH":
+                # RFC 5789, 2.2
+                reply.headers["Accept-Patch"] = ", ".join(sorted(str(problem.facts["accepted"]).split(" or ")))
             if isinstance(problem, TooLarge):
                 # The body was not read to its end, so nothing else can come over this connection.
                 reply.headers["Connection"] = "close"
@@ -382,8 +385,11 @@ class Kernel:
         self, api: Api, call: Call[Any], route: Route, receive: Receive, raw: bytes | None, target: object | None
     ) -> object:
         given = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if given and given not in route.content and (route.body is Stream or route.content != ("application/json",)):
-            raise WrongType(given=given, accepted=" or ".join(route.content))
+        typed = route.body is Stream or route.content != ("application/json",)
+        # What a stream or a patch is has to be said; forms and JSON are what is expected anyway.
+        needed = route.body is Stream or (typed and call.method == "PATCH")
+        if typed and (given or needed) and given not in route.content:
+            raise WrongType(given=given or "(none)", accepted=" or ".join(route.content))
         if route.body is Stream:
             return Stream(self._pace.receiving(receive), _length(call.headers))
         if raw is None:
