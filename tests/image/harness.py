@@ -24,6 +24,7 @@ from pileus.kit.flow.settle import settle
 from pileus.kit.http import Kernel
 from pileus.kit.tables import metadata
 from pileus.ports.identity import Directory
+from pileus.ports.limits import Limits
 
 CALLERS = {
     "root": Caller(user_id="o", project_id="p0", roles=frozenset({"admin", "member", "reader"})),
@@ -58,10 +59,14 @@ def over(
     stores: Stores | None = None,
     directory: Directory | None = None,
     web: Web | None = None,
+    limits: Limits | None = None,
 ) -> ImageApp:
     """The service over a database that is there, with an engine for its imports."""
     engine = Engine(db, LocalBus(), clock)
-    app = manifest.build(db=db, clock=clock, operations=engine, state=folder, config=config, directory=directory)
+    app = manifest.build(
+        db=db, clock=clock, operations=engine, state=folder, config=config, directory=directory, limits=limits,
+        region="RegionOne" if limits is not None else None,
+    )  # fmt: skip
     if stores is not None:
         app = msgspec.structs.replace(app, stores=stores)
     if web is not None:

@@ -121,7 +121,8 @@ def test_patches_leave_alone_what_may_not_change(tmp_path: Path) -> None:
             (403, {"op": "replace", "path": "/status", "value": "active"}),
             (403, {"op": "replace", "path": "/size", "value": 1}),
             (403, {"op": "remove", "path": "/name"}),
-            (403, {"op": "add", "path": "/locations", "value": []}),
+            (400, {"op": "add", "path": "/locations", "value": []}),
+            (403, {"op": "add", "path": "/locations/-", "value": {"url": "http://a/x", "metadata": {}}}),
             (403, {"op": "replace", "path": "/visibility", "value": "public"}),
             (403, {"op": "replace", "path": "/owner", "value": "p2"}),
             (409, {"op": "replace", "path": "/none", "value": "x"}),
@@ -200,7 +201,7 @@ def test_lists_are_filtered_sorted_and_paged(tmp_path: Path) -> None:
         assert ["q", "c", "b", "a"] == await cloud.names("sort_key=name&sort_dir=desc")
         assert ["h"] == await cloud.names("os_hidden=true")
         assert ["a"] == await cloud.names("name=a")
-        assert ["a", "c"] == await cloud.names("name=in:a,c&sort=name")
+        assert ["a", "c"] == await cloud.names("name=in:a,c&sort=name:asc")
         assert ["a"] == await cloud.names("tag=t1")
         assert ["c"] == await cloud.names("colour=blue")
         assert ["b", "a"] == await cloud.names("colour=red&status=active")

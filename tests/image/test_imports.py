@@ -180,8 +180,8 @@ def test_an_import_goes_to_the_stores_it_names(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
         id = (await cloud.create())["id"]
         assert 204 == (await cloud.ask("PUT", f"/v2/images/{id}/stage", RAW, headers=OCTETS))[0]
-        assert 400 == await imported(cloud, id, asks("glance-direct", stores=["nowhere"]))
-        assert 400 == await imported(cloud, id, asks("glance-direct", stores=["web"]))
+        assert 409 == await imported(cloud, id, asks("glance-direct", stores=["nowhere"]))
+        assert 409 == await imported(cloud, id, asks("glance-direct", stores=["web"]))
         assert 400 == await imported(cloud, id, asks("glance-direct", stores=["cold"], all_stores=True))
         assert 202 == await imported(cloud, id, asks("glance-direct", stores=["cold"]))
         assert "cold" == (await cloud.show(id))["stores"]
@@ -192,6 +192,9 @@ def test_an_import_goes_to_the_stores_it_names(tmp_path: Path) -> None:
         assert 202 == await imported(cloud, id, copy, token="root")
         assert {"file", "cold"} == set((await cloud.show(id))["stores"].split(","))
         assert 400 == await imported(cloud, id, copy, token="root")
+        before = await tasks(cloud, id)
+        assert 202 == await imported(cloud, id, asks("copy-image", all_stores=True), token="root")
+        assert before == await tasks(cloud, id)  # there was nothing to do
 
     run(tmp_path, test, stores=TWO)
 
@@ -202,11 +205,10 @@ def test_an_image_leaves_a_store_but_not_the_last(tmp_path: Path) -> None:
         await cloud.ask("PUT", f"/v2/images/{id}/stage", RAW, headers=OCTETS)
         assert 202 == await imported(cloud, id, asks("glance-direct", all_stores=True))
         assert {"file", "cold"} == set((await cloud.show(id))["stores"].split(","))
-        for token in ("bob", "rita"):
-            assert (await cloud.ask("DELETE", f"/v2/stores/file/{id}", token=token))[0] in {403, 404}
-        assert 409 == (await cloud.ask("DELETE", f"/v2/stores/nowhere/{id}"))[0]
-        assert 204 == (await cloud.ask("DELETE", f"/v2/stores/file/{id}"))[0]
-        assert 403 == (await cloud.ask("DELETE", f"/v2/stores/cold/{id}"))[0]
+        for token, status in (("bob", 404), ("rita", 403), ("alice", 403)):
+            assert status == (await cloud.ask("DELETE", f"/v2/stores/file/{id}", token=token))[0]
+        for store, status in (("nowhere", 409), ("web", 404), ("file", 204), ("cold", 403), ("file", 403)):
+            assert status == (await cloud.ask("DELETE", f"/v2/stores/{store}/{id}", token="root"))[0], store
         assert [] == cloud.stored()
         assert RAW == (await cloud.ask("GET", f"/v2/images/{id}/file"))[1]
 
@@ -318,10 +320,25 @@ def test_locations_are_changed_by_patches_only_where_they_are_shown(tmp_path: Pa
             assert (200, "active") == (status, image["status"])
             assert [{"url": web.url("/disk"), "metadata": {"a": "b", "store": "web"}}] == image["locations"]
             assert 403 == (await cloud.patch(id, {"op": "remove", "path": "/locations/0"}))[0]
-            assert 400 == (await cloud.patch(id, {"op": "remove", "path": "/locations/7"}, token="root"))[0]
             assert 403 == (await cloud.patch(id, {"op": "remove", "path": "/locations/0"}, token="root"))[0]
-            status, image = await cloud.patch(id, {"op": "replace", "path": "/locations", "value": []}, token="root")
-            assert (200, "queued", []) == (status, image["status"], image["locations"])
+            none = {"op": "replace", "path": "/locations", "value": []}
+            assert 403 == (await cloud.patch(id, none, token="root"))[0]
+            other = {"url": web.serve("/other", RAW), "metadata": {}}
+            assert 400 == (await cloud.patch(id, {"op": "add", "path": "/locations/x", "value": other}))[0]
+            # A patch of which one step is refused does nothing, also elsewhere.
+            steps = {"op": "add", "path": "/locations/1", "value": other}, {"op": "remove", "path": "/none"}
+            assert 409 == (await cloud.patch(id, *steps))[0]
+            assert 1 == len((await cloud.show(id))["locations"])
+            assert 200 == (await cloud.patch(id, steps[0]))[0]
+            assert 400 == (await cloud.patch(id, {"op": "remove", "path": "/locations/7"}, token="root"))[0]
+            status, image = await cloud.patch(id, {"op": "remove", "path": "/locations/0"}, token="root")
+            assert (200, [other["url"]]) == (status, [one["url"] for one in image["locations"]])
+            staged = (await cloud.create())["id"]
+            assert 409 == (await cloud.patch(staged, {"op": "remove", "path": "/locations/0"}, token="root"))[0]
+            odd = {**other, "validation_data": {"checksum": "odd"}}
+            assert 409 == (await cloud.patch(staged, {"op": "add", "path": "/locations/-", "value": odd}))[0]
+            assert 204 == (await cloud.ask("PUT", f"/v2/images/{staged}/stage", RAW, headers=OCTETS))[0]
+            assert 409 == (await cloud.patch(staged, {"op": "add", "path": "/locations/-", "value": other}))[0]
 
     run(tmp_path / "a", hidden, stores=TWO)
     run(tmp_path / "b", shown, web=HERE, stores=TWO, show_locations=True)

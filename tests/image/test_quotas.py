@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.image.harness import OCTETS, Service, over, run
 from tests.image.test_imports import asks, imported
@@ -30,8 +29,7 @@ class Registered:
 
 def limited(cloud: Service, limits: Registered) -> Service:
     """The service, with these limits."""
-    app = over(cloud.app.db, cloud.state, cloud.app.clock, cloud.app.config)
-    return Service(msgspec.structs.replace(app, limits=limits, region="RegionOne"), cloud.state)
+    return Service(over(cloud.app.db, cloud.state, cloud.app.clock, cloud.app.config, limits=limits), cloud.state)
 
 
 async def stage(cloud: Service, id: str, content: bytes = MIB) -> tuple[int, Any]:

@@ -61,6 +61,10 @@ class NoSuchProperty(Conflict):
     """Property {name} does not exist."""
 
 
+class PropertyExists(Conflict):
+    """Property {name} already present."""
+
+
 class OnlyWhileQueued(Denied):
     """Attribute {name} can be only replaced for a queued image."""
 
@@ -101,6 +105,10 @@ class NotInStore(NotFound):
     """Image {image} is not in store {store}."""
 
 
+class SizeMismatch(Invalid):
+    """The header x-openstack-image-size says {said} bytes; {came} came."""
+
+
 class NoSuchStoreHere(Conflict):
     """The selected store {store} is not available here."""
 
@@ -110,7 +118,7 @@ class NotActiveInStore(Conflict):
 
 
 class LastCopy(Denied):
-    """Store {store} holds the only copy of image {image}: delete the image instead."""
+    """Cannot delete image data from the only store containing it: delete image {image} instead."""
 
 
 class AlreadyThere(Invalid):
@@ -142,15 +150,27 @@ class NoCache(NotFound):
 
 
 class NotCached(NotFound):
-    """Image {image} is neither in the cache nor on its way there."""
+    """Image {image} not found: it is neither in the cache nor on its way there."""
 
 
 class NotCacheable(Invalid):
     """Only images with status active can be cached; image {image} has status {status}."""
 
 
+class LocationsFixed(Conflict):
+    """It's not allowed to change the locations of image {image} while its status is {status}."""
+
+
+class OddValidation(Conflict):
+    """{why}"""
+
+
+class NoLocations(Denied):
+    """Cannot set locations to empty list: delete the image instead."""
+
+
 class LastLocation(Denied):
-    """Cannot delete the last location of image {image}: replace the locations by none, or delete the image."""
+    """Cannot remove last location in the image {image}: delete the image instead."""
 
 
 class KnownLocation(Invalid):
@@ -167,6 +187,10 @@ class NoSuchTask(NotFound):
 
 class NoSuchLocation(Invalid):
     """Invalid location number {place}: image {image} has {count}."""
+
+
+class FormatMissing(Conflict):
+    """'{name}' needs to be set before import of image {image}."""
 
 
 class NeedsFormats(Invalid):
@@ -225,6 +249,10 @@ class NoRoom(TooLarge):
 
 class OverLimit(TooLarge):
     """Resource {resource} is over its limit of {limit}: {wanted} more were asked for, and there is room for {left}."""
+
+
+class SeveralRanges(Invalid):
+    """Requests with multiple ranges are not supported here; several requests of one range each are."""
 
 
 class WrongRange(Problem):

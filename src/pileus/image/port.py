@@ -14,7 +14,7 @@ from pileus.image.commands.upload import give_up, upload
 from pileus.image.flows.intake import file_chunks, readable
 from pileus.image.flows.signed import is_signed
 from pileus.image.models.images import Image, Status
-from pileus.image.models.patch import Operation, applied
+from pileus.image.models.patch import Operation, applied, check_name
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import Ge
@@ -59,6 +59,8 @@ class ImagePort:
         shown = self._app.guard.shown(caller, image.properties)
         steps = [Operation("remove", name) for name in shown if name not in properties]
         steps += [Operation("add", name, value) for name, value in properties.items() if shown.get(name) != value]
+        for step in steps:
+            check_name(step.name)
         change, columns = applied(image, steps, self._app.guard, caller)
         for name in columns:  # what images have of their own is no property
             raise errors.Reserved(name=name)

@@ -82,7 +82,7 @@ async def index(call: Call[ImageApp]) -> CacheView:
 @api.delete("/cache", DELETE)
 async def clear(call: Call[ImageApp]) -> None:
     """Clear the cache, its queue, or both."""
-    await commands.clear(call.app, call.headers.get(TARGET, ""))
+    await commands.clear(call.app, call.headers.get(TARGET, "").lower())
 
 
 @api.put("/cache/{image_id}", QUEUE, status=202)

@@ -1,5 +1,6 @@
 """Images: their rows, properties and tags."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -40,7 +41,8 @@ class ImageCreate(Wire):
     """A new image; every other key is one of its properties."""
 
     __extras__: ClassVar[str | None] = "properties"
-    id: ImageId | UnsetType | None = UNSET
+    __exact__: ClassVar[bool] = True
+    id: ImageId | UnsetType = UNSET
     name: str | UnsetType | None = UNSET
     visibility: str | UnsetType = UNSET
     owner: str | UnsetType | None = UNSET
@@ -148,12 +150,11 @@ async def index(call: Call[ImageApp], page: Page) -> list[ImageView]:
 async def create(call: Call[ImageApp], body: ImageCreate) -> ImageView:
     """Create an image."""
     given = body.given()
-    for name in given["properties"]:
-        if name in patches.READ_ONLY:
-            raise errors.ReadOnly(name=name)
-        may = call.app.guard.allows(call.caller, name, Action.CREATE)
-        if name in patches.RESERVED or name.startswith("os_glance") or not may:
+    for name, value in given["properties"].items():
+        patches.check_name(name)
+        if not call.app.guard.allows(call.caller, name, Action.CREATE):
             raise errors.Reserved(name=name)
+        patches.check_property(name, value)
     owner = call.caller.project_id if body.owner is UNSET else body.owner
     if owner != call.caller.project_id and not call.allows(ADD.name, target(call, owner)):
         raise errors.NotYourImage(owner=owner)
@@ -161,7 +162,7 @@ async def create(call: Call[ImageApp], body: ImageCreate) -> ImageView:
     columns = commands.checked_columns({name: given[name] for name in given if name in patches.COLUMNS})
     columns["owner"] = owner
     check_visibility(call, columns.get("visibility"), owner)
-    id = body.id if isinstance(body.id, str) else None
+    id = None if isinstance(body.id, UnsetType) else body.id
     image = await commands.create_image(call.app, id, columns, body.properties, body.tags)
     call.reply_headers["OpenStack-image-import-methods"] = ",".join(call.app.config.import_methods)
     if len(call.app.stores.all) > 1:
@@ -192,11 +193,24 @@ async def update(call: Call[ImageApp], image: Image, body: bytes) -> ImageView:
         raise errors.WrongValue(why=f"The request body is not valid JSON: {str(bad)[:100]}.") from bad
     old_style = call.headers.get("content-type", "").startswith(PATCH_2_0)
     operations = patches.read(decoded, old_style=old_style)
+    commands.check_values(operations)
+    # Before anything is done, all of it can be done; what locations are, others have to be asked.
+    _changed(call, image, operations)
     for one in operations:
-        if one.name == "locations":
+        if one.name == patches.LOCATIONS:
             await _relocate(call, image, one)
             image = await commands.image_get(call.app, image.id)
-    others = [one for one in operations if one.name != "locations"]
+    async with call.app.db.transaction():
+        image = await commands.image_get(call.app, image.id)
+        image = await commands.change_image(call.app, image, _changed(call, image, operations))
+    return view(call, image)
+
+
+def _changed(call: Call[ImageApp], image: Image, operations: Sequence[patches.Operation]) -> Change:
+    """What the operations make of the image as it is now, if the caller may do that."""
+    others = [one for one in operations if one.name != patches.LOCATIONS]
+    if not call.caller.admin and any(one.name == "owner" and one.verb == "replace" for one in others):
+        raise errors.NotYourOwner(image=image.id)
     change, given = patches.applied(image, others, call.app.guard, call.caller)
     columns = commands.checked_columns(given)
     if columns.get("owner", image.owner) != image.owner and not call.caller.admin:
@@ -204,27 +218,25 @@ async def update(call: Call[ImageApp], image: Image, body: bytes) -> ImageView:
     if columns.get("visibility", image.visibility) != image.visibility:
         check_visibility(call, columns["visibility"], image.owner)
     change = msgspec.structs.replace(change, columns=columns)
-    return view(call, await commands.change_image(call.app, image, change))
+    commands.check_quotas(call.app, image.id, change)
+    return change
 
 
 async def _relocate(call: Call[ImageApp], image: Image, one: patches.Operation) -> None:
     """One step of a patch has been made of where the image's bytes are."""
     if not call.app.config.show_locations:
         raise errors.LocationsHidden
-    match one.verb:
-        case "remove":
-            call.require(DELETE_LOCATION.name, image.policy_target())
-            await copies.remove_location(call.app, image, int(one.rest) if one.rest.isdigit() else -1)
-        case "add":
-            call.require(SET_LOCATION.name, image.policy_target())
-            await copies.add_location(call.app, image, _location(one.value))
-        case _:
-            call.require(SET_LOCATION.name, image.policy_target())
-            if not isinstance(one.value, list):
-                raise errors.WrongValue(why="Invalid locations: a list is wanted.")
-            if image.copies and not one.value:
-                call.require(DELETE_LOCATION.name, image.policy_target())
-            await copies.replace_locations(call.app, image, [_location(value) for value in one.value])
+    if one.verb == "remove":
+        call.require(DELETE_LOCATION.name, image.policy_target())
+        await copies.remove_location(call.app, image, one.rest)
+        return
+    call.require(SET_LOCATION.name, image.policy_target())
+    if one.verb == "add":
+        await copies.add_location(call.app, image, _location(one.value), one.rest)
+    elif isinstance(one.value, list):
+        await copies.replace_locations(call.app, image, [_location(value) for value in one.value])
+    else:
+        raise errors.WrongValue(why="Invalid locations: a list is wanted.")
 
 
 def _location(value: object) -> copies.Location:
@@ -264,14 +276,11 @@ async def reactivate(call: Call[ImageApp], image: Image) -> None:
 @api.put("/images/{image_id}/tags/{tag_value}", MODIFY, find=image_find, status=204)
 async def tag(call: Call[ImageApp], image: Image, tag_value: str) -> None:
     """Tag an image."""
-    tags = patches.tags_of([*image.tags, tag_value])
-    await commands.change_image(call.app, image, Change(properties=image.properties, tags=tags))
+    patches.tags_of([tag_value])
+    await commands.tag_image(call.app, image.id, tag_value)
 
 
 @api.delete("/images/{image_id}/tags/{tag_value}", MODIFY, find=image_find)
 async def untag(call: Call[ImageApp], image: Image, tag_value: str) -> None:
     """Remove a tag from an image."""
-    if tag_value not in image.tags:
-        raise errors.NoSuchTag(tag=tag_value, image=image.id)
-    tags = tuple(one for one in image.tags if one != tag_value)
-    await commands.change_image(call.app, image, Change(properties=image.properties, tags=tags))
+    await commands.untag_image(call.app, image.id, tag_value)

@@ -12,7 +12,7 @@ from pileus.image.app import ImageApp
 from pileus.image.commands import imports as commands
 from pileus.image.commands import tasks as task_commands
 from pileus.image.models.images import Image
-from pileus.image.models.imports import Far, Method, Task
+from pileus.image.models.imports import LOCATION, Far, Method, Task, TaskStatus
 from pileus.kit.http import Call, F, Page, Query, Wire
 from pileus.kit.policy import ANY, Rule
 
@@ -25,6 +25,8 @@ SEE = (
     "admin or project reader or reader[project=member_id] or reader[visibility=community] or reader[visibility=public] "
     "or reader[visibility=shared]"
 )
+TYPES = {"import", "api_image_import", LOCATION}
+STATUSES = {status.value for status in TaskStatus}
 api.declare(COPY, GET_TASK, GET_TASKS, ADD_TASK)
 
 
@@ -42,6 +44,7 @@ class ImportMethod(Wire):
 class Import(Wire):
     """An import: how, and to which stores."""
 
+    __exact__: ClassVar[bool] = True
     method: ImportMethod
     stores: list[str] | None = None
     all_stores: bool = False
@@ -155,7 +158,14 @@ async def index(call: Call[ImageApp], query: TaskFilters, page: Page) -> list[Ta
     """List tasks."""
     if page.limit is None:
         page.limit = call.app.config.default_limit
-    where = {name: value for name, value in (("type", query.type), ("status", query.status)) if value is not None}
+    where: dict[str, object] = {}
+    for name, value, known in (("type", query.type, TYPES), ("status", query.status, STATUSES)):
+        if value is not None and value not in known:
+            raise errors.WrongValue(
+                why=f"Invalid {name} value: {value[:32]!r}; it is one of {', '.join(sorted(known))}."
+            )
+        if value is not None:
+            where[name] = value
     return [_shown(task, whole=False) for task in await task_commands.task_list(call.app, call.caller, where, page)]
 
 

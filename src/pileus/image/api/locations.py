@@ -1,12 +1,14 @@
 """Where the bytes of images are: stores and locations."""
 
-from pileus.image.api.images import LocationView
+from typing import ClassVar
+
+from pileus.image.api.images import DELETE_LOCATION, SEE_LOCATIONS, LocationView
 from pileus.image.api.service import api, image_find
 from pileus.image.app import ImageApp
 from pileus.image.commands import copies
 from pileus.image.models.images import Image
 from pileus.kit.http import Call, Wire
-from pileus.kit.policy import PROJECT_MEMBER, Rule
+from pileus.kit.policy import Rule
 
 ADD = Rule("add_image_location", "admin or service or member[own-project & project=owner]")
 FETCH = Rule("fetch_image_location", "admin or service")
@@ -23,13 +25,15 @@ class Validation(Wire):
 class LocationCreate(Wire):
     """An address where the bytes are."""
 
+    __exact__: ClassVar[bool] = True
     url: str
     validation_data: Validation | None = None
 
 
-@api.delete("/stores/{store_id}/{image_id}", Rule("delete_image", PROJECT_MEMBER), find=image_find)
+@api.delete("/stores/{store_id}/{image_id}", DELETE_LOCATION, find=image_find)
 async def leave(call: Call[ImageApp], image: Image, store_id: str) -> None:
     """Delete an image's data from one store."""
+    call.require(SEE_LOCATIONS.name, image.policy_target())
     await copies.leave_store(call.app, image, store_id)
 
 

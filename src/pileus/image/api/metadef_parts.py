@@ -1,6 +1,6 @@
 """What namespaces of metadata definitions hold: objects, properties and tags."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import UnsetType
 
@@ -11,26 +11,35 @@ from pileus.image.api.metadefs import (
     Described,
     ForType,
     Tag,
+    around,
     described,
     namespace_find,
+    object_of,
     object_view,
+    ordered,
+    property_of,
 )
 from pileus.image.api.service import api, moment
 from pileus.image.app import ImageApp
 from pileus.image.commands import metadefs as commands
+from pileus.image.errors import NoSuchDefinition, WrongValue
+from pileus.image.models import metadef_forms as forms
 from pileus.image.models.metadefs import Definition, Kind, Namespace
 from pileus.image.store import metadefs as store
-from pileus.kit.http import Call, Wire
+from pileus.kit.db import UnknownMarker
+from pileus.kit.http import Call, Page, Wire
 from pileus.kit.policy import Rule
 
 OBJECTS, PROPERTIES, TAGS = f"{SPACE}/objects", f"{SPACE}/properties", f"{SPACE}/tags"
 OBJECT, PROPERTY, TAG = f"{OBJECTS}/{{object_name}}", f"{PROPERTIES}/{{property_name}}", f"{TAGS}/{{tag_name}}"
 APPEND = "x-openstack-append"
+LONGEST = 80  # characters of a name
 
 
 class TagsGiven(Wire):
     """The tags a namespace shall have."""
 
+    __exact__: ClassVar[bool] = True
     tags: list[Tag]
 
 
@@ -55,7 +64,9 @@ async def object_index(call: Call[ImageApp], space: Namespace) -> dict[str, Any]
 @api.post(OBJECTS, Rule("add_metadef_object", "admin"), find=namespace_find)
 async def object_create(call: Call[ImageApp], space: Namespace, body: Described) -> dict[str, Any]:
     """Create an object."""
-    return object_view(space, await commands.add_definition(call.app, space, Kind.OBJECT, body.name, body.body))
+    forms.check_writable(body.body)
+    name, about = object_of({"name": body.name, **body.body})
+    return object_view(space, await commands.add_definition(call.app, space, Kind.OBJECT, name, about))
 
 
 @api.get(OBJECT, Rule("get_metadef_object", READ), find=namespace_find)
@@ -67,8 +78,10 @@ async def object_show(call: Call[ImageApp], space: Namespace, object_name: str) 
 @api.put(OBJECT, Rule("modify_metadef_object", "admin"), find=namespace_find, on="c")
 async def object_update(call: Call[ImageApp], space: Namespace, object_name: str, body: Described) -> dict[str, Any]:
     """Change an object."""
+    forms.check_writable(body.body)
+    name, about = object_of({"name": body.name, **body.body})
     old = await commands.definition_get(call.app, space, Kind.OBJECT, object_name)
-    return object_view(space, await commands.change_definition(call.app, space, old, body.name, body.body))
+    return object_view(space, await commands.change_definition(call.app, space, old, name, about))
 
 
 @api.delete(OBJECT, Rule("delete_metadef_object", "admin"), find=namespace_find)
@@ -96,7 +109,9 @@ async def property_index(call: Call[ImageApp], space: Namespace) -> dict[str, An
 @api.post(PROPERTIES, Rule("add_metadef_property", "admin"), find=namespace_find)
 async def property_create(call: Call[ImageApp], space: Namespace, body: Described) -> dict[str, Any]:
     """Create a property."""
-    return described(await commands.add_definition(call.app, space, Kind.PROPERTY, body.name, body.body))
+    forms.check_writable(body.body)
+    name, about = property_of(body.name, body.body)
+    return described(await commands.add_definition(call.app, space, Kind.PROPERTY, name, about))
 
 
 @api.get(PROPERTY, Rule("get_metadef_property", READ), find=namespace_find)
@@ -113,8 +128,10 @@ async def property_update(
     call: Call[ImageApp], space: Namespace, property_name: str, body: Described
 ) -> dict[str, Any]:
     """Change a property."""
+    forms.check_writable(body.body)
+    name, about = property_of(body.name, body.body)
     old = await commands.definition_get(call.app, space, Kind.PROPERTY, property_name)
-    return described(await commands.change_definition(call.app, space, old, body.name, body.body))
+    return described(await commands.change_definition(call.app, space, old, name, about))
 
 
 @api.delete(PROPERTY, Rule("remove_metadef_property", "admin"), find=namespace_find)
@@ -133,14 +150,16 @@ async def property_delete_all(call: Call[ImageApp], space: Namespace) -> None:
 
 
 @api.get(TAGS, Rule("get_metadef_tags", READ), find=namespace_find)
-async def tag_index(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
-    """List tags."""
-    found = await store.definitions_of(call.app, space.id, Kind.TAG)
-    return {
-        "tags": [{"name": one.name} for one in found],
-        "first": f"/v2{SPACES}/{space.namespace}/tags",
-        "schema": "/v2/schemas/metadefs/tags",
-    }
+async def tag_index(call: Call[ImageApp], space: Namespace, page: Page) -> dict[str, Any]:
+    """List tags; the newest come first."""
+    sort = ordered(page)
+    try:
+        found = await store.tags_page(call.app, space.id, sort, page.marker, page.limit)
+    except UnknownMarker as unknown:
+        raise NoSuchDefinition(kind=Kind.TAG.value, name=unknown.marker, namespace=space.namespace) from unknown
+    names = [one.name for one in found]
+    shown = [{"name": name} for name in names]
+    return {"tags": shown, **around(call, names), "schema": "/v2/schemas/metadefs/tags"}
 
 
 @api.post(TAGS, Rule("add_metadef_tags", "admin"), find=namespace_find)
@@ -160,12 +179,15 @@ async def tag_show(call: Call[ImageApp], space: Namespace, tag_name: str) -> dic
 @api.post(TAG, Rule("add_metadef_tag", "admin"), find=namespace_find)
 async def tag_create(call: Call[ImageApp], space: Namespace, tag_name: str) -> dict[str, Any]:
     """Create a tag."""
+    if len(tag_name) > LONGEST:
+        raise WrongValue(why=f"The name of a tag may have {LONGEST} characters, not {len(tag_name)}.")
     return _tag_view(await commands.add_definition(call.app, space, Kind.TAG, tag_name, {}))
 
 
 @api.put(TAG, Rule("modify_metadef_tag", "admin"), find=namespace_find, on="c")
 async def tag_update(call: Call[ImageApp], space: Namespace, tag_name: str, body: Tag) -> dict[str, Any]:
     """Rename a tag."""
+    forms.check_writable({key: value for key, value in body.given().items() if value is not None})
     old = await commands.definition_get(call.app, space, Kind.TAG, tag_name)
     return _tag_view(await commands.change_definition(call.app, space, old, body.name, {}))
 

@@ -1,7 +1,7 @@
 """Namespaces of metadata definitions, and the types of resources they are about."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,12 +9,15 @@ from msgspec import UNSET, UnsetType
 from pileus.image.api.service import api, moment
 from pileus.image.app import ImageApp
 from pileus.image.commands import metadefs as commands
-from pileus.image.errors import WrongValue
+from pileus.image.errors import NoSuchNamespace, WrongValue
+from pileus.image.models import metadef_forms as forms
+from pileus.image.models.metadef_forms import Label
 from pileus.image.models.metadefs import RESOURCE_TYPES, Body, Definition, Kind, Namespace
 from pileus.image.store import metadefs as store
 from pileus.kit.auth import Caller
-from pileus.kit.db import In
+from pileus.kit.db import In, UnknownMarker
 from pileus.kit.http import Call, Page, Query, Wire
+from pileus.kit.http.call import BadPaging
 from pileus.kit.http.dialect import next_link
 from pileus.kit.policy import PROJECT_READER, Rule
 
@@ -22,23 +25,26 @@ READ = "admin or project reader or reader[visibility=public]"
 SPACES = "/metadefs/namespaces"
 SPACE = "/metadefs/namespaces/{namespace}"
 PAGE = 25
-Label = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+Owner = Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class Tie(Wire):
     """A type of resource a namespace is about."""
 
-    __loose__: ClassVar[bool] = True
+    __exact__: ClassVar[bool] = True
     name: Label
     prefix: Label | None = None
     properties_target: Label | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
 
 
 class Described(Wire):
     """Something with a name, and whatever is said of it."""
 
     __extras__: ClassVar[str | None] = "body"
+    __exact__: ClassVar[bool] = True
     name: Label
     body: Body = {}
 
@@ -46,30 +52,34 @@ class Described(Wire):
 class Tag(Wire):
     """A tag."""
 
-    __loose__: ClassVar[bool] = True
+    __exact__: ClassVar[bool] = True
     name: Label
+    created_at: str | None = None
+    updated_at: str | None = None
 
 
 class NamespaceGiven(Wire):
     """A namespace, perhaps with what it shall hold."""
 
-    __loose__: ClassVar[bool] = True
+    __extras__: ClassVar[str | None] = "rest"
+    __exact__: ClassVar[bool] = True
     namespace: Label
     display_name: Label | UnsetType | None = UNSET
     description: Text | UnsetType | None = UNSET
-    visibility: str | UnsetType = UNSET
+    visibility: Literal["public", "private"] | UnsetType = UNSET
     protected: bool | UnsetType = UNSET
-    owner: str | UnsetType = UNSET
+    owner: Owner | UnsetType = UNSET
     resource_type_associations: list[Tie] = []
     properties: dict[Label, Body] = {}
     objects: list[Body] = []
     tags: list[Tag] = []
+    rest: Body = {}
 
 
 class NamespaceQuery(Query):
     """Which namespaces to list."""
 
-    visibility: str | UnsetType = UNSET
+    visibility: Literal["public", "private"] | UnsetType = UNSET
     resource_types: str | UnsetType = UNSET
 
 
@@ -137,9 +147,11 @@ async def whole(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
 
 
 def _columns(body: NamespaceGiven) -> dict[str, object]:
+    """What a request says of the namespace itself, all of it allowed; raises ReadOnly or WrongValue."""
     given = body.given()
-    if given.get("visibility", "public") not in {"public", "private"}:
-        raise WrongValue(why="visibility is public or private.")
+    forms.check_writable(body.rest)
+    if body.rest:
+        raise WrongValue(why=f"Additional properties are not allowed ({', '.join(map(repr, body.rest))}).")
     names = ("namespace", "display_name", "description", "visibility", "protected", "owner")
     return {name: given[name] for name in names if name in given}
 
@@ -149,12 +161,17 @@ def _tie(tie: Tie) -> tuple[str, Body]:
     return tie.name, {name: value for name, value in body.items() if value is not None}
 
 
-def _object(body: Mapping[str, Any]) -> tuple[str, Body]:
-    try:
-        found = Described.convert(dict(body))
-    except msgspec.ValidationError as bad:
-        raise WrongValue(why=f"objects: {bad}") from bad
-    return found.name, found.body
+def object_of(body: Mapping[str, Any]) -> tuple[str, Body]:
+    """The name of an object and what is said of it, which is what an object can be; raises WrongValue."""
+    forms.check(forms.ObjectForm, body, "object")
+    found = forms.without_marks(body)
+    return str(found.pop("name")), found
+
+
+def property_of(name: str, body: Mapping[str, Any]) -> tuple[str, Body]:
+    """The name of a property and what is said of it, which is what a property can be; raises WrongValue."""
+    forms.check(forms.PropertyForm, body, f"property {name}")
+    return name, dict(body)
 
 
 @api.get(SPACES, Rule("get_metadef_namespaces", PROJECT_READER), late=True)
@@ -167,21 +184,34 @@ async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict
         where["visibility"] = query.visibility
     if not isinstance(query.resource_types, UnsetType):
         where["resource_type"] = In(tuple(query.resource_types.split(",")))
-    page.limit = page.limit or PAGE
-    sort = [(key, way) for key, way in page.sort if key != "id"] or [("created_at", "desc")]
-    found = await call.app.db.page(store.SPACES, where=where, sort=sort, marker=page.marker, limit=page.limit)
+    sort = ordered(page)
+    try:
+        found = await call.app.db.page(store.SPACES, where=where, sort=sort, marker=page.marker, limit=page.limit)
+    except UnknownMarker as unknown:
+        raise NoSuchNamespace(namespace=unknown.marker) from unknown
     tied = await store.ties_of(call.app, [space.id for space in found])
     shown: list[dict[str, Any]] = []
     for space in found:
         ties = [tie_view(one) for one in tied.get(space.id, ())]
         shown.append({**view(space), **({"resource_type_associations": ties} if ties else {})})
-    reply: dict[str, Any] = {
-        "namespaces": shown, "first": f"/v2{SPACES}", "schema": "/v2/schemas/metadefs/namespaces",
-    }  # fmt: skip
-    if len(found) == page.limit:
-        onward = next_link(call, marker=found[-1].namespace, limit=str(page.limit))
-        reply["next"] = onward.removeprefix(call.base)
-    return reply
+    names = [space.namespace for space in found]
+    return {"namespaces": shown, **around(call, names), "schema": "/v2/schemas/metadefs/namespaces"}
+
+
+def ordered(page: Page) -> list[tuple[str, str]]:
+    """The page has a size, and this is its order: the newest first unless asked otherwise; raises BadPaging."""
+    if page.limit == 0:
+        raise BadPaging("limit param must be positive.")
+    page.limit = page.limit or PAGE
+    return page.sort or [("created_at", "desc")]
+
+
+def around(call: Call[ImageApp], names: Sequence[str]) -> dict[str, str]:
+    """Where the first page of the list is, and the next one if this one, of things so called, is full."""
+    links = {"first": next_link(call, marker=None).removeprefix(call.base)}
+    if len(names) == call.page.limit:
+        links["next"] = next_link(call, marker=names[-1]).removeprefix(call.base)
+    return links
 
 
 @api.post(SPACES, Rule("add_metadef_namespace", "admin"))
@@ -190,8 +220,8 @@ async def create(call: Call[ImageApp], body: NamespaceGiven) -> dict[str, Any]:
     columns = {"owner": call.caller.project_id, **_columns(body)}
     held: commands.Held = {
         Kind.RESOURCE_TYPE: [_tie(tie) for tie in body.resource_type_associations],
-        Kind.PROPERTY: list(body.properties.items()),
-        Kind.OBJECT: [_object(one) for one in body.objects],
+        Kind.PROPERTY: [property_of(*one) for one in body.properties.items()],
+        Kind.OBJECT: [object_of(one) for one in body.objects],
         Kind.TAG: [(tag.name, {}) for tag in body.tags],
     }
     space = await commands.create_namespace(call.app, columns, held)
@@ -245,6 +275,7 @@ async def ties(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
 @api.post(f"{SPACE}/resource_types", Rule("add_metadef_resource_type_association", "admin"), find=namespace_find)
 async def tie(call: Call[ImageApp], space: Namespace, body: Tie) -> dict[str, Any]:
     """Say that a namespace is about a type of resource."""
+    forms.check_writable({key: value for key, value in body.given().items() if value is not None})
     name, about = _tie(body)
     return tie_view(await commands.add_definition(call.app, space, Kind.RESOURCE_TYPE, name, about))
 

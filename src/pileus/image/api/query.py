@@ -10,7 +10,8 @@ from pileus.kit.db import Ge, Gt, In, Le, Lt, Not
 PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})
 LISTED = frozenset({"id", "name", "status", "disk_format", "container_format"})
 PLAIN = {"tag": "tag", "owner": "owner", "checksum": "checksum", "os_hash_value": "hash_value"}
-BOUNDS = {"size_min": ("size", Ge), "size_max": ("size", Le)}
+BOUNDED = ("size", "min_disk", "min_ram")
+BOUNDS = {f"{name}_{end}": (name, form) for name in BOUNDED for end, form in (("min", Ge), ("max", Le))}
 VISIBILITIES = ("public", "private", "shared", "community", "all")
 ANSWERS = ("accepted", "pending", "rejected", "all")
 _COMPARE: dict[str, Callable[[object], object]] = {
@@ -45,10 +46,12 @@ def filters_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
 
 
 def _form(name: str, value: str) -> tuple[str, object]:
-    if name in LISTED and value.startswith("in:"):
-        return name, In(_several(name, value))
-    if name in LISTED or name in PLAIN:
-        return PLAIN.get(name, name), value
+    if name in LISTED:
+        return name, _listed(name, value)
+    if name in PLAIN:
+        return PLAIN[name], value
+    if name == "changes-since":
+        raise errors.WrongValue(why='The "changes-since" filter is no longer available on v2.')
     if name in BOUNDS:
         key, form = BOUNDS[name]
         return key, form(_number(name, value))
@@ -57,10 +60,22 @@ def _form(name: str, value: str) -> tuple[str, object]:
     return "property", f"{name}={value}"
 
 
+def _listed(name: str, value: str) -> object:
+    """One value, several, or one that holds a colon itself: what comes before that is no operator then."""
+    operator, colon, rest = value.partition(":")
+    if not colon or operator not in {"in", *_COMPARE}:
+        return value
+    if operator == "in":
+        return In(_several(name, rest))
+    if operator == "eq":
+        return rest
+    raise errors.WrongValue(why=f"Unable to filter {name} by unknown operator '{operator}': it is in or eq.")
+
+
 def _several(name: str, value: str) -> list[str]:
-    """The values of `in:a,b`; one in double quotes may hold a comma."""
+    """The values of `a,b`; one in double quotes may hold a comma."""
     found: list[str] = []
-    rest = value.removeprefix("in:")
+    rest = value
     while rest:
         if rest.startswith('"'):
             one, closed, rest = rest[1:].partition('"')
@@ -69,6 +84,8 @@ def _several(name: str, value: str) -> list[str]:
             rest = rest[1:]
         else:
             one, _, rest = rest.partition(",")
+            if '"' in one:
+                raise errors.WrongValue(why=f"Invalid filter value {value!r} of {name}: no comma before a quote.")
         found.append(one)
     return found
 

@@ -6,6 +6,7 @@ from pileus.image.commands.images import image_find
 from pileus.image.flows import cache as flow
 from pileus.image.models.images import Cached, Status
 from pileus.image.store import cache as store
+from pileus.image.store.images import head_find
 from pileus.kit.auth import Caller
 
 TARGETS = {"cache", "queue"}
@@ -38,12 +39,13 @@ async def ask_for(app: ImageApp, caller: Caller, image_id: str) -> None:
 
 
 async def leave(app: ImageApp, image_id: str) -> None:
-    """The image is neither in the cache nor on its way there; raises NotCached."""
+    """The image is neither in the cache nor on its way there; raises NotCached if there is no such image either."""
     check_on(app)
     known = await store.cached_find(app, image_id)
-    if known is None:
+    if known is not None:
+        await _leave(app, known)
+    elif await head_find(app, image_id) is None:
         raise errors.NotCached(image=image_id)
-    await _leave(app, known)
 
 
 async def clear(app: ImageApp, target: str) -> int:

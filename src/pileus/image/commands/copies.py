@@ -14,6 +14,7 @@ from pileus.image.models.imports import Locating
 from pileus.image.store import copies as rows
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
+from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 
 
@@ -32,12 +33,12 @@ async def leave_store(app: ImageApp, image: Image, id: str) -> None:
     if image.status is not Status.ACTIVE:
         raise errors.NotActiveInStore(image=image.id, status=image.status.value)
     held = [copy for copy in image.copies if copy.store == id]
+    if stores_of(image) == (id,) or len(image.copies) == 1:
+        raise errors.LastCopy(image=image.id)
     if not held:
         raise errors.NotInStore(image=image.id, store=id)
     if image.protected:
         raise errors.Protected(image=image.id)
-    if stores_of(image) == (id,):
-        raise errors.LastCopy(image=image.id, store=id)
     target = app.stores.writable().get(id)
     failpoint("image.leave", "begun")
     for copy in held:
@@ -56,9 +57,15 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     said: Said = Said()
 
 
-async def add_location(app: ImageApp, image: Image, new: Location) -> None:
-    """The image has one more place; one that waited for its bytes is active. What is said of them is believed."""
-    id = await _checked(app, image, new)
+async def add_location(app: ImageApp, image: Image, new: Location, at: str = "-") -> None:
+    """The image has one more place; one that waited for its bytes is active. What is said of them is believed.
+
+    Where in the list it shall be makes no difference: the list is in the order in which places are read.
+    """
+    _check_changeable(image, Status.QUEUED, Status.ACTIVE)
+    if at != "-" and not _is_number(at):
+        raise errors.WrongValue(why="Invalid position for adding a location: it is a number, or - for the end.")
+    id = await _checked(app, image, new, errors.OddValidation)
     size = await _size(app, new.url)
     async with app.db.transaction():
         if image.status is Status.QUEUED:
@@ -72,7 +79,7 @@ async def locate(app: ImageApp, caller: Caller, image: Image, new: Location) -> 
     """The image's bytes are at the address; that they are what is said is being found out, and a task shows it."""
     if image.status is not Status.QUEUED:
         raise errors.NotActiveYet(image=image.id, status=image.status)
-    id = await _checked(app, image, new)
+    id = await _checked(app, image, new, errors.WrongValue)
     size = await _size(app, new.url)
     sure = not new.said.says
     hashed = HASH if sure and app.config.secure_hash else None
@@ -85,19 +92,17 @@ async def locate(app: ImageApp, caller: Caller, image: Image, new: Location) -> 
         await begin_locating(app, caller, Locating(image=image.id, url=new.url, said=new.said, size=size))
 
 
-async def _checked(app: ImageApp, image: Image, new: Location) -> str:
-    """The store that a new location is in; raises what is wrong with it."""
+async def _checked(app: ImageApp, image: Image, new: Location, wrong: type[Problem]) -> str:
+    """The store that a new location is in; raises what is wrong with it, and `wrong` if what is said cannot be so."""
     check_address(app, new.url, "a location")
     id = web_store(app)
-    if image.status not in {Status.QUEUED, Status.ACTIVE}:
-        raise errors.NotActiveYet(image=image.id, status=image.status)
     if image.disk_format is None or image.container_format is None:
         raise errors.NeedsFormats
     if any((copy.store, copy.place) == (id, new.url) for copy in image.copies):
         raise errors.KnownLocation(url=new.url[:256])
-    if image.status is Status.QUEUED:
-        check_said(new.said)
-    elif not new.said.fits(image):
+    if image.status is Status.QUEUED and (why := odd_in(new.said)) is not None:
+        raise wrong(why=why)
+    if image.status is not Status.QUEUED and not new.said.fits(image):
         raise errors.OtherBytes(image=image.id)
     return id
 
@@ -115,30 +120,39 @@ def said_of(given: Mapping[str, str | None]) -> Said:
     return Said(**{name: given.get(wire) for name, wire in names.items()})  # type: ignore[arg-type]  # all are text
 
 
-def check_said(said: Said) -> None:
-    """What is said can be so; raises WrongValue."""
+def odd_in(said: Said) -> str | None:
+    """Why what is said cannot be so."""
     if said.checksum is not None and not _hex(said.checksum, 32):
-        raise errors.WrongValue(why="checksum must be 32 hexadecimal digits.")
+        return "checksum must be 32 hexadecimal digits."
     if (said.hash_algo is None) is not (said.hash_value is None):
-        raise errors.WrongValue(why="os_hash_algo and os_hash_value must be given together.")
+        return "os_hash_algo and os_hash_value must be given together."
     if said.hash_value is not None and not _hex(said.hash_value, HASHES.get(said.hash_algo or "", -1)):
         known = ", ".join(f"{name} ({digits} digits)" for name, digits in HASHES.items())
-        raise errors.WrongValue(why=f"os_hash_value must be a value of os_hash_algo, which is one of {known}.")
+        return f"os_hash_value must be a value of os_hash_algo, which is one of {known}."
+    return None
 
 
 def _hex(text: str, digits: int) -> bool:
     return len(text) == digits and all(letter in "0123456789abcdef" for letter in text)
 
 
+def _check_changeable(image: Image, *statuses: Status) -> None:
+    if image.status not in statuses:
+        raise errors.LocationsFixed(image=image.id, status=image.status)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 async def replace_locations(app: ImageApp, image: Image, wanted: Sequence[Location]) -> None:
-    """The image's places are these: its own with other notes, none, or one of an image that had none."""
+    """The image's places are these: its own with other notes, or one of an image that had none."""
+    if not wanted:
+        raise errors.NoLocations
+    _check_changeable(image, Status.QUEUED, Status.ACTIVE)
     shown = [url_of(app, image, place) for place in range(len(image.copies))]
     if not image.copies and len(wanted) == 1:
         await add_location(app, image, wanted[0])
-    elif not wanted:
-        for place in reversed(range(len(image.copies))):
-            await _remove(app, image, place)
-            image = msgspec.structs.replace(image, copies=image.copies[:place])
     elif shown == [one.url for one in wanted]:
         async with app.db.transaction():
             for copy, one in zip(image.copies, wanted, strict=True):
@@ -150,22 +164,16 @@ async def replace_locations(app: ImageApp, image: Image, wanted: Sequence[Locati
         )
 
 
-async def remove_location(app: ImageApp, image: Image, place: int) -> None:
-    """The image is not at its n-th location any more; raises LastLocation."""
-    if len(image.copies) == 1 and place == 0:
+async def remove_location(app: ImageApp, image: Image, at: str) -> None:
+    """The image is not at that one of its locations any more; raises LastLocation, or NoSuchLocation."""
+    _check_changeable(image, Status.ACTIVE)
+    if len(image.copies) == 1:
         raise errors.LastLocation(image=image.id)
-    await _remove(app, image, place)
-
-
-async def _remove(app: ImageApp, image: Image, place: int) -> None:
-    """The image is not at its n-th location any more; without any it waits for bytes."""
+    place = int(at) if _is_number(at) else len(image.copies) - 1 if at == "-" else -1
     if not 0 <= place < len(image.copies):
-        raise errors.NoSuchLocation(place=place, image=image.id, count=len(image.copies))
+        raise errors.NoSuchLocation(place=at[:32], image=image.id, count=len(image.copies))
     copy = image.copies[place]
-    async with app.db.transaction():
-        await rows.copy_forget(app, copy.id)
-        if len(image.copies) == 1:
-            await store.emptied(app, image.id)
+    await rows.copy_forget(app, copy.id)
     target = app.stores.writable().get(copy.store)
     if target is not None:
         await let_go(target, copy.place)

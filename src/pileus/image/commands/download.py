@@ -24,20 +24,17 @@ from pileus.kit.disk_formats import Mismatch, Unsafe
 from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
-_RANGE = re.compile(r"bytes\s*=\s*(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,18})-(\d{1,18})/(?:\*|\d{1,18})", re.IGNORECASE)
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A stretch of an image's bytes."""
+    """A stretch of an image's bytes; `partial` if a stretch was asked for, though it may be all of them."""
 
     start: int
     length: int
     whole: int
-
-    @property
-    def partial(self) -> bool:
-        """Whether it is less than the whole."""
-        return self.length != self.whole
+    partial: bool = True
 
     @property
     def content_range(self) -> str:
@@ -45,21 +42,21 @@ class Part(msgspec.Struct, frozen=True):
         return f"bytes {self.start}-{self.start + self.length - 1}/{self.whole}"
 
 
-def part_of(size: int, asked: str | None) -> Part:
-    """The stretch a Range header asks for; raises WrongRange."""
-    found = None if asked is None else _RANGE.fullmatch(asked.strip())
-    if asked is None or found is None:
-        # A unit, or a list of ranges, that one does not know is to be ignored.
-        return Part(0, size, size)
-    first, last = found.groups()
+def part_of(size: int, asked: str | None, old: str | None = None) -> Part:
+    """The stretch a Range header asks for, or a Content-Range as old clients send it; raises WrongRange or SeveralRanges."""
+    if asked is None and old is None:
+        return Part(0, size, size, partial=False)
+    if asked is not None and "," in asked:
+        raise errors.SeveralRanges
+    found = _RANGE.fullmatch(asked.strip()) if asked is not None else _CONTENT_RANGE.fullmatch((old or "").strip())
+    first, last = found.groups() if found is not None else ("", "")
+    start, end = size, size - 1
     if first:
         start, end = int(first), min(int(last), size - 1) if last else size - 1
     elif last:
-        start, end = max(size - int(last), 0), size - 1
-    else:
-        return Part(0, size, size)
+        start = max(size - int(last), 0)
     if start >= size or end < start:
-        raise errors.WrongRange(given=asked[:64], size=size)
+        raise errors.WrongRange(given=(asked or old or "")[:64], size=size)
     return Part(start, end - start + 1, size)
 
 

@@ -1,7 +1,7 @@
 """What can be asked of images besides their bytes: each decides and writes in one transaction."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,7 +10,7 @@ from pileus.image.app import ImageApp
 from pileus.image.commands.quotas import Resource, check_room
 from pileus.image.flows.intake import let_go
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Change, Image, Status, Visibility, sees
-from pileus.image.models.patch import COLUMNS, property_value, tags_of
+from pileus.image.models.patch import COLUMNS, LOCATIONS, Operation, check_property, property_value, tags_of
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import UniqueViolation
@@ -48,7 +48,7 @@ async def image_get(app: ImageApp, id: str) -> Image:
 def checked_columns(given: Mapping[str, object]) -> dict[str, object]:
     """What was said of an image's columns (by their names on the wire), as columns; raises WrongValue."""
     try:
-        read = msgspec.convert(dict(given), _Columns, strict=False)
+        read = msgspec.convert(dict(given), _Columns)
     except msgspec.ValidationError as bad:
         raise errors.WrongValue(why=f"Invalid input for an attribute of the image: {bad}.") from bad
     for name, value, allowed in (
@@ -65,6 +65,19 @@ def checked_columns(given: Mapping[str, object]) -> dict[str, object]:
         if not 0 <= number < 1 << 31:
             raise errors.WrongValue(why=f"{name} must be between 0 and 2147483647, not {number}.")
     return {COLUMNS[name]: getattr(read, name) for name in given}
+
+
+def check_values(operations: Sequence[Operation]) -> None:
+    """Each value of a patch is one that its attribute can have, whatever the image is; raises WrongValue."""
+    for one in operations:
+        if one.verb == "remove" or one.name == LOCATIONS:
+            continue
+        if one.name in COLUMNS:
+            checked_columns({one.name: one.value})
+        elif one.name == "tags":
+            tags_of(one.value)
+        else:
+            check_property(one.name, one.value)
 
 
 def check_quotas(app: ImageApp, id: str, change: Change) -> None:
@@ -126,6 +139,23 @@ async def change_image(app: ImageApp, image: Image, change: Change) -> Image:
         if change.tags != image.tags:
             await store.tags_set(app, image.id, change.tags)
         return await image_get(app, image.id)
+
+
+async def tag_image(app: ImageApp, id: str, tag: str) -> None:
+    """The image has this tag among others."""
+    async with app.db.transaction():
+        image = await image_get(app, id)
+        await change_image(app, image, Change(properties=image.properties, tags=tags_of([*image.tags, tag])))
+
+
+async def untag_image(app: ImageApp, id: str, tag: str) -> None:
+    """The image does not have this tag; raises NoSuchTag."""
+    async with app.db.transaction():
+        image = await image_get(app, id)
+        if tag not in image.tags:
+            raise errors.NoSuchTag(tag=tag, image=id)
+        tags = tuple(one for one in image.tags if one != tag)
+        await change_image(app, image, Change(properties=image.properties, tags=tags))
 
 
 async def delete_image(app: ImageApp, id: str) -> None:

@@ -39,8 +39,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def import_image(app: ImageApp, caller: Caller, image: Image, wish: Wish, given: Mapping[str, object]) -> None:
-    """The import is under way, and a task shows it."""
+    """The import is under way, and a task shows it; unless the image is in all stores already."""
     asked = decided(app, caller, image, wish)
+    if not asked.stores:
+        return  # a copy to all stores of what is in all of them
     await begin(app, caller, image, asked, kind="api_image_import", given=given)
 
 
@@ -51,8 +53,9 @@ def decided(app: ImageApp, caller: Caller, image: Image, wish: Wish) -> Import:
     method = Method(wish.method)
     if image.status is not NEEDED[method]:
         raise errors.NotForImport(image=image.id, status=image.status, method=method, needed=NEEDED[method])
-    if method not in {Method.COPY, Method.GLANCE} and (image.disk_format is None or image.container_format is None):
-        raise errors.NeedsFormats
+    for name, format in (("container_format", image.container_format), ("disk_format", image.disk_format)):
+        if format is None and method is not Method.GLANCE:
+            raise errors.FormatMissing(name=name, image=image.id)
     if method is Method.WEB:
         check_address(app, wish.uri, "web-download")
     if method is Method.GLANCE:
@@ -99,7 +102,7 @@ def _stores(app: ImageApp, image: Image, method: Method, wish: Wish) -> tuple[st
         chosen = tuple(dict.fromkeys(wish.stores or (app.stores.default,)))
     for id in chosen:
         if id not in writable:
-            raise errors.NoSuchStore(store=id)
+            raise errors.NoSuchStoreHere(store=id)
     there = stores_of(image)
     if method is Method.COPY and not wish.all_stores:
         for id in set(chosen) & set(there):

@@ -18,6 +18,7 @@ def check_shared(image: Image) -> None:
 
 async def member_list(app: ImageApp, caller: Caller, image: Image) -> list[Member]:
     """The image's members; to one of them only himself."""
+    check_shared(image)
     members = await store.member_list(app, image.id)
     if caller.admin or caller.project_id == image.owner:
         return members
@@ -26,7 +27,8 @@ async def member_list(app: ImageApp, caller: Caller, image: Image) -> list[Membe
 
 async def member_get(app: ImageApp, caller: Caller, image: Image, member_id: str) -> Member:
     """One member of the image; raises NoSuchMember."""
-    for member in await member_list(app, caller, image):
+    shared = image.visibility is Visibility.SHARED
+    for member in await member_list(app, caller, image) if shared else ():
         if member.member == member_id:
             return member
     raise errors.NoSuchMember(member=member_id, image=image.id)

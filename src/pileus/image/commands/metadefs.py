@@ -102,7 +102,7 @@ async def replace_tags(app: ImageApp, space: Namespace, names: Iterable[str], *,
     async with app.db.transaction():
         if not keep:
             await store.definitions_delete(app, space.id, Kind.TAG)
-        for name in dict.fromkeys(names):
+        for name in names:
             await add_definition(app, space, Kind.TAG, name, {})
     return await store.definitions_of(app, space.id, Kind.TAG)
 

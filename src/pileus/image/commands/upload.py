@@ -15,7 +15,7 @@ import msgspec
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.commands.quotas import Resource, check_room, room_for_bytes
-from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable
+from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable, closing
 from pileus.image.flows.intake import batches, drop, let_go, take_in
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import Head, Image, Status
@@ -73,6 +73,19 @@ async def stage(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], length
         length,
         Way(app.stores.staging, Status.UPLOADING, Status.UPLOADING, staged, Resource.STAGE, image.owner),
     )
+
+
+async def exactly(chunks: AsyncIterator[bytes], said: int) -> AsyncIterator[bytes]:
+    """The same bytes, of which there are so many; raises SizeMismatch."""
+    came = 0
+    async with closing(chunks):
+        async for chunk in chunks:
+            came += len(chunk)
+            if came > said:
+                break
+            yield chunk
+    if came != said:
+        raise errors.SizeMismatch(said=said, came=f"{came} or more" if came > said else came)
 
 
 class Way(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from msgspec.structs import replace
 
 from pileus.image.app import ImageApp
+from pileus.image.commands.quotas import Resource, room_for_bytes
 from pileus.image.drivers.far import NotGiven, Place
 from pileus.image.drivers.interface import StoreIsFull, Unreadable
 from pileus.image.flows.intake import drop, take_in
@@ -47,13 +48,19 @@ async def fetch(app: ImageApp, op: Operation, asked: Import) -> Outcome:
 async def _taken(app: ImageApp, image: Image, file: str, chunks: AsyncIterator[bytes]) -> Findings:
     incoming = await app.stores.staging.create(file)
     try:
-        found = await take_in(app, image, incoming, chunks)
+        found = await take_in(app, image, incoming, chunks, await _room(app, image))
         await incoming.keep()
     except BaseException:
         await drop(incoming)
         raise
     failpoint("image.import", "fetched")
     return found
+
+
+async def _room(app: ImageApp, image: Image) -> int | None:
+    """How many bytes of an image its project has room for, here and where it is to go."""
+    rooms = [await room_for_bytes(app, image.owner, resource) for resource in (Resource.STAGE, Resource.SIZE)]
+    return min((room for room in rooms if room is not None), default=None)
 
 
 async def _from_region(app: ImageApp, op: Operation, asked: Import, image: Image, file: str) -> Outcome:

@@ -157,7 +157,6 @@ _SAID: dict[str, sa.ColumnElement[Any]] = {
 }
 LOCATION_TAKEN = command(sa.update(IMAGES).where(_HERE, _I.status == "queued").values(**_SAID))
 LOCATED = command(sa.update(IMAGES).where(_HERE, _is_one_of("active", "importing")).values(**_SAID))
-EMPTIED = command(sa.update(IMAGES).where(_HERE).values(status="queued", updated_at=bindparam("now")))
 WIPE = command(
     sa.update(IMAGES)
     .where(_HERE, _I.status == "queued")
@@ -328,12 +327,6 @@ async def located(app: ImageApp, id: str, becomes: str, said: Said) -> None:
     """The image, whose bytes others keep, has this status, and this is known of them."""
     about = {"bytes": said.size, "md5": said.checksum, "sha": said.hash_value, "algorithm": said.hash_algo}
     await app.db.run(LOCATED, at=id, becomes=becomes, now=app.clock.now(), **about)
-
-
-async def emptied(app: ImageApp, id: str) -> None:
-    """The image waits for bytes."""
-    await app.db.run(EMPTIED, at=id, now=app.clock.now())
-    await app.db.run(WIPE, at=id)
 
 
 async def import_begin(app: ImageApp, id: str, was: str) -> bool:

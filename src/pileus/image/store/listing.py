@@ -73,8 +73,7 @@ LISTING = Listing(
     sorts={
         name: _I[name]
         for name in (
-            "id", "name", "status", "visibility", "owner", "disk_format", "container_format", "size", "min_disk",
-            "min_ram", "protected", "created_at", "updated_at",
+            "id", "name", "status", "disk_format", "container_format", "size", "created_at", "updated_at",
         )
     },
     whose=("visibility", *(f"listed_to_{name}" for name in STATUSES)),

@@ -36,6 +36,14 @@ SPACES = Listing(
     sorts={name: _N[name] for name in ("namespace", "created_at", "updated_at")},
 )
 
+TAGS = Listing(
+    DEFINITIONS,
+    Definition,
+    key=_D.name,
+    filters={"space": _D.space, "kind": _D.kind},
+    sorts={name: _D[name] for name in ("name", "created_at", "updated_at")},
+    whose=("space", "kind"),
+)
 DEFINITION_FETCH = query(sa.select(DEFINITIONS).where(_ONE), Definition)
 DEFINITIONS_OF = query(sa.select(DEFINITIONS).where(_OF).order_by(_D.name), Definition)
 TIES_OF = query(
@@ -92,6 +100,14 @@ async def ties_of(app: ImageApp, spaces: Sequence[str]) -> dict[str, list[Defini
     for tie in await app.db.all(TIES_OF, spaces=spaces) if spaces else ():
         found.setdefault(tie.space, []).append(tie)
     return found
+
+
+async def tags_page(
+    app: ImageApp, space_id: str, sort: Sequence[tuple[str, str]], marker: str | None, limit: int | None
+) -> list[Definition]:
+    """A page of a namespace's tags; raises UnknownMarker."""
+    where = {"space": space_id, "kind": Kind.TAG}
+    return await app.db.page(TAGS, where=where, sort=sort, marker=marker, limit=limit)
 
 
 async def definition_create(app: ImageApp, definition: Definition) -> None:
