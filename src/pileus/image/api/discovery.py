@@ -10,8 +10,8 @@ from pileus.image.api.schemas import SCHEMAS
 from pileus.image.api.service import ANYBODY, api
 from pileus.image.app import ImageApp
 from pileus.image.commands import listing
-from pileus.image.commands.quotas import Resource, bounds_of
 from pileus.image.drivers.interface import Store
+from pileus.image.flows.quotas import Resource, bounds_of
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import Rule
 

@@ -7,8 +7,8 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.commands.quotas import Resource, check_room
 from pileus.image.flows.intake import let_go
+from pileus.image.flows.quotas import Resource, check_room
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Change, Image, Status, Visibility, sees
 from pileus.image.models.patch import COLUMNS, LOCATIONS, Operation, check_property, property_value, tags_of
 from pileus.image.store import images as store

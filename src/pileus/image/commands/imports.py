@@ -7,10 +7,10 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.commands.quotas import Resource, check_room
 from pileus.image.drivers.web import NotAllowed, target_of
 from pileus.image.flows.imports import IMPORT, subject_of
 from pileus.image.flows.locate import LOCATE
+from pileus.image.flows.quotas import Resource, check_room
 from pileus.image.models.images import Head, Image, Status, stores_of
 from pileus.image.models.imports import LOCATION, Far, Import, Locating, Method, Plugin, TaskStatus, progress
 from pileus.image.store import images as store

@@ -14,9 +14,9 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.commands.quotas import Resource, check_room, room_for_bytes
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable, closing
 from pileus.image.flows.intake import batches, drop, let_go, take_in
+from pileus.image.flows.quotas import Resource, check_room, room_for_bytes
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import Head, Image, Status
 from pileus.image.store import copies

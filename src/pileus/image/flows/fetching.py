@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from msgspec.structs import replace
 
 from pileus.image.app import ImageApp
-from pileus.image.commands.quotas import Resource, room_for_bytes
 from pileus.image.drivers.far import NotGiven, Place
 from pileus.image.drivers.interface import StoreIsFull, Unreadable
 from pileus.image.flows.intake import drop, take_in
+from pileus.image.flows.quotas import Resource, room_for_bytes
 from pileus.image.flows.told import Told
 from pileus.image.models.images import CONTAINER_FORMATS, DISK_FORMATS, Findings, Image
 from pileus.image.models.imports import Import, Method
