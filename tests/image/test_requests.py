@@ -206,25 +206,35 @@ def test_what_comes_from_the_web_keeps_to_hard_limits_too(tmp_path: Path) -> Non
     run(tmp_path, test, web=HERE)
 
 
-def test_definitions_are_what_their_schemas_say(tmp_path: Path) -> None:
+GOOD: dict[str, Any] = {
+    "title": "P", "type": "integer", "minimum": 1, "readonly": False, "items": {"type": "string"}
+}  # fmt: skip
+
+
+def test_properties_are_what_their_schema_says(tmp_path: Path) -> None:
     async def test(cloud: Service) -> None:
-        good = {"title": "P", "type": "integer", "minimum": 1, "readonly": False, "items": {"type": "string"}}
+        space = await made(cloud, "ns", visibility="public", properties={"p": GOOD})
+        assert GOOD == space["properties"]["p"]
         bad: list[dict[str, Any]] = [
-            {"title": "P"}, {"type": "string"}, {**good, "type": "colour"}, {**good, "title": 5}, {**good, "colour": 1},
-            {**good, "minLength": -1}, {**good, "enum": "a"},
+            {"title": "P"}, {"type": "string"}, {**GOOD, "type": "colour"}, {**GOOD, "title": 5}, {**GOOD, "colour": 1},
+            {**GOOD, "minLength": -1}, {**GOOD, "enum": "a"},
         ]  # fmt: skip
-        space = await made(cloud, "ns", visibility="public", properties={"p": good})
-        assert good == space["properties"]["p"]
         for one in bad:
-            assert (
-                400 == (await cloud.ask("POST", SPACES, {"namespace": "x", "properties": {"p": one}}, token="root"))[0]
-            )
-            path = f"{SPACES}/ns/properties"
-            assert 400 == (await cloud.ask("POST", path, {"name": "q", **one}, token="root"))[0], one
-            assert 400 == (await cloud.ask("PUT", f"{path}/p", {"name": "p", **one}, token="root"))[0]
-            body = {"name": "o", "properties": {"p": one}}
-            assert 400 == (await cloud.ask("POST", f"{SPACES}/ns/objects", body, token="root"))[0]
-        for path, body in (
+            for method, path, body in (
+                ("POST", "", {"namespace": "x", "properties": {"p": one}}),
+                ("POST", "/ns/properties", {"name": "q", **one}),
+                ("PUT", "/ns/properties/p", {"name": "p", **one}),
+                ("POST", "/ns/objects", {"name": "o", "properties": {"p": one}}),
+            ):
+                assert 400 == (await cloud.ask(method, f"{SPACES}{path}", body, token="root"))[0], one
+
+    run(tmp_path, test)
+
+
+def test_namespaces_and_what_they_hold_are_what_their_schemas_say(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        await made(cloud, "ns")
+        bad: list[tuple[str, dict[str, Any]]] = [
             ("", {"namespace": "x", "colour": "red"}),
             ("", {"namespace": "x", "visibility": "shared"}),
             ("", {"namespace": "x", "protected": "true"}),
@@ -234,25 +244,28 @@ def test_definitions_are_what_their_schemas_say(tmp_path: Path) -> None:
             ("/ns/resource_types", {"name": "T", "colour": 1}),
             ("/ns/tags", {"tags": [{"label": "t"}]}),
             (f"/ns/tags/{'t' * 81}", {}),
-        ):
+        ]
+        for path, body in bad:
             assert 400 == (await cloud.ask("POST", f"{SPACES}{path}", body, token="root"))[0], body
-        for path, body in (
-            ("", {"namespace": "x"}),
-            ("/ns/objects", {"name": "o"}),
-            ("/ns/resource_types", {"name": "T"}),
-        ):
-            given = {**body, "created_at": "2026-01-01T00:00:00Z"}
+        for path, name in (("", "namespace"), ("/ns/objects", "name"), ("/ns/resource_types", "name")):
+            given = {name: "x", "created_at": "2026-01-01T00:00:00Z"}
             assert 403 == (await cloud.ask("POST", f"{SPACES}{path}", given, token="root"))[0]
-        # What a client was shown it can send back, but for what only the service says of the namespace itself.
-        assert 201 == (await cloud.ask("POST", f"{SPACES}/ns/objects", {"name": "o"}, token="root"))[0]
-        shown = (await cloud.ask("GET", f"{SPACES}/ns"))[1]
-        sent = {
-            name: value for name, value in shown.items() if name not in {"self", "schema", "created_at", "updated_at"}
-        }
+
+    run(tmp_path, test)
+
+
+def test_what_a_client_was_shown_of_a_namespace_it_can_send_back(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        ties = [{"name": "OS::Nova::Server", "prefix": "hw:"}]
+        about = {"properties": {"p": GOOD}, "objects": [{"name": "o"}], "resource_type_associations": ties}
+        shown = await made(cloud, "ns", visibility="public", **about)
+        own = {"self", "schema", "created_at", "updated_at"}  # what only the service says of the namespace itself
+        sent = {name: value for name, value in shown.items() if name not in own}
         assert 200 == (await cloud.ask("PUT", f"{SPACES}/ns", sent, token="root"))[0]
-        assert 201 == (await cloud.ask("POST", SPACES, {**sent, "namespace": "copy"}, token="root"))[0]
-        copied = (await cloud.ask("GET", f"{SPACES}/copy"))[1]
-        assert (shown["properties"], ["o"]) == (copied["properties"], [one["name"] for one in copied["objects"]])
+        copied = await made(cloud, "copy", **{name: value for name, value in sent.items() if name != "namespace"})
+        assert (GOOD, "o", "hw:") == (
+            copied["properties"]["p"], copied["objects"][0]["name"], copied["resource_type_associations"][0]["prefix"],
+        )  # fmt: skip
 
     run(tmp_path, test)
 
