@@ -51,13 +51,18 @@ def test_a_numbered_group_takes_one_provider() -> None:
 
 def test_isolated_groups_stay_apart() -> None:
     groups = (Group(suffix="1", resources={"VCPU": 1}), Group(suffix="2", resources={"VCPU": 1}))
-    assert 3 == len(found(NUMA, *groups))  # both on n0, both on n1, one on each
-    assert [{"n0": {"VCPU": 1}, "n1": {"VCPU": 1}}] == found(NUMA, *groups, isolate=True)
+    assert 4 == len(found(NUMA, *groups))  # both on n0, both on n1, one on each in either order
+    # The same resources, but what is given for which group is another question.
+    assert [{"n0": {"VCPU": 1}, "n1": {"VCPU": 1}}] * 2 == found(NUMA, *groups, isolate=True)
+    bare = Group(suffix="3", required=(frozenset({"CUSTOM_FAST"}),))
+    together = (frozenset({"1", "3"}),)
+    assert [{"n1": {"VCPU": 1}}] == found(NUMA, groups[0], bare, same_subtree=together)
+    assert [] == found(NUMA, groups[0], bare, same_subtree=together, isolate=True)
 
 
 def test_groups_never_take_more_together_than_there_is() -> None:
     groups = (Group(suffix="1", resources={"VCPU": 2}), Group(suffix="2", resources={"VCPU": 2}))
-    assert [{"n0": {"VCPU": 2}, "n1": {"VCPU": 2}}] == found(NUMA, *groups)
+    assert [{"n0": {"VCPU": 2}, "n1": {"VCPU": 2}}] * 2 == found(NUMA, *groups)
 
 
 def test_groups_in_the_same_subtree() -> None:
@@ -90,3 +95,36 @@ def test_a_sharing_provider_serves_its_aggregate() -> None:
 
 def test_a_limit_cuts_the_answer() -> None:
     assert 1 == len(found([supply("a"), supply("b")], Group(resources={"VCPU": 1}), limit=1))
+
+
+def test_an_aggregate_of_the_root_is_not_a_numbered_groups() -> None:
+    tree = [supply("h", stocks={}, aggregates=["A"]), supply("n", "h", "h")]
+    assert [] == found(tree, Group(suffix="1", resources={"VCPU": 1}, member_of=(frozenset({"A"}),)))
+    assert [{"n": {"VCPU": 1}}] == found(tree, Group(suffix="1", resources={"VCPU": 1}, not_member_of=frozenset({"A"})))
+
+
+def test_in_tree_is_asked_of_who_gives() -> None:
+    disk = supply("disk", stocks={"DISK_GB": 9}, aggregates=["A"], traits=["MISC_SHARES_VIA_AGGREGATE"])
+    hosts = [supply("a", aggregates=["A"], stocks={"VCPU": 4, "DISK_GB": 9}), disk]
+    cpu = Group(suffix="1", resources={"VCPU": 1})
+    assert [{"a": {"VCPU": 1}, "disk": {"DISK_GB": 5}}] == found(
+        hosts, cpu, Group(suffix="2", resources={"DISK_GB": 5}, in_tree="disk")
+    )
+    assert [{"a": {"VCPU": 1, "DISK_GB": 5}}] == found(
+        hosts, cpu, Group(suffix="2", resources={"DISK_GB": 5}, in_tree="a")
+    )
+    assert [] == found(hosts, Group(resources={"DISK_GB": 5}, in_tree="nobody"))
+
+
+def test_before_trees_were_spanned_each_provider_stood_alone() -> None:
+    assert [{"n0": {"VCPU": 2}}, {"n1": {"VCPU": 2}}] == found(NUMA, Group(resources={"VCPU": 2}), nested=False)
+
+
+def test_two_that_share_with_one_tree_may_give_all_of_it() -> None:
+    shares = ["MISC_SHARES_VIA_AGGREGATE"]
+    disk = supply("disk", stocks={"DISK_GB": 9}, aggregates=["A"], traits=shares)
+    addresses = supply("pool", stocks={"IPV4_ADDRESS": 9}, aggregates=["B"], traits=shares)
+    hosts = [supply("h", aggregates=["A", "B"]), disk, addresses]
+    assert [{"disk": {"DISK_GB": 1}, "pool": {"IPV4_ADDRESS": 1}}] == found(
+        hosts, Group(resources={"DISK_GB": 1, "IPV4_ADDRESS": 1})
+    )

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pileus.kit.errors import Conflict, Invalid, NotFound
+from pileus.kit.errors import Conflict, Invalid, MethodNotAllowed, NotAcceptable, NotFound, UnsupportedMedia
 
 
 class NoSuchProvider(NotFound):
@@ -25,7 +25,23 @@ class NoAllocations(NotFound):
     """No allocations for consumer '{consumer}'."""
 
 
+class NotJson(UnsupportedMedia):
+    """The media type {given} is not supported, use application/json."""
+
+
+class OnlyJson(NotAcceptable):
+    """Only application/json is provided."""
+
+
+class TooEarly(MethodNotAllowed):
+    """The method DELETE is not allowed for this resource before microversion 1.5."""
+
+
 class WrongQuery(Invalid):
+    """Invalid query string parameters: {why}"""
+
+
+class BadQueryValue(WrongQuery):
     """Invalid query string parameters: {why}"""
 
     placement_code: ClassVar[str] = "placement.query.bad_value"
@@ -49,6 +65,12 @@ class WrongInput(Invalid):
 
 class UnknownClass(Invalid):
     """Unknown resource class in input data: No such resource class {name}."""
+
+
+class UnknownShape(Invalid):
+    """Resource provider {uuid} in inventories does not exist."""
+
+    placement_code: ClassVar[str] = "placement.resource_provider.not_found"
 
 
 class UnknownProvider(Invalid):
@@ -79,6 +101,8 @@ class ConsumerChanged(Conflict):
 
 class InventoryExists(Conflict):
     """Inventory of {resource_class} already exists for resource provider {uuid}."""
+
+    placement_code: ClassVar[str] = "placement.concurrent_update"
 
 
 class InventoryInUse(Conflict):

@@ -14,6 +14,7 @@ import msgspec
 
 from pileus.kit.errors import OverQuota, Problem
 from pileus.kit.http.call import BadPaging, Call, Page, Reply
+from pileus.kit.http.version import UnknownVersion
 
 JSON = "application/json"
 REASONS = {
@@ -297,4 +298,6 @@ class Errors(Dialect):
         # The stable code came with 1.23; see the API's own list of codes.
         if call.version >= (1, 23):
             error["code"] = getattr(type(problem), "placement_code", "placement.undefined_code")
+        if isinstance(problem, UnknownVersion):
+            error |= {"min_version": str(problem.facts["lowest"]), "max_version": str(problem.facts["highest"])}
         return {"errors": [error]}

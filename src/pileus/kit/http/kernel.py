@@ -7,6 +7,7 @@ service's own dialect; anything else is a 500 that names the request id and noth
 """
 
 import asyncio
+import contextlib
 import functools
 import re
 import time
@@ -21,6 +22,7 @@ from pileus.kit.auth import Authenticator
 from pileus.kit.errors import (
     Invalid,
     MethodNotAllowed,
+    NotAcceptable,
     NotFound,
     Problem,
     TookTooLong,
@@ -35,7 +37,7 @@ from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.route import Api, Route
 from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
-from pileus.kit.http.version import Version
+from pileus.kit.http.version import BadVersion, Version
 from pileus.kit.http.wire import Wire, converter, converter_of, decoder, fields, lowered, rules
 from pileus.kit.observe.log import log_of, within_request
 from pileus.kit.policy import Enforcer, target_of
@@ -285,6 +287,10 @@ class Kernel:
         found = None if nameless else mounted.router.find(parts)
         if api.microversions is not None:
             call.version = api.microversions.lowest
+            if found is None or not found[0].variants(call.method):
+                # What is not there comes before how it was asked for.
+                with contextlib.suppress(BadVersion, NotAcceptable):
+                    call.version = api.microversions.asked(call.headers)
         # PostgreSQL stores no NUL, so nothing is called so; the question must not reach it.
         if found is None or any("\0" in part for part in parts):
             await self._known(api, call)
@@ -292,17 +298,14 @@ class Kernel:
         if "%00" in call.query_string:
             raise NulCharacter
         leaf, values = found
-        variants = leaf.methods.get("GET" if call.method == "HEAD" and "HEAD" not in leaf.methods else call.method)
+        variants = leaf.variants(call.method)
         if variants is None:
             call.reply_headers["Allow"] = leaf.allowed
             reply = api.dialect.error(BadMethod(), call)
             reply.headers["Allow"] = leaf.allowed
             return reply
         if api.microversions is not None:
-            legacy = api.microversions.legacy_header
-            call.version = api.microversions.chosen(
-                call.headers.get("openstack-api-version"), call.headers.get(legacy.lower()) if legacy else None
-            )
+            call.version = api.microversions.asked(call.headers)
         return await self._routed(api, call, variants, values, receive)
 
     async def _known(self, api: Api, call: Call[Any]) -> None:

@@ -1,6 +1,6 @@
 """Finding the operation a request means: a tree of path segments, made once from the declarations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pileus.kit.http.route import Api, Route
 
@@ -19,6 +19,10 @@ class Leaf:
             if route.since <= other.until and other.since <= route.until:
                 raise ValueError(f"{route.method} {route.path} is declared twice for some version")
         spans.append(route)
+
+    def variants(self, method: str) -> Mapping[str | None, list[Route]] | None:
+        """What a method means here, by action; None where it is not allowed."""
+        return self.methods.get("GET" if method == "HEAD" and "HEAD" not in self.methods else method)
 
     @property
     def allowed(self) -> str:

@@ -1,5 +1,6 @@
 """Microversions: which revision of an API a request speaks."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -44,6 +45,11 @@ class Microversions(NamedTuple):
     lowest: Version
     highest: Version
     legacy_header: str | None = None
+
+    def asked(self, headers: Mapping[str, str]) -> Version:
+        """The version a request asks for; raises BadVersion or UnknownVersion."""
+        legacy = headers.get(self.legacy_header.lower()) if self.legacy_header else None
+        return self.chosen(headers.get("openstack-api-version"), legacy)
 
     def chosen(self, header: str | None, legacy: str | None) -> Version:
         """The version a request asks for; the lowest one when it asks for none."""

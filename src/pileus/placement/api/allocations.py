@@ -12,11 +12,17 @@ from pileus.placement.api.service import Generation, ResourceClass, Uuid, api, p
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands import allocations as commands
 from pileus.placement.commands.holdings import Holdings, holdings_by, holdings_of
+from pileus.placement.models.names import canonical
 from pileus.placement.models.providers import NOWHERE, Provider
 
 Owner = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Amount = Annotated[int, msgspec.Meta(ge=1)]
 ConsumerType = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$(?!\n)", min_length=1, max_length=255)]
+Suffix = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{0,64}$(?!\n)")]
+Mappings = Annotated[
+    dict[Suffix, Annotated[list[Uuid], msgspec.Meta(min_length=1)]],
+    msgspec.Meta(min_length=1),
+]
 Resources = Annotated[dict[ResourceClass, Amount], msgspec.Meta(min_length=1)]
 
 
@@ -47,19 +53,19 @@ class AllocationsBody(Wire, kw_only=True):
     project_id: Annotated[Owner | UnsetType, F(since="1.8")]
     user_id: Annotated[Owner | UnsetType, F(since="1.8")]
     consumer_generation: Annotated[Generation | UnsetType | None, F(since="1.28")]
-    mappings: Annotated[dict[str, list[str]], F(since="1.34")] = {}
+    mappings: Annotated[Mappings | UnsetType, F(since="1.34")] = UNSET  # who asks for candidates may give them back
     consumer_type: Annotated[ConsumerType | UnsetType, F(since="1.38")]
 
     def write(self, consumer: str) -> commands.Write:
         """What it asks for, in placement's own words."""
         if isinstance(self.listed, list):
-            parts = {part.resource_provider.uuid: part.resources for part in self.listed}
+            parts = {canonical(part.resource_provider.uuid): part.resources for part in self.listed}
         else:
-            parts = {provider: part.resources for provider, part in self.allocations.items()}
+            parts = {canonical(provider): part.resources for provider, part in self.allocations.items()}
         if not parts and self.consumer_generation is UNSET:
             raise errors.WrongInput(why="allocations must not be empty; to give all back, DELETE them.")
         return commands.Write(
-            consumer=consumer,
+            consumer=canonical(consumer),
             allocations=parts,
             project_id=self.project_id or NOWHERE,
             user_id=self.user_id or NOWHERE,
@@ -86,7 +92,7 @@ class AllocationsView(Wire):
 class ConsumerPart(Wire):
     resources: dict[str, int]
     consumer_generation: Annotated[int, F(since="1.28")]
-    consumer_type: Annotated[str, F(since="1.38")]
+    consumer_type: Annotated[str | UnsetType, F(since="1.38")] = UNSET  # only where it is known
 
 
 class ProviderAllocations(Wire):
@@ -133,7 +139,7 @@ async def replace_many(call: Call[PlacementApp], body: dict[Uuid, AllocationsBod
         if not one.allocations and one.consumer_generation is UNSET:
             writes.append(
                 commands.Write(
-                    consumer=consumer,
+                    consumer=canonical(consumer),
                     allocations={},
                     project_id=one.project_id or NOWHERE,
                     user_id=one.user_id or NOWHERE,
@@ -161,7 +167,7 @@ async def of_provider(call: Call[PlacementApp], provider: Provider) -> ProviderA
             one.consumer.id: ConsumerPart(
                 resources=dict(one.parts[provider.id]),
                 consumer_generation=one.consumer.generation,
-                consumer_type=one.consumer.consumer_type or "unknown",
+                consumer_type=one.consumer.consumer_type or UNSET,
             )
             for one in held
             if one.consumer is not None

@@ -13,7 +13,14 @@ _SINCE = {"resources": 10, "required": 17, "member_of": 21, "in_tree": 31}
 _OLD_SUFFIX = re.compile(r"[1-9][0-9]*")
 _SUFFIX = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _WHOLE = {"limit": 16, "group_policy": 25, "root_required": 35, "same_subtree": 36}
-_REPEATABLE = {"member_of": 24, "required": 39, "same_subtree": 36}
+_REPEATABLE = {
+    "member_of": 21,
+    "required": 39,
+    "same_subtree": 36,
+    "limit": 16,
+    "group_policy": 25,
+    "root_required": 35,
+}
 
 Given = dict[str, list[str]]  # parameter -> its values
 
@@ -25,11 +32,16 @@ def request_of(pairs: Sequence[tuple[str, str]], at: Version) -> Request:
     for name, value in pairs:
         kind, given = _sorted_in(name, at, groups, whole)
         values = given.setdefault(kind, [])
-        if values and at < (1, _REPEATABLE.get(kind, 99)):
-            raise errors.RepeatedQuery(name=name)
+        # Where one value is meant, the last one given counts.
+        if at < (1, _REPEATABLE.get(kind, 99)):
+            values.clear()
         values.append(value)
+    if len(whole.get("root_required", ())) > 1:
+        raise errors.RepeatedQuery(name="root_required")
     if not any("resources" in given for given in groups.values()):
-        raise errors.MissingQuery(why="Invalid query string parameters: 'resources' is a required property.")
+        if at >= (1, 36):
+            raise errors.MissingQuery(why="There must be at least one resources or resources[$S] parameter.")
+        raise errors.WrongQuery(why="At least one request group (`resources` or `resources{$S}`) is required.")
     built = tuple(_group(suffix, given, at) for suffix, given in groups.items())
     return _request(built, whole, at)
 
@@ -67,14 +79,15 @@ def _group(suffix: str, given: Given, at: Version) -> Group:
 
 
 def _request(groups: tuple[Group, ...], whole: Given, at: Version) -> Request:
-    together = tuple(frozenset(text.split(",")) for text in whole.get("same_subtree", []))
+    together = tuple(frozenset(one.strip() for one in text.split(",")) for text in whole.get("same_subtree", []))
     suffixes = {group.suffix for group in groups if group.suffix}
     for wanted in together:
         if "" in wanted or not wanted <= suffixes:
-            raise errors.WrongQuery(why="Real suffixes should be specified in 'same_subtree'.")
+            raise errors.BadQueryValue(why="Real suffixes should be specified in 'same_subtree'.")
     for group in groups:
         if not group.resources and not any(group.suffix in wanted for wanted in together):
-            raise errors.WrongQuery(
+            refused = errors.BadQueryValue if at >= (1, 36) and group.suffix else errors.WrongQuery
+            raise refused(
                 why=f"All request groups must specify resources; group {group.suffix!r} asks for none and is in no "
                 "same_subtree."
             )
@@ -82,10 +95,10 @@ def _request(groups: tuple[Group, ...], whole: Given, at: Version) -> Request:
     if policy not in {None, "none", "isolate"}:
         raise errors.WrongQuery(why=f"group_policy must be 'none' or 'isolate', not {policy!r}.")
     if policy is None and len([group for group in groups if group.suffix and group.resources]) > 1:
-        raise errors.MissingQuery(
+        raise errors.WrongQuery(
             why='The "group_policy" parameter is required when specifying more than one "resources{N}" parameter.'
         )
-    required, forbidden = filters.traits(whole.get("root_required", ()), Version(1, 22))
+    required, forbidden = filters.traits(whole.get("root_required", ()), Version(1, 22), errors.BadQueryValue)
     return Request(
         groups=tuple(sorted(groups, key=lambda group: group.suffix)),
         isolate=policy == "isolate",

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from pileus.kit.http import Call, Wire
+from pileus.placement import errors
 from pileus.placement.api.service import Generation, ResourceClass, api, provider_find, ruled, stamp
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands import providers as commands
@@ -133,6 +134,12 @@ async def create(call: Call[PlacementApp], provider: Provider, body: InventoryNe
 async def clear(call: Call[PlacementApp], provider: Provider) -> None:
     """Delete all of a provider's inventories."""
     await commands.set_inventories(call.app, provider, None, {})
+
+
+@api.delete("/resource_providers/{uuid}/inventories", ruled("resource_providers:inventories:delete"), until="1.4")
+async def clear_early(call: Call[PlacementApp], uuid: str) -> None:
+    """Delete all of a provider's inventories: not yet possible."""
+    raise errors.TooEarly
 
 
 @api.get(

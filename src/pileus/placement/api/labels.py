@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from pileus.kit.http import Call, F, Wire
+from pileus.placement import errors
 from pileus.placement.api.service import Generation, TraitName, Uuid, api, provider_find, ruled, stamp
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands import providers as commands
 from pileus.placement.commands.inventories import aggregates_of, traits_of
+from pileus.placement.models.names import canonical
 from pileus.placement.models.providers import Provider
 
 
@@ -50,9 +52,8 @@ async def traits_replace(call: Call[PlacementApp], provider: Provider, body: Tra
     """Replace a provider's traits."""
     await commands.set_traits(call.app, provider, body.resource_provider_generation, body.traits)
     stamp(call)
-    return TraitsView(
-        resource_provider_generation=provider.generation + 1, traits=await traits_of(call.app, provider.id)
-    )
+    changed = await commands.provider_get(call.app, provider.id)
+    return TraitsView(resource_provider_generation=changed.generation, traits=await traits_of(call.app, provider.id))
 
 
 @api.delete(TRAITS, ruled("resource_providers:traits:delete"), find=provider_find, since="1.6")
@@ -87,7 +88,10 @@ async def aggregates_replace(call: Call[PlacementApp], provider: Provider, body:
 async def _replaced(
     call: Call[PlacementApp], provider: Provider, seen: int | None, aggregates: list[str]
 ) -> AggregatesView:
-    await commands.set_aggregates(call.app, provider, seen, aggregates)
+    ids = {canonical(one) for one in aggregates}
+    if len(ids) < len(aggregates):
+        raise errors.WrongInput(why="An aggregate is named twice.")
+    await commands.set_aggregates(call.app, provider, seen, ids)
     stamp(call)
     return AggregatesView(
         aggregates=await aggregates_of(call.app, provider.id), resource_provider_generation=provider.generation + 1

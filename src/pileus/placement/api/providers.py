@@ -7,12 +7,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.kit.http import Call, F, Version, Wire
-from pileus.placement import errors
 from pileus.placement.api import filters
 from pileus.placement.api.service import StrictQuery, Uuid, api, provider_find, ruled, stamp
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands import providers as commands
 from pileus.placement.commands import search
+from pileus.placement.models.names import canonical
 from pileus.placement.models.providers import Provider
 
 ProviderName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -90,9 +90,9 @@ def view(call: Call[PlacementApp], provider: Provider) -> ProviderView:
 @api.get("/resource_providers", ruled("resource_providers:list"))
 async def index(call: Call[PlacementApp], query: ProviderQuery) -> ProviderList:
     """List resource providers."""
-    if len(query.required) > 1 and call.version < (1, 39):
-        raise errors.RepeatedQuery(name="required")
-    required, forbidden = filters.traits(query.required, call.version)
+    # Before several were possible, the last one given counted.
+    given = query.required if call.version >= (1, 39) else query.required[-1:]
+    required, forbidden = filters.traits(given, call.version)
     member_of, not_member_of = filters.aggregates(query.member_of, call.version)
     wanted = search.Search(
         name=query.name,
@@ -111,8 +111,9 @@ async def index(call: Call[PlacementApp], query: ProviderQuery) -> ProviderList:
 @api.post("/resource_providers", ruled("resource_providers:create"))
 async def create(call: Call[PlacementApp], body: ProviderCreate) -> ProviderView | None:
     """Create a resource provider."""
-    id = body.uuid or str(uuids.uuid4())
-    provider = await commands.create_provider(call.app, id, body.name, body.parent_provider_uuid or None)
+    id = canonical(body.uuid) if body.uuid else str(uuids.uuid4())
+    parent = canonical(body.parent_provider_uuid) if body.parent_provider_uuid else None
+    provider = await commands.create_provider(call.app, id, body.name, parent)
     call.reply_headers["Location"] = call.url(f"/resource_providers/{provider.id}")
     if call.version < (1, 20):
         return None
@@ -136,7 +137,8 @@ async def update(call: Call[PlacementApp], provider: Provider, body: ProviderUpd
             await commands.rename_provider(call.app, provider, body.name)
         if body.parent_provider_uuid is not UNSET:
             again = call.version >= (1, 37)
-            await commands.move_provider(call.app, provider, body.parent_provider_uuid, again=again)
+            parent = canonical(body.parent_provider_uuid) if body.parent_provider_uuid else None
+            await commands.move_provider(call.app, provider, parent, again=again)
         changed = await commands.provider_get(call.app, provider.id)
     stamp(call, changed.updated_at)
     return view(call, changed)

@@ -7,6 +7,7 @@ from pileus.placement.api.inventories import InventorySet, checked
 from pileus.placement.api.service import Uuid, api
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands.reshape import NewShape, reshape
+from pileus.placement.models.names import canonical
 
 
 class Reshape(Wire):
@@ -20,7 +21,7 @@ class Reshape(Wire):
 async def index(call: Call[PlacementApp], body: Reshape) -> None:
     """Move inventories and allocations."""
     shapes = {
-        id: NewShape(
+        canonical(id): NewShape(
             one.resource_provider_generation,
             {name: checked(call, name, inventory) for name, inventory in one.inventories.items()},
         )

@@ -1,12 +1,13 @@
 """The API all of placement's operations are declared on, and what their answers share."""
 
 import datetime as dt
+import re
 from email.utils import format_datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pileus.kit.http import Api, Call, Errors, Microversions, Query, Version
+from pileus.kit.http import Api, Call, Errors, Microversions, Query, Route, Version
 from pileus.kit.policy import ADMIN_OR_SERVICE, Rule
 from pileus.placement import errors
 from pileus.placement.app import PlacementApp
@@ -15,12 +16,35 @@ from pileus.placement.models.providers import Provider
 
 LOWEST, HIGHEST = Version(1, 0), Version(1, 39)
 
+_READABLE = {"application/json", "application/*", "*/*"}
+
+
+def _media(call: Call[Any], route: Route) -> None:
+    """Bodies are JSON and say so, and who reads takes JSON; raises otherwise, before anything is looked at."""
+    if route.rule is not None and not route.late and not call.enforcer.allows(route.rule.name, call.caller, {}):
+        return  # Who may not ask is told so, and nothing else.
+    if route.body is not None:
+        given = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given != "application/json":
+            raise errors.NotJson(given=given[:64] or "None")
+    accepted = call.headers.get("accept", "") if route.method == "GET" and route.status == 200 else ""
+    if accepted and not any(_takes(one) for one in accepted.split(",")):
+        raise errors.OnlyJson
+
+
+def _takes(media: str) -> bool:
+    """Whether one part of an Accept header is about JSON, and not to say that it is unwanted."""
+    kind, *marks = (part.strip().lower() for part in media.split(";"))
+    return kind in _READABLE and not any(re.fullmatch(r"q=0(\.0*)?", mark) for mark in marks)
+
+
 api = Api(
     "placement",
     Errors(),
     prefixes=("",),
     microversions=Microversions("placement", LOWEST, HIGHEST),
     body_limit=16 << 20,
+    check=_media,
 )
 
 Uuid = Annotated[

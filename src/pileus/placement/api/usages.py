@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import msgspec
+
 from pileus.kit.http import Call, F, Wire
 from pileus.kit.policy import Rule
 from pileus.placement import errors
@@ -9,6 +11,9 @@ from pileus.placement.api.service import StrictQuery, api, provider_find, ruled,
 from pileus.placement.app import PlacementApp
 from pileus.placement.commands import holdings
 from pileus.placement.models.providers import Provider
+
+Owner = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+ConsumerTypes = Annotated[str, msgspec.Meta(pattern=r"^([A-Z0-9_]{1,255}|all|unknown)$(?!\n)")]
 
 
 class ProviderUsages(Wire):
@@ -27,9 +32,9 @@ class TypedUsages(Wire):
 
 
 class UsageQuery(StrictQuery):
-    project_id: str | None = None
-    user_id: str | None = None
-    consumer_type: Annotated[str | None, F(since="1.38")] = None
+    project_id: Owner | None = None
+    user_id: Owner | None = None
+    consumer_type: Annotated[ConsumerTypes | None, F(since="1.38")] = None
 
 
 @api.get("/resource_providers/{uuid}/usages", ruled("resource_providers:usages"), find=provider_find)

@@ -30,13 +30,16 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     generation: int | UnsetType | None = UNSET
 
 
-async def replace(app: PlacementApp, writes: Iterable[Write]) -> None:
-    """Every consumer holds exactly what its write says; all of them, or nothing has changed."""
+async def replace(app: PlacementApp, writes: Iterable[Write], *, touching: bool = True) -> None:
+    """Every consumer holds exactly what its write says; all of them, or nothing has changed.
+
+    A provider that something is taken of is one generation further, and so is one that a consumer empties itself of,
+    where that is `touching`.
+    """
     wanted = list(writes)
     async with app.db.transaction():
         held = {write.consumer: await store.held_by(app, write.consumer) for write in wanted}
         await _check_names(app, wanted)
-        before = await supplies.supply_of(app, {part.provider for parts in held.values() for part in parts})
         # What all of them give up is given back first: consumers may exchange places.
         for parts in held.values():
             for part in parts:
@@ -44,7 +47,10 @@ async def replace(app: PlacementApp, writes: Iterable[Write]) -> None:
         after = await supplies.supply_of(app, {provider for write in wanted for provider in write.allocations})
         for write in wanted:
             await _hold(app, write, after, held[write.consumer])
-        await provider_store.providers_touch(app, before.keys() | after.keys())
+        emptied: set[str] = set()
+        if touching:
+            emptied = {part.provider for write in wanted if not write.allocations for part in held[write.consumer]}
+        await provider_store.providers_touch(app, emptied | after.keys())
 
 
 async def _check_names(app: PlacementApp, writes: list[Write]) -> None:
@@ -75,16 +81,17 @@ async def _hold(app: PlacementApp, write: Write, supplied: Mapping[str, Supply],
 
 async def _take(app: PlacementApp, supply: Supply, name: str, amount: int, *, kept: bool) -> None:
     stock = supply.stocks.get(name)
-    if stock is not None and await store.take(app, supply.id, name, amount):
-        # Portions are looked at after the taking: the row is this transaction's by then.
-        why = misfit(msgspec.structs.replace(stock, used=0), name, amount)
-        if why is None or kept:
+    if stock is not None:
+        # Portions alone: whether so much is left is what the taking tells.
+        why = misfit(msgspec.structs.replace(stock, used=stock.capacity - amount), name, amount)
+        if why is not None:
+            raise errors.NoRoom(resource_class=name, uuid=supply.id, why=why)
+        if await store.take(app, supply.id, name, amount):
             return
-        raise errors.NoRoom(resource_class=name, uuid=supply.id, why=why)
-    if stock is not None and kept:
-        # A capacity cut below what is claimed must not stop who keeps, or gives back, what he has.
-        await store.give_back(app, supply.id, name, -amount)
-        return
+        if kept:
+            # A capacity cut below what is claimed must not stop who keeps, or gives back, what he has.
+            await store.give_back(app, supply.id, name, -amount)
+            return
     why = misfit(stock, name, amount) or "somebody else has just taken it"
     raise errors.NoRoom(resource_class=name, uuid=supply.id, why=why)
 
@@ -127,5 +134,6 @@ async def release(app: PlacementApp, consumer: str) -> bool:
         await replace(
             app,
             [Write(consumer=consumer, allocations={}, project_id=known.project_id, user_id=known.user_id)],
+            touching=False,
         )
         return True

@@ -146,6 +146,11 @@ async def set_traits(app: PlacementApp, provider: Provider, seen: int | None, tr
         unknown = await names.traits_unknown(app, traits)
         if unknown:
             raise errors.WrongInput(why=f"No such trait {', '.join(unknown)}")
+        if seen is not None and set(await store.traits_of(app, provider.id)) == set(traits):
+            # Nothing changes, so nobody else has to read the provider again.
+            if seen != provider.generation:
+                raise errors.ProviderChanged(uuid=provider.id, is_at=provider.generation, given=seen)
+            return
         await step(app, provider, seen)
         await store.traits_set(app, provider.id, traits)
 

@@ -24,12 +24,14 @@ async def reshape(app: PlacementApp, shapes: Mapping[str, NewShape], writes: lis
         for id, shape in shapes.items():
             provider = await store.provider_find(app, id)
             if provider is None:
-                raise errors.WrongInput(why=f"Resource provider {id} in inventories does not exist.")
+                raise errors.UnknownShape(uuid=id)
             await providers.check_classes(app, shape.inventories)
             await providers.step(app, provider, shape.seen)
             # What goes stays until the allocations have moved away from it.
             await store.stock_set(app, id, shape.inventories)
         await allocations.replace(app, writes)
+        # Seen from outside these are two changes of a provider: what it gets, and what it no longer has.
+        await store.providers_touch(app, [id for id, shape in shapes.items() if shape.inventories])
         for id, shape in shapes.items():
             for gone in (await store.stock_list(app, id)).keys() - shape.inventories.keys():
                 await providers.remove_stock(app, id, gone)

@@ -42,17 +42,16 @@ async def providers(app: PlacementApp, wanted: Search) -> list[Provider]:
     if not wanted.looks_inside:
         return found
     inside = {supply.id: supply for supply in await supplies.supply_list(app)}
-    return [one for one in found if _matches(inside[one.id], inside.get(one.root), wanted)]
+    return [one for one in found if _matches(inside[one.id], wanted)]
 
 
-def _matches(supply: Supply, root: Supply | None, wanted: Search) -> bool:
-    aggregates = supply.aggregates | (root.aggregates if root else frozenset())
+def _matches(supply: Supply, wanted: Search) -> bool:
     return (
         all(misfit(supply.stocks.get(name), name, amount) is None for name, amount in wanted.resources.items())
         and all(supply.traits & any_of for any_of in wanted.required)
         and not supply.traits & wanted.forbidden
-        and all(aggregates & any_of for any_of in wanted.member_of)
-        and not aggregates & wanted.not_member_of
+        and all(supply.aggregates & any_of for any_of in wanted.member_of)
+        and not supply.aggregates & wanted.not_member_of
     )
 
 
@@ -70,7 +69,7 @@ async def candidates(app: PlacementApp, request: models.Request) -> Found:
     await check_names(app, classes, [*traits, request.root_required, request.root_forbidden])
     every = await supplies.supply_list(app)
     found = models.candidates(every, request)
-    involved = {one.root for one in found} | {provider for one in found for provider in one.allocations}
+    involved = {provider for one in found for given in one.mappings.values() for provider in given}
     roots = {supply.root for supply in every if supply.id in involved}
     return Found(found, [supply for supply in every if supply.root in roots])
 

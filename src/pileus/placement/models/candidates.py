@@ -42,13 +42,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     root_required: frozenset[str] = frozenset()
     root_forbidden: frozenset[str] = frozenset()
     same_subtree: tuple[frozenset[str], ...] = ()
-    nested: bool = True  # whether providers below a root may be used (1.29)
+    nested: bool = True  # whether several providers of one tree may be used together (1.29)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One way to satisfy a request, and which provider serves which group."""
 
-    root: str
     allocations: Allocations
     mappings: Mapping[str, tuple[str, ...]]
 
@@ -65,36 +64,48 @@ class _Tree(msgspec.Struct, frozen=True):
     root: Supply
     supplies: Mapping[str, Supply]  # its own and those that share with it
     own: frozenset[str]
+    roots: Mapping[str, str]  # of every provider there is, the root of its tree
 
-    def aggregates(self, supply: Supply) -> frozenset[str]:
-        """The provider's aggregates; being in one as a root counts for the whole tree."""
-        return supply.aggregates | self.root.aggregates if supply.id in self.own else supply.aggregates
+    def aggregates(self, supply: Supply, group: Group) -> frozenset[str]:
+        """The provider's aggregates; to a group that may spread, being in one as a root counts for the whole tree."""
+        if group.suffix or supply.id not in self.own:
+            return supply.aggregates
+        return supply.aggregates | self.root.aggregates
 
 
 def candidates(providers: Sequence[Supply], request: Request) -> list[Candidate]:
     """Every way to satisfy the request, by tree in the order of the roots' names, at most `limit` of them."""
     most = min(request.limit or MAX_FOUND, MAX_FOUND)
     found: dict[object, Candidate] = {}
-    for tree in _trees(providers, nested=request.nested):
+    for tree in _trees(providers):
         for candidate in _of_tree(tree, request):
-            key = tuple(sorted((p, c, n) for p, part in candidate.allocations.items() for c, n in part.items()))
+            trees = [tree.roots[provider] for provider in candidate.allocations]
+            if not request.nested and len(set(trees)) < len(trees):
+                continue
+            # The same resources given for other groups are another candidate: who asked needs to know which card is
+            # for which port.
+            taken = sorted((p, c, n) for p, part in candidate.allocations.items() for c, n in part.items())
+            key = (tuple(taken), tuple(sorted(candidate.mappings.items())))
             found.setdefault(key, candidate)
             if len(found) >= most:
                 return list(found.values())
     return list(found.values())
 
 
-def _trees(providers: Sequence[Supply], *, nested: bool) -> Iterator[_Tree]:
+def _trees(providers: Sequence[Supply]) -> Iterator[_Tree]:
     by_root: dict[str, list[Supply]] = {}
     for supply in providers:
         by_root.setdefault(supply.root or supply.id, []).append(supply)
+    above = {supply.id: supply.root or supply.id for supply in providers}
     roots = {supply.id: supply for supply in providers if supply.parent is None}
     sharing = [supply for supply in providers if SHARES in supply.traits]
     for root in sorted(roots.values(), key=lambda supply: supply.name):
-        own = by_root[root.id] if nested else [root]
+        own = by_root[root.id]
         belongs = frozenset().union(*(supply.aggregates for supply in own))
         guests = [supply for supply in sharing if supply.root != root.root and supply.aggregates & belongs]
-        yield _Tree(root, {supply.id: supply for supply in (*own, *guests)}, frozenset(supply.id for supply in own))
+        yield _Tree(
+            root, {supply.id: supply for supply in (*own, *guests)}, frozenset(supply.id for supply in own), above
+        )
 
 
 def _of_tree(tree: _Tree, request: Request) -> Iterator[Candidate]:
@@ -109,12 +120,13 @@ def _of_tree(tree: _Tree, request: Request) -> Iterator[Candidate]:
 
 def _choices(tree: _Tree, group: Group) -> Iterator[_Choice]:
     """The ways to satisfy one group alone."""
-    if group.in_tree is not None and group.in_tree not in tree.own:
-        return
+    within = None if group.in_tree is None else tree.roots.get(group.in_tree, "nowhere")
     able = [
         supply
         for supply in sorted(tree.supplies.values(), key=lambda one: (one.id not in tree.own, one.name))
-        if not group.forbidden & supply.traits and _placed(tree.aggregates(supply), group)
+        if within in {None, supply.root or supply.id}
+        and not group.forbidden & supply.traits
+        and _placed(tree.aggregates(supply, group), group)
     ]
     if group.suffix:
         for supply in able:
@@ -129,7 +141,6 @@ def _choices(tree: _Tree, group: Group) -> Iterator[_Choice]:
     for taken in itertools.islice(itertools.product(*per_class), ROUNDS):
         givers = tuple(dict.fromkeys(provider for provider, _, _ in taken))
         traits = frozenset().union(*(tree.supplies[provider].traits for provider in givers))
-        # Providers that only share belong to no candidate of their neighbours' trees unless a member takes part.
         if _meets(traits, group.required):
             yield _Choice(group, taken, givers)
 
@@ -155,15 +166,15 @@ def _combined(tree: _Tree, together: Iterable[_Choice]) -> Candidate | None:
         stocks = tree.supplies[provider].stocks
         if any(misfit(stocks.get(name), name, amount) is not None for name, amount in part.items()):
             return None
-    if not sums or tree.own.isdisjoint(sums):
+    if not sums:
         return None
-    return Candidate(root=tree.root.id, allocations=sums, mappings=mappings)
+    return Candidate(allocations=sums, mappings=mappings)
 
 
 def _arranged(tree: _Tree, request: Request, together: Sequence[_Choice]) -> bool:
     """Whether the groups stand to one another as asked: isolated, and in the same subtrees."""
     if request.isolate:
-        suffixed = [choice.providers[0] for choice in together if choice.group.suffix and choice.group.resources]
+        suffixed = [choice.providers[0] for choice in together if choice.group.suffix]
         if len(set(suffixed)) < len(suffixed):
             return False
     by_suffix = {choice.group.suffix: choice.providers for choice in together}

@@ -1,6 +1,7 @@
 """Names of resource classes and traits: the standard ones, and how a custom one is spelled."""
 
 import re
+import uuid as uuids
 from functools import cache
 
 CUSTOM = re.compile(r"CUSTOM_[A-Z0-9_]{1,248}")
@@ -36,6 +37,11 @@ def _trait_set() -> frozenset[str]:
 def is_standard_trait(name: str) -> bool:
     """Whether the trait is one of the standard ones."""
     return name in _trait_set()
+
+
+def canonical(uuid: str) -> str:
+    """A UUID, however it was spelled, in the spelling it is kept in."""
+    return str(uuids.UUID(uuid))
 
 
 def is_custom(name: str) -> bool:
