@@ -76,8 +76,23 @@ async def test_without_the_file_the_defaults_hold_again(operator: Operator) -> N
         "kill: '@\n",
         '["kill"]\n',
         "\x00",
+        '"kill": "!"\n"kill": "@"\n',
+        "[]\n",
+        "false\n",
     ],
-    ids=["syntax", "unknown reference", "a circle", "a remote judge", "a list", "no YAML", "no mapping", "binary"],
+    ids=[
+        "syntax",
+        "unknown reference",
+        "a circle",
+        "a remote judge",
+        "a list",
+        "no YAML",
+        "no mapping",
+        "binary",
+        "twice",
+        "an empty list",
+        "no",
+    ],
 )
 async def test_a_broken_file_leaves_the_rules_before_it(operator: Operator, broken: str) -> None:
     operator.write('"boot": "!"\n')
@@ -127,3 +142,21 @@ async def test_a_running_cloud_takes_a_changed_file(tmp_path: Path) -> None:
         await cloud.until(403, "GET", "/compute/v2.1/os-hypervisors")
         (folder / "compute.yaml").unlink()
         await cloud.until(200, "GET", "/compute/v2.1/os-hypervisors")
+
+
+async def test_rules_nobody_asks_for_are_told_of(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
+    operator.write('"bot": "!"\n"mine": "role:auditor"\n"kill": "rule:mine"\n')
+    await operator.pass_by()
+    assert ("bot",) == operator.files.files[0].idle
+    assert ["a policy file names rules that nobody asks for"] == [record.getMessage() for record in caplog.records]
+
+
+async def test_files_of_no_service_are_told_of(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("nova.yaml", "compute.yml", "notes.txt"):
+        (operator.file.parent / name).write_text('"boot": "!"\n')
+    await operator.pass_by()
+    assert operator.may("boot")
+    assert ["policy files of no service are not read"] == [record.getMessage() for record in caplog.records]
+    (operator.file.parent / "nova.yaml").unlink()
+    await operator.pass_by()
+    assert 2 == len(caplog.records)

@@ -197,7 +197,8 @@ def test_what_cannot_be_said_twice_or_emptily() -> None:
             "project_id=p1&consumer_type=x",
         ):
             assert 400 == (await cloud.ask("GET", f"/usages?{query}"))[0], query
-        for mappings in ({}, {"_A": []}, {"_A": ["here"]}, {"@": [P1]}, {"_A": P1}):
+        wrong: list[dict[str, object]] = [{}, {"_A": []}, {"_A": ["here"]}, {"@": [P1]}, {"_A": P1}]
+        for mappings in wrong:
             assert 400 == (await cloud.ask("PUT", f"/allocations/{C1}", {**holding(), "mappings": mappings}))[0]
         good = {**holding(), "mappings": {"": [P1], "_A": [P1]}}
         assert 204 == (await cloud.ask("PUT", f"/allocations/{C1}", good))[0]

@@ -138,8 +138,13 @@ def _follow(name: str, strings: Mapping[str, str], way: tuple[str, ...]) -> None
         raise PolicyError(f"{' -> '.join((*way, name))}: the rule leads back to itself")
     if name not in strings:
         raise PolicyError(f"'{strings[way[-1]]}' of {way[-1]} refers to rule:{name}, which does not exist")
-    for referred in _REFERENCE.findall(strings[name]):
+    for referred in references(strings[name]):
         _follow(referred, strings, (*way, name))
+
+
+def references(string: str) -> list[str]:
+    """The rules a check string refers to."""
+    return _REFERENCE.findall(string)
 
 
 def _never(_caller: Caller, _target: Target) -> bool:
