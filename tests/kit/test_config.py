@@ -18,6 +18,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inner: Inner = Inner()
     named: dict[str, Inner] = {}
 
+    def __post_init__(self) -> None:
+        if self.name == "none":
+            raise ValueError("option 'name': it is somebody")
+
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_defaults(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
@@ -47,6 +51,9 @@ def test_an_empty_table_is_a_thing_as_it_usually_is(tmp_path: Path) -> None:
         ("name = 'x'\n[inner]\nsice = 1\n", ":3: there is no option 'inner.sice'"),
         ("[inner]\nsize = 'big'\n", ":2: option 'inner.size'"),
         ("name = \n", "it is not TOML"),
+        ("[named.a]\n[named.b]\nsize = 'x'\n", ":3: option 'named.b.size'"),
+        ("[inner]\nname = 1\n", ":2: there is no option 'inner.name'"),
+        ("name = 'none'\n", ":1: option 'name': it is somebody"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, words: str) -> None:
@@ -55,3 +62,17 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, words: s
     with pytest.raises(BadConfig) as told:
         load(Options, file, {}, {})
     assert words in told.value.message
+
+
+def test_what_is_wrong_is_told_of_who_said_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("name = 'x'\n")
+    with pytest.raises(BadConfig, match=r"^command line: option 'name'"):
+        load(Options, file, {"name": "none"}, {})
+    with pytest.raises(BadConfig, match=r"^environment variable PILEUS_INNER__SIZE: option 'inner\.size'"):
+        load(Options, file, {}, {"PILEUS_INNER__SIZE": "x"})
+
+
+def test_what_cannot_be_read_is_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"it cannot be read: Is a directory"):
+        read(tmp_path)

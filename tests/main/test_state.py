@@ -6,10 +6,13 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
+import msgspec
 import pytest
 
 from pileus.main.certificates import ensure_certificate
+from pileus.main.cli import main
 from pileus.main.credentials import NoSuchUser, ensure_credentials, exports
 from pileus.main.settings import Settings, remember, settings_of
 from pileus.main.state import AlreadyRunning, State
@@ -93,3 +96,54 @@ def test_tables_in_tables_are_remembered(state: State) -> None:
     remember(state, settings_of(state, given).options, given)
     image = settings_of(state, {}).options.image
     assert ({"cold", "file"}, "cold", 5) == (set(image.stores), image.stores["cold"].path, image.size_cap)
+
+
+WRONG = {
+    "listen": ["", "here", "127.0.0.1:", "127.0.0.1:70000", "http://127.0.0.1:1", "127.0.0.1:１"],
+    "hosts_listen": ["127.0.0.1"],
+    "public_url": ["cloud", "ftp://cloud", "https://"],
+    "database": ["mysql://cloud:secret@db/pileus"],
+    "tls_certificate": ["/etc/cloud.pem"],
+}
+
+
+@pytest.mark.parametrize(("option", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_options_that_cannot_be_meant_so_are_refused_before_anything_is_kept(
+    state: State, tmp_path: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(f'log_level = "info"\n{option} = "{value}"\n')
+    fakes = ["--compute", "fake", "--network", "fake"]
+    assert 1 == main(["up", "--state", str(state.path), *fakes, "--config", str(file)])
+    told = capsys.readouterr().err
+    assert told.startswith(f"pileus: {file}:2: option '{option}'") or "option 'tls_key'" in told
+    assert 1 == len(told.splitlines())
+    assert "secret" not in told
+    assert not (state / "config.toml").exists()
+
+
+def test_a_cloud_that_runs_keeps_its_options(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    given: dict[str, object] = {"compute_driver": "fake", "network_driver": "fake"}
+    remember(state, settings_of(state, given).options, given)
+    before = (state / "config.toml").read_text()
+    with state.lock():
+        assert 1 == main(["up", "--state", str(state.path), "--listen", "127.0.0.1:5999"])
+    assert "with other values of: listen. Nothing was changed" in capsys.readouterr().err
+    assert before == (state / "config.toml").read_text()
+    assert 0o600 == (state / "config.toml").stat().st_mode & 0o777
+
+
+def test_no_table_of_options_takes_what_it_does_not_know() -> None:
+    seen: list[type[msgspec.Struct]] = []
+
+    def look(kind: object) -> None:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
+            seen.append(kind)
+            for hint in get_type_hints(kind).values():
+                look(hint)
+        for inner in get_args(kind):
+            look(inner)
+
+    look(Settings)
+    assert len(seen) >= 16
+    assert [] == [kind.__name__ for kind in seen if not kind.__struct_config__.forbid_unknown_fields]

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 
-class BlockStorageConfig(msgspec.Struct, frozen=True, kw_only=True):
+class BlockStorageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much a project may have, and how full back ends may be. A quota of -1 is no limit."""
 
     zone: str = "nova"  # the availability zone hosts are in

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
+class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much a project may have, and how full hosts may be. A quota of -1 is no limit."""
 
     zone: str = "nova"  # the availability zone hosts are in

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 
-class OpenIdClient(msgspec.Struct, frozen=True, kw_only=True):
+class OpenIdClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an identity provider that speaks OpenID Connect knows us as."""
 
     issuer: str
@@ -15,7 +15,7 @@ class OpenIdClient(msgspec.Struct, frozen=True, kw_only=True):
     scopes: str = "openid email profile"
 
 
-class SamlProvider(msgspec.Struct, frozen=True, kw_only=True):
+class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An identity provider that speaks SAML 2.0."""
 
     entity_id: str
@@ -23,7 +23,7 @@ class SamlProvider(msgspec.Struct, frozen=True, kw_only=True):
     sso_url: str = ""  # where browsers are sent to log in; empty: nowhere
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True):
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long things last, and how many are kept."""
 
     keys_dir: str = ""  # of the keys that seal tokens and secrets, shared by controllers; empty: keys in the state

@@ -5,6 +5,7 @@ file's name, the line and what would be right.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,7 +57,7 @@ def load(
     try:
         options = msgspec.convert(merged, kind, strict=False)
     except msgspec.ValidationError as bad:
-        raise _explained(bad, file) from bad
+        raise _explained(bad, file, origins) from bad
     plain = msgspec.to_builtins(options)
     settings = [Setting(name, value, origins.get(name, "default")) for name, value in _flat(plain) if value != {}]
     return Configured(options, settings)
@@ -78,6 +79,8 @@ def _parsed(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as bad:
         raise BadConfig(file=file, line="", why=f"it is not TOML: {bad}") from bad
+    except OSError as bad:
+        raise BadConfig(file=file, line="", why=f"it cannot be read: {bad.strerror}") from bad
 
 
 def _merge(into: dict[str, Any], origins: dict[str, str], table: Mapping[str, Any], origin: str) -> None:
@@ -102,18 +105,44 @@ def _put(into: dict[str, Any], dotted: str, value: object) -> None:
     into[last] = value or into.get(last, value) if isinstance(value, dict) else value
 
 
-def _explained(bad: msgspec.ValidationError, file: Path | None) -> BadConfig:
-    why, _, at = str(bad).partition(" - at `$.")
-    name = at.rstrip("`")
-    word = why.split("`")[1] if "unknown field" in why else name.rpartition(".")[2]
-    line = ""
-    if file is not None and file.exists():
-        for number, text in enumerate(file.read_text().splitlines(), 1):
-            if text.strip().startswith(word):
-                line = f":{number}"
-                break
+def _explained(bad: msgspec.ValidationError, file: Path | None, origins: Mapping[str, str]) -> BadConfig:
+    """What is wrong, with which option, and where that was said."""
+    why, _, at = str(bad).partition(" - at `$")
+    name = _named(at.strip("`."), origins)
     if "unknown field" in why:
-        return BadConfig(
-            file=file or "options", line=line, why=f"there is no option '{'.'.join(p for p in (name, word) if p)}'"
-        )
-    return BadConfig(file=file or "options", line=line, why=f"option '{name}': {why}")
+        name = ".".join(part for part in (name, why.split("`")[1]) if part)
+        why = f"there is no option '{name}'"
+    elif name:
+        why = f"option '{name}': {why}"
+    else:
+        name = _OPTION.sub(r"\1", why)  # a rule about several options names the one to change
+    said = next((name[: len(key)] for key in origins if name == key or name.startswith((f"{key}.", f"{key}["))), name)
+    origin = origins.get(said) or next((where for key, where in origins.items() if key.startswith(f"{name}.")), "")
+    if file is None or (origin and origin != str(file)):
+        return BadConfig(file=origin or "options", line="", why=why)
+    return BadConfig(file=file, line=_line(file, said), why=why)
+
+
+def _named(path: str, origins: Mapping[str, str]) -> str:
+    """The option a path of msgspec's is about; it says `[...]` where a thing has a name of the operator's."""
+    if "[...]" not in path:
+        return path
+    likely = re.compile(re.escape(path).replace(re.escape("[...]"), r"\.[^.]+"))
+    found = [name for name in origins if likely.fullmatch(name)]
+    return found[0] if len(found) == 1 else path.replace("[...]", ".*")
+
+
+_OPTION = re.compile(r"^option '([^']*)'.*", re.DOTALL)
+
+
+def _line(file: Path, option: str) -> str:
+    """`:7` where the seventh line of a file is where an option stands; nothing where it cannot be told."""
+    table = ""
+    for number, text in enumerate(file.read_text().splitlines() if file.exists() else (), 1):
+        header = re.match(r"\s*\[+([^\]]*)\]+", text)
+        if header:
+            table = "".join(header[1].split()).replace('"', "") + "."
+        key = text.partition("=")[0].strip().replace('"', "")
+        if f"{table}{key}" == option or (header and table == f"{option}."):
+            return f":{number}"
+    return ""

@@ -7,6 +7,7 @@ Start-up time counts (help answers in under 150 ms), so nothing heavy is importe
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -45,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"pileus: {problem.message}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who reads has enough (`| head`); nothing else may be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
     except KeyboardInterrupt:
         print("pileus: stopped", file=sys.stderr)
         return INTERRUPTED

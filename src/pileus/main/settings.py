@@ -110,6 +110,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     object_store: ObjectStoreConfig = ObjectStoreConfig()
     block_storage: BlockStorageConfig = BlockStorageConfig()
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where an option cannot be meant so."""
+        for name, text in (("listen", self.listen), ("hosts_listen", self.hosts_listen)):
+            if not _is_address(text) and (text or name == "listen"):
+                raise ValueError(f"option '{name}': it is HOST:PORT, such as 127.0.0.1:5000, not '{text}'")
+        if self.public_url and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", self.public_url):
+            raise ValueError("option 'public_url': it is an address such as https://cloud.example.org:5000")
+        if self.database and not self.database.startswith(("postgresql://", "postgres://")):
+            # Not the value: it may hold a password.
+            raise ValueError("option 'database': it is postgresql://user@host/name, or empty for a file of its own")
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            missing = "tls_key" if self.tls_certificate else "tls_certificate"
+            raise ValueError(f"option '{missing}': a certificate and its key are given together")
+
     @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
@@ -134,6 +148,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return bool(self.tls_certificate) or not ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host != "localhost"
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    digits = port.isascii() and port.isdigit() and len(port) < 6
+    return bool(colon) and digits and int(port) < 65536 and not re.search(r"[\s/]", host)
 
 
 def own_address() -> str:
@@ -177,7 +197,7 @@ def remember_only(state: State, given: Mapping[str, object]) -> None:
             inner = inner.setdefault(part, {})
         inner[last] = value or inner.get(last, value) if isinstance(value, dict) else value
     if given:
-        write_whole(file, _toml(table))
+        write_whole(file, _toml(table), mode=0o600)  # a database's address may hold a password
 
 
 def _key(name: str) -> str:

@@ -5,7 +5,7 @@ import msgspec
 GENEVE_OVERHEAD = 58
 
 
-class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How networks are made and limited. A quota of -1 is no limit."""
 
     mtu: int = 1500  # of the physical networks

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Realm(msgspec.Struct, frozen=True):
+class Realm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Clusters that let one another write, with the key they share."""
 
     key: str

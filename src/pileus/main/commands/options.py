@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pileus.kit.config import Configured, read
+from pileus.kit.config import Configured, load, read
 from pileus.kit.errors import NotFound
 from pileus.main.settings import Settings, settings_of
 from pileus.main.state import State, default_state
@@ -45,6 +45,8 @@ def given_settings(args: argparse.Namespace) -> dict[str, object]:
     file = getattr(args, "config", None)
     # What a configuration file says is taken into the cloud's own, so that later commands know it too.
     said: dict[str, object] = dict(read(file)) if file is not None else {}
+    if said:
+        load(Settings, file, {}, {})  # Wrong options are told of where they were written.
     return {**said, **{name: value for name, value in given.items() if value is not None}}
 
 

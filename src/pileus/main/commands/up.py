@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from pileus.kit.errors import Invalid, Problem
+from pileus.kit.errors import Conflict, Invalid, Problem
 from pileus.main.certificates import authority_of
 from pileus.main.client import Client, until
 from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
@@ -23,6 +23,11 @@ HOST_DEADLINE_S = 60.0
 
 class NoHost(Problem):
     """The cloud answers, but in {seconds:g} s no host came to run servers; its log says why: {log}"""
+
+
+class RunsOtherwise(Conflict):
+    """The cloud runs already (process {pid}), with other values of: {changed}. Nothing was changed; they are taken when it
+    starts, so run `pileus down --state {state}` first: servers run on meanwhile."""
 
 
 class NeedsGuest(Invalid):
@@ -48,12 +53,15 @@ def run(args: argparse.Namespace) -> int:
     state = state_of(args)
     given = given_settings(args)
     settings = settings_of(state, given).options
+    pid = state.pid()
+    if pid is not None:
+        _unchanged(state, given, pid)
+    if args.demo and (settings.compute_driver, settings.network_driver) != ("qemu", "ovn"):
+        raise NeedsGuest
     real = settings.compute_driver == "qemu" or settings.network_driver == "ovn"
     if real and os.geteuid() != 0:
         raise NeedsRoot
-    if args.demo and (settings.compute_driver, settings.network_driver) != ("qemu", "ovn"):
-        raise NeedsGuest
-    if state.pid() is None:
+    if pid is None:
         ensure_free(settings)
     if real:
         _packages()
@@ -61,19 +69,34 @@ def run(args: argparse.Namespace) -> int:
     settings = remember(state, settings, given)
     ensure_credentials(state, settings)
     image = _guest() if settings.compute_driver == "qemu" else None
-    pid = state.pid()
-    if pid is None:
-        _say("starting")
-        pid = start(state, settings, foreground=args.foreground)
+    pid = state.pid() or _start(state, settings, args)
     admin = _client(state, settings, "admin")
     _furnish(state, settings, admin, image)
     _await_host(state, settings, admin)
-    print(f"The cloud runs at {settings.url} (process {pid}, up in {time.monotonic() - began:.1f} s).")
-    print(f"  state        {state.path}")
-    print(f'  credentials  eval "$(./pileus env admin{_state_option(args)})"   or {state / "clouds.yaml"}')
+    _tell(state, settings, args, f"process {pid}, up in {time.monotonic() - began:.1f} s")
     if args.demo:
         _demo(state, settings, args)
     return wait(pid) if args.foreground else 0
+
+
+def _start(state: State, settings: Settings, args: argparse.Namespace) -> int:
+    _say("starting")
+    return start(state, settings, foreground=args.foreground)
+
+
+def _tell(state: State, settings: Settings, args: argparse.Namespace, how: str) -> None:
+    print(f"The cloud runs at {settings.url} ({how}).")
+    print(f"  state        {state.path}")
+    print(f'  credentials  eval "$(./pileus env admin{_state_option(args)})"   or {state / "clouds.yaml"}')
+
+
+def _unchanged(state: State, given: dict[str, object], pid: int) -> None:
+    """What is asked for is how the cloud runs; raises RunsOtherwise."""
+    is_so = {one.name: one.value for one in settings_of(state, {}).settings}
+    wanted = {one.name: one.value for one in settings_of(state, given).settings}
+    changed = sorted(name for name in is_so.keys() | wanted.keys() if is_so.get(name) != wanted.get(name))
+    if changed:
+        raise RunsOtherwise(pid=pid, changed=", ".join(changed), state=state.path)
 
 
 def _packages() -> None:
