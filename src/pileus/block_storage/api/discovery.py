@@ -3,24 +3,13 @@
 from typing import Any
 
 from pileus.block_storage import errors
-from pileus.block_storage.api.service import ANYBODY, RealName, Uuid, admin, api
+from pileus.block_storage.api.listing import PUBLISHED
+from pileus.block_storage.api.service import ANYBODY, RealName, Uuid, admin, api, flag
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.flows.pools import service_list
-from pileus.block_storage.models.services import PROGRAMS
+from pileus.block_storage.models.services import SCHEDULER, VOLUME
 from pileus.kit.http import Call, Query, Wire
 
-FILTERS = {
-    "volume": ["name", "status", "metadata", "bootable", "migration_status", "availability_zone", "group_id", "size",
-               "created_at", "updated_at", "volume_type_id"],
-    "backup": ["name", "status", "volume_id"],
-    "snapshot": ["name", "status", "volume_id", "metadata", "availability_zone", "consumes_quota"],
-    "group_snapshot": ["status", "group_id"],
-    "group": ["name", "status"],
-    "attachment": ["volume_id", "status", "instance_id", "attach_status"],
-    "message": ["resource_uuid", "resource_type", "event_id", "request_id", "message_level"],
-    "pool": ["name", "volume_type"],
-    "volume_type": ["is_public"],
-}  # fmt: skip
 EXTENSIONS = {
     "os-volume-type-access": "VolumeTypeAccess",
     "os-types-manage": "TypesManage",
@@ -63,7 +52,7 @@ class FiltersQuery(Query):
 @api.get("/resource_filters", ANYBODY, since="3.33")
 async def resource_filters(call: Call[BlockStorage], query: FiltersQuery) -> dict[str, Any]:
     """List what lists can be filtered by."""
-    chosen = FILTERS if query.resource is None else {query.resource: FILTERS.get(query.resource, [])}
+    chosen = PUBLISHED if query.resource is None else {query.resource: PUBLISHED.get(query.resource, [])}
     return {"resource_filters": [{"resource": name, "filters": found} for name, found in chosen.items() if found]}
 
 
@@ -133,6 +122,9 @@ async def cluster_disable(call: Call[BlockStorage], body: Cluster) -> dict[str, 
     raise errors.ClusterNotFound(cluster=body.name)
 
 
+CLEANED = (VOLUME, SCHEDULER)
+
+
 class Cleanup(Wire, kw_only=True):
     """Whose leftovers to clear away."""
 
@@ -149,11 +141,20 @@ class Cleanup(Wire, kw_only=True):
 @api.post("/workers/cleanup", admin("workers:cleanup"), since="3.24", status=202)
 async def workers_cleanup(call: Call[BlockStorage], body: Cleanup) -> dict[str, Any]:
     """Clear away what services that died left half done; here operations go on by themselves, so all are at it."""
-    if body.binary not in {None, *PROGRAMS}:
-        raise errors.InvalidInput(why=f"binary must be one of {', '.join(PROGRAMS)}, not {body.binary}.")
-    chosen = [
-        {"id": at, "host": one.host, "binary": one.program, "cluster_name": None}
-        for at, one in enumerate(await service_list(call.app), 1)
-        if body.host in {None, one.host} and body.binary in {None, one.program} and body.cluster_name is None
-    ]
-    return {"cleaning": chosen, "unavailable": []}
+    if body.binary not in {None, *CLEANED}:
+        raise errors.InvalidInput(why=f"binary must be one of {', '.join(CLEANED)}, not {body.binary}.")
+    if body.resource_type not in {None, "Volume", "Snapshot"}:
+        raise errors.InvalidInput(why=f"resource_type must be Volume or Snapshot, not {body.resource_type}.")
+    up = flag(body.is_up, "is_up") if body.is_up is not None else None
+    disabled = flag(body.disabled, "disabled") if body.disabled is not None else None
+    told: dict[str, list[dict[str, Any]]] = {"cleaning": [], "unavailable": []}
+    for at, one in enumerate(await service_list(call.app), 1):
+        # There are no clusters, so whoever asks for one asks for nobody.
+        if (
+            body.cluster_name is None and one.program in CLEANED and body.service_id in {None, at}
+            and body.host in {None, one.host} and body.binary in {None, one.program}
+            and up in {None, one.up} and disabled in {None, one.disabled}
+        ):  # fmt: skip
+            shown = {"id": at, "host": one.host, "binary": one.program, "cluster_name": None}
+            told["cleaning" if one.up else "unavailable"].append(shown)
+    return told

@@ -1,14 +1,17 @@
-"""What lists of this API share: filters by equality, by likeness since 3.34, by time, by metadata; offsets and counts."""
+"""What lists of this API share: filters by equality, by likeness since 3.34, by time, by metadata; offsets and counts.
+
+Since 3.31 whoever is no admin filters by what `/resource_filters` publishes, and is told of any other filter.
+"""
 
 import ast
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from pileus.block_storage import errors
-from pileus.block_storage.api.service import FALSE, TRUE, offset_of
+from pileus.block_storage.api.service import FALSE, TRUE, flag, offset_of
 from pileus.block_storage.app import BlockStorage
 from pileus.kit.db import Ge, Gt, In, Le, Like, Lt, Not
 from pileus.kit.http import Call
@@ -16,21 +19,45 @@ from pileus.kit.http import Call
 T = TypeVar("T")
 LIKENESS = (3, 34)
 COMPARED = {"gt": Gt, "gte": Ge, "lt": Lt, "lte": Le}
+GENERAL = (3, 31)
 PAGING = frozenset({"limit", "marker", "offset", "sort", "sort_key", "sort_dir", "all_tenants", "with_count"})
+PUBLISHED = {
+    "volume": ["name", "status", "metadata", "bootable", "migration_status", "availability_zone", "group_id", "size",
+               "created_at", "updated_at", "consumes_quota", "volume_type_id"],
+    "backup": ["name", "status", "volume_id"],
+    "snapshot": ["name", "status", "volume_id", "metadata", "availability_zone", "consumes_quota"],
+    "group_snapshot": ["status", "group_id"],
+    "group": ["name", "status"],
+    "attachment": ["volume_id", "status", "instance_id", "attach_status"],
+    "message": ["resource_uuid", "resource_type", "event_id", "request_id", "message_level"],
+    "pool": ["name", "volume_type"],
+    "volume_type": ["is_public"],
+}  # fmt: skip
 
 
-def filters(call: Call[BlockStorage], columns: Mapping[str, str], *, ignored: bool = True) -> dict[str, Any]:
-    """What the query asks of columns, by the names it has for them; raises BadRequest for a filter there is none of."""
+def filters(call: Call[BlockStorage], columns: Mapping[str, str], of: str | None = None) -> dict[str, Any]:
+    """What the query asks of columns, by the names it has for them; raises InvalidInput if that may not be asked `of` these."""
     where: dict[str, Any] = {}
     for given, value in call.query:
-        name = given[:-1] if given.endswith("~") and call.version >= LIKENESS else given
-        if name in PAGING:
-            continue
-        if name in columns:
+        name = _name(call, given)
+        if name in columns and name not in PAGING:
             where[columns[name]] = Like(contains=value) if name != given else _equal(columns[name], value)
-        elif not ignored and call.version >= (3, 31):
-            raise errors.InvalidInput(why=f"Invalid filters {name} are found in query options.")
+    if of is not None:
+        check_filters(call, of)
     return where
+
+
+def _name(call: Call[BlockStorage], given: str) -> str:
+    return given[:-1] if given.endswith("~") and call.version >= LIKENESS else given
+
+
+def check_filters(call: Call[BlockStorage], of: str, *, more: Collection[str] = ()) -> None:
+    """Raise InvalidInput if the query filters by what is not published; only pools are asked for by admins alone."""
+    if call.version < GENERAL or (call.caller.admin and of != "pool"):
+        return
+    known = {*PAGING, *PUBLISHED[of], *more}
+    if unknown := [given for given, _ in call.query if _name(call, given) not in known]:
+        raise errors.InvalidInput(why=f"Invalid filters {','.join(unknown)} are found in query options.")
 
 
 def _equal(column: str, value: str) -> object:
@@ -111,4 +138,5 @@ async def paged(
 
 def wants_count(call: Call[BlockStorage]) -> bool:
     """Whether the list is to say how many there are in all, since 3.45."""
-    return call.version >= (3, 45) and dict(call.query).get("with_count", "").strip().lower() in TRUE
+    asked = dict(call.query).get("with_count")
+    return call.version >= (3, 45) and asked is not None and flag(asked, "with_count")

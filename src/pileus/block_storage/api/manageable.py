@@ -1,5 +1,6 @@
 """What lies on hosts and is no volume or snapshot yet, at the address it has since 3.8 and at the older one."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pileus.block_storage import errors
@@ -53,6 +54,8 @@ class ManageSnapshot(Wire, kw_only=True):
 
 
 def _place(query: PlaceQuery) -> str:
+    if query.cluster is not None and query.host:
+        raise errors.BadRequest(why="Host and cluster cannot both be specified.")
     if query.cluster is not None:
         raise errors.ClusterNotFound(cluster=query.cluster)
     if not query.host:
@@ -67,8 +70,18 @@ def _ref(ref: dict[str, Any] | str) -> str:
     return found
 
 
+SORTED_BY: dict[str, Callable[[commands.Found], Any]] = {
+    "size": lambda one: one.size,
+    "reference": lambda one: one.name,
+}
+
+
 def _listed(call: Call[BlockStorage], page: Page, found: list[commands.Found]) -> list[commands.Found]:
     skip = offset_of(call)
+    for key, way in reversed(page.sort or [("reference", "asc")]):
+        if key not in SORTED_BY:
+            raise errors.InvalidInput(why=f"Sort key {key} is invalid: it is one of {', '.join(SORTED_BY)}.")
+        found = sorted(found, key=SORTED_BY[key], reverse=way == "desc")
     chosen = found[skip:][: MOST if page.limit is None else page.limit]
     page.limit = None  # these lists are paged by offset, without links
     return chosen

@@ -26,6 +26,12 @@ class VolumeFaults(Faults):
 
     slash_names_nothing = True
 
+    def page(self, call: Call[Any]) -> Page:
+        given = {name for name, _ in call.query}
+        if "sort" in given and given & {"sort_key", "sort_dir"}:
+            raise errors.InvalidInput(why="sort_key and sort_dir cannot be used together with sort.")
+        return super().page(call)
+
     def listing(self, key: str, items: Sequence[Any], encoded: bytes, call: Call[Any]) -> bytes:
         body = super().listing(key, items, encoded, call)
         return body if call.page.total is None else body[:-1] + b',"count":%d}' % call.page.total
@@ -103,6 +109,11 @@ def flag(value: Any, name: str = "") -> bool:
     if text not in TRUE | FALSE:
         raise errors.InvalidInput(why=f"Invalid value for '{name}': '{value}' is neither true nor false.")
     return text in TRUE
+
+
+def trimmed(text: str | None) -> str | None:
+    """A name or description as it is kept."""
+    return text.strip() if text is not None else None
 
 
 def page_of(call: Call[BlockStorage], page: Page) -> int:

@@ -1,22 +1,26 @@
 """Services, pools, capabilities, hosts and zones: what operators look after."""
 
 import logging
+import platform
 from typing import Annotated, Any
 
 from msgspec import UNSET, UnsetType
 
 from pileus.block_storage import errors
-from pileus.block_storage.api.listing import filters
-from pileus.block_storage.api.service import ANYBODY, admin, api, moment
+from pileus.block_storage.api.listing import check_filters, filters
+from pileus.block_storage.api.service import ANYBODY, Name, admin, api, flag, moment
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import services as commands
+from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.flows.pools import pool_list, service_list
 from pileus.block_storage.models.services import PROGRAMS, VOLUME, Pool, Service
+from pileus.block_storage.models.types import asked_of_backends, unmet
 from pileus.block_storage.models.volumes import place_of
 from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.http import Call, F, Query, Wire
 
 UPDATE = admin("volume_extension:services:update")
+API = "cinder-api"
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
 
@@ -69,8 +73,13 @@ async def index(call: Call[BlockStorage], query: ServicesQuery) -> list[ServiceV
     return [
         _view(one)
         for one in await service_list(call.app)
-        if program in {None, one.program} and (query.host is None or one.host.startswith(query.host))
+        if program in {None, one.program} and (query.host is None or _is_at(one.host, query.host))
     ]
+
+
+def _is_at(place: str, host: str) -> bool:
+    """Whether a service is what was asked for, or a back end of the host that was."""
+    return place == host or place.startswith(f"{host}@")
 
 
 class Which(Wire, kw_only=True):
@@ -82,7 +91,7 @@ class Which(Wire, kw_only=True):
     cluster: str | None = None
     binary: str | None = None
     service: str | None = None
-    disabled_reason: str | None = None
+    disabled_reason: Name | None = None
     server: str | None = None
     prefix: str | None = None
     level: str | None = None
@@ -172,17 +181,23 @@ def _loggers(body: Which) -> dict[str, logging.Logger]:
 
 
 def _programs(call: Call[BlockStorage], body: Which, services: list[Service]) -> list[Service]:
-    if body.binary not in {None, "", "*", "cinder-api", *PROGRAMS}:
-        raise errors.InvalidInput(why=f"binary must be one of cinder-api, {', '.join(PROGRAMS)}, not {body.binary}.")
-    wanted = {*PROGRAMS} if body.binary in {None, "", "*"} else {body.binary}
+    if body.binary not in {None, "", "*", API, *PROGRAMS}:
+        raise errors.InvalidInput(why=f"binary must be one of {API}, {', '.join(PROGRAMS)}, not {body.binary}.")
+    wanted = {API, *PROGRAMS} if body.binary in {None, "", "*"} else {body.binary}
     return [one for one in services if one.program in wanted and body.server in {None, "", one.host}]
+
+
+async def _with_api(call: Call[BlockStorage]) -> list[Service]:
+    """All services, and the program that answers here, which is no service others look after."""
+    own = Service(host=platform.node(), program=API, zone=call.app.config.zone, up=True, heard=call.app.clock.now())
+    return [own, *await service_list(call.app)]
 
 
 @api.put("/os-services/get-log", UPDATE, on="c", since="3.32")
 async def get_log(call: Call[BlockStorage], body: Which) -> dict[str, Any]:
     """Say how much services write to their logs."""
     levels = {name: logging.getLevelName(one.getEffectiveLevel()) for name, one in _loggers(body).items()}
-    services = _programs(call, body, await service_list(call.app))
+    services = _programs(call, body, await _with_api(call))
     return {"log_levels": [{"binary": one.program, "host": one.host, "levels": levels} for one in services]}
 
 
@@ -204,6 +219,7 @@ class PoolsQuery(Query):
     """Whether with what they can."""
 
     detail: str | None = None
+    volume_type: Annotated[str | None, F(since="3.35")] = None
 
 
 def _capabilities(call: Call[BlockStorage], pool: Pool) -> dict[str, Any]:
@@ -214,18 +230,22 @@ def _capabilities(call: Call[BlockStorage], pool: Pool) -> dict[str, Any]:
         "allocated_capacity_gb": pool.allocated_gib,
         "filter_function": None,
         "goodness_function": None,
-        "replication_enabled": False,
     }
 
 
 @api.get("/scheduler-stats/get_pools", admin("scheduler_extension:scheduler_stats:get_pools"))
 async def pools(call: Call[BlockStorage], query: PoolsQuery) -> dict[str, Any]:
     """List the back ends volumes are put into."""
+    check_filters(call, "pool", more={"detail"})
     found = await pool_list(call.app)
+    if query.volume_type is not None:
+        type = await type_chosen(call.app, call.caller, query.volume_type)
+        specs = asked_of_backends(type.extra_specs) if type is not None else {}
+        found = [pool for pool in found if unmet(specs, pool.full) is None]
     if call.version >= (3, 28):
         asked = filters(call, {"name": "name"})
         found = [pool for pool in found if asked.get("name") in {None, pool.name}]
-    if (query.detail or "").lower() not in {"true", "1", "yes"}:
+    if query.detail is None or not flag(query.detail, "detail"):
         return {"pools": [{"name": pool.name} for pool in found]}
     return {"pools": [{"name": pool.name, "capabilities": _capabilities(call, pool)} for pool in found]}
 

@@ -38,6 +38,7 @@ async def pool_list(app: BlockStorage) -> list[Pool]:
                 "reserved_percentage": app.config.reserved_percent,
                 "thick_provisioning_support": False,
                 "QoS_support": False,
+                "replication_enabled": False,
                 **room.capabilities,
             },
         )

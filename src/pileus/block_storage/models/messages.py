@@ -13,8 +13,8 @@ ACTIONS = {
     "copy_from_image": ("005", "copy image to volume"),
     "extend": ("007", "extend volume"),
     "create_from_backup": ("008", "create volume from backend storage"),
-    "create_snapshot": ("010", "create snapshot"),
-    "delete_snapshot": ("011", "delete snapshot"),
+    "create_snapshot": ("009", "create snapshot"),
+    "delete_snapshot": ("010", "delete snapshot"),
     "backup_create": ("013", "create backup"),
     "backup_delete": ("014", "delete backup"),
     "backup_restore": ("015", "restore backup"),
@@ -25,12 +25,20 @@ ACTIONS = {
     "manage_existing": ("903", "manage existing volume"),
     "manage_existing_snapshot": ("904", "manage existing snapshot"),
 }
+NO_BACKEND, BACKEND = "no_backend", "backend"
+UNKNOWN = ("001", "An unknown error occurred.")
 DETAILS = {
-    "unknown": ("001", "An unknown error occurred."),
-    "unavailable": ("003", "Resource is in an invalid state for the request."),
-    "no_backend": ("002", "No storage could be allocated for this volume request."),
-    "no_memory": ("005", "Compute service failed to respond."),
-    "backend": ("008", "The back end could not do it."),
+    NO_BACKEND: ("003", "Could not find any available weighted backend."),
+    "unavailable": ("027", "Volume status is invalid."),
+}
+# What a back end could not do has a number for each thing it was to do.
+OF_BACKENDS = {
+    "copy_to_image": ("004", "Failed to upload volume to image at backend."),
+    "extend": ("010", "Volume Driver failed to extend volume."),
+    "copy_from_image": ("012", "Driver failed to create the volume."),
+    "create_snapshot": ("013", "Snapshot failed to create."),
+    "backup_create": ("020", "Backup driver failed to create backup."),
+    "backup_restore": ("026", "Backup driver failed to restore backup."),
 }
 LEVELS = ("ERROR",)
 
@@ -53,11 +61,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def event(self) -> str:
         """The event's code, made of all of it."""
-        action, detail = ACTIONS[self.action][0], DETAILS[self.detail][0]
-        return f"{self.resource_type}_{self.resource_type}_{action}_{detail}"
+        return f"VOLUME_{self.resource_type}_{ACTIONS[self.action][0]}_{detail_of(self.action, self.detail)[0]}"
 
     @property
     def text(self) -> str:
         """What a person reads."""
-        said = f"{ACTIONS[self.action][1]}:{DETAILS[self.detail][1]}"
+        said = f"{ACTIONS[self.action][1]}:{detail_of(self.action, self.detail)[1]}"
         return f"{said} {self.why}" if self.why else said
+
+
+def detail_of(action: str, detail: str) -> tuple[str, str]:
+    """The number and the words of what came in between."""
+    return OF_BACKENDS.get(action, UNKNOWN) if detail == BACKEND else DETAILS.get(detail, UNKNOWN)
+
+
+def parts_of(event: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """The type of resource, the action and the details an event's code stands for; None if it is the code of none."""
+    start, _, number = event.rpartition("_")
+    start, _, doing = start.rpartition("_")
+    action = next((name for name, (code, _) in ACTIONS.items() if code == doing), None)
+    if action is None or not start.startswith("VOLUME_"):
+        return None
+    details = tuple(each for each in (*DETAILS, BACKEND) if detail_of(action, each)[0] == number)
+    return start.removeprefix("VOLUME_"), action, details
