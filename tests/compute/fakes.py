@@ -137,7 +137,9 @@ class FakeImages:
         found = [
             image
             for image in reversed(self.images.values())
-            if image.status == (wanted.status or image.status) and wanted.properties.items() <= image.properties.items()
+            if image.status == (wanted.status or image.status)
+            and image.name == (wanted.name or image.name)
+            and wanted.properties.items() <= image.properties.items()
         ]
         ids = [image.id for image in found]
         start = ids.index(marker) + 1 if marker is not None else 0

@@ -1,6 +1,6 @@
 """What block storage refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, OverQuota, PreconditionFailed, Unavailable
+from pileus.kit.errors import Conflict, Invalid, NotFound, OverQuota, PreconditionFailed, Unavailable
 
 
 class VolumeNotFound(NotFound):
@@ -99,6 +99,18 @@ class ImageNotFound(Invalid):
     """Invalid image identifier or unable to access requested image: {image}."""
 
 
+class ImageAmbiguous(Conflict):
+    """Multiple matches found for '{image}', use an ID to be more specific."""
+
+
+class FrozenBackend(Invalid):
+    """Invalid input received: Modification operations are not allowed on frozen storage backends, and {place} is one."""
+
+
+class BadAttachMode(Invalid):
+    """Invalid attaching mode '{mode}' for volume {volume}: it is read-only."""
+
+
 class EncryptionUnknown(NotFound):
     """Volume {volume} has no encryption metadata called {key}."""
 
@@ -127,8 +139,8 @@ class TypeInUse(Invalid):
     """Target volume type is still in use."""
 
 
-class DefaultTypeInUse(Denied):
-    """The volume type {type} is the default for all projects and cannot be deleted."""
+class DefaultTypeInUse(Invalid):
+    """The volume type {type} is a default volume type and cannot be deleted."""
 
 
 class GroupTypeInUse(Invalid):

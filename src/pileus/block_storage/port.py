@@ -26,7 +26,7 @@ from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
 from pileus.block_storage.drivers.interface import Place
 from pileus.block_storage.models.types import QosSpecs
-from pileus.block_storage.models.volumes import ATTACHED, DETACHING, RESERVED, Attachment, Snapshot, Volume
+from pileus.block_storage.models.volumes import ATTACHED, DELETING, DETACHING, RESERVED, Attachment, Snapshot, Volume
 from pileus.block_storage.store.messages import messages
 from pileus.block_storage.store.types import qos_specs, types
 from pileus.block_storage.store.volumes import (
@@ -94,7 +94,8 @@ class VolumePort:
     async def remove(self, volume_id: str) -> None:
         """The volume is being deleted; it need not exist. Raises InvalidVolume while something has it attached."""
         volume = await volumes.find(self._app, volume_id)
-        if volume is not None:
+        # A wish that is repeated is no new one.
+        if volume is not None and not (volume.status == DELETING and await self._app.engine.open(volume.subject)):
             owner = Caller(user_id=volume.user_id, project_id=volume.project_id)
             await delete_volume(self._app, owner, volume, "")
 

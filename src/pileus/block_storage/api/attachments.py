@@ -9,6 +9,7 @@ from pileus.block_storage import errors
 from pileus.block_storage.api.listing import filters, paged
 from pileus.block_storage.api.service import (
     Name,
+    RealName,
     Uuid,
     admin,
     api,
@@ -22,7 +23,7 @@ from pileus.block_storage.api.service import (
 from pileus.block_storage.api.volume_actions import ACTION
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import attach as commands
-from pileus.block_storage.commands import connections
+from pileus.block_storage.commands import connections, holders
 from pileus.block_storage.commands.volumes import volume_get
 from pileus.block_storage.models.volumes import RESERVED, Attachment, Volume
 from pileus.block_storage.store.volumes import attachments, attachments_of, volumes
@@ -107,7 +108,7 @@ async def _view(call: Call[BlockStorage], attachment: Attachment) -> AttachmentV
 
 
 async def _page(call: Call[BlockStorage], query: AttachmentsQuery, page: Page) -> list[Attachment]:
-    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS)}
+    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS, "attachment")}
     limit = page_of(call, page)
     return await paged(
         call,
@@ -170,7 +171,7 @@ async def update(call: Call[BlockStorage], attachment: Attachment, body: Attachm
 @api.delete(THIS, member("volume:attachment_delete"), find=attachment_find, since=SINCE, status=200)
 async def delete(call: Call[BlockStorage], attachment: Attachment) -> dict[str, Any]:
     """Give a volume back."""
-    await commands.check_given_back(call.app, [attachment])
+    await holders.check_given_back(call.app, [attachment])
     left = await commands.release(call.app, attachment)
     return {"attachments": [_brief_dict(each) for each in left]}
 
@@ -205,7 +206,7 @@ class Attach(Wire, kw_only=True):
 
     server: Annotated[Uuid | None, F("instance_uuid")] = None
     host_name: Name | None = None
-    mountpoint: Name | None = None
+    mountpoint: RealName
     mode: Annotated[str, msgspec.Meta(pattern=r"^(rw|ro)$(?!\n)")] = "rw"
 
 
@@ -229,14 +230,14 @@ def _old(name: str) -> Rule:
 @api.action(ACTION, "os-attach", _old("attach"), find=volume_find)
 async def old_attach(call: Call[BlockStorage], volume: Volume, body: Attach) -> None:
     """Say that a server or a host has a volume."""
-    if body.server is None and body.host_name is None:
-        raise errors.BadRequest(why="Invalid request to attach volume to an invalid target")
+    if (body.server is None) == (body.host_name is None):
+        raise errors.BadRequest(why="Invalid request to attach volume to an invalid target: name a server or a host.")
     await commands.old_attach(
         call.app,
         volume,
         server_id=body.server,
         host=body.host_name,
-        device=body.mountpoint or "na",
+        device=body.mountpoint,
         mode=body.mode,
     )
 
@@ -289,7 +290,7 @@ async def initialize_connection(call: Call[BlockStorage], volume: Volume, body: 
 async def terminate_connection(call: Call[BlockStorage], volume: Volume, body: Connector) -> None:
     """Say that a host has let go of a volume."""
     found = (await attachments_of(call.app, [volume.id]))[volume.id]
-    await commands.check_given_back(call.app, found)
+    await holders.check_given_back(call.app, found)
     for each in found:
         if each.connector is not None and each.connector.get("host") == body.connector.get("host"):
             await attachments.change(call.app, each, connector=None)

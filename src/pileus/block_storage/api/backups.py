@@ -22,6 +22,7 @@ from pileus.block_storage.api.service import (
     page_of,
     reader,
     scope,
+    trimmed,
 )
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import backups as commands
@@ -139,7 +140,7 @@ def _view(call: Call[BlockStorage], backup: Backup, *, dependent: bool) -> Backu
 
 
 async def _page(call: Call[BlockStorage], query: BackupsQuery, page: Page) -> list[Backup]:
-    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS)}
+    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS, "backup")}
     limit = page_of(call, page)
     found = await paged(
         call,
@@ -173,8 +174,8 @@ async def create(call: Call[BlockStorage], body: BackupCreate) -> BackupBrief:
     volume = await volume_get(call.app, call.caller, body.volume_id)
     call.require(CREATE.name, {"project_id": volume.project_id, "user_id": volume.user_id})
     new = commands.NewBackup(
-        name=body.name,
-        description=body.description,
+        name=trimmed(body.name),
+        description=trimmed(body.description),
         container=body.container,
         snapshot_id=body.snapshot_id,
         incremental=flag(body.incremental, "incremental"),

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.block_storage import errors
-from pileus.block_storage.api.listing import filters, paged
+from pileus.block_storage.api.listing import check_filters, filters, paged
 from pileus.block_storage.api.service import (
     TRUE,
     Flag,
@@ -20,6 +21,7 @@ from pileus.block_storage.api.service import (
     page_of,
     reader,
     scope,
+    trimmed,
 )
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import groups as commands
@@ -67,7 +69,7 @@ class GroupCreate(Wire, kw_only=True):
     name: Name | None = None
     description: Name | None = None
     group_type: RealName
-    volume_types: list[RealName]
+    volume_types: Annotated[list[RealName], msgspec.Meta(min_length=1)]
     zone: Annotated[Name | None, F("availability_zone")] = None
 
 
@@ -115,6 +117,7 @@ async def _view(call: Call[BlockStorage], group: Group, *, members: bool = False
 async def _page(call: Call[BlockStorage], query: GroupsQuery, page: Page) -> list[Group]:
     where = {**scope(call, query.all_tenants, query.project_id)}
     where |= filters(call, {"name": "name", "status": "status", "id": "id"})
+    check_filters(call, "group", more={"list_volume"})
     limit = page_of(call, page)
     return await paged(
         call,
@@ -143,8 +146,8 @@ async def create(call: Call[BlockStorage], body: GroupCreate) -> GroupBrief:
     made = await commands.create_group(
         call.app,
         call.caller,
-        name=body.name,
-        description=body.description,
+        name=trimmed(body.name),
+        description=trimmed(body.description),
         group_type=body.group_type,
         volume_types=body.volume_types,
         zone=body.zone,
@@ -169,8 +172,8 @@ async def create_from_source(call: Call[BlockStorage], body: FromSource) -> Grou
     made = await commands.create_from_source(
         call.app,
         call.caller,
-        name=body.name,
-        description=body.description,
+        name=trimmed(body.name),
+        description=trimmed(body.description),
         group_snapshot_id=body.group_snapshot_id,
         source_group_id=body.source_group_id,
         request_id=call.request_id,
@@ -307,6 +310,7 @@ def _snapshot_view(taken: GroupSnapshot) -> GroupSnapshotView:
 async def _snapshot_page(call: Call[BlockStorage], query: GroupsQuery, page: Page) -> list[GroupSnapshot]:
     where = {**scope(call, query.all_tenants, query.project_id)}
     where |= filters(call, {"name": "name", "status": "status", "group_id": "group_id", "id": "id"})
+    check_filters(call, "group_snapshot", more={"list_volume", "name"})
     limit = page_of(call, page)
     return await paged(
         call,
@@ -338,7 +342,12 @@ async def snapshot_create(call: Call[BlockStorage], body: GroupSnapshotCreate) -
     """Make snapshots of all of a group's volumes."""
     group = await commands.group_get(call.app, call.caller, body.group_id)
     made = await commands.create_group_snapshot(
-        call.app, call.caller, group, name=body.name, description=body.description, request_id=call.request_id
+        call.app,
+        call.caller,
+        group,
+        name=trimmed(body.name),
+        description=trimmed(body.description),
+        request_id=call.request_id,
     )
     return _brief(made)
 

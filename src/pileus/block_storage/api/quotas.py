@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from pileus.block_storage import errors
-from pileus.block_storage.api.service import TRUE, admin, api, reader
+from pileus.block_storage.api.service import admin, api, flag, reader
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas as commands
 from pileus.block_storage.store.quotas import used
@@ -34,7 +34,7 @@ async def show(call: Call[BlockStorage], of_project: str, query: UsageQuery) -> 
     """Show a project's limits, and what is used of them if asked for."""
     _require(call, SHOW, of_project)
     limits: dict[str, Any] = dict(await commands.limits_of(call.app, of_project))
-    if (query.usage or "").lower() in TRUE:
+    if query.usage is not None and flag(query.usage, "usage"):
         have = await used(call.app, of_project)
         limits = {
             name: {"limit": most, "in_use": have.of(name), "reserved": 0, "allocated": 0}
@@ -69,7 +69,8 @@ async def update(call: Call[BlockStorage], of_project: str, body: Given) -> dict
     """Set a project's limits."""
     if await call.app.identity.project(of_project) is None:
         raise errors.BadRequest(why=f"Project ID {of_project} is not a valid project.")
-    await commands.set_quotas(call.app, of_project, _wanted(body))
+    not_below_use = not flag(body.get("skip_validation", True), "skip_validation")
+    await commands.set_quotas(call.app, of_project, _wanted(body), not_below_use=not_below_use)
     return {"quota_set": await commands.limits_of(call.app, of_project)}
 
 
@@ -81,17 +82,15 @@ async def delete(call: Call[BlockStorage], of_project: str) -> None:
 
 @api.get(CLASSES, admin("volume_extension:quota_classes:get"))
 async def class_show(call: Call[BlockStorage], name: str) -> dict[str, Any]:
-    """Show the limits of projects of which nothing else was said."""
-    return {"quota_class_set": {"id": name, **await commands.defaults(call.app)}}
+    """Show the limits of a class."""
+    return {"quota_class_set": {"id": name, **await commands.limits_of_class(call.app, name)}}
 
 
 @api.put(CLASSES, admin("volume_extension:quota_classes:update"), key="quota_class_set", reply_key="", on="c")
 async def class_update(call: Call[BlockStorage], name: str, body: Given) -> dict[str, Any]:
-    """Set the limits of projects of which nothing else was said."""
-    if name != "default":
-        raise errors.BadRequest(why=f"There is no quota class {name}; projects are in class default.")
-    await commands.set_quotas(call.app, commands.DEFAULT_CLASS, _wanted(body))
-    return {"quota_class_set": await commands.defaults(call.app)}
+    """Set the limits of a class; in class default are all projects of which nothing else was said."""
+    await commands.set_class(call.app, name, _wanted(body))
+    return {"quota_class_set": await commands.limits_of_class(call.app, name)}
 
 
 class LimitsQuery(Query):

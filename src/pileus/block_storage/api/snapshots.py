@@ -21,6 +21,7 @@ from pileus.block_storage.api.service import (
     page_of,
     reader,
     scope,
+    trimmed,
 )
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import snapshots as commands
@@ -46,7 +47,7 @@ FILTERS = {
 api.declare(reader("volume_extension:extended_snapshot_attributes"))
 
 
-class SnapshotView(Wire, kw_only=True):
+class SnapshotBrief(Wire, kw_only=True):
     """A snapshot in a list without details."""
 
     id: str
@@ -58,6 +59,11 @@ class SnapshotView(Wire, kw_only=True):
     status: str
     size: int
     metadata: dict[str, str]
+
+
+class SnapshotView(SnapshotBrief, kw_only=True):
+    """A snapshot as its maker is told."""
+
     group_snapshot_id: Annotated[str | None, F(since="3.14")]
     user_id: Annotated[str, F(since="3.41")]
     consumes_quota: Annotated[bool, F(since="3.65")]
@@ -80,7 +86,7 @@ class SnapshotCreate(Wire, kw_only=True):
 
     __loose__ = True
 
-    volume_id: Uuid | None
+    volume_id: Uuid
     name: Name | None = None
     display_name: Name | None = None
     description: Name | None = None
@@ -122,6 +128,12 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
         "status": snapshot.status,
         "size": snapshot.size,
         "metadata": snapshot.metadata,
+    }
+
+
+def _full(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        **_plain(snapshot),
         "group_snapshot_id": snapshot.group_snapshot_id,
         "user_id": snapshot.user_id,
         "consumes_quota": snapshot.consumes_quota,
@@ -130,16 +142,16 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
 
 def view(snapshot: Snapshot) -> SnapshotDetail:
     """A snapshot as callers see it."""
-    return SnapshotDetail(**_plain(snapshot), progress=snapshot.progress, project_id=snapshot.project_id)
+    return SnapshotDetail(**_full(snapshot), progress=snapshot.progress, project_id=snapshot.project_id)
 
 
 def brief(snapshot: Snapshot) -> SnapshotView:
     """A snapshot as those see it who have just made it, or took it over."""
-    return SnapshotView(**_plain(snapshot))
+    return SnapshotView(**_full(snapshot))
 
 
 async def _page(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) -> list[Snapshot]:
-    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS)}
+    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS, "snapshot")}
     if call.version >= (3, 22):
         where |= metadata_filter(call)
     limit = page_of(call, page)
@@ -155,9 +167,9 @@ async def _page(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) -> 
 
 
 @api.get("/snapshots", reader("volume:get_all_snapshots"), key="snapshots")
-async def index(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) -> list[SnapshotView]:
+async def index(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) -> list[SnapshotBrief]:
     """List snapshots."""
-    return [SnapshotView(**_plain(each)) for each in await _page(call, query, page)]
+    return [SnapshotBrief(**_plain(each)) for each in await _page(call, query, page)]
 
 
 @api.get("/snapshots/detail", reader("volume:get_all_snapshots"), key="snapshots")
@@ -169,7 +181,7 @@ async def detail(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) ->
 @api.post("/snapshots", CREATE, key="snapshot", status=202, late=True)
 async def create(call: Call[BlockStorage], body: SnapshotCreate) -> SnapshotView:
     """Make a snapshot of a volume; it is made in the background."""
-    volume = await volume_get(call.app, call.caller, body.volume_id or "")
+    volume = await volume_get(call.app, call.caller, body.volume_id)
     call.require(CREATE.name, {"project_id": volume.project_id, "user_id": volume.user_id})
     given = flag(body.force, "force") if body.force is not UNSET and body.force is not None else None
     if call.version >= (3, 66):
@@ -181,12 +193,12 @@ async def create(call: Call[BlockStorage], body: SnapshotCreate) -> SnapshotView
         call.caller,
         volume,
         call.request_id,
-        name=body.name if body.name is not None else body.display_name,
-        description=body.description if body.description is not None else body.display_description,
+        name=trimmed(body.name if body.name is not None else body.display_name),
+        description=trimmed(body.description if body.description is not None else body.display_description),
         metadata=body.metadata or {},
         force=bool(given),
     )
-    return SnapshotView(**_plain(made))
+    return brief(made)
 
 
 @api.get(THIS, reader("volume:get_snapshot"), key="snapshot", find=snapshot_find)
@@ -201,7 +213,7 @@ async def update(call: Call[BlockStorage], snapshot: Snapshot, body: SnapshotUpd
     changes = changes_of(body.given())
     if not changes and call.version >= (3, 53):
         raise errors.BadRequest(why="At least one of name, description, display_name or display_description.")
-    return SnapshotView(**_plain(await commands.update_snapshot(call.app, snapshot, changes)))
+    return brief(await commands.update_snapshot(call.app, snapshot, changes))
 
 
 @api.delete(THIS, member("volume:delete_snapshot"), find=snapshot_find, status=202)
@@ -220,7 +232,7 @@ class Progress(Wire, kw_only=True):
     """How far a snapshot is."""
 
     status: RealName
-    progress: Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}%$(?!\n)")] | None = None
+    progress: Annotated[str, msgspec.Meta(pattern=r"^(100|[0-9]{1,2})%$(?!\n)")] | None = None
 
 
 @api.action(

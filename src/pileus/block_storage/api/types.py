@@ -10,7 +10,6 @@ from msgspec import UNSET, UnsetType
 from pileus.block_storage import errors
 from pileus.block_storage.api.listing import metadata_filter, paged
 from pileus.block_storage.api.service import (
-    FALSE,
     Flag,
     Name,
     RealName,
@@ -114,16 +113,32 @@ def _changed(call: Call[BlockStorage], type: VolumeType) -> dict[str, Any]:
         "name": type.name,
         "is_public": type.is_public,
         "description": type.description,
-        "extra_specs": _seen_specs(call, type),
+        "extra_specs": seen_specs(call, type),
         "project_id": call.caller.project_id,
     }
 
 
-def _seen_specs(call: Call[BlockStorage], type: VolumeType) -> dict[str, str]:
+def seen_specs(call: Call[BlockStorage], type: VolumeType) -> dict[str, str]:
     """What says where volumes lie is the operators' affair."""
     if call.allows(SENSITIVE):
         return type.extra_specs
     return {key: value for key, value in type.extra_specs.items() if key in VISIBLE_SPECS}
+
+
+def type_told(call: Call[BlockStorage], type: VolumeType) -> dict[str, Any]:
+    """A type inside of something else, as those are told who made an image of a volume."""
+    return {
+        "id": type.id,
+        "name": type.name,
+        "description": type.description,
+        "is_public": type.is_public,
+        "extra_specs": seen_specs(call, type),
+        "qos_specs_id": type.qos_id if call.allows("volume_extension:access_types_qos_specs_id") else None,
+        "created_at": moment(type.created_at),
+        "updated_at": moment(type.updated_at),
+        "deleted": False,
+        "deleted_at": None,
+    }
 
 
 @api.get("/types", reader("volume_extension:type_get_all"), key="volume_types")
@@ -132,18 +147,18 @@ async def index(call: Call[BlockStorage], query: TypesQuery, page: Page) -> list
     public: bool | None = True
     if call.caller.admin:
         text = (query.is_public or "true").strip().lower()
-        public = None if text == "none" else text not in FALSE
+        public = None if text == "none" else flag(text, "is_public")
     else:
         public = None
     asked = metadata_filter(call, "extra_specs") if call.version >= (3, 52) or call.caller.admin else {}
     specs = _pairs(call) if asked else {}
-    found = await commands.type_list(call.app, call.caller, public=public, specs=specs, name=query.name)
+    found = await commands.type_list(call.app, call.caller, public=public, specs=specs, name=query.name, sort=page.sort)
     limit = page_of(call, page)
 
     async def read(marker: str | None, count: int) -> Sequence[VolumeType]:
         at = next((at + 1 for at, type in enumerate(found) if type.id == marker), 0 if marker is None else None)
         if at is None:
-            raise errors.BadRequest(why=f"marker [{marker}] not found")
+            raise errors.TypeNotFound(type=marker)
         return found[at:][:count]
 
     return [view(call, type) for type in await paged(call, read, limit, page.marker)]
@@ -186,10 +201,10 @@ async def show(call: Call[BlockStorage], type: VolumeType) -> TypeView:
 async def update(call: Call[BlockStorage], type: VolumeType, body: TypeUpdate) -> TypeChanged:
     """Change a volume type's name and the like."""
     changes: dict[str, Any] = body.given()
+    if all(value is None for value in changes.values()):
+        raise errors.BadRequest(why="Specify volume type name, description, is_public or a combination thereof.")
     if changes.get("name", "") is None:
         del changes["name"]
-    if not changes:
-        raise errors.BadRequest(why="Specify volume type name, description, is_public or a combination thereof.")
     if "is_public" in changes:
         changes["is_public"] = flag(changes["is_public"], "is_public")
     if "name" in changes:
@@ -203,14 +218,19 @@ async def delete(call: Call[BlockStorage], type: VolumeType) -> None:
     await commands.delete_type(call.app, type)
 
 
-# Extra specs.
+# Extra specs. Their keys are parts of paths here, so they have no spaces.
+
+PlainSpecs = dict[
+    Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_.:\-]{1,255}$(?!\n)")],
+    Annotated[str, msgspec.Meta(max_length=255)],
+]
 
 
 @api.get(SPECS, reader("volume_extension:types_extra_specs:index"), find=type_find, late=True)
 async def specs_index(call: Call[BlockStorage], type: VolumeType) -> dict[str, dict[str, str]]:
     """List a type's extra specs."""
     call.require("volume_extension:types_extra_specs:index")
-    return {"extra_specs": _seen_specs(call, type)}
+    return {"extra_specs": seen_specs(call, type)}
 
 
 @api.post(
@@ -221,7 +241,7 @@ async def specs_index(call: Call[BlockStorage], type: VolumeType) -> dict[str, d
     find=type_find,
     status=200,
 )
-async def specs_create(call: Call[BlockStorage], type: VolumeType, body: Specs) -> dict[str, dict[str, str]]:
+async def specs_create(call: Call[BlockStorage], type: VolumeType, body: PlainSpecs) -> dict[str, dict[str, str]]:
     """Add to a type's extra specs."""
     if not body:
         raise errors.BadRequest(why="No extra spec is given.")
@@ -233,14 +253,14 @@ async def specs_create(call: Call[BlockStorage], type: VolumeType, body: Specs) 
 async def spec_show(call: Call[BlockStorage], type: VolumeType, key: str) -> dict[str, str]:
     """Show one of a type's extra specs."""
     call.require("volume_extension:types_extra_specs:show")
-    seen = _seen_specs(call, type)
+    seen = seen_specs(call, type)
     if key not in seen:
         raise errors.SpecNotFound(type=type.id, key=key)
     return {key: seen[key]}
 
 
 @api.put(SPECS + "/{key}", admin("volume_extension:types_extra_specs:update"), find=type_find, on="c")
-async def spec_update(call: Call[BlockStorage], type: VolumeType, key: str, body: Specs) -> dict[str, str]:
+async def spec_update(call: Call[BlockStorage], type: VolumeType, key: str, body: PlainSpecs) -> dict[str, str]:
     """Set one of a type's extra specs."""
     if list(body) != [key]:
         raise errors.BadRequest(why=f"Request body and URI mismatch: the body must hold '{key}' and nothing else.")
@@ -308,13 +328,26 @@ async def access_remove(call: Call[BlockStorage], type: VolumeType, body: Access
 # Encryption.
 
 
+PROVIDER = "provider"
+
+
 class EncryptionBody(Wire, kw_only=True):
     """How a type's volumes are encrypted."""
 
     provider: RealName | UnsetType = UNSET
     control_location: Annotated[str, msgspec.Meta(pattern=r"^(front-end|back-end)$(?!\n)")] | UnsetType = UNSET
     cipher: Name | UnsetType | None = UNSET
-    key_size: int | UnsetType | None = UNSET
+    key_size: (
+        Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+        | Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}$(?!\n)")]
+        | UnsetType
+        | None
+    ) = UNSET
+
+    def said(self) -> dict[str, Any]:
+        """What is given, the size of keys as a number."""
+        given: dict[str, Any] = self.given()
+        return given | ({"key_size": int(given["key_size"])} if given.get("key_size") is not None else {})
 
 
 @api.get(ENCRYPTION, admin("volume_extension:volume_type_encryption:get"), find=type_find)
@@ -350,7 +383,7 @@ async def encryption_create(call: Call[BlockStorage], type: VolumeType, body: En
         raise errors.BadRequest(why="Invalid input: provider and control_location must be given.")
     if type.encryption is not None:
         raise errors.EncryptionExists(type=type.id)
-    given = {"cipher": None, "key_size": None, "encryption_id": str(uuid.uuid4()), **body.given()}
+    given = {"cipher": None, "key_size": None, "encryption_id": str(uuid.uuid4()), **body.said()}
     await commands.set_encryption(call.app, type, {**given, "created_at": moment(call.app.clock.now())})
     return {"encryption": {"volume_type_id": type.id, **given}}
 
@@ -365,17 +398,17 @@ async def encryption_create(call: Call[BlockStorage], type: VolumeType, body: En
 async def encryption_update(
     call: Call[BlockStorage], type: VolumeType, key: str, body: EncryptionBody
 ) -> dict[str, Any]:
-    """Have a type's volumes encrypted otherwise."""
-    if type.encryption is None or key != type.encryption["encryption_id"]:
+    """Have a type's volumes encrypted otherwise. A type has one encryption: older clients call it `provider`, not by its id."""
+    if type.encryption is None or key not in {type.encryption["encryption_id"], PROVIDER}:
         raise errors.EncryptionNotFound(type=type.id)
-    await commands.set_encryption(call.app, type, {**type.encryption, **body.given()})
-    return {"encryption": body.given()}
+    await commands.set_encryption(call.app, type, {**type.encryption, **body.said()})
+    return {"encryption": body.said()}
 
 
 @api.delete(ENCRYPTION + "/{key}", admin("volume_extension:volume_type_encryption:delete"), find=type_find, status=202)
 async def encryption_delete(call: Call[BlockStorage], type: VolumeType, key: str) -> None:
     """Have a type's volumes encrypted no more."""
-    if type.encryption is None or key != type.encryption["encryption_id"]:
+    if type.encryption is None or key not in {type.encryption["encryption_id"], PROVIDER}:
         raise errors.EncryptionNotFound(type=type.id)
     await commands.set_encryption(call.app, type, None)
 
@@ -384,9 +417,12 @@ READ_ENCRYPTION = reader("volume_extension:volume_encryption_metadata")
 
 
 def _encryption_of(volume: Volume) -> dict[str, Any]:
-    kept = volume.encryption or {}
-    shown = {"encryption_key_id": None, "control_location": kept.get("control_location")}
-    return {**shown, "cipher": kept.get("cipher"), "key_size": kept.get("key_size"), "provider": kept.get("provider")}
+    shown: dict[str, Any] = {"encryption_key_id": volume.key_id}
+    if volume.encryption is None:
+        return shown
+    return shown | {
+        name: volume.encryption.get(name) for name in ("control_location", "cipher", "key_size", "provider")
+    }
 
 
 @api.get("/volumes/{volume_id}/encryption", READ_ENCRYPTION, find=volume_find)

@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 from pileus.block_storage import errors
 from pileus.block_storage.api.service import (
     Flag,
-    Metadata,
     Name,
     RealName,
     Uuid,
@@ -19,9 +18,10 @@ from pileus.block_storage.api.service import (
     reader,
     volume_find,
 )
+from pileus.block_storage.api.types import type_told
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import changes, moves, volumes
-from pileus.block_storage.models.volumes import RESETTABLE, Volume
+from pileus.block_storage.models.volumes import IN_USE, RESETTABLE, Volume
 from pileus.block_storage.store.types import types
 from pileus.kit.http import Call, F, Wire
 
@@ -37,16 +37,19 @@ api.declare(
 class Extend(Wire):
     """How large to be."""
 
-    new_size: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    new_size: (
+        Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+        | Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}$(?!\n)")]
+    )
 
 
 @api.action(ACTION, "os-extend", member("volume:extend"), find=volume_find)
 async def extend(call: Call[BlockStorage], volume: Volume, body: Extend) -> None:
     """Let a volume grow."""
-    attached = call.version >= (3, 42) and call.allows(
-        "volume:extend_attached_volume", {"project_id": volume.project_id}
-    )
-    await volumes.extend_volume(call.app, call.caller, volume, body.new_size, call.request_id, attached=attached)
+    attached = call.version >= (3, 42)
+    if attached and volume.status == IN_USE:
+        call.require("volume:extend_attached_volume", {"project_id": volume.project_id})
+    await volumes.extend_volume(call.app, call.caller, volume, int(body.new_size), call.request_id, attached=attached)
 
 
 class Completion(Wire):
@@ -70,10 +73,10 @@ async def extend_completion(call: Call[BlockStorage], volume: Volume, body: Comp
 class Status(Wire, kw_only=True):
     """What a volume is to be shown as."""
 
-    status: str | UnsetType = UNSET
-    attach_status: Annotated[str, msgspec.Meta(pattern=r"^(attached|detached)$(?!\n)")] | UnsetType = UNSET
+    status: str | UnsetType | None = UNSET
+    attach_status: Annotated[str, msgspec.Meta(pattern=r"^(?i:attached|detached)$(?!\n)")] | UnsetType | None = UNSET
     migration_status: (
-        Annotated[str, msgspec.Meta(pattern=r"^(migrating|error|success|completing|none|starting)$(?!\n)")]
+        Annotated[str, msgspec.Meta(pattern=r"^(?i:migrating|error|success|completing|none|starting)$(?!\n)")]
         | UnsetType
         | None
     ) = UNSET
@@ -82,10 +85,10 @@ class Status(Wire, kw_only=True):
 @api.action(ACTION, "os-reset_status", admin("volume_extension:volume_admin_actions:reset_status"), find=volume_find)
 async def reset_status(call: Call[BlockStorage], volume: Volume, body: Status) -> None:
     """Say what a volume is, against all evidence."""
-    given: dict[str, Any] = body.given()
+    given: dict[str, Any] = {name: value.lower() for name, value in body.given().items() if value is not None}
     if not given:
         raise errors.BadRequest(why="Must specify 'status', 'attach_status' or 'migration_status' for update.")
-    if body.status is not UNSET and body.status not in RESETTABLE:
+    if given.get("status", RESETTABLE[0]) not in RESETTABLE:
         raise errors.BadRequest(why=f"Invalid input for field/attribute status: '{body.status}' is no status.")
     if given.get("migration_status") == "none":
         given["migration_status"] = None
@@ -125,10 +128,13 @@ async def set_bootable(call: Call[BlockStorage], volume: Volume, body: Bootable)
 # Image metadata.
 
 
+ImageKeyName = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9\-_:. /]{1,255}$(?!\n)")]
+
+
 class ImageMetadata(Wire):
     """Properties to set."""
 
-    metadata: Metadata
+    metadata: dict[ImageKeyName, Annotated[str, msgspec.Meta(max_length=65535)]]
 
 
 class ImageKey(Wire):
@@ -220,7 +226,7 @@ async def upload_image(call: Call[BlockStorage], volume: Volume, body: UploadIma
         "status": "uploading",
         "display_description": volume.description,
         "size": volume.size,
-        "volume_type": type.name if type is not None else None,
+        "volume_type": type_told(call, type) if type is not None else None,
         "image_id": image_id,
         "container_format": body.container_format,
         "disk_format": body.disk_format,
@@ -287,6 +293,8 @@ class Migrate(Wire, kw_only=True):
 )
 async def migrate(call: Call[BlockStorage], volume: Volume, body: Migrate) -> None:
     """Move a volume to another back end."""
+    flag(body.force_host_copy, "force_host_copy")  # bytes are copied by hosts whatever was asked for
+    flag(body.lock_volume, "lock_volume")
     if body.cluster is not None:
         raise errors.BadRequest(why=f"Cluster {body.cluster} could not be found.")
     if body.host is None:
@@ -309,6 +317,7 @@ class MigrationEnd(Wire):
 )
 async def migrate_completion(call: Call[BlockStorage], volume: Volume, body: MigrationEnd) -> None:
     """Say how a move ended; volumes here move without being told."""
+    await volumes.volume_get(call.app, call.caller, body.new_volume)
     raise errors.InvalidVolume(why=f"Volume {volume.id} is not migrating to {body.new_volume}.")
 
 

@@ -98,14 +98,16 @@ def service_uuid(place: str) -> str:
     return str(uuid.uuid5(_PLACES, place))
 
 
-def _attached(volume: Volume, attachments: Sequence[Attachment]) -> list[AttachedTo]:
+def _attached(call: Call[BlockStorage], volume: Volume, attachments: Sequence[Attachment]) -> list[AttachedTo]:
+    # On which host a server is concerns those who run hosts, and services that go to them.
+    tells = call.caller.admin or "service" in call.caller.roles
     return [
         AttachedTo(
             id=volume.id,
             attachment_id=each.id,
             volume_id=volume.id,
             server_id=each.server_id,
-            host_name=each.host,
+            host_name=each.host if tells else None,
             device=each.device,
             attached_at=moment(each.attached_at),
         )
@@ -124,14 +126,14 @@ def _made(
         availability_zone=volume.zone,
         created_at=moment(volume.created_at),
         updated_at=moment(volume.updated_at),
-        attachments=_attached(volume, attachments),
+        attachments=_attached(call, volume, attachments),
         name=volume.name,
         description=volume.description,
         volume_type=type_name,
         volume_type_id=volume.type_id,
         snapshot_id=volume.snapshot_id,
         source_volid=volume.source_volid,
-        metadata=_shown_metadata(volume),
+        metadata=_shown_metadata(volume, attachments),
         links=links(call, f"/volumes/{volume.id}"),
         user_id=volume.user_id,
         bootable="true" if volume.bootable else "false",
@@ -159,11 +161,14 @@ def _view(
     )
 
 
-def _shown_metadata(volume: Volume) -> dict[str, str]:
+def _shown_metadata(volume: Volume, attachments: Sequence[Attachment]) -> dict[str, str]:
     """What is said of a volume's writability is shown among its metadata, as clients look for it there."""
-    if volume.readonly is None:
-        return volume.metadata
-    return {**volume.metadata, "readonly": str(volume.readonly)}
+    said = {} if volume.readonly is None else {"readonly": str(volume.readonly)}
+    # Who attaches by the volume, as older clients do, is shown how; attachments tell that themselves.
+    old = next((each for each in attachments if each.connector is None and each.status == ATTACHED), None)
+    if old is not None and old.mode is not None:
+        said = {"readonly": str(bool(volume.readonly)), "attached_mode": old.mode}
+    return {**volume.metadata, **said}
 
 
 async def views(call: Call[BlockStorage], found: Sequence[Volume]) -> list[VolumeView]:

@@ -18,6 +18,7 @@ from pileus.block_storage.api.service import (
     page_of,
     reader,
     scope,
+    trimmed,
     volume_find,
 )
 from pileus.block_storage.api.volume_view import VolumeBrief, VolumeMade, VolumeView, brief, made, view, views
@@ -77,6 +78,7 @@ class LooseVolume(Wire, kw_only=True):
     multiattach: Flag | None = None
     image_id: str | None = None
     image_ref: Annotated[str | None, F("imageRef")] = None
+    source_replica: Annotated[Any, F(until="3.52")] = None
     group_id: Annotated[Uuid | None, F(since="3.13")] = None
     backup_id: Annotated[Uuid | None, F(since="3.47")] = None
 
@@ -132,18 +134,20 @@ async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeMade:
     image = asked.image_ref if asked.image_ref is not None else asked.image_id
     if image is not None:
         call.require("volume:create_from_image")
+    if asked.source_replica is not UNSET and asked.source_replica is not None:
+        raise errors.InvalidInput(why="Volumes are not made of replicas.")
     shared = flag(asked.multiattach or False, "multiattach")
     if shared:
         call.require("volume:multiattach")
     new = NewVolume(
-        name=asked.name if asked.name is not None else asked.display_name,
-        description=asked.description if asked.description is not None else asked.display_description,
+        name=trimmed(asked.name if asked.name is not None else asked.display_name),
+        description=trimmed(asked.description if asked.description is not None else asked.display_description),
         size=size_given(asked.size),
         type=asked.volume_type,
         zone=asked.availability_zone,
         metadata=asked.metadata or {},
         multiattach=shared,
-        image_id=image.rpartition("/")[2] if image else None,
+        image_id=image or None,
         snapshot_id=asked.snapshot_id,
         source_volid=asked.source_volid,
         backup_id=asked.backup_id,
@@ -181,7 +185,7 @@ async def _page(call: Call[BlockStorage], query: ListQuery, page: Page) -> list[
 
 async def _where(call: Call[BlockStorage], query: ListQuery) -> dict[str, Any]:
     """What the list holds."""
-    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS), **times(call)}
+    where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS, "volume"), **times(call)}
     where |= metadata_filter(call)
     if call.version >= (3, 4):
         where |= metadata_filter(call, "glance_metadata")

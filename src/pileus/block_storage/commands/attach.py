@@ -6,12 +6,13 @@ Whoever decides holds the volume's row, so of any number who ask at once one has
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import links
+from pileus.block_storage.commands.holders import check_given_back
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.models.volumes import (
     ATTACHED,
@@ -181,18 +182,6 @@ async def release(app: BlockStorage, attachment: Attachment) -> list[Attachment]
     return left
 
 
-async def check_given_back(app: BlockStorage, found: Collection[Attachment]) -> None:
-    """Raise ServerHasVolume if a server has the volume by one of these.
-
-    Whoever gave it back here would leave the server's disk connected to bytes that may be somebody else's soon.
-    """
-    for each in found:
-        if app.servers is None or each.server_id is None or each.connector is None:
-            continue
-        if await app.servers.attachment_of(each.server_id, each.volume_id) == each.id:
-            raise errors.ServerHasVolume(server=each.server_id)
-
-
 # As older clients do it, by the volume.
 
 
@@ -248,7 +237,7 @@ async def old_attach(
         }:
             raise errors.InvalidVolume(why=f"Volume status must be available or attaching, but it is {now.status}.")
         if now.readonly and mode == "rw":
-            raise errors.InvalidVolume(why=f"Volume {now.id} is read-only: it cannot be attached with mode rw.")
+            raise errors.BadAttachMode(mode=mode, volume=now.id)
         at = app.clock.now()
         made = Attachment(
             id=str(uuid.uuid4()),
@@ -268,12 +257,10 @@ async def old_attach(
 
 
 async def old_detach(app: BlockStorage, volume: Volume, attachment_id: str | None, *, force: bool = False) -> None:
-    """The attachment, or the only one, is gone; raises InvalidVolume if it has to be told which."""
+    """The attachment, or the only one, is gone; raises InvalidVolume if it has to be told which. Repeatable."""
     found = (await attachments_of(app, [volume.id]))[volume.id]
     if attachment_id is not None:
         found = [each for each in found if each.id == attachment_id]
-        if not found:
-            raise errors.InvalidVolume(why=f"Volume {volume.id} is not attached as {attachment_id}.")
     elif len(found) > 1:
         raise errors.InvalidVolume(
             why=f"Detach volume failed: More than one attachment, but no attachment_id provided for volume {volume.id}."
@@ -281,8 +268,11 @@ async def old_detach(app: BlockStorage, volume: Volume, attachment_id: str | Non
     await check_given_back(app, found)
     for each in found:
         await release(app, each)
-    if not found or force:
-        await volumes.change(app, await _held(app, volume), status=AVAILABLE, attach_status="detached")
+    async with app.db.transaction():
+        now = await _held(app, volume)
+        # Who is busy with something else, or waits to be taken over, does not become free by this.
+        if now.status in ATTACHABLE - {DOWNLOADING} or (force and now.status in {ERROR, MAINTENANCE}):
+            await show(app, now)
 
 
 async def _held(app: BlockStorage, volume: Volume) -> Volume:

@@ -57,7 +57,8 @@ async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: 
     async with app.db.transaction():
         # Of a snapshot the volume may be what it likes.
         allowed = {AVAILABLE, IN_USE} if new.force or new.snapshot_id else {AVAILABLE}
-        now = await held(app, volume, allowed)
+        needs_force = "Backing up an in-use volume must use the force flag."
+        now = await held(app, volume, allowed, needs_force if volume.status == IN_USE else None)
         copied = await _copied(app, now, new.snapshot_id) if new.snapshot_id is not None else None
         store = await store_at(app, now.host, now.backend)
         parent = await newest_of(app, now, store) if new.incremental else None

@@ -13,8 +13,10 @@ from pileus.block_storage.models.volumes import (
     DELETING,
     DOWNLOADING,
     ERROR,
+    IDLE_MIGRATION,
     IN_USE,
     RESERVED,
+    RESTORING_SNAPSHOT,
     REVERTING,
     UPLOADING,
     Origin,
@@ -82,6 +84,8 @@ async def revert_volume(app: BlockStorage, caller: Caller, volume: Volume, snaps
         if snapshot.size != now.size:
             raise errors.InvalidInput(why=f"Volume {now.id} has grown since snapshot {snapshot.id}: it cannot go back.")
         origin = Origin(kind="snapshot", id=snapshot.id)
+        # Nobody deletes what the volume is made of just now.
+        await snapshots.change(app, snapshot, status=RESTORING_SNAPSHOT)
         await remade(app, caller, now, origin, "volume.reverted", status=REVERTING, request_id=request_id)
 
 
@@ -143,6 +147,8 @@ async def unmanage_volume(app: BlockStorage, caller: Caller, volume: Volume, req
     """The volume is forgotten and its bytes stay; raises InvalidVolume."""
     async with app.db.transaction():
         now = await held(app, volume, {AVAILABLE, ERROR})
+        if now.group_id is not None or now.migration_status not in IDLE_MIGRATION:
+            raise errors.InvalidVolume(why=f"Volume {now.id} must not be migrating or belong to a group.")
         if now.sealed_key is not None:
             raise errors.InvalidVolume(why="Unmanaging encrypted volumes is not supported.")
         if await snapshot_count(app, now.id) or (await attachments_of(app, [now.id]))[now.id]:

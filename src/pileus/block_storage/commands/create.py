@@ -23,7 +23,7 @@ from pileus.block_storage.store.groups import groups
 from pileus.block_storage.store.types import types
 from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.auth import Caller
-from pileus.ports.image import ImageFacts
+from pileus.ports.image import ImageFacts, ImageQuery
 
 # What a volume remembers of the image it was made of, besides the image's own properties.
 REMEMBERED = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
@@ -70,9 +70,10 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
     project_id = caller.project_id or ""
     async with app.db.transaction():
         source = await _source(app, caller, new)
-        size = new.size or source.size
+        # Of an image nobody knows yet how large it is when it is unpacked, so whoever asks says how large the volume is.
+        size = new.size or (0 if new.image_id else source.size)
         if not size:
-            raise errors.BadRequest(why="Invalid input received: Volume size must be an integer and greater than 0.")
+            raise errors.InvalidInput(why=f"Volume size '{new.size}' must be an integer and greater than 0.")
         if size < source.size:
             raise errors.InvalidInput(
                 why=f"Volume size '{size}'GB cannot be smaller than the original volume size or the image's minDisk, "
@@ -141,7 +142,7 @@ async def _source(app: BlockStorage, caller: Caller, new: NewVolume) -> Source:
 
 
 async def _of_image(app: BlockStorage, caller: Caller, image_id: str) -> Source:
-    image = await usable_image(app, caller, image_id)
+    image = _usable(await _image_meant(app, caller, image_id), image_id)
     needs = max(image.min_disk, -(-(image.virtual_size or image.size or 0) // GIB))
     format = image.disk_format or "raw"
     return Source(
@@ -154,9 +155,25 @@ async def _of_image(app: BlockStorage, caller: Caller, image_id: str) -> Source:
     )
 
 
+async def _image_meant(app: BlockStorage, caller: Caller, said: str) -> ImageFacts | None:
+    """The image of that id, with an address before it or without, else the only one of that name; raises ImageAmbiguous."""
+    if app.images is None:
+        return None
+    found = await app.images.get(said.rpartition("/")[2], caller)
+    if found is not None:
+        return found
+    named = await app.images.list(caller, ImageQuery(name=said), marker=None, limit=2)
+    if len(named) > 1:
+        raise errors.ImageAmbiguous(image=said)
+    return named[0] if named else None
+
+
 async def usable_image(app: BlockStorage, caller: Caller, image_id: str) -> ImageFacts:
     """The image, if it can be made a volume; raises ImageNotFound or BadRequest."""
-    image = await app.images.get(image_id, caller) if app.images is not None else None
+    return _usable(await app.images.get(image_id, caller) if app.images is not None else None, image_id)
+
+
+def _usable(image: ImageFacts | None, image_id: str) -> ImageFacts:
     if image is None:
         raise errors.ImageNotFound(image=image_id)
     if not image.usable:
@@ -244,12 +261,16 @@ async def _type(app: BlockStorage, caller: Caller, new: NewVolume, source: Sourc
     copied = source.origin is not None and source.origin.kind != "image"
     if copied and (type is not None and type.encryption is not None) != (source.key.sealed is not None):
         raise errors.InvalidInput(why="Invalid volume_type passed: what is encrypted stays so, what is not does too.")
+    if type is not None and type.multiattach and type.encryption is not None:
+        raise errors.InvalidVolume(why="Multiattach cannot be used with encrypted volumes.")
     if new.multiattach and type is not None and not type.multiattach:
         raise errors.InvalidInput(why="multiattach is a property of volume types: name a type that has it.")
     return type
 
 
 def _check_zone(app: BlockStorage, new: NewVolume, type: VolumeType | None) -> None:
+    if new.zone is not None and new.zone != app.config.zone and app.config.zone_fallback:
+        new.zone = app.config.zone
     if new.zone is not None and new.zone != app.config.zone:
         raise errors.InvalidInput(why=f"Availability zone '{new.zone}' is invalid.")
     zones = type.zones if type is not None else []
@@ -265,6 +286,9 @@ async def _check_group(app: BlockStorage, caller: Caller, new: NewVolume, type: 
         raise errors.GroupNotFound(group=new.group_id)
     if group.status not in {AVAILABLE, "creating"}:
         raise errors.InvalidGroup(why=f"Group {group.id} is {group.status}; volumes are made only in available ones.")
+    # A group that is copied says by its volumes which types they have.
+    if new.type is None and new.source_volid is None and new.snapshot_id is None:
+        raise errors.InvalidInput(why="volume_type must be provided when creating a volume in a group.")
     if type is None or type.id not in group.volume_types:
         raise errors.InvalidInput(why=f"volume_type must be one that group {group.id} supports.")
 

@@ -8,6 +8,7 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.create import NewVolume, create_volume
+from pileus.block_storage.commands.services import check_thawed
 from pileus.block_storage.commands.snapshots import begin_delete, create_snapshot
 from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import mine
@@ -181,25 +182,36 @@ async def update_group(
 ) -> None:
     """The group is called so, and has these volumes more and those less; raises InvalidVolume."""
     async with app.db.transaction():
+        if both := sorted({*add} & {*remove}):
+            raise errors.InvalidVolume(why=f"Volumes {', '.join(both)} are both to be added and to be removed.")
+        changes = {
+            name: value for name, value in changes.items() if value is not None and value != getattr(group, name)
+        }
+        if not (changes or add or remove):
+            raise errors.InvalidGroup(why=f"Cannot update group {group.id}: there is nothing to change.")
         if group.status != AVAILABLE:
             raise errors.InvalidGroup(why=f"Group {group.id} is {group.status}; only available ones are changed.")
-        for id in remove:
-            volume = await volumes.find(app, id)
-            if volume is None or volume.group_id != group.id:
-                raise errors.InvalidVolume(why=f"Cannot remove volume {id} from group {group.id}: it is not in it.")
-            await volumes.change(app, volume, group_id=None)
-        for id in add:
-            volume = await volumes.find(app, id)
-            if volume is None or not mine(volume.project_id, caller):
-                raise errors.InvalidVolume(why=f"Cannot add volume {id} to group {group.id}: it cannot be found.")
-            if volume.group_id is not None or volume.status not in {AVAILABLE, IN_USE}:
-                raise errors.InvalidVolume(why=f"Cannot add volume {id} to group {group.id}: it is {volume.status}.")
-            if volume.type_id not in group.volume_types:
-                raise errors.InvalidVolume(
-                    why=f"Cannot add volume {id} to group {group.id}: its type is not the group's."
-                )
-            await volumes.change(app, volume, group_id=group.id)
+        await _move_members(app, caller, group, add, remove)
         await groups.change(app, group, **changes)
+
+
+async def _move_members(
+    app: BlockStorage, caller: Caller, group: Group, add: Sequence[str], remove: Sequence[str]
+) -> None:
+    for id in remove:
+        volume = await volumes.find(app, id)
+        if volume is None or volume.group_id != group.id:
+            raise errors.InvalidVolume(why=f"Cannot remove volume {id} from group {group.id}: it is not in it.")
+        await volumes.change(app, volume, group_id=None)
+    for id in add:
+        volume = await volumes.find(app, id)
+        if volume is None or not mine(volume.project_id, caller):
+            raise errors.InvalidVolume(why=f"Cannot add volume {id} to group {group.id}: it cannot be found.")
+        if volume.group_id is not None or volume.status not in {AVAILABLE, IN_USE}:
+            raise errors.InvalidVolume(why=f"Cannot add volume {id} to group {group.id}: it is {volume.status}.")
+        if volume.type_id not in group.volume_types:
+            raise errors.InvalidVolume(why=f"Cannot add volume {id} to group {group.id}: its type is not the group's.")
+        await volumes.change(app, volume, group_id=group.id)
 
 
 async def delete_group(app: BlockStorage, caller: Caller, group: Group, request_id: str, *, with_volumes: bool) -> None:
@@ -219,6 +231,7 @@ async def delete_group(app: BlockStorage, caller: Caller, group: Group, request_
             raise errors.InvalidGroup(why="Group is not empty. delete-volumes flag must be set to delete it.")
         attached = await attachments_of(app, [each.id for each in members])
         for each in members:
+            await check_thawed(app, each.host, each.backend)
             if attached[each.id] or await snapshot_count(app, each.id):
                 raise errors.InvalidVolume(why=f"Volume {each.id} of the group is attached or has snapshots.")
             await volumes.change(app, each, status=DELETING)

@@ -13,7 +13,15 @@ from pileus.block_storage.flows.choice import choose_pool, why_unfit
 from pileus.block_storage.flows.pools import pool_list
 from pileus.block_storage.models.services import Pool
 from pileus.block_storage.models.types import VolumeType
-from pileus.block_storage.models.volumes import AVAILABLE, IN_USE, MAINTENANCE, RETYPING, Attachment, Volume
+from pileus.block_storage.models.volumes import (
+    AVAILABLE,
+    IDLE_MIGRATION,
+    IN_USE,
+    MAINTENANCE,
+    RETYPING,
+    Attachment,
+    Volume,
+)
 from pileus.block_storage.store.types import types
 from pileus.block_storage.store.volumes import attachments_of, snapshot_count, volumes
 from pileus.kit.auth import Caller
@@ -25,8 +33,11 @@ async def retype_volume(
     """The volume has another type, or is on its way to a back end that offers it; raises what speaks against that."""
     async with app.db.transaction():
         now = await held(app, volume, {AVAILABLE, IN_USE})
+        if now.group_id is not None or now.migration_status not in IDLE_MIGRATION:
+            raise errors.InvalidVolume(why="Retype needs a volume that is not migrating, and in no group.")
         type = await _other_type(app, caller, now, name)
-        await quotas.check(app, now.project_id, {}, type)
+        # What the project has in all stays as it is; of the new type it has one more.
+        await quotas.check_type(app, now.project_id, {"volumes": 1, "gigabytes": now.size}, type)
         wanted = msgspec.structs.replace(now, type_id=type.id, multiattach=type.multiattach)
         pool = next((one for one in await pool_list(app) if one.name == now.place), None)
         why = why_unfit(app, pool, wanted, type, own=True) if pool is not None else "its back end is not known"

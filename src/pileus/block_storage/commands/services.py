@@ -3,8 +3,8 @@
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.flows.pools import service_list
-from pileus.block_storage.models.services import Service, Setting
-from pileus.block_storage.store.services import setting_keep
+from pileus.block_storage.models.services import VOLUME, Service, Setting
+from pileus.block_storage.store.services import setting_keep, setting_list
 
 
 async def service_get(app: BlockStorage, host: str, program: str) -> Service:
@@ -34,3 +34,11 @@ async def set_service(
     )
     await setting_keep(app, setting)
     return setting
+
+
+async def check_thawed(app: BlockStorage, host: str | None, backend: str | None) -> None:
+    """Raise FrozenBackend if an admin said that nothing is made or removed there."""
+    place = f"{host}@{backend}"
+    setting = (await setting_list(app)).get((place, VOLUME)) if host is not None else None
+    if setting is not None and setting.frozen:
+        raise errors.FrozenBackend(place=place)

@@ -8,6 +8,7 @@ import msgspec
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
+from pileus.block_storage.commands.services import check_thawed
 from pileus.block_storage.commands.volumes import held, mine
 from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.flows import document
@@ -17,7 +18,9 @@ from pileus.block_storage.models.volumes import (
     CREATING,
     DELETING,
     ERROR,
+    IDLE_MIGRATION,
     IN_USE,
+    RESTORING_SNAPSHOT,
     Snapshot,
     Volume,
 )
@@ -26,7 +29,17 @@ from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.auth import Caller
 
 DELETABLE = frozenset({AVAILABLE, ERROR, "error_deleting"})
-RESETTABLE = (AVAILABLE, CREATING, DELETING, ERROR, "error_deleting", BACKING_UP, "restoring", "unmanaging")
+RESETTABLE = (
+    AVAILABLE,
+    CREATING,
+    DELETING,
+    ERROR,
+    "error_deleting",
+    BACKING_UP,
+    RESTORING_SNAPSHOT,
+    "unmanaging",
+    "deleted",
+)
 
 
 async def snapshot_get(app: BlockStorage, caller: Caller, id: str) -> Snapshot:
@@ -56,6 +69,9 @@ async def create_snapshot(
             return known
         allowed = {AVAILABLE, IN_USE} if force else {AVAILABLE}
         now = await held(app, volume, allowed)
+        await check_thawed(app, now.host, now.backend)
+        if now.migration_status not in IDLE_MIGRATION:
+            raise errors.InvalidVolume(why="Snapshot cannot be created while volume is migrating.")
         type = await types.find(app, now.type_id)
         await quotas.check(app, now.project_id, {"snapshots": 1, "gigabytes": now.size}, type)
         made = msgspec.structs.replace(
@@ -108,15 +124,14 @@ async def delete_snapshot(
         now = await snapshots.find(app, snapshot.id)
         if now is None or (now.status == DELETING and await app.engine.open(now.subject) is not None):
             return
+        await check_thawed(app, now.host, now.backend)
+        if now.group_snapshot_id is not None:
+            raise errors.InvalidSnapshot(why=f"Snapshot {now.id} is part of group snapshot {now.group_snapshot_id}.")
         if not force:
             if now.status not in DELETABLE:
                 raise errors.InvalidSnapshot(
                     why="Snapshot status must be available, error or error_deleting and the snapshot must not be part "
                     f"of a group, but it is {now.status}."
-                )
-            if now.group_snapshot_id is not None:
-                raise errors.InvalidSnapshot(
-                    why=f"Snapshot {now.id} is part of group snapshot {now.group_snapshot_id}."
                 )
             if await volumes.count(app, {"snapshot_id": now.id, "status": CREATING}):
                 raise errors.InvalidSnapshot(why=f"A volume is being made of snapshot {now.id}.")

@@ -41,6 +41,9 @@ async def create_transfer(
             )
         if (await attachments_of(app, [now.id]))[now.id]:
             raise errors.InvalidVolume(why=f"Volume {now.id} is attached.")
+        copies = [] if no_snapshots else await snapshots.list(app, {"volume_id": now.id})
+        if busy := next((each for each in copies if each.status != AVAILABLE), None):
+            raise errors.InvalidSnapshot(why=f"snapshot: {busy.id} status must be available, not {busy.status}")
         salt, key = secrets.token_hex(8), secrets.token_hex(8)
         made = Transfer(
             id=str(uuid.uuid4()),

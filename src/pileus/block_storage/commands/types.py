@@ -1,7 +1,7 @@
 """Volume types: who sees them, who may use them, and what is said of them."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pileus.block_storage import errors
@@ -44,11 +44,17 @@ async def _visible(app: BlockStorage, caller: Caller, type: VolumeType) -> bool:
 
 
 async def type_list(
-    app: BlockStorage, caller: Caller, *, public: bool | None, specs: Mapping[str, str], name: str | None = None
+    app: BlockStorage,
+    caller: Caller,
+    *,
+    public: bool | None,
+    specs: Mapping[str, str],
+    name: str | None = None,
+    sort: Sequence[tuple[str, str]] = (),
 ) -> list[VolumeType]:
-    """The types a caller sees, newest first; `public` None: private ones too, as far as the caller may use them."""
+    """The types a caller sees, newest first unless sorted otherwise; `public` None: private ones too, as far as the caller may use them."""
     where: dict[str, object] = {} if public is None else {"is_public": public}
-    found = await types.list(app, where | ({"name": name} if name else {}))
+    found = await types.list(app, where | ({"name": name} if name else {}), sort)
     own = await store.access_of_project(app, caller.project_id or "")
     return [
         type
@@ -61,7 +67,8 @@ async def type_list(
 async def create_type(
     app: BlockStorage, name: str, description: str | None, specs: Mapping[str, str], *, public: bool = True
 ) -> VolumeType:
-    """There is a type; raises TypeExists."""
+    """There is a type; raises TypeExists or InvalidType."""
+    _check_specs(specs)
     type = VolumeType(
         id=str(uuid.uuid4()),
         name=name,
@@ -75,6 +82,11 @@ async def create_type(
     except UniqueViolation:
         raise errors.TypeExists(type=name) from None
     return type
+
+
+def _check_specs(specs: Mapping[str, str]) -> None:
+    if said(specs.get(MULTIATTACH)) and said(specs.get("cacheable")):
+        raise errors.InvalidType(why="'multiattach' cannot be set together with 'cacheable'.")
 
 
 async def ensure_default(app: BlockStorage) -> None:
@@ -106,6 +118,7 @@ async def set_specs(app: BlockStorage, type: VolumeType, specs: Mapping[str, str
     changed = type.extra_specs.get(MULTIATTACH) != specs.get(MULTIATTACH)
     if changed and await store.type_in_use(app, type.id):
         raise errors.InvalidType(why="Updating multiattach of a type that has volumes is not allowed.")
+    _check_specs(specs)
     if said(specs.get(MULTIATTACH)) and type.encryption is not None:
         raise errors.InvalidType(why="Volumes that are encrypted cannot be multi-attach.")
     return await types.change(app, type, extra_specs=dict(specs))
@@ -133,4 +146,6 @@ async def set_encryption(app: BlockStorage, type: VolumeType, encryption: Mappin
     """Volumes of the type are encrypted so; raises EncryptionInUse."""
     if await store.type_in_use(app, type.id):
         raise errors.EncryptionInUse
+    if encryption is not None and type.multiattach:
+        raise errors.InvalidType(why="Volumes that are multi-attach cannot be encrypted.")
     return await types.change(app, type, encryption=dict(encryption) if encryption is not None else None)

@@ -6,21 +6,28 @@ from typing import Any
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
+from pileus.block_storage.commands.holders import check_given_back
+from pileus.block_storage.commands.services import check_thawed
 from pileus.block_storage.models.volumes import (
+    ATTACHED,
     AVAILABLE,
     AWAITING_TRANSFER,
     BUSY,
     CREATING,
     DELETABLE,
     DELETING,
+    DETACHING,
+    ERROR,
     ERROR_MANAGING,
     EXTENDING,
+    IDLE_MIGRATION,
     IN_USE,
+    MAINTENANCE,
     RESERVED,
     Volume,
 )
 from pileus.block_storage.store.types import types
-from pileus.block_storage.store.volumes import attachments, attachments_of, snapshot_count, volume_hold, volumes
+from pileus.block_storage.store.volumes import attachments, attachments_of, snapshots, volume_hold, volumes
 from pileus.kit.auth import Caller
 
 MOST_METADATA = 128
@@ -67,24 +74,29 @@ async def busy(app: BlockStorage, volume: Volume, status: str, **changes: object
 
 
 async def update_volume(app: BlockStorage, volume: Volume, changes: Mapping[str, object]) -> Volume:
-    """The volume has these values."""
+    """The volume has these values; raises InvalidVolume while it is on its way elsewhere."""
+    if volume.status == MAINTENANCE:
+        raise errors.InvalidVolume(why="The volume cannot be updated during maintenance.")
     return await volumes.change(app, volume, **changes) if changes else volume
 
 
 async def delete_volume(
     app: BlockStorage, caller: Caller, volume: Volume, request_id: str, *, cascade: bool = False, force: bool = False
 ) -> None:
-    """The volume is being deleted; raises InvalidVolume if that does not fit what it is."""
+    """The volume is being deleted; raises InvalidVolume if that does not fit what it is.
+
+    `force` asks for no status of its own; what somebody has, or what others are made of, is not deleted by it either.
+    """
     async with app.db.transaction():
         now = await volume_hold(app, volume.id)
-        if now is None or (now.status == DELETING and await app.engine.open(now.subject) is not None):
+        if now is None or (force and now.status == DELETING and await app.engine.open(now.subject) is not None):
             return
-        await _check_deletable(app, now, cascade=cascade, force=force)
+        await _check_deletable(app, caller, now, cascade=cascade, force=force)
         await volumes.change(app, now, status=DELETING, previous_status=now.status)
         await app.engine.begin(
             "volume.delete",
             now.subject,
-            {"cascade": cascade or force, "keep": now.status == ERROR_MANAGING},
+            {"cascade": cascade, "keep": now.status == ERROR_MANAGING},
             project_id=now.project_id,
             user_id=caller.user_id,
             request_id=request_id,
@@ -92,23 +104,43 @@ async def delete_volume(
         )
 
 
-async def _check_deletable(app: BlockStorage, volume: Volume, *, cascade: bool, force: bool) -> None:
-    if force:
-        return
-    if volume.status not in DELETABLE or volume.migration_status not in {None, "error", "success", "deleting"}:
+async def _check_deletable(app: BlockStorage, caller: Caller, volume: Volume, *, cascade: bool, force: bool) -> None:
+    await check_thawed(app, volume.host, volume.backend)
+    # Whoever forces it overtakes a move; a server that goes on with the volume meanwhile has it, which is asked below.
+    if not force and (volume.status not in DELETABLE or volume.migration_status not in IDLE_MIGRATION):
         raise errors.InvalidVolume(
             why="Volume status must be available or error or error_restoring or error_extending or error_managing and "
             "must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, "
             "or be disassociated from snapshots after volume transfer."
         )
-    if (await attachments_of(app, [volume.id]))[volume.id]:
-        raise errors.InvalidVolume(why=f"Volume {volume.id} is still attached, detach volume first.")
+    held = (await attachments_of(app, [volume.id]))[volume.id]
+    if any(each.status in {ATTACHED, DETACHING} for each in held) or (held and not force):
+        raise errors.InvalidVolume(
+            why=f"Volume {volume.id} is still attached: it must not be migrating, attached or belong to a group."
+        )
+    await check_given_back(app, held)
     if volume.group_id is not None:
         raise errors.InvalidVolume(why=f"Volume {volume.id} belongs to group {volume.group_id}.")
-    if not cascade and await snapshot_count(app, volume.id):
-        raise errors.InvalidVolume(why=f"Volume {volume.id} still has snapshots; delete them first, or with cascade.")
-    if await volumes.count(app, {"source_volid": volume.id, "status": CREATING}):
+    await _check_snapshots(app, caller, volume, cascade=cascade, force=force)
+    if not force and await volumes.count(app, {"source_volid": volume.id, "status": CREATING}):
         raise errors.InvalidVolume(why=f"Volume {volume.id} is being copied to another volume.")
+
+
+async def _check_snapshots(app: BlockStorage, caller: Caller, volume: Volume, *, cascade: bool, force: bool) -> None:
+    """Raise InvalidVolume for a snapshot that would have to go with the volume and may not."""
+    found = await snapshots.list(app, {"volume_id": volume.id})
+    if found and not cascade:
+        raise errors.InvalidVolume(why=f"Volume {volume.id} still has snapshots; delete them first, or with cascade.")
+    for each in found:
+        if each.group_snapshot_id is not None:
+            why = f"is part of group snapshot {each.group_snapshot_id}"
+        elif not force and each.status not in {AVAILABLE, ERROR, DELETING}:
+            why = f"is {each.status}"
+        elif not caller.admin and not caller.system and each.project_id != volume.project_id:
+            why = "is another project's since the volume was transferred"
+        else:
+            continue
+        raise errors.InvalidVolume(why=f"Volume {volume.id} is not deleted: its snapshot {each.id} {why}.")
 
 
 async def extend_volume(
@@ -185,4 +217,4 @@ def changes_of(given: Mapping[str, Any]) -> dict[str, object]:
     for old, name in (("display_name", "name"), ("display_description", "description")):
         if old in given:
             changes.setdefault(name, given[old])
-    return changes
+    return {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}

@@ -14,9 +14,16 @@ from pileus.block_storage.flows import document
 from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import explain, settle, tell
 from pileus.block_storage.models import backups as backup_states
-from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_EXTENDING, ERROR_RESTORING, Origin
+from pileus.block_storage.models.volumes import (
+    AVAILABLE,
+    ERROR,
+    ERROR_EXTENDING,
+    ERROR_RESTORING,
+    RESTORING_SNAPSHOT,
+    Origin,
+)
 from pileus.block_storage.store.backups import backups
-from pileus.block_storage.store.volumes import attachments_of, volumes
+from pileus.block_storage.store.volumes import attachments_of, snapshots, volumes
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
 
@@ -82,10 +89,14 @@ async def as_before(app: BlockStorage, op: Operation) -> Outcome:
 
 
 async def remake_ended(app: BlockStorage, op: Operation) -> None:
-    """A volume that could not be made anew is in error; the backup it was to be made of is free again."""
+    """A volume that could not be made anew is in error; the backup or snapshot it was to be made of is free again."""
     restored = op.args.get("restores")
     if restored and (backup := await backups.find(app, restored)) is not None:
         await backups.change(app, backup, status=backup_states.AVAILABLE, restores=None)
+    origin = msgspec.convert(op.args["origin"], Origin)
+    source = await snapshots.find(app, origin.id) if origin.kind == "snapshot" else None
+    if source is not None and source.status == RESTORING_SNAPSHOT:
+        await snapshots.change(app, source, status=AVAILABLE)
     volume = await volumes.find(app, subject_id(op))
     if volume is None or op.state is State.DONE or op.turn_back is not None:
         return

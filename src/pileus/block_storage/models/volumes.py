@@ -39,6 +39,8 @@ RESETTABLE = (
     ERROR_BACKING_UP, ERROR_RESTORING, ERROR_EXTENDING,
 )  # fmt: skip
 DELETABLE = frozenset({AVAILABLE, ERROR, ERROR_RESTORING, ERROR_EXTENDING, ERROR_MANAGING, ERROR_BACKING_UP})
+IDLE_MIGRATION = frozenset({None, "deleting", "error", "success"})  # those who do not move just now
+RESTORING_SNAPSHOT = "restoring"  # a snapshot while its volume goes back to it
 ATTACHED = "attached"
 DETACHED = "detached"
 
