@@ -42,7 +42,7 @@ async def test_a_server_boots_from_a_volume_made_of_an_image() -> None:
         assert {root["volumeId"], data["volumeId"]} == await seen(world, id)
         (claim,) = world.placement.held.values()
         assert 0 == claim.resources["DISK_GB"]
-        assert 403 == (await detach(world, id, root["volumeId"])).status
+        assert 400 == (await detach(world, id, root["volumeId"])).status
         assert 204 == (await world.ask("DELETE", f"/v2.1/servers/{id}")).status
         await world.settle()
         assert [("available", 2, "false")] == await volumes(world)
@@ -148,6 +148,8 @@ async def test_a_volume_that_cannot_be_made_is_told_of() -> None:
         ([ROOT, {"source_type": "blank", "destination_type": "local", "guest_format": "swap", "volume_size": 1}], "",
          "Swap drive"),
         ([ROOT, {"source_type": "blank", "destination_type": "local", "volume_type": "x"}], "", "volume_type"),
+        ([ROOT | {"delete_on_termination": "perhaps"}], "", "delete_on_termination"),
+        ([ROOT], NOWHERE, "Can not find requested image"),
     ],
 )  # fmt: skip
 async def test_disks_that_make_no_sense_are_refused(devices: list[dict[str, Any]], image: str, words: str) -> None:

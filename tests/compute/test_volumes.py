@@ -195,7 +195,11 @@ async def test_wishes_that_cannot_be_met_are_refused_before_anything_is_done() -
         assert 400 == (await attach(world, id, "nonsense")).status
         assert 400 == (await attach(world, id, volume, at="2.48", tag="t")).status
         assert 400 == (await attach(world, id, volume, at="2.78", delete_on_termination=True)).status
-        assert 400 == (await attach(world, id, volume, device="what is that")).status
+        for device in ("what is that", "vdb", "", "/dev/"):
+            assert 400 == (await attach(world, id, volume, device=device)).status, device
+        nothing = {"volumeAttachment": {"delete_on_termination": True}}
+        path = f"/v2.1/servers/{id}/os-volume_attachments/{volume}"
+        assert 400 == (await world.ask("PUT", path, nothing, at="2.85")).status
         assert 404 == (await attach(world, id, volume, by="bob")).status
         assert 403 == (await attach(world, id, volume, by="rita")).status
         assert 404 == (await attach(world, id, await world.volume(by="bob"))).status

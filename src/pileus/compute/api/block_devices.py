@@ -16,6 +16,7 @@ Size = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=
 Index = int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+$(?!\n)")]
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 Flag = bool | str
+Truth = bool | Annotated[str, msgspec.Meta(pattern=r"^(?i:1|0|true|false|on|off|yes|no|y|n|t|f)$(?!\n)")]
 YES = frozenset({"1", "t", "true", "on", "y", "yes"})
 ROOT = "vda"
 
@@ -27,7 +28,7 @@ class BlockDevice(Wire):
     uuid: Uuid | None = None
     source_type: Source = "volume"
     destination_type: Destination | None = None
-    delete_on_termination: Flag | None = None
+    delete_on_termination: Truth | None = None
     device_name: Device | None = None
     device_type: Text | None = None
     disk_bus: Text | None = None

@@ -18,7 +18,7 @@ from pileus.kit.policy import ADMIN_OR_SERVICE, Rule
 VOLUMES = "/servers/{server_id}/os-volume_attachments"
 SWAP = "os_compute_api:os-volumes-attachments:swap"
 SHELVED_SINCE, SHARED_SINCE, CHANGED_SINCE = version("2.20"), version("2.60"), version("2.85")
-Device = Annotated[str, msgspec.Meta(pattern=r"^(/dev/x?[a-z]?d?)?[a-z]+[0-9]*$(?!\n)", max_length=255)]
+Device = Annotated[str, msgspec.Meta(pattern=r"^/dev/x?[a-z]?d?[a-z]+[0-9]*$(?!\n)", max_length=255)]
 
 api.declare(Rule(SWAP, ADMIN_OR_SERVICE))
 
@@ -143,7 +143,7 @@ async def _attach(call: Call[Compute], server: Server, body: AttachmentCreate) -
 
 @api.put(
     VOLUMES + "/{volume_id}", member("os-volumes-attachments:update"), key="volumeAttachment", find=server_find,
-    status=202,
+    status=202, on="c",
 )  # fmt: skip
 async def volumes_update(call: Call[Compute], server: Server, volume_id: str, body: AttachmentUpdate) -> None:
     """Put another volume in a volume's place, or say whether the volume goes with the server."""

@@ -112,6 +112,8 @@ async def _disks(app: Compute, caller: Caller, new: NewServer, size: Size) -> tu
     """What is wanted with its disks checked, and the image that a disk of the server's own is made from."""
     asked, image_id = list(new.devices), new.image_id
     facts = await app.images.get(image_id, caller) if image_id is not None else None
+    if facts is None and image_id is not None:  # also where a volume is what it boots from
+        raise errors.BadRequest(why="Can not find requested image")
     if facts is not None and facts.usable and (said := devices_of(facts.properties)):
         # The image has no bytes: it says which volumes there were, and which snapshots they became.
         asked, image_id = merged(said, asked), None

@@ -62,12 +62,12 @@ async def attach_volume(
 
 
 async def detach_volume(app: Compute, caller: Caller, server: Server, volume_id: str, request_id: str) -> None:
-    """The server is losing the volume; raises NotAttached, NotForTheCaller, WrongState or ServerLocked."""
+    """The server is losing the volume; raises NotAttached, BadRequest, WrongState or ServerLocked."""
     async with app.db.transaction():
         now = await held(app, caller, server, "detach_volume", ATTACHABLE, placed=False)
         volume = await attached_get(app, now, volume_id)
         if volume.place == 0:
-            raise errors.NotForTheCaller(why="Cannot detach a root device volume")
+            raise errors.BadRequest(why="Cannot detach a root device volume")
         if now.host is None:
             await forget(app, volume)
             return
