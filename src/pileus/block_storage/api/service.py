@@ -25,6 +25,7 @@ class VolumeFaults(Faults):
     """Errors and lists as block storage's clients expect them: quotas are 413, and lists may say how many there are."""
 
     slash_names_nothing = True
+    sort_direction = "desc"
 
     def page(self, call: Call[Any]) -> Page:
         given = {name for name, _ in call.query}
