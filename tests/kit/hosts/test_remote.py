@@ -16,6 +16,7 @@ from pileus.kit.hosts.dial import Address, Dialler, Refused, Unreachable
 from pileus.kit.hosts.exchange import Report
 from pileus.kit.hosts.gate import ExchangeRoutes
 from pileus.kit.hosts.members import BadHostName, BadToken, Members, NameTaken, Signed
+from pileus.kit.hosts.registry import Registry
 from pileus.kit.hosts.remote import RemoteExchange
 from pileus.kit.hosts.wire import Peer
 from pileus.kit.timely import timely
@@ -392,3 +393,60 @@ async def test_a_renewed_certificate_takes_over_when_it_is_first_used(kit):
         assert await members.admits(Peer("b", "2"))
         assert not await members.admits(Peer("b", "1"))
         assert not await members.admits(Peer("c", "2"))
+
+
+class Upgraded(Cloud):
+    """The channel of a controller of the third release."""
+
+    async def listen(self):
+        routes = {**ExchangeRoutes(self.k.exchange).routes(), ("GET", "/open"): Route(_open, open=True)}
+        self.channel = Channel(routes, self.members.admits, speaks=3)
+        await super().listen()
+
+    def dial(self, own=None, tls=None, speaks=3):
+        tls = tls or host_tls((self.state / "ca.pem").read_text(), own)
+        self._diallers.append(Dialler(Address("127.0.0.1", self.port), tls, speaks=speaks))
+        return self._diallers[-1]
+
+
+@pytest.mark.parametrize(
+    ("speaks", "words"),
+    [
+        (1, "a speaks version 1 of the channel, and this controller speaks 3: install the controllers' release there"),
+        (2, None),
+        (3, None),
+        (4, "a speaks version 4 of the channel, and this controller speaks 3: upgrade the controllers first"),
+    ],
+)
+async def test_a_host_may_be_one_release_behind_and_others_are_told_why_not(kit, tmp_path, caplog, speaks, words):
+    async with kit() as k:
+        cloud = Upgraded(k, tmp_path)
+        await cloud.listen()
+        try:
+            await cloud.join("a")
+            own = Certificate(str(cloud.state / "a.pem"), str(cloud.state / "a.key"))
+            a = RemoteExchange(cloud.dial(own, speaks=speaks))
+            if words is None:
+                await a.register("a", {"cpus": 2})
+                assert ["a"] == await Registry(k.db, k.bus, k.clock).names()
+                return
+            for _ in range(2):
+                with pytest.raises(Refused) as refused:
+                    await a.register("a", {"cpus": 2})
+            # One that is two numbers off finds out by itself, from the answer.
+            assert words in refused.value.message or "only neighbours understand one another" in refused.value.message
+            assert 1 == sum(words in str(record.__dict__) for record in caplog.records)
+            assert [] == await Registry(k.db, k.bus, k.clock).names()
+        finally:
+            await cloud.close()
+
+
+async def test_a_host_far_newer_than_its_controller_says_so_itself(cloud):
+    async with cloud() as c:
+        tls = host_tls((c.state / "ca.pem").read_text(), None)
+        far = Dialler(Address("127.0.0.1", c.port), tls, speaks=9)
+        try:
+            with pytest.raises(Refused, match="speaks version 1 of the channel and this machine 9"):
+                await far.ask("GET", "/open")
+        finally:
+            await far.close()

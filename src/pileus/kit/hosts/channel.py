@@ -18,7 +18,7 @@ import h11
 import msgspec
 
 from pileus.kit.errors import Denied, Invalid, NotFound, Problem, Unauthorized
-from pileus.kit.hosts.wire import UPGRADE, BadMessage, Peer, Wire, headers_of, peer_of
+from pileus.kit.hosts.wire import SPEAKS, SPOKEN, UPGRADE, BadMessage, Peer, Wire, headers_of, peer_of, spoken
 from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
@@ -37,6 +37,12 @@ class NotAdmitted(Denied):
 
 class Stranger(Unauthorized):
     """This address is for hosts and controllers of the cloud, which prove themselves with a certificate."""
+
+
+class SpeaksOtherwise(Problem):
+    """{who} speaks version {given} of the channel, and this controller speaks {own}: {remedy}."""
+
+    status = 426
 
 
 class BadBody(Invalid):
@@ -92,9 +98,11 @@ async def admit_owner(peer: Peer) -> bool:
 class Channel:
     """Serves routes to hosts."""
 
-    def __init__(self, routes: Mapping[tuple[str, str], Route], admits: Admits) -> None:
+    def __init__(self, routes: Mapping[tuple[str, str], Route], admits: Admits, *, speaks: int = SPEAKS) -> None:
         self._routes = [(method, _split(path), route) for (method, path), route in routes.items()]
         self._admits = admits
+        self._speaks = speaks
+        self._not_understood: set[tuple[str, int]] = set()  # who was told so, and the log with them
         self._servers: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -156,7 +164,7 @@ class Channel:
             told = Told({"code": "Broken", "why": "It could not be done; the controller's log says why."}, 500)
         if not isinstance(told, Told):
             return await _take_over(wire, told)
-        await _send(wire, told)
+        await _send(wire, msgspec.structs.replace(told, headers={**told.headers, SPOKEN: str(self._speaks)}))
         return wire.state.our_state is h11.DONE and wire.state.their_state is h11.DONE
 
     async def _answer(self, asked: h11.Request, body: bytes, peer: Peer) -> Told | TakenOver:
@@ -169,8 +177,22 @@ class Channel:
                 raise Stranger
             if not route.controllers and not await self._admits(peer):
                 raise NotAdmitted(host=peer.name)
+            self._understood(peer, spoken(headers_of(asked)))
         query = dict(parse_qsl(target.query))
         return await route.handler(Asked("" if route.open else peer.name, peer, path, query, headers_of(asked), body))
+
+    def _understood(self, peer: Peer, given: int) -> None:
+        """Raise SpeaksOtherwise for who is too old, or newer than a host may be."""
+        newest = self._speaks + (peer.name == CONTROLLER)  # controllers are upgraded one after the other
+        if self._speaks - 1 <= given <= newest:
+            return
+        who = "The owner's command" if self._admits is admit_owner else peer.name
+        remedy = "upgrade the controllers first" if given > newest else "install the controllers' release there"
+        refused = SpeaksOtherwise(who=who, given=given, own=self._speaks, remedy=remedy)
+        if (peer.name, given) not in self._not_understood:
+            self._not_understood.add((peer.name, given))
+            log.error("who asks is of another release", who=who, speaks=given, why=refused.message)
+        raise refused
 
     def _route(self, method: str, parts: tuple[str, ...]) -> tuple[Route, dict[str, str]]:
         for of_method, pattern, route in self._routes:

@@ -15,7 +15,7 @@ import h11
 import msgspec
 
 from pileus.kit.errors import Problem
-from pileus.kit.hosts.wire import UPGRADE, BadMessage, Wire, headers_of
+from pileus.kit.hosts.wire import SPEAKS, SPOKEN, UPGRADE, BadMessage, Wire, headers_of, spoken
 from pileus.kit.timely import timely
 
 CONNECT_S = 5.0
@@ -59,8 +59,16 @@ class Response(msgspec.Struct, frozen=True):
 class Dialler:
     """Asks one controller. `tls` may be replaced when a certificate was renewed."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None = None, server_name: str | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        *,
+        speaks: int = SPEAKS,
+    ) -> None:
         self.address = address
+        self._speaks = speaks
         self._tls = tls
         self._server_name = server_name
         self._kept: list[Wire] = []
@@ -156,6 +164,7 @@ class Dialler:
                 event = await self._timely(wire.event(), deadline_s)
                 if not isinstance(event, h11.Response):
                     raise BadMessage(f"instead of an answer came {event!r}")
+                self._understood(headers_of(event))
                 return wire, Response(event.status_code, headers_of(event))
             except BadMessage as broken:
                 await wire.close()
@@ -183,8 +192,24 @@ class Dialler:
         return Wire(h11.CLIENT, reader, writer)
 
     def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> h11.Request:
-        told = {"host": str(self.address.host or "localhost"), "content-length": str(len(body)), **headers}
+        told = {
+            "host": str(self.address.host or "localhost"),
+            "content-length": str(len(body)),
+            SPOKEN: str(self._speaks),
+            **headers,
+        }
         return h11.Request(method=method, target=path, headers=list(told.items()))
+
+    def _understood(self, headers: Mapping[str, str]) -> None:
+        """Raise Refused where who answers is of a release that does not go with this one."""
+        theirs = spoken(headers)
+        if abs(theirs - self._speaks) > 1:
+            older = "there" if theirs < self._speaks else "here"
+            raise Refused(
+                426,
+                f"{self.address} speaks version {theirs} of the channel and this machine {self._speaks}, of which only "
+                f"neighbours understand one another; install a newer release {older}",
+            )
 
     async def _timely(self, work: Awaitable[Shape], deadline_s: float) -> Shape:
         try:

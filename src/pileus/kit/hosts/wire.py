@@ -16,6 +16,10 @@ import msgspec
 CHUNK = 1 << 16
 MOST_BODY = 16 << 20  # documents of a host with thousands of servers; files come as streams
 UPGRADE = b"bytes"
+# What this release speaks over the channel, told with each request and each answer. A change that the release before would not
+# understand takes the next number; controllers understand the one before as well, and are upgraded first.
+SPEAKS = 1
+SPOKEN = "pileus-speaks"
 
 
 class BadMessage(Exception):
@@ -105,6 +109,12 @@ async def shut(writer: asyncio.StreamWriter) -> None:
 def headers_of(event: h11.Request | h11.Response | h11.InformationalResponse) -> dict[str, str]:
     """Headers by their names in lower case."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+
+
+def spoken(headers: Mapping[str, str]) -> int:
+    """What the other side speaks; the releases before it was told spoke 1."""
+    given = headers.get(SPOKEN, "1")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
 
 
 async def join(
