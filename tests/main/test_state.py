@@ -1,5 +1,6 @@
 """The state directory, its credentials and its certificate."""
 
+import argparse
 import os
 import shlex
 import ssl
@@ -13,6 +14,7 @@ import pytest
 
 from pileus.main.certificates import ensure_certificate
 from pileus.main.cli import main
+from pileus.main.commands.options import given_settings
 from pileus.main.credentials import NoSuchUser, ensure_credentials, exports
 from pileus.main.settings import Settings, remember, settings_of
 from pileus.main.state import AlreadyRunning, State
@@ -147,3 +149,8 @@ def test_no_table_of_options_takes_what_it_does_not_know() -> None:
     look(Settings)
     assert len(seen) >= 16
     assert [] == [kind.__name__ for kind in seen if not kind.__struct_config__.forbid_unknown_fields]
+
+
+def test_arguments_of_other_commands_are_not_options_of_the_cloud() -> None:
+    args = argparse.Namespace(listen="192.0.2.1:5001", volumes=7, state=None)
+    assert {} == given_settings(args)

@@ -20,6 +20,7 @@ def add_state(parser: argparse.ArgumentParser) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Let the command override options."""
+    parser.set_defaults(gives_settings=True)
     parser.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="options to take into DIR/config.toml"
     )
@@ -32,6 +33,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def given_settings(args: argparse.Namespace) -> dict[str, object]:
     """The options the command line gave."""
+    if not getattr(args, "gives_settings", False):
+        return {}  # What has the same name there means something else: where hosts are answered, how many volumes.
     names = {
         "listen": "listen",
         "compute": "compute_driver",
