@@ -39,6 +39,7 @@ from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
 from pileus.kit.http.version import BadVersion, Version
 from pileus.kit.http.wire import Wire, converter, converter_of, decoder, fields, lowered, rules
+from pileus.kit.http.words import plain
 from pileus.kit.observe.log import log_of, within_request
 from pileus.kit.policy import Enforcer, target_of
 
@@ -567,7 +568,7 @@ def _explained(bad: msgspec.ValidationError, key: str | None) -> BadField:
     missing = _MISSING.search(why)
     if missing:
         return BadField(f"'{missing[1]}' is a required property of {field}.")
-    return BadField(field=field, why=why[:300])
+    return BadField(field=field, why=plain(why)[:300])
 
 
 def _query(route: Route, call: Call[Any]) -> object:
