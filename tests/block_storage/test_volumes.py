@@ -150,7 +150,7 @@ async def test_lists_are_paged_filtered_and_counted() -> None:
 async def test_a_volume_of_an_image_is_bootable_and_remembers_it() -> None:
     async with a_world() as world:
         made = await world.got("POST", "/volumes", {"volume": {"size": 1, "imageRef": IMAGE}})
-        assert "downloading" == made["volume"]["status"]
+        assert "creating" == made["volume"]["status"]
         await world.settle()
         volume = await world.show(made["volume"]["id"])
         assert ("available", "true") == (volume["status"], volume["bootable"])

@@ -220,19 +220,19 @@ class TooManyBackups(OverQuota):
 
 
 class TooManyGroups(OverQuota):
-    """Maximum number of groups allowed ({limit}) exceeded"""
+    """GroupLimitExceeded: Maximum number of groups allowed ({limit}) exceeded"""
 
 
 class TooManyGigabytes(OverQuota):
-    """Requested volume or snapshot exceeds allowed {name} quota. Requested {asked}G, quota is {limit}G and {used}G has been consumed."""
+    """VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed {name} quota. Requested {asked}G, quota is {limit}G and {used}G has been consumed."""
 
 
 class TooManyBackupGigabytes(OverQuota):
-    """Requested backup exceeds allowed Backup gigabytes quota. Requested {asked}G, quota is {limit}G and {used}G has been consumed."""
+    """VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes quota. Requested {asked}G, quota is {limit}G and {used}G has been consumed."""
 
 
 class TooBig(OverQuota):
-    """Requested volume size {size}G is larger than maximum allowed limit {limit}G."""
+    """VolumeSizeExceedsLimit: Requested volume size {size}G is larger than maximum allowed limit {limit}G."""
 
 
 class MetadataChanged(PreconditionFailed):

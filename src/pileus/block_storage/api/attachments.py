@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from pileus.block_storage import errors
 from pileus.block_storage.api.listing import filters, paged
@@ -62,7 +61,7 @@ class AttachmentCreate(Wire, kw_only=True):
     volume: Annotated[Uuid, F("volume_uuid")]
     server: Annotated[Uuid | None, F("instance_uuid")] = None
     connector: dict[str, Any] | None = None
-    mode: Annotated[Annotated[str, msgspec.Meta(pattern=r"^(rw|ro)$(?!\n)")] | UnsetType, F(since="3.54")] = UNSET
+    mode: Annotated[str, msgspec.Meta(pattern=r"^(rw|ro)$(?!\n)")] | None = None  # python-openstackclient says null
 
 
 class AttachmentUpdate(Wire):
@@ -146,6 +145,8 @@ async def create(call: Call[BlockStorage], body: AttachmentCreate) -> Attachment
     volume = await volume_get(call.app, call.caller, body.volume)
     target = {"project_id": volume.project_id, "user_id": volume.user_id}
     call.require(CREATE.name, target)
+    if body.mode is not None and call.version < (3, 54):
+        raise errors.BadRequest(why="Additional properties are not allowed ('mode' was unexpected) in attachment.")
     if body.server is None and body.connector is None and call.version < (3, 54):
         raise errors.BadRequest(why="Either instance_uuid or connector must be given.")
     made = await commands.reserve(
@@ -154,7 +155,7 @@ async def create(call: Call[BlockStorage], body: AttachmentCreate) -> Attachment
         volume.id,
         body.server,
         connector=body.connector or None,
-        mode=None if body.mode is UNSET else body.mode,
+        mode=body.mode,
         may_share_boot=call.allows("volume:multiattach_bootable_volume", target),
     )
     return await _view(call, made)

@@ -133,7 +133,9 @@ async def show(call: Call[BlockStorage], group: Group) -> ConsistencyGroup:
 
 
 class Create(Wire, kw_only=True):
-    """A consistency group to make."""
+    """A consistency group to make; python-cinderclient says whose it is and its status too."""
+
+    __loose__ = True
 
     name: Name | None = None
     description: Name | None = None
@@ -158,6 +160,8 @@ async def create(call: Call[BlockStorage], body: Create) -> Brief:
 
 class FromSource(Wire, kw_only=True):
     """A consistency group to make of another, or of a snapshot of one."""
+
+    __loose__ = True
 
     name: Name | None = None
     description: Name | None = None
@@ -195,9 +199,9 @@ class Delete(Wire):
 
 
 @api.post(THIS + "/delete", member("group:delete"), key="consistencygroup", find=consistency_group_find, status=202)
-async def delete(call: Call[BlockStorage], group: Group, body: Delete) -> None:
+async def delete(call: Call[BlockStorage], group: Group, body: Delete | None) -> None:
     """Delete a consistency group."""
-    force = flag(body.force, "force")
+    force = body is not None and flag(body.force, "force")
     await commands.delete_group(call.app, call.caller, group, call.request_id, with_volumes=force)
 
 
@@ -210,6 +214,8 @@ class Update(Wire, kw_only=True):
     remove_volumes: str | UnsetType | None = UNSET
 
 
+# Clients made from the SDK leave the verb out.
+@api.put(THIS, member("group:update"), key="consistencygroup", find=consistency_group_find, status=202)
 @api.put(THIS + "/update", member("group:update"), key="consistencygroup", find=consistency_group_find, status=202)
 async def update(call: Call[BlockStorage], group: Group, body: Update) -> None:
     """Change a consistency group's name, or which volumes are in it."""
@@ -263,6 +269,8 @@ async def snapshot_show(call: Call[BlockStorage], taken: GroupSnapshot) -> Consi
 
 class SnapshotCreate(Wire, kw_only=True):
     """A snapshot of a consistency group to make."""
+
+    __loose__ = True
 
     consistencygroup_id: Uuid
     name: Name | None = None

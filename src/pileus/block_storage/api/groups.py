@@ -230,13 +230,13 @@ async def reset_status(call: Call[BlockStorage], group: Group, body: Status) -> 
 
 
 @api.action(ACTION, "enable_replication", member("group:enable_replication"), find=group_find, since="3.38")
-async def enable_replication(call: Call[BlockStorage], group: Group, body: dict[str, Any]) -> None:
+async def enable_replication(call: Call[BlockStorage], group: Group, body: dict[str, Any] | None) -> None:
     """Have a group replicated; what is kept by hosts cannot be."""
     raise errors.NotReplicated(group=group.id)
 
 
 @api.action(ACTION, "disable_replication", member("group:disable_replication"), find=group_find, since="3.38")
-async def disable_replication(call: Call[BlockStorage], group: Group, body: dict[str, Any]) -> None:
+async def disable_replication(call: Call[BlockStorage], group: Group, body: dict[str, Any] | None) -> None:
     """Have a group replicated no more; it is not."""
     raise errors.NotReplicated(group=group.id)
 
@@ -251,7 +251,7 @@ async def failover_replication(call: Call[BlockStorage], group: Group, body: dic
     ACTION, "list_replication_targets", member("group:list_replication_targets"), find=group_find, since="3.38",
     status=200,
 )  # fmt: skip
-async def list_targets(call: Call[BlockStorage], group: Group, body: dict[str, Any]) -> dict[str, list[str]]:
+async def list_targets(call: Call[BlockStorage], group: Group, body: dict[str, Any] | None) -> dict[str, list[str]]:
     """List where a group is replicated to; what is kept by hosts is replicated nowhere."""
     return {"replication_targets": []}
 

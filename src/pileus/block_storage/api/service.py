@@ -12,13 +12,14 @@ from pileus.block_storage.commands.volumes import volume_get
 from pileus.block_storage.models.volumes import Volume
 from pileus.kit.auth import Caller
 from pileus.kit.db import UnknownMarker
-from pileus.kit.errors import OverQuota
-from pileus.kit.http import Api, Call, Faults, Microversions, Page, Version, Wire
+from pileus.kit.errors import OverQuota, Problem
+from pileus.kit.http import Api, Call, Faults, Microversions, Page, Reply, Version, Wire
 from pileus.kit.policy import ADMIN, ANY, PROJECT_MEMBER, PROJECT_READER, Rule
 
 LOWEST, HIGHEST = Version(3, 0), Version(3, 71)
 PREFIX = "/v3"
 MOST = 1000
+AT_ONCE = "0"  # waiting does not help who is over quota, and clients retry by themselves only when it does
 
 
 class VolumeFaults(Faults):
@@ -32,6 +33,18 @@ class VolumeFaults(Faults):
         if "sort" in given and given & {"sort_key", "sort_dir"}:
             raise errors.InvalidInput(why="sort_key and sort_dir cannot be used together with sort.")
         return super().page(call)
+
+    def error(self, problem: Problem, call: Call[Any]) -> Reply:
+        reply = super().error(problem, call)
+        if isinstance(problem, OverQuota):
+            reply.headers["Retry-After"] = AT_ONCE
+        return reply
+
+    def envelope(self, status: int, problem: Problem, call: Call[Any]) -> dict[str, Any]:
+        told = super().envelope(status, problem, call)
+        if isinstance(problem, OverQuota):
+            next(iter(told.values()))["retryAfter"] = AT_ONCE
+        return told
 
     def listing(self, key: str, items: Sequence[Any], encoded: bytes, call: Call[Any]) -> bytes:
         body = super().listing(key, items, encoded, call)

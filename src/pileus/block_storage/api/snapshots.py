@@ -154,6 +154,8 @@ async def _page(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) -> 
     where = {**scope(call, query.all_tenants, query.project_id), **filters(call, FILTERS, "snapshot")}
     if call.version >= (3, 22):
         where |= metadata_filter(call)
+    if query.zone is not None and query.zone != call.app.config.zone:
+        where["id"] = ""  # all snapshots are in the one zone
     limit = page_of(call, page)
     found = await paged(
         call,

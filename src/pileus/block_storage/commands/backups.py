@@ -54,6 +54,8 @@ async def backup_get(app: BlockStorage, caller: Caller, id: str) -> Backup:
 
 async def create_backup(app: BlockStorage, caller: Caller, volume: Volume, new: NewBackup, request_id: str) -> Backup:
     """The backup exists and is written in the background; raises what speaks against it."""
+    if new.zone not in {None, app.config.zone}:
+        raise errors.InvalidInput(why=f"Availability zone '{new.zone}' is invalid.")
     async with app.db.transaction():
         # Of a snapshot the volume may be what it likes.
         allowed = {AVAILABLE, IN_USE} if new.force or new.snapshot_id else {AVAILABLE}

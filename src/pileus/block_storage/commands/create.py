@@ -17,7 +17,7 @@ from pileus.block_storage.flows.hints import Hints, hints_of
 from pileus.block_storage.models import backups as backup_states
 from pileus.block_storage.models.backups import Backup, Kept
 from pileus.block_storage.models.types import VolumeType
-from pileus.block_storage.models.volumes import AVAILABLE, DOWNLOADING, IN_USE, Origin, Volume
+from pileus.block_storage.models.volumes import AVAILABLE, CREATING, IN_USE, Origin, Volume
 from pileus.block_storage.store.backups import backups, chain_of
 from pileus.block_storage.store.groups import groups
 from pileus.block_storage.store.types import types
@@ -103,7 +103,6 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
 def _row(
     app: BlockStorage, caller: Caller, new: NewVolume, source: Source, type: VolumeType | None, size: int
 ) -> Volume:
-    from_image = source.origin is not None and source.origin.kind == "image"
     return Volume(
         id=new.id or str(uuid.uuid4()),
         project_id=caller.project_id or "",
@@ -111,7 +110,7 @@ def _row(
         name=new.name,
         description=new.description,
         size=size,
-        status=new.status or (DOWNLOADING if from_image else "creating"),
+        status=new.status or CREATING,
         type_id=type.id if type else None,
         zone=new.zone or source.zone or app.config.zone,
         origin=source.origin,

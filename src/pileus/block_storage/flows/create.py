@@ -18,7 +18,7 @@ from pileus.block_storage.flows.hints import Hints, against
 from pileus.block_storage.flows.pools import hosts_with
 from pileus.block_storage.models import backups as backup_states
 from pileus.block_storage.models.services import pool_name
-from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_RESTORING, Volume
+from pileus.block_storage.models.volumes import AVAILABLE, CREATING, DOWNLOADING, ERROR, ERROR_RESTORING, Volume
 from pileus.block_storage.store.backups import backups
 from pileus.block_storage.store.types import types
 from pileus.block_storage.store.volumes import snapshots, volumes
@@ -48,8 +48,12 @@ async def choose(app: BlockStorage, op: Operation) -> Outcome:
         )
         if isinstance(found, str):
             return Fail(found)
+        downloads = volume.status == CREATING and origin is not None and origin.kind == "image"
         # Written at once: the next volume is placed by what this one takes.
-        await volumes.change(app, volume, host=found.host, backend=found.backend, updated_at=volume.updated_at)
+        await volumes.change(
+            app, volume, host=found.host, backend=found.backend, updated_at=volume.updated_at,
+            status=DOWNLOADING if downloads else volume.status,
+        )  # fmt: skip
     return Done({"host": found.host, "pool": found.name})
 
 

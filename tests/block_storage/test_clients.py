@@ -1,0 +1,141 @@
+"""What python-cinderclient, python-openstackclient and the SDK send and look for beyond what the API's reference says."""
+
+import pytest
+from tests.block_storage.test_attachments import CONNECTOR, SERVER, reserved
+from tests.block_storage.test_copies import a_snapshot
+from tests.block_storage.world import a_world
+
+
+@pytest.mark.parametrize("by_query", [True, False])
+async def test_force_takes_no_disk_from_a_server_and_no_snapshot_with_it(by_query: bool) -> None:
+    async with a_world() as world:
+        volume = await world.volume()
+        attachment = await reserved(world, volume)
+        await world.got("PUT", f"/attachments/{attachment}", {"attachment": {"connector": CONNECTOR}})
+        await world.ask("POST", f"/attachments/{attachment}/action", {"os-complete": {}})
+        other = await world.volume()
+        taken = await a_snapshot(world, other)
+        for id in (volume, other):
+            if by_query:
+                refused = await world.ask("DELETE", f"/volumes/{id}?force=true", by="root")
+            else:
+                refused = await world.act(id, by="root", os__force_delete=None)
+            assert 400 == refused.status, refused.body
+        await world.settle()
+        assert "in-use" == (await world.show(volume))["status"]
+        assert "available" == (await world.show(taken, of="snapshot"))["status"]
+
+
+async def test_force_deletes_what_is_kept_for_a_server_that_never_came() -> None:
+    async with a_world() as world:
+        volume = await world.volume()
+        await reserved(world, volume)
+        assert 400 == (await world.ask("DELETE", f"/volumes/{volume}")).status
+        assert 202 == (await world.act(volume, by="root", os__force_delete=None)).status
+        await world.settle()
+        assert 404 == (await world.ask("GET", f"/volumes/{volume}")).status
+        assert [] == (await world.got("GET", "/attachments"))["attachments"]
+
+
+async def test_a_types_encryption_is_found_whatever_it_is_called_in_the_path() -> None:
+    async with a_world() as world:
+        made = await world.got("POST", "/types", {"volume_type": {"name": "secret"}}, by="root")
+        path = f"/types/{made['volume_type']['id']}/encryption"
+        asked = {"encryption": {"provider": "luks", "control_location": "front-end", "cipher": None, "key_size": 256}}
+        await world.got("POST", path, asked, by="root")
+        assert 200 == (await world.ask("PUT", f"{path}/provider", {"encryption": {"key_size": 512}}, by="root")).status
+        assert 512 == (await world.got("GET", path, by="root"))["key_size"]
+        assert 202 == (await world.ask("DELETE", f"{path}/provider", by="root")).status
+        assert {} == await world.got("GET", path, by="root")
+        assert 404 == (await world.ask("DELETE", f"{path}/provider", by="root")).status
+
+
+async def test_an_image_of_a_volume_is_told_with_the_whole_type() -> None:
+    async with a_world() as world:
+        volume = await world.volume()
+        told = (await world.act(volume, os__volume_upload_image={"image_name": "of it"})).body
+        upload = told["os-volume_upload_image"]
+        type = upload["volume_type"]
+        assert ("__DEFAULT__", True, {}, False) == tuple(
+            type[key] for key in ("name", "is_public", "extra_specs", "deleted")
+        )
+        assert upload["updated_at"] is not None
+
+
+async def test_consistency_groups_are_changed_where_the_sdk_says_and_made_as_the_oldest_client_does() -> None:
+    async with a_world() as world:
+        asked = {"name": "c", "volume_types": "__DEFAULT__,", "user_id": None, "project_id": None, "status": "creating"}
+        group = (await world.got("POST", "/consistencygroups", {"consistencygroup": asked}))["consistencygroup"]["id"]
+        volume = await world.volume()
+        changed = {"consistencygroup": {"name": "d", "add_volumes": volume}}
+        assert 202 == (await world.ask("PUT", f"/consistencygroups/{group}", changed)).status
+        assert "d" == (await world.got("GET", f"/consistencygroups/{group}"))["consistencygroup"]["name"]
+        snapshot = {
+            "consistencygroup_id": group,
+            "name": "s",
+            "description": None,
+            "user_id": None,
+            "status": "creating",
+        }
+        assert 202 == (await world.ask("POST", "/cgsnapshots", {"cgsnapshot": snapshot})).status
+        await world.settle()
+        (taken,) = (await world.got("GET", "/cgsnapshots"))["cgsnapshots"]
+        await world.ask("DELETE", f"/cgsnapshots/{taken['id']}")
+        removed = {"consistencygroup": {"remove_volumes": volume}}
+        assert 202 == (await world.ask("PUT", f"/consistencygroups/{group}", removed)).status
+        await world.settle()
+        assert 202 == (await world.ask("POST", f"/consistencygroups/{group}/delete")).status
+
+
+async def test_replication_of_a_group_is_refused_with_the_reason_however_it_is_asked() -> None:
+    async with a_world() as world:
+        type = (await world.got("GET", "/group_types"))["group_types"][0]["id"]
+        asked = {"group": {"name": "g", "group_type": type, "volume_types": ["__DEFAULT__"]}}
+        group = (await world.got("POST", "/groups", asked))["group"]["id"]
+        for body in (None, {}):
+            refused = await world.act(group, of="group", enable_replication=body)
+            assert "do not replicate" in refused.body["badRequest"]["message"]
+
+
+async def test_who_names_no_mode_attaches_at_any_version() -> None:
+    async with a_world() as world:
+        asked = {"volume_uuid": await world.volume(), "instance_uuid": SERVER, "mode": None, "connector": {}}
+        made = await world.got("POST", "/attachments", {"attachment": asked}, at="3.27")
+        await world.got("DELETE", f"/attachments/{made['attachment']['id']}")
+        for at, mode in (("3.27", "ro"), ("3.54", "rx")):
+            refused = await world.ask("POST", "/attachments", {"attachment": {**asked, "mode": mode}}, at=at)
+            assert (400, True) == (refused.status, "mode" in refused.body["badRequest"]["message"])
+
+
+@pytest.mark.parametrize("list", ["volumes", "snapshots", "backups", "groups", "attachments", "messages"])
+async def test_a_filter_there_is_none_of_is_refused_since_it_would_match_everything(list: str) -> None:
+    async with a_world() as world:
+        refused = await world.ask("GET", f"/{list}?nmae=one")
+        assert (400, True) == (refused.status, "nmae" in refused.body["badRequest"]["message"])
+        assert 200 == (await world.ask("GET", f"/{list}?nmae=one", by="root")).status
+        assert 200 == (await world.ask("GET", f"/{list}?nmae=one", at="3.30")).status
+        known = "all_tenants=False&limit=5&sort_key=id&project_id=p1&with_count=false"
+        assert 200 == (await world.ask("GET", f"/{list}?{known}")).status
+
+
+async def test_who_has_too_much_is_told_in_the_words_and_with_the_header_clients_know() -> None:
+    async with a_world() as world:
+        refused = await world.ask("POST", "/volumes", {"volume": {"size": 1001}})
+        assert (413, "0") == (refused.status, refused.headers["retry-after"])
+        told = refused.body["overLimit"]
+        assert ("0", True) == (told["retryAfter"], told["message"].startswith("VolumeSizeExceedsAvailableQuota: "))
+
+
+async def test_a_backup_is_made_in_a_zone_there_is() -> None:
+    async with a_world() as world:
+        volume = await world.volume()
+        refused = await world.ask("POST", "/backups", {"backup": {"volume_id": volume, "availability_zone": "moon"}})
+        assert (400, True) == (refused.status, "moon" in refused.body["badRequest"]["message"])
+        assert "available" == (await world.show(volume))["status"]
+
+
+async def test_what_is_no_id_is_said_to_be_none() -> None:
+    async with a_world() as world:
+        refused = await world.ask("POST", "/volumes", {"volume": {"size": 1, "snapshot_id": "first"}})
+        message = refused.body["badRequest"]["message"]
+        assert "Invalid input for field/attribute volume.snapshot_id: it is not a UUID." == message
