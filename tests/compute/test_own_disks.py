@@ -48,7 +48,7 @@ async def test_a_server_has_the_disks_it_asks_for_within_what_its_flavor_allows(
         await a_roomy_world_flavor(world)
         asked = [
             root(),
-            {**BLANK, "volume_size": 1, "guest_format": "swap", "boot_index": -1},
+            {**BLANK, "volume_size": 512, "guest_format": "swap", "boot_index": -1},
             {**BLANK, "volume_size": 2, "guest_format": "vfat"},
             {**BLANK, "volume_size": 1},
         ]
@@ -56,14 +56,14 @@ async def test_a_server_has_the_disks_it_asks_for_within_what_its_flavor_allows(
         id = await world.boot(flavorRef="roomy", block_device_mapping_v2=three)
         assert [("2+0", "vfat"), ("1+0", "ext4"), ("1+512", "swap")] == await disks(world, id)
         small = await world.boot(flavorRef="roomy", block_device_mapping_v2=[asked[0], asked[1]])
-        assert [("4+0", "ext4"), ("1+0", "swap")] == await disks(world, small)
+        assert [("4+0", "ext4"), ("0+512", "swap")] == await disks(world, small)
 
 
 @pytest.mark.parametrize(
     ("devices", "why"),
     [
         ([{**BLANK, "volume_size": 5}], "Ephemeral disks requested are larger than the instance type allows."),
-        ([{**BLANK, "volume_size": 2, "guest_format": "swap"}], "Swap drive requested is larger than"),
+        ([{**BLANK, "volume_size": 1537, "guest_format": "swap"}], "Swap drive requested is larger than"),
         ([{**BLANK, "volume_size": 1, "guest_format": "swap"}] * 2, "More than one swap drive requested."),
         ([{**BLANK, "volume_size": 1}] * 3, "You specified more local devices than the limit allows"),
         ([{**BLANK, "volume_size": 1, "guest_format": "ntfs"}], "Format ntfs is not one of"),

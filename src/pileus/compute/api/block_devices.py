@@ -89,7 +89,7 @@ def _asked(device: BlockDevice) -> DeviceAsked:
         source=device.source_type,
         destination=destination,
         id=id,
-        size_gib=_size(device.volume_size),
+        size=_size(device.volume_size),
         type=device.volume_type,
         boot_index=index if index is not None and index >= 0 else None,
         goes=_yes(device.delete_on_termination) if device.delete_on_termination is not None else destination == "local",
@@ -106,7 +106,7 @@ def _old_asked(device: OldBlockDevice) -> DeviceAsked:
             source="volume" if device.volume_id else "snapshot",
             destination="volume",
             id=device.volume_id or device.snapshot_id,
-            size_gib=_size(device.volume_size),
+            size=_size(device.volume_size),
             goes=_yes(device.delete_on_termination),
             device=device.device_name,
         )
@@ -115,7 +115,7 @@ def _old_asked(device: OldBlockDevice) -> DeviceAsked:
         return DeviceAsked(
             source="blank",
             destination="local",
-            size_gib=size,
+            size=size,
             goes=True,
             guest_format="swap" if name == "swap" else None,
         )

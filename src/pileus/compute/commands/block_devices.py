@@ -46,7 +46,7 @@ async def _checked(app: Compute, caller: Caller, device: DeviceAsked, size: Size
             snapshot = await app.volumes.lists.snapshot(caller, device.id or "")
         except NotFound:
             raise errors.BadMapping(why=f"failed to get snapshot {device.id}.") from None
-        return msgspec.structs.replace(device, size_gib=device.size_gib or snapshot.size_gib)
+        return msgspec.structs.replace(device, size=device.size or snapshot.size_gib)
     if device.source == "image":
         await _check_image(app, caller, device, size)
     return device
@@ -66,7 +66,7 @@ async def _existing(app: Compute, caller: Caller, device: DeviceAsked, *, may_sh
         raise errors.BadRequest(why="Multiattach volumes are only supported starting with compute API version 2.60.")
     if device.boot_index == 0 and not facts.bootable:
         raise errors.BadRequest(why=f"Block Device {device.id} is not bootable.")
-    return msgspec.structs.replace(device, size_gib=facts.size_gib)
+    return msgspec.structs.replace(device, size=facts.size_gib)
 
 
 async def _check_image(app: Compute, caller: Caller, device: DeviceAsked, size: Size) -> None:
@@ -78,10 +78,10 @@ async def _check_image(app: Compute, caller: Caller, device: DeviceAsked, size: 
     if size.ram < image.min_ram:
         raise errors.BadRequest(why="Flavor's memory is too small for requested image.")
     needs = max(image.min_disk * GIB, image.virtual_size or image.size or 0)
-    if (device.size_gib or 0) * GIB < needs:
+    if (device.size or 0) * GIB < needs:
         raise errors.BadRequest(
             why="Volume is smaller than the minimum size specified in image metadata. "
-            f"Volume size is {(device.size_gib or 0) * GIB} bytes, minimum size is {needs} bytes."
+            f"Volume size is {(device.size or 0) * GIB} bytes, minimum size is {needs} bytes."
         )
 
 
@@ -102,7 +102,7 @@ async def give_devices(app: Compute, caller: Caller, server: Server, devices: Se
 
 def _row(app: Compute, server: Server, device: DeviceAsked, place: int) -> ServerVolume:
     exists = device.source == "volume"
-    made = Source(kind=device.source, id=device.id, size_gib=device.size_gib or 0, type=device.type)
+    made = Source(kind=device.source, id=device.id, size_gib=device.size or 0, type=device.type)
     return ServerVolume(
         id=str(uuid.uuid4()),
         server_id=server.id,

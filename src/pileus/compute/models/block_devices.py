@@ -13,12 +13,15 @@ SEQUENCE = "Boot sequence for the instance and image/block device mapping combin
 
 
 class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """A disk to have: what it is made of, whether it is a volume or the server's own, and whether it goes with the server."""
+    """A disk to have: what it is made of, whether it is a volume or the server's own, and whether it goes with the server.
+
+    Its size is in GiB as all disks' is, but in MiB if the guest swaps to it, as flavors count swap.
+    """
 
     source: str  # volume, image, snapshot, blank
     destination: str  # local, volume
     id: str | None = None
-    size_gib: int | None = None
+    size: int | None = None
     type: str | None = None
     boot_index: int | None = None
     goes: bool = False
@@ -30,6 +33,11 @@ class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True):
     def swap(self) -> bool:
         """Whether the guest swaps to it."""
         return self.guest_format == "swap"
+
+    @property
+    def mib(self) -> int | None:
+        """Its size; None: what the flavor says."""
+        return None if not self.size else self.size if self.swap else self.size * MIB_OF_GIB
 
 
 class DiskOfImage(msgspec.Struct, frozen=True):
@@ -76,7 +84,7 @@ def devices_of(properties: Mapping[str, str]) -> list[DeviceAsked]:
             source=disk.source_type,
             destination=disk.destination_type,
             id=disk.snapshot_id or disk.volume_id or disk.image_id,
-            size_gib=disk.volume_size,
+            size=disk.volume_size,
             type=disk.volume_type,
             boot_index=disk.boot_index if disk.boot_index is not None and disk.boot_index >= 0 else None,
             goes=bool(disk.delete_on_termination),
@@ -122,12 +130,12 @@ def _why_own_wrong(
     if sum(1 for device in (*blank, *images)) > MOST_LOCAL:
         return "You specified more local devices than the limit allows"
     swaps = [device for device in blank if device.swap]
-    ephemeral = sum(device.size_gib or size.ephemeral for device in blank if not device.swap)
+    ephemeral = sum(device.size or size.ephemeral for device in blank if not device.swap)
     if any(device.id != image_id or device.boot_index != 0 for device in images):
         return "Mapping image to local is not supported."
     if len(swaps) > 1:
         return "More than one swap drive requested."
-    if any((device.size_gib or 0) * 1024 > size.swap for device in swaps):
+    if any((device.mib or 0) > size.swap for device in swaps):
         return "Swap drive requested is larger than instance type allows."
     if ephemeral > size.ephemeral:
         return (
@@ -138,9 +146,9 @@ def _why_own_wrong(
 
 
 def _why_volume_wrong(volume: DeviceAsked) -> str | None:
-    if volume.source == "blank" and not volume.size_gib:
+    if volume.source == "blank" and not volume.size:
         return "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size"
-    if volume.source == "image" and not volume.size_gib:
+    if volume.source == "image" and not volume.size:
         return "Images with destination_type 'volume' need to have a non-zero size specified"
     return None
 
@@ -149,18 +157,14 @@ def disks_asked(devices: Sequence[DeviceAsked]) -> tuple[OwnDisk, ...]:
     """What a request asks for; of a kind of which it says nothing there is what the flavor has."""
     blank = [device for device in devices if device.source == "blank" and device.destination == "local"]
     scratch = [_scratch(device) for device in blank if not device.swap]
-    swap = [
-        OwnDisk(format=SWAP, mib=device.size_gib * MIB_OF_GIB if device.size_gib else None, tag=device.tag)
-        for device in blank
-        if device.swap
-    ]
+    swap = [OwnDisk(format=SWAP, mib=device.mib, tag=device.tag) for device in blank if device.swap]
     return (*(scratch or USUAL[:1]), *(swap or USUAL[1:]))
 
 
 def _scratch(device: DeviceAsked) -> OwnDisk:
     return OwnDisk(
         format=device.guest_format or SCRATCH,
-        mib=device.size_gib * MIB_OF_GIB if device.size_gib else None,
+        mib=device.mib,
         tag=device.tag,
     )
 
