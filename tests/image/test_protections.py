@@ -65,7 +65,7 @@ def test_roles_decide_what_is_created(tmp_path: Path) -> None:
             given = {"name": "one", name: "v"}
             answered, body, _ = await cloud.ask("POST", "/v2/images", given, token=who)
             assert status == answered, (name, who)
-            assert (status == 403) is (f"{name}&#x27; is reserved." in str(body))
+            assert (status == 403) is (f"{name}' is reserved." in str(body))
 
     guarded(tmp_path, test)
 

@@ -222,7 +222,7 @@ class Pages(Dialect):
         title = f"{status} {REASONS.get(status, 'Error')}"
         if call.headers.get("accept", "").strip() == JSON and "user-agent" not in call.headers:
             return _json(status, {"code": title, "title": REASONS.get(status, "Error"), "message": problem.message})
-        text = html.escape(problem.message)
+        text = html.escape(problem.message, quote=False)  # within a text, quotes are just that
         page = (
             f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n  {text}<br /><br />\n\n\n"
             " </body>\n</html>"
