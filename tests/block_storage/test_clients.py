@@ -139,3 +139,13 @@ async def test_what_is_no_id_is_said_to_be_none() -> None:
         refused = await world.ask("POST", "/volumes", {"volume": {"size": 1, "snapshot_id": "first"}})
         message = refused.body["badRequest"]["message"]
         assert "Invalid input for field/attribute volume.snapshot_id: it is not a UUID." == message
+
+
+@pytest.mark.parametrize("said", [None, {}, "the attachment's id", ""])
+async def test_an_attachment_is_complete_whatever_is_said_beside(said: object) -> None:
+    async with a_world() as world:
+        volume = await world.volume()
+        id = await reserved(world, volume)
+        await world.got("PUT", f"/attachments/{id}", {"attachment": {"connector": CONNECTOR}})
+        assert 204 == (await world.ask("POST", f"/attachments/{id}/action", {"os-complete": said})).status
+        assert "in-use" == (await world.show(volume))["status"]

@@ -194,8 +194,9 @@ def _brief_dict(attachment: Attachment) -> dict[str, Any]:
     since="3.44",
     status=204,
 )
-async def complete(call: Call[BlockStorage], attachment: Attachment, body: dict[str, Any] | None) -> None:
+async def complete(call: Call[BlockStorage], attachment: Attachment, body: Any) -> None:
     """Say that whoever a volume was kept for has it."""
+    # The SDK says which attachment once more, others nothing or an empty object.
     await commands.complete(call.app, attachment)
 
 
