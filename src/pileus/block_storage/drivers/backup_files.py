@@ -57,7 +57,8 @@ class Backups:
         self._own = own
         self.piece = chunk
         self._afar = chunks is not None
-        self.chunks: Chunks = chunks or FolderChunks(own)
+        self._indexes = FolderChunks(own)
+        self.chunks: Chunks = chunks or self._indexes
 
     async def seen(self, id: str) -> BackupSeen:
         """How far a backup is."""
@@ -175,7 +176,7 @@ class Backups:
         content = msgspec.json.encode(index)
         if self._afar:
             await self.chunks.put(f"{id}/{AFAR}", await in_thread(zlib.compress, content))
-        await FolderChunks(self._own).put(f"{id}/{INDEX}", content)
+        await self._indexes.put(f"{id}/{INDEX}", content)
 
 
 async def _all(*work: Awaitable[Result]) -> list[Result]:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection
 from pathlib import Path
 
+from pileus.block_storage.drivers.durable import Tree
 from pileus.block_storage.drivers.interface import DriverError
 from pileus.block_storage.drivers.marks import mark_of
 from pileus.block_storage.drivers.thread import in_thread
@@ -17,6 +18,7 @@ class FolderChunks:
     def __init__(self, root: Path, *, shared: bool = False) -> None:
         self._root = root
         self._shared = shared
+        self._tree = Tree()
 
     @property
     def store(self) -> str | None:
@@ -37,7 +39,7 @@ class FolderChunks:
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(file)
-            _sync(file.parent)
+            self._tree.sync(file.parent)
         except OSError as failed:
             part.unlink(missing_ok=True)
             raise DriverError("The backup cannot be written", f"{file}: {failed.strerror}") from failed
@@ -78,11 +80,3 @@ class FolderChunks:
         """Raise DriverError for a shared directory that is not mounted: nothing is written below its mount point then."""
         if self._shared:
             mark_of(self._root)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,6 +21,7 @@ from pileus.block_storage.drivers import qcow2
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
+from pileus.block_storage.drivers.durable import Tree
 from pileus.block_storage.drivers.file_changes import FileChanges
 from pileus.block_storage.drivers.image_tool import copy_file
 from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Place, Room
@@ -48,6 +49,7 @@ class FileDisks:
         self._root = root
         self._format = format
         self.attached: AttachedDisks | None = None
+        self._tree = Tree()
 
     async def room(self) -> Room:
         """What the file system has."""
@@ -77,28 +79,38 @@ class FileDisks:
     async def blank(self, at: Spot, size: int) -> None:
         """A sparse file is there."""
         if self._format == RAW:
-            await asyncio.to_thread(_blank, self._new(at), size)
+            await asyncio.to_thread(self._blank, self._new(at), size)
             return
         part = self._part(at)
         await qcow2.create(part, size)
-        await asyncio.to_thread(_settle, part, self._new(at))
+        await asyncio.to_thread(self._tree.keep, part, self._new(at))
+
+    def _blank(self, file: Path, size: int) -> None:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.ftruncate(handle, size)
+        finally:
+            os.close(handle)
+        self._tree.keep(part, file)
 
     async def copy(self, source: Spot, at: Spot, *, live: bool) -> None:
         """The file is a copy of the other, by reference where the file system can."""
         part = self._part(at)
         await self._copy(source, part, self._format, live=live)
-        await asyncio.to_thread(_settle, part, self._new(at))
+        await asyncio.to_thread(self._tree.keep, part, self._new(at))
 
     async def fill(self, at: Spot, file: Path) -> None:
         """The file is a copy of that one."""
         part = self._part(at)
         await (copy_file(file, part) if self._format == RAW else qcow2.convert(file, RAW, part, QCOW2))
-        await asyncio.to_thread(_settle, part, self._new(at))
+        await asyncio.to_thread(self._tree.keep, part, self._new(at))
 
     async def rename(self, source: Spot, at: Spot) -> None:
         """The file has another name."""
         old = self._file(source)
-        await asyncio.to_thread(_rename, old, self._new(at).with_suffix(old.suffix))
+        await asyncio.to_thread(self._tree.rename, old, self._new(at).with_suffix(old.suffix))
 
     async def grow(self, at: Spot, size: int) -> None:
         """The disk has at least that size; of one that a server has, its QEMU sees to that."""
@@ -204,42 +216,6 @@ def _contents(folder: Path) -> dict[int, int]:
             with contextlib.suppress(FileNotFoundError, DriverError):  # it was just removed, or is none of ours
                 found[int(path.stem)] = qcow2.size_of(path, format_of(path))
     return found
-
-
-def _blank(file: Path, size: int) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.ftruncate(handle, size)
-    finally:
-        os.close(handle)
-    _settle(part, file)
-
-
-def _settle(part: Path, file: Path) -> None:
-    """The whole file has its name, on the disk too."""
-    with part.open("r+b") as out:
-        os.fsync(out.fileno())
-    failpoint("volume.keep", "before rename")
-    part.rename(file)
-    failpoint("volume.keep", "after rename")
-    _sync(file.parent)
-
-
-def _rename(old: Path, new: Path) -> None:
-    new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    old.rename(new)
-    _sync(new.parent)
-    _sync(old.parent)
-
-
-def _sync(folder: Path) -> None:
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _grow(file: Path, size: int) -> None:
