@@ -19,7 +19,9 @@ from pileus.block_storage.agent.links import Doors, DoorSeen, Links, Listening
 from pileus.block_storage.drivers import nbd
 from pileus.block_storage.drivers.file import FileBackend
 from pileus.block_storage.drivers.interface import DriverError, Kind
-from pileus.block_storage.drivers.nbd import Linked, Served
+from pileus.block_storage.drivers.nbd import Daemons, Handed, Linked, Served
+from pileus.block_storage.drivers.qcow2 import Format
+from pileus.kit.jail import FIRST_UID
 
 ID = "att-1"
 KEYS = {"h2": "11" * 32, "h3": "22" * 32}
@@ -27,12 +29,18 @@ KEYS = {"h2": "11" * 32, "h3": "22" * 32}
 
 def test_what_the_programs_are_told() -> None:
     served = Served(id=ID, path="/v/a,b.raw", address="10.0.0.1", port=49500, peers=("h2",))
-    words = nbd.serve(served, Path("/s/att-1"))
+    words = nbd.serve(served, Handed("/v/a,b.raw", "/s/att-1"), Path("/s/att-1/pid"))
     assert "driver=file,node-name=file,filename=/v/a,,b.raw,discard=unmap" in words
+    assert "/s/att-1/pid" in words
     assert "addr.type=inet,addr.host=10.0.0.1,addr.port=49500,tls-creds=tls" in words
     assert "tls-creds-psk,id=tls,endpoint=server,dir=/s/att-1" in words
-    device = nbd.serve(Served(id=ID, path="/dev/vg/x", address="::1", port=1, peers=(), readonly=True), Path("/s"))
-    assert "driver=host_device,node-name=file,filename=/dev/vg/x,discard=unmap,read-only=on" in device
+    device = nbd.serve(
+        Served(id=ID, path="/dev/vg/x", address="::1", port=1, peers=(), readonly=True),
+        Handed("/dev/fd/7", "/dev/fd/8"),
+    )
+    assert "driver=host_device,node-name=file,filename=/dev/fd/7,discard=unmap,read-only=on" in device
+    assert "tls-creds-psk,id=tls,endpoint=server,dir=/dev/fd/8" in device
+    assert "--pidfile" not in device
     assert f"nbd,id=export,node-name=disk,name={ID},writable=off" in device
     words = nbd.link(Linked(id=ID, host="h2", address="10.0.0.1", port=49500), Path("/l/att-1"))
     assert "tls-creds-psk,id=tls,endpoint=client,username=h2,dir=/l/att-1" in words
@@ -50,12 +58,30 @@ class AllKeys:
         return self.keys
 
 
+def status(pid: int) -> dict[str, list[str]]:
+    """What the kernel tells of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+
+
+async def as_user(user: str, groups: list[str], file: Path, *, by_path: bool) -> int:
+    """How a program of that user ends that opens the file anew: 0 if it may."""
+    handed = os.open(file, os.O_PATH)
+    try:
+        name = str(file) if by_path else f"/dev/fd/{handed}"
+        words = ["setpriv", f"--reuid={user}", f"--regid={user}", f"--groups={','.join(groups)}", "head", "-c1", name]
+        done = await asyncio.to_thread(subprocess.run, words, check=False, pass_fds=[handed], capture_output=True)
+        return done.returncode
+    finally:
+        os.close(handed)
+
+
 class Ways:
     """A volume of one host, and two others that want it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, format: Format = "raw") -> None:
         self.root, self.port = root, free_port()
-        self.store = FileBackend("b", root / "volumes", OneImage(b""))
+        self.store = FileBackend("b", root / "volumes", OneImage(b""), format=format)
         self.disk = a_disk()
         self.doors = self.the_doors()
         self.links = {host: Links(host, root / host, AllKeys()) for host in KEYS}
@@ -74,6 +100,9 @@ class Ways:
         assert seen.path is not None
         return Path(seen.path)
 
+    def folder(self, id: str) -> Path:
+        return self.root / "volumes" / Kind.VOLUME / id
+
     def bytes(self) -> bytes:
         (file,) = (self.root / "volumes" / Kind.VOLUME / self.disk.id).glob("*.raw")
         with file.open("rb") as disk:
@@ -84,9 +113,11 @@ class Ways:
 
     def left(self) -> list[str]:
         """Programs and mounts that are there."""
-        listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
+        listed = subprocess.run(["ps", "-eo", "uid,args"], check=True, capture_output=True, text=True).stdout
         mounts = Path("/proc/self/mounts").read_text()
-        return [line for line in [*listed.splitlines(), *mounts.splitlines()] if str(self.root) in line]
+        user = str(Daemons(self.root, jailed=True).user(ID))
+        served = [line for line in listed.splitlines() if line.split()[0] == user and "<defunct>" not in line]
+        return served + [line for line in [*listed.splitlines(), *mounts.splitlines()] if str(self.root) in line]
 
 
 def kill9(pid: int) -> None:
@@ -115,8 +146,8 @@ def _write(file: Path, content: bytes) -> None:
 
 
 @contextlib.asynccontextmanager
-async def some_ways(root: Path) -> AsyncIterator[Ways]:
-    ways = Ways(root)
+async def some_ways(root: Path, format: Format = "raw") -> AsyncIterator[Ways]:
+    ways = Ways(root, format)
     try:
         await ways.store.ensure_disk(Kind.VOLUME, ways.disk)
         yield ways
@@ -186,6 +217,39 @@ class TestWithTheStorageDaemon:
             kill9(pids[1])
             await write(await ways.go(links=again), b"and on !")
             assert b"and on !" == ways.bytes()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a program another user")
+    @pytest.mark.parametrize("format", ["raw", "qcow2"])
+    async def test_who_serves_a_volume_is_nobody_and_opens_no_other(self, tmp_path: Path, format: Format) -> None:
+        async with some_ways(tmp_path, format) as ways:
+            other = a_disk()
+            await ways.store.ensure_disk(Kind.VOLUME, other)
+            await ways.open("h2")
+            await write(await ways.go(), b"precious")
+            pid = ways.pid("doors")
+            (own,), (foreign,) = (list(ways.folder(id).glob(f"*.{format}")) for id in (ways.disk.id, other.id))
+            told = status(pid)
+            user, groups = told["Uid"][0], told["Groups"]
+            assert (FIRST_UID <= int(user), {user}, {user}) == (True, set(told["Uid"]), set(told["Gid"]))
+            assert ({"0000000000000000"}, "1") == (
+                {told[each][0] for each in ("CapEff", "CapPrm", "CapBnd")}, told["NoNewPrivs"][0],
+            )  # fmt: skip
+            assert [str(own.stat().st_gid)] == groups
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            assert str(4 << 30) in next(line for line in limits.splitlines() if line.startswith("Max address space"))
+            opened = {os.path.realpath(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")}
+            assert (True, False) == (str(own) in opened, str(foreign) in opened)
+            # By its path or by an open descriptor that it may come by: what is not its own it does not get.
+            keys = tmp_path / "doors" / ID / "keys" / nbd.KEYS
+            for file, path, ends in (
+                (own, False, 0), (keys, False, 0), (own, True, 1), (foreign, False, 1), (foreign, True, 1),
+                (Path("/etc/shadow"), False, 1),
+            ):  # fmt: skip
+                assert ends == await as_user(user, groups, file, by_path=path), (file, path)
+            assert 1 == await as_user("65534", ["65534"], keys, by_path=False)
+            kill9(pid)
+            await ways.open("h2")
+            assert user == status(ways.pid("doors"))["Uid"][0]
 
     async def test_a_volume_that_is_open_here_is_not_served(self, tmp_path: Path) -> None:
         async with some_ways(tmp_path) as ways:

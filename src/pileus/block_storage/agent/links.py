@@ -68,7 +68,7 @@ class Doors:
     def __init__(
         self, root: Path, listening: Listening, backends: Mapping[str, Backend], keys: LinkKeys | None
     ) -> None:
-        self._daemons = Daemons(root)
+        self._daemons = Daemons(root, jailed=True)
         self._listening = listening
         self._backends = backends
         self._keys = keys
@@ -94,12 +94,14 @@ class Doors:
             port=port,
             peers=door.peers,
             readonly=door.readonly,
+            user=self._daemons.user(id),
         )
         if was != wanted:
             keys = await self._keys.fetch(id)
             mine = {peer: keys[peer] for peer in door.peers}
             said = msgspec.json.encode(wanted)
-            await self._daemons.start(id, nbd.serve(wanted, self._daemons.folder(id)), mine, said)
+            pidfile = self._daemons.pidfile(id) if wanted.user is None else None
+            await self._daemons.start(id, lambda handed: nbd.serve(wanted, handed, pidfile), mine, said, wanted.path)
         return DoorSeen(address=wanted.address, port=wanted.port, peers=wanted.peers)
 
     def _was(self, id: str) -> Served | None:
@@ -141,7 +143,8 @@ class Links:
         folder = self._daemons.folder(id)
         if self._daemons.said(id) != said:
             keys = await self._keys.fetch(id)
-            await self._daemons.start(id, nbd.link(wanted, folder), {self._host: keys[self._host]}, said)
+            mine = {self._host: keys[self._host]}
+            await self._daemons.start(id, lambda handed: nbd.link(wanted, folder), mine, said)
             (folder / nbd.KEYS).unlink()  # the daemon has it
         return LinkSeen(address=link.address, port=link.port, path=str(folder / "disk"))
 
