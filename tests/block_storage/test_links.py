@@ -4,13 +4,17 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from tests.block_storage.test_port import ALICE, ID, SERVER, a_port
 from tests.block_storage.world import World, a_store, a_world
 
 from pileus.block_storage import agent as volume_agent
 from pileus.block_storage.agent.links import DOOR, FACT, LINK, DoorSeen, LinkSeen
-from pileus.block_storage.drivers.interface import DriverError
+from pileus.block_storage.drivers.interface import DriverError, Export, Kind
+from pileus.block_storage.flows import document
+from pileus.block_storage.models.volumes import Volume
+from pileus.block_storage.store.volumes import volumes
 from pileus.kit.errors import Conflict
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.exchange import Body
@@ -128,6 +132,44 @@ async def test_where_the_server_goes_the_way_goes_too_and_the_host_it_left_is_ou
         await world.settle()
         assert ["h1 volume_door", "h2 volume_link"] == made.there()
         assert old == made.of["h1"][DOOR].keys
+
+
+async def test_who_has_a_volume_on_another_host_is_asked_for_every_copy_of_it() -> None:
+    async with ways() as (world, _, volume):
+        port = a_port(world)
+        await prepared(world, "h2")
+        await port.connect(ID, "h2")
+        await port.complete(ID)
+        about = {"volume_id": volume, "name": "s", "force": True}
+        await world.got("POST", "/snapshots", {"snapshot": about})
+        await world.settle()
+        clone = await world.volume(source_volid=volume, size=1, volume_type="disks")
+        await world.got("POST", "/backups", {"backup": about})
+        await world.settle()
+        exported = msgspec.structs.replace(await seen(world, volume), status="in-use", previous_status=None)
+        export = Export(name="i", format="raw")
+        holder = await document.holder_of(world.app, exported)
+        assert "h2" == document.volume_disk(exported, export=export, holder=holder).holder
+        told = {each.kind: each.body for each in await world.hosts.wanted_list("h1") if each.id != volume}
+        assert ["h2"] * 3 == [
+            told[kind][of]["holder"]
+            for kind, of in ((Kind.SNAPSHOT, "origin"), (Kind.VOLUME, "origin"), (Kind.BACKUP, "of"))
+        ]
+        assert "available" == (await world.show(clone))["status"]
+        # On the volume's own host it is its own matter, and nobody's once it is given back.
+        await prepared(world, "h1")
+        await port.connect(ID, "h1")
+        await port.complete(ID)
+        assert await document.holder_of(world.app, await seen(world, volume)) is None
+        await port.release(ID)
+        assert await document.holder_of(world.app, await seen(world, volume)) is None
+
+
+async def seen(world: World, volume: str) -> Volume:
+    """The volume's row."""
+    found = await volumes.find(world.app, volume)
+    assert found is not None
+    return found
 
 
 async def test_why_there_is_no_way_is_said() -> None:

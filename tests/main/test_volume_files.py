@@ -14,7 +14,8 @@ from tests.block_storage.drivers.test_lvm import LvmWorld
 from tests.postgres import open_with
 
 from pileus.block_storage.drivers.file import FileBackend
-from pileus.block_storage.drivers.interface import Backup, Disk, Export, Kind
+from pileus.block_storage.drivers.interface import HELD, Backup, Disk, Export, Kind
+from pileus.compute.drivers.interface import DriverError as RunsError
 from pileus.kit.bus import LocalBus
 from pileus.kit.clock import FakeClock
 from pileus.kit.hosts.asks import Asks, Stream
@@ -202,3 +203,52 @@ async def test_a_host_gets_only_what_its_documents_name(tmp_path: Path) -> None:
         with pytest.raises(NotYours):
             await ask("h2")
     await db.close()
+
+
+async def test_the_keeper_of_a_volume_alone_gets_a_copy_from_who_has_it(tmp_path: Path) -> None:
+    db = await open_with(metadata)
+    hosts = Hosts(db, LocalBus(), FakeClock())
+    async with an_origin(tmp_path) as holder:
+        holder.answers.copy_attached(Runs())  # type: ignore[arg-type]
+        routes = VolumeFileRoutes(hosts, holder.all)
+
+        async def ask(asker: str, id: str = "v1", host: str = "h1") -> bytes:
+            asked = Asked(asker, Peer(), {"kind": HELD, "id": id}, {"host": host, "backend": ""}, {}, b"")
+            told = await routes.send(asked)
+            assert told.parts is not None
+            return b"".join([part async for part in told.parts])
+
+        of_v1 = {"kind": "volume", "id": "v1", "holder": "h1"}
+        documents = [
+            ("keeps", Kind.SNAPSHOT, "s1", {"origin": of_v1}),
+            ("clones", Kind.VOLUME, "v2", {"origin": of_v1}),
+            ("backs-up", Kind.BACKUP, "b1", {"of": of_v1}),
+            ("exports", Kind.VOLUME, "v1", {"holder": "h1", "export": {}}),
+            ("other", Kind.SNAPSHOT, "s2", {"origin": {**of_v1, "id": "v9"}}),
+            ("unheld", Kind.SNAPSHOT, "s3", {"origin": {**of_v1, "holder": None}}),
+        ]
+        for asker, kind, id, body in documents:
+            await hosts.want(asker, kind, id, {"backend": "b", **body})
+        for asker in ("keeps", "clones", "backs-up", "exports"):
+            assert b"as the guest has it" in await ask(asker), asker
+        refused = (ask("other"), ask("unheld"), ask("stranger"), ask("keeps", "v9"), ask("keeps", host="h7"))
+        for each in (*refused, ask("unheld", host="")):
+            with pytest.raises(NotYours):
+                await each
+        with pytest.raises(Broken, match="no server of this host has volume v7"):
+            await holder.arrived("", HELD, "v7")
+        assert [] == list((tmp_path / "leaving").iterdir())
+    await db.close()
+
+
+class Runs:
+    """Servers of which one has a volume."""
+
+    @property
+    def attached(self) -> "Runs":
+        return self
+
+    async def give(self, volume_id: str, target: Path) -> None:
+        if volume_id != "v1":
+            raise RunsError("The volume cannot be copied", f"no server of this host has volume {volume_id}")
+        target.write_bytes(b"as the guest has it")

@@ -527,6 +527,7 @@ class _Wired:
         images, far = self._ports["image"], self._volume_files
         self.volumes |= volume_backends(frame.state, frame.settings, images, name, far=far, keys=keys, objects=objects)
         copy_attached(self.volumes, runs)
+        self._volume_bytes.copy_attached(runs)
         own_ways = self._ports["block_storage"].ways if "block_storage" in self._ports else None
         ways = volume_ways(frame.state, frame.settings, name, self.volumes, own_ways)
         return await machine.agent(name, exchange, runs, self.parts, frame.clock, (self.volumes, ways))

@@ -116,6 +116,7 @@ class JoinedHost:
         self._ways = volume_ways(state, settings, member.host, self._volumes, FarLinkKeys(self._dialler))
         self._volume_bytes = BytesAnswers(member.host, self._volumes, state / "cache" / "leaving")
         copy_attached(self._volumes, self._runs)
+        self._volume_bytes.copy_attached(self._runs)
         self._exchange = RemoteExchange(self._dialler)
         self._objects = JoinedObjects(state, settings, member, self._questions, self._clock)
         self._agent: Agent | None = None

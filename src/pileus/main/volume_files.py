@@ -3,7 +3,8 @@
     target host ── GET /v1/volumes/KIND/ID/bytes?host&backend ──> controller ── question, answered by a stream ──> origin
     controller, for an image ────────────────────────────────────── question, answered by a stream ──> host
 
-A host gets only what its own documents say that a volume of it is made of. Holes and zeros are not sent: what is comes in pieces,
+A host gets only what its own documents say that a volume of it is made of; of one that it keeps and a server of another host has, that
+host's QEMU makes a copy for it. Holes and zeros are not sent: what is comes in pieces,
 each with its place and length; then the size of the whole, and the digest of all that came before, so that what was cut off
 or changed on the way is not taken for whole.
 """
@@ -24,8 +25,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from pileus.block_storage.drivers.holes import filled
-from pileus.block_storage.drivers.interface import Backend, DriverError, Kind, Origin
+from pileus.block_storage.drivers.interface import HELD, Backend, DriverError, Kind, Origin
 from pileus.block_storage.drivers.thread import in_thread
+from pileus.compute.drivers.interface import CopiesVolumes, Hypervisor
+from pileus.compute.drivers.interface import DriverError as RunsError
 from pileus.kit.errors import Problem, Unavailable
 from pileus.kit.hosts.asks import Puts, Stream
 from pileus.kit.hosts.channel import Asked, Route, Told
@@ -35,6 +38,7 @@ from pileus.kit.hosts.exchange import Body
 from pileus.kit.hosts.wire import shut
 from pileus.kit.observe.log import log_of
 from pileus.main.host_needs import NotYours
+from pileus.ports.attached_disks import AttachedDisks
 
 log = log_of(__name__)
 
@@ -70,26 +74,47 @@ class BytesAsk(msgspec.Struct, frozen=True):
 
 
 class BytesAnswers:
-    """The origin's end: what this machine's back ends give."""
+    """The origin's end: what this machine's back ends give, and what its servers have open."""
 
     def __init__(self, host: str, backends: Mapping[str, Backend], spool: Path) -> None:
         self._host = host
         self._backends = backends
         self._spool = spool
+        self._attached: AttachedDisks | None = None
         self._sending: set[asyncio.Task[None]] = set()
+
+    def copy_attached(self, runs: Hypervisor) -> None:
+        """From now on what servers of this machine have is given by who runs them."""
+        if isinstance(runs, CopiesVolumes):
+            self._attached = runs.attached
 
     async def connect(self, body: Body) -> Stream:
         """A stream of the bytes that are asked for; raises Keeps."""
         asked = msgspec.convert(body, BytesAsk)
-        backend = self._backends.get(asked.backend)
-        if backend is None:
-            raise Keeps(host=self._host, kind=asked.kind, id=asked.disk, why=f"it has no back end {asked.backend}")
+        reading = self._held(asked.disk) if asked.kind == HELD else self._reading(self._backend(asked), asked)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        task = asyncio.create_task(_give(self._reading(backend, asked), ours), name=f"give {asked.kind} {asked.disk}")
+        task = asyncio.create_task(_give(reading, ours), name=f"give {asked.kind} {asked.disk}")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return await asyncio.open_unix_connection(sock=theirs)
+
+    def _backend(self, asked: BytesAsk) -> Backend:
+        backend = self._backends.get(asked.backend)
+        if backend is None:
+            raise Keeps(host=self._host, kind=asked.kind, id=asked.disk, why=f"it has no back end {asked.backend}")
+        return backend
+
+    @contextlib.asynccontextmanager
+    async def _held(self, volume_id: str) -> AsyncIterator[Path]:
+        """A copy of a volume that a server of this machine has."""
+        if self._attached is None:
+            raise DriverError("The volume cannot be copied", "this host runs no servers that have volumes")
+        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._spool, prefix="give-") as spool:
+            copy = Path(spool) / "copy"
+            await self._attached.give(volume_id, copy)
+            yield copy
 
     @contextlib.asynccontextmanager
     async def _reading(self, backend: Backend, asked: BytesAsk) -> AsyncIterator[Path]:
@@ -115,7 +140,7 @@ async def _give(reading: AbstractAsyncContextManager[Path], to: socket.socket) -
     try:
         async with contextlib.AsyncExitStack() as block:
             await _give_all(await _opened(block.enter_async_context(reading), writer), writer)
-    except DriverError as refused:
+    except (DriverError, RunsError) as refused:
         why = str(refused).encode()
         writer.write(HEAD.pack(len(why), REFUSED) + why)
     except OSError as failed:
@@ -275,12 +300,25 @@ class VolumeFileRoutes:
         """The bytes of what a volume of the asking host is made of, by its document."""
         kind, id = asked.path["kind"], asked.path["id"]
         host, backend = asked.query.get("host", ""), asked.query.get("backend", "")
+        if kind == HELD and await self._keeps(asked.host, host, id):
+            return Told(parts=_parts(await self._files.stream(host, BytesAsk(id, kind, backend))))
         named = {"kind": kind, "id": id, "host": host, "backend": backend}
         for wish in await self._hosts.wanted_list(asked.host, Kind.VOLUME):
             origin = {} if wish.gone else wish.body.get("origin") or {}
             if host and {name: origin.get(name) or "" for name in named} == named:
                 return Told(parts=_parts(await self._files.stream(host, BytesAsk(id, kind, backend))))
         raise NotYours(host=asked.host)
+
+    async def _keeps(self, keeper: str, holder: str, volume_id: str) -> bool:
+        """Whether a document of that host is about such a volume of its own which a server on the other host has."""
+        for kind, origin in ((Kind.VOLUME, "origin"), (Kind.SNAPSHOT, "origin"), (Kind.BACKUP, "of")):
+            for wish in await self._hosts.wanted_list(keeper, kind):
+                told = {} if wish.gone else wish.body
+                of = told.get(origin) or {}
+                own = kind is Kind.VOLUME and (wish.id, told.get("holder")) == (volume_id, holder)
+                if own or (of.get("kind"), of.get("id"), of.get("holder")) == (Kind.VOLUME, volume_id, holder):
+                    return bool(holder)
+        return False
 
 
 class FarVolumeFiles:

@@ -1,10 +1,12 @@
 """Volumes as files keep what every back end promises, and what files have to beside it."""
 
 import contextlib
+import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.block_storage.drivers.contract import IMAGE, BackendContract, a_disk, of
 from tests.block_storage.drivers.files import WorldOfFiles
@@ -90,6 +92,28 @@ class TestFile(BackendContract):
             with pytest.raises(DriverError, match="damaged"):
                 await self.made(world, a_disk(origin=of(Kind.BACKUP, backup.id)))
 
+    async def test_what_another_host_has_open_is_copied_by_that_host(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            disk, asked = a_disk(), Holders()
+            world.backend.meet(asked, None)
+            await self.made(world, disk)
+            world.write(Kind.VOLUME, disk.id, b"torn")
+            held = Origin(kind=Kind.VOLUME, id=disk.id, holder="h2")
+            snapshot = a_disk(origin=held, live=True)
+            await self.made(world, snapshot, Kind.SNAPSHOT)
+            backup = Backup(id=str(uuid.uuid4()), backend="b", of=held, live=True)
+            await self.backed_up(world, backup)
+            restored = a_disk(origin=of(Kind.BACKUP, backup.id))
+            await self.made(world, restored)
+            for kind, id in ((Kind.SNAPSHOT, snapshot.id), (Kind.VOLUME, restored.id)):
+                assert world.read(kind, id).startswith(b"whole")
+            exporting = msgspec.structs.replace(disk, live=True, holder="h2", export=Export(name="i", format="raw"))
+            seen = await self.made(world, exporting)
+            assert seen.export is not None
+            with open(seen.export.file, "rb") as image:
+                assert b"whole" == image.read(5)
+            assert [("h2", disk.id)] * 3 == asked.asked
+
 
 @pytest.mark.host
 class TestWithQemuImg:
@@ -134,3 +158,18 @@ class TestWithQemuImg:
         await TestFile().made(world, disk)
         assert world.read(Kind.VOLUME, disk.id).startswith(content[:4096])
         await world.backend.close()
+
+
+class Holders:
+    """Keeps DiskFiles: another host, which has a volume open."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def copy_held(self, holder: str, volume_id: str, target: Path) -> None:
+        self.asked.append((holder, volume_id))
+        target.write_bytes(b"whole")
+        os.truncate(target, 2**30)
+
+    def reading(self, origin: Origin, spool: Path, *, live: bool) -> contextlib.AbstractAsyncContextManager[Path]:
+        raise AssertionError("nothing is read elsewhere")

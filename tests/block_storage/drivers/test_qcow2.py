@@ -219,6 +219,10 @@ class TestChanges:
         words = ["-f", "qcow2", "-c", f"write -P 9 0 {PIECE}", "-c", "flush", "-c", "abort", str(file)]
         assert 0 != subprocess.run(["qemu-io", *words], check=False, capture_output=True).returncode
         assert changed(file, f"{PREFIX}{first}", CHUNK) is None
+        disk = msgspec.structs.replace(disk, size_gib=2)
+        assert (
+            2 == (await TestQcow2().made(world, disk)).size_gib
+        )  # with such a bitmap QEMU's tools make nothing larger
         second = await self.backup(world, disk, first)
         assert await self.holds(world, second, disk)
         await world.backend.close()

@@ -11,6 +11,7 @@ import msgspec
 
 from pileus.block_storage.drivers.interface import (
     FOUND,
+    HELD,
     Backend,
     Backup,
     BackupSeen,
@@ -58,6 +59,12 @@ class Neighbours:
             yield arrived
         finally:
             arrived.unlink(missing_ok=True)
+
+    async def copy_held(self, holder: str, volume_id: str, target: Path) -> None:
+        """`target` holds the raw bytes of one moment of a volume that a server on that host has; else this raises."""
+        if self._far is None:
+            raise DriverError("There is nothing to copy", f"volume {volume_id} is in use on host {holder}")
+        await self._far.fetch(holder, "", HELD, volume_id, target)
 
 
 class ThingHandler:

@@ -73,6 +73,13 @@ async def keep_only(file: Path, name: str) -> None:
             await _tool(file, "--remove", each.name)
 
 
+async def drop_broken(file: Path) -> None:
+    """There is no bitmap that a QEMU left which was killed: it tells nothing, and with it the disk does not grow; raises DriverError."""
+    for each in bitmaps(file):
+        if each.name.startswith(PREFIX) and not each.whole:
+            await _tool(file, "--remove", each.name)
+
+
 async def _tool(file: Path, what: str, name: str) -> None:
     fine = ("-g", str(GRANULARITY)) if what == "--add" else ()
     await tool_on((file,), lambda it: ("bitmap", what, *fine, "-f", QCOW2, it, name))

@@ -18,7 +18,7 @@ import msgspec
 from pileus.block_storage.drivers import luks
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.backup_files import Backups
-from pileus.block_storage.drivers.disks import ClonesImages, Disks, NotesChanges, Spot
+from pileus.block_storage.drivers.disks import AsksHolders, ClonesImages, Disks, NotesChanges, Spot
 from pileus.block_storage.drivers.image_tool import copy_file, encrypt, image_of, raw_of
 from pileus.block_storage.drivers.interface import (
     DISKS,
@@ -75,6 +75,8 @@ class DiskBackend:
         """From now on what other back ends keep can be copied from there, and encrypted disks can be made with these keys."""
         self._others = others
         self._keys = keys
+        if isinstance(self._disks, AsksHolders):
+            self._disks.far = others
 
     async def room(self) -> Room:
         """What the store has."""
@@ -240,13 +242,17 @@ class DiskBackend:
             return
         spool = self._root / Kind.BACKUP
         await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
-        if self._changes is not None and backup.of.kind == Kind.VOLUME and not backup.live:
-            at = await self._newest(self._disks, backup.of)
+        if self._changes is not None and backup.of.kind == Kind.VOLUME:
+            at, piece = await self._newest(self._disks, backup.of), self._backups.piece
             # Before anything is read: what is written meanwhile belongs to the next backup, if not to this one as well.
-            if await self._changes.note(at, backup.id):
-                async with self._changes.reading(at, backup.parent, self._backups.piece, spool) as (file, places):
+            if backup.live or await self._changes.note(at, backup.id):
+                async with (
+                    self._changes.reading_attached(at, backup.id, backup.parent, piece, spool)
+                    if backup.live
+                    else self._changes.reading(at, backup.parent, piece, spool)
+                ) as (file, places):
                     await self._backups.write(backup, file, places)
-                await self._changes.keep_only(at, backup.id)
+                await self._changes.keep_only(at, backup.id, live=backup.live)
                 return
         async with self.reading(backup.of, spool, live=backup.live) as file:
             await self._backups.write(backup, file)
@@ -261,9 +267,9 @@ class DiskBackend:
         if wanted is None or name is None:
             return seen
         target, format = folder / name, wanted.format
-        work = (at.kind, at.id, name)
+        work, held = (at.kind, at.id, name), msgspec.structs.replace(at, holder=disk.holder)
         if not target.exists() and not self._works.ready(
-            work, lambda: self._export(at, target, format, live=disk.live)
+            work, lambda: self._export(held, target, format, live=disk.live)
         ):
             return msgspec.structs.replace(seen, doing="copying for an image")
         return msgspec.structs.replace(seen, export=Copy(wanted.name, str(target)))
@@ -283,7 +289,7 @@ class DiskBackend:
         contents = await _contents(store, Kind(origin.kind), origin.id)
         if not contents:
             raise DriverError("There is nothing to copy", f"{origin.kind} {origin.id} is not on this host")
-        return Spot(Kind(origin.kind), origin.id, max(contents))
+        return Spot(Kind(origin.kind), origin.id, max(contents), origin.holder)
 
     def _spool(self, kind: Kind, id: str) -> Path:
         """A folder for what belongs to the disk and is no disk."""

@@ -7,19 +7,20 @@ anew. It is there or it is not: nothing that is half made is ever listed or read
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from pileus.block_storage.drivers.interface import Kind, Origin, Place, Room
+from pileus.block_storage.drivers.interface import DiskFiles, Kind, Origin, Place, Room
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """Where one content of a disk is kept."""
+    """Where one content of a disk is kept, and which other host has it open."""
 
     kind: Kind
     id: str
     content: int
+    holder: str | None = None
 
     @property
     def name(self) -> str:
@@ -102,9 +103,23 @@ class NotesChanges(Protocol):
         that backup. Nobody writes to the disk meanwhile."""
         ...
 
-    async def keep_only(self, at: Spot, backup: str) -> None:
-        """Nothing is noted for other backups any more."""
+    def reading_attached(
+        self, at: Spot, backup: str, since: str | None, piece: int, spool: Path
+    ) -> AbstractAsyncContextManager[tuple[Path, list[int] | None]]:
+        """The same of a disk that a server may have, as it is at one moment; what changes from then on is noted for `backup`,
+        where that can be."""
         ...
+
+    async def keep_only(self, at: Spot, backup: str, *, live: bool) -> None:
+        """Nothing is noted for other backups any more; `live`: a server may have the disk."""
+        ...
+
+
+@runtime_checkable
+class AsksHolders(Protocol):
+    """Has its disks copied by the hosts that have them open."""
+
+    far: DiskFiles | None
 
 
 class ClonesImages(Protocol):

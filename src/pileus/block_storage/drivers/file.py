@@ -17,14 +17,14 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from pileus.block_storage.drivers import qcow2
+from pileus.block_storage.drivers import bitmaps, qcow2
 from pileus.block_storage.drivers.backup_chunks import Chunks
 from pileus.block_storage.drivers.disk_backend import DiskBackend
 from pileus.block_storage.drivers.disks import Disks, Spot
 from pileus.block_storage.drivers.durable import Tree
 from pileus.block_storage.drivers.file_changes import FileChanges
 from pileus.block_storage.drivers.image_tool import copy_file
-from pileus.block_storage.drivers.interface import GIB, DriverError, Kind, Origin, Place, Room
+from pileus.block_storage.drivers.interface import GIB, DiskFiles, DriverError, Kind, Origin, Place, Room
 from pileus.block_storage.drivers.qcow2 import FORMATS, QCOW2, RAW, Format, format_of
 from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.attached_disks import AttachedDisks
@@ -49,6 +49,7 @@ class FileDisks:
         self._root = root
         self._format = format
         self.attached: AttachedDisks | None = None
+        self.far: DiskFiles | None = None
         self._tree = Tree()
 
     async def room(self) -> Room:
@@ -120,6 +121,7 @@ class FileDisks:
         elif qcow2.size_of(file, QCOW2) < size:
             taken = self.attached is not None and at.kind is Kind.VOLUME
             if not (taken and self.attached is not None and await self.attached.grow(at.id, size // GIB)):
+                await bitmaps.drop_broken(file)
                 await qcow2.resize(file, size)
 
     async def remove(self, at: Spot) -> None:
@@ -149,19 +151,22 @@ class FileDisks:
             still.unlink(missing_ok=True)
 
     async def _copy(self, source: Spot, target: Path, wanted: Format, *, live: bool) -> None:
-        """A copy of one moment: of who has the volume, or by reference."""
+        """A copy of one moment: of who has the volume, here or on another host, or by reference."""
         file = self._file(source)
         has = format_of(file)
         qcow2.size_of(file, has)
-        asked = self.attached if live and source.kind is Kind.VOLUME else None
+        theirs = source.holder if live and source.kind is Kind.VOLUME else None
+        asked = self.attached if live and source.kind is Kind.VOLUME and theirs is None else None
         if asked is None and not live and has != wanted:
             await qcow2.convert(file, has, target, wanted)
             return
         # Who has it copies what a guest sees; by reference its file is copied.
-        copied: Format = RAW if asked is not None else has
+        copied: Format = RAW if asked is not None or theirs is not None else has
         first = target if copied == wanted else target.with_name(f"{target.name}.moment")
         try:
-            if asked is not None:
+            if theirs is not None:
+                await self._copy_held(theirs, source.id, first)
+            elif asked is not None:
                 await asked.copy(source.id, file, first, has)
             else:
                 await copy_file(file, first, live=live)
@@ -170,6 +175,11 @@ class FileDisks:
         finally:
             if first != target:
                 first.unlink(missing_ok=True)
+
+    async def _copy_held(self, holder: str, volume_id: str, target: Path) -> None:
+        if self.far is None:
+            raise DriverError("The volume cannot be copied", f"a server on host {holder} has it, which cannot be asked")
+        await self.far.copy_held(holder, volume_id, target)
 
     def sibling(self, origin: Origin) -> Disks | None:
         """Files of a host are its own."""

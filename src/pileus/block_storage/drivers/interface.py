@@ -28,6 +28,7 @@ class Kind(enum.StrEnum):
 
 
 DISKS = (Kind.VOLUME, Kind.SNAPSHOT)
+HELD = "held_volume"  # what a host is asked for that has a volume open which another one keeps
 FOUND = "disk"  # the kind of origin of a disk that is not copied but found: it lies on the host under another name, or its own
 
 
@@ -35,7 +36,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed.
 
     `backend` and `host` say where it lies, when that is not where the copy shall be. `chain`: of a backup, those whose chunks
-    it may be made of. `shared`: of an image, where its raw bytes are in a cluster that a back end may be in as well.
+    it may be made of. `shared`: of an image, where its raw bytes are in a cluster that a back end may be in as well. `holder`: of a
+    volume, the host whose server has it, where that is another than the one that keeps it.
     """
 
     kind: str  # image, volume, volume_snapshot, volume_backup, disk
@@ -45,6 +47,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     chain: tuple[str, ...] = ()
     shared: str | None = None
+    holder: str | None = None
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +69,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
     `content`: when it differs from that of the disk there is, the disk is made anew from its origin. `live`: its origin
     may be written to meanwhile, so only a copy made at one moment will do. `mirrored`: it is made blank, and who has its
-    origin open writes to both.
+    origin open writes to both. `holder`: of the disk itself, as of an origin.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     mirrored: bool = False
     export: Export | None = None
     luks: Luks | None = None
+    holder: str | None = None
 
     @property
     def left(self) -> bool:
@@ -179,6 +183,10 @@ class DiskFiles(Protocol):
 
     def reading(self, origin: Origin, spool: Path, *, live: bool) -> AbstractAsyncContextManager[Path]:
         """A file with the raw bytes of the disk while the block lasts, in `spool` if it has to be made; raises DriverError."""
+        ...
+
+    async def copy_held(self, holder: str, volume_id: str, target: Path) -> None:
+        """`target` holds the raw bytes of one moment of a volume that a server on that host has; else this raises."""
         ...
 
 

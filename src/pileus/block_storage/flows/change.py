@@ -111,7 +111,8 @@ async def copy(app: BlockStorage, op: Operation) -> Outcome:
     if volume is None or volume.host is None:
         return GONE
     export = Export(name=op.args["image_id"], format=op.args["format"])
-    disk = document.volume_disk(volume, live=document.is_live(volume), export=export)
+    holder = await document.holder_of(app, volume)
+    disk = document.volume_disk(volume, live=document.is_live(volume), export=export, holder=holder)
     seen = await document.bring(app, Kind.VOLUME, volume.host, disk)
     if not isinstance(seen, DiskSeen):
         return seen

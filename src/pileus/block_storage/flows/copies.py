@@ -22,8 +22,9 @@ async def snapshot(app: BlockStorage, op: Operation) -> Outcome:
     if found is None or found.host is None:
         return Fail("The volume is on no host.")
     volume = await volumes.find(app, found.volume_id)
-    live = volume is not None and document.is_live(volume)
-    seen = await document.bring(app, Kind.SNAPSHOT, found.host, document.snapshot_disk(found, live=live))
+    live, holder = volume is not None and document.is_live(volume), await document.holder_of(app, volume)
+    disk = document.snapshot_disk(found, live=live, holder=holder)
+    seen = await document.bring(app, Kind.SNAPSHOT, found.host, disk)
     if not isinstance(seen, DiskSeen):
         return seen
 
@@ -64,7 +65,7 @@ async def back_up(app: BlockStorage, op: Operation) -> Outcome:
     source = (
         interface.Origin(kind=Kind.SNAPSHOT, id=backup.snapshot_id)
         if backup.snapshot_id is not None
-        else interface.Origin(kind=Kind.VOLUME, id=backup.volume_id)
+        else interface.Origin(kind=Kind.VOLUME, id=backup.volume_id, holder=await document.holder_of(app, volume))
     )
     adopted = bool(op.args.get("adopt"))
     wanted = interface.Backup(

@@ -100,9 +100,13 @@ async def make(app: BlockStorage, op: Operation) -> Outcome:
     volume = await volumes.find(app, subject_id(op))
     if volume is None or volume.host is None:
         return Fail("The volume is gone.")
-    seen = await document.bring(
-        app, Kind.VOLUME, volume.host, document.volume_disk(volume, live=await _live(app, volume))
+    source = await _source(app, volume)
+    disk = document.volume_disk(
+        volume,
+        live=source is not None and document.is_live(source),
+        holder=await document.holder_of(app, source),
     )
+    seen = await document.bring(app, Kind.VOLUME, volume.host, disk)
     if isinstance(seen, Fail):
         place = volume.place or ""
         failed = {**op.facts.get("failed", {}), place: f"could not make the volume: {seen.why}"}
@@ -119,11 +123,11 @@ async def make(app: BlockStorage, op: Operation) -> Outcome:
     return Done(also=made)
 
 
-async def _live(app: BlockStorage, volume: Volume) -> bool:
+async def _source(app: BlockStorage, volume: Volume) -> Volume | None:
+    """The volume that it is a copy of, if it is."""
     if volume.origin is None or volume.origin.kind != "volume":
-        return False
-    source = await volumes.find(app, volume.origin.id)
-    return source is not None and document.is_live(source)
+        return None
+    return await volumes.find(app, volume.origin.id)
 
 
 async def remove_from_host(app: BlockStorage, op: Operation) -> Outcome:

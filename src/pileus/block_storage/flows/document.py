@@ -7,7 +7,8 @@ from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.drivers import interface
 from pileus.block_storage.drivers.interface import BackupSeen, Disk, DiskSeen, Export, Kind
 from pileus.block_storage.drivers.luks import Cipherment, cipherment
-from pileus.block_storage.models.volumes import IN_USE, Origin, Snapshot, Volume
+from pileus.block_storage.models.volumes import ATTACHED, DETACHING, IN_USE, Origin, Snapshot, Volume
+from pileus.block_storage.store.volumes import attachments_of
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Fail, Wait
 from pileus.kit.hosts.exchange import Body
@@ -20,7 +21,9 @@ def subject_id(op: Operation) -> str:
     return op.subject.partition(":")[2]
 
 
-def origin_of(origin: Origin | None, host: str | None, backend: str | None) -> interface.Origin | None:
+def origin_of(
+    origin: Origin | None, host: str | None, backend: str | None, holder: str | None = None
+) -> interface.Origin | None:
     """The same, as that host is told for that back end: places are named only where they are others."""
     if origin is None:
         return None
@@ -34,20 +37,29 @@ def origin_of(origin: Origin | None, host: str | None, backend: str | None) -> i
         backend=origin.backend if elsewhere or origin.backend not in {None, backend} else None,
         chain=origin.chain,
         shared=origin.shared,
+        holder=holder,
     )
 
 
-def volume_disk(volume: Volume, *, live: bool = False, mirrored: bool = False, export: Export | None = None) -> Disk:
-    """All a host is told about a volume."""
+def volume_disk(
+    volume: Volume,
+    *,
+    live: bool = False,
+    mirrored: bool = False,
+    export: Export | None = None,
+    holder: str | None = None,
+) -> Disk:
+    """All a host is told about a volume; `holder`: who has it, or, of one that is being made, what it is made of."""
     return Disk(
         id=volume.id,
         backend=volume.backend or "",
         size_gib=volume.size,
         content=volume.content,
-        origin=origin_of(volume.origin, volume.host, volume.backend),
+        origin=origin_of(volume.origin, volume.host, volume.backend, holder if export is None else None),
         live=live,
         mirrored=mirrored,
         export=export,
+        holder=holder if export is not None else None,
         luks=interface.Luks(volume_id=volume.id, how=cipherment_of(volume)) if volume.sealed_key is not None else None,
     )
 
@@ -58,13 +70,13 @@ def cipherment_of(volume: Volume) -> Cipherment:
     return cipherment(said.get("cipher"), said.get("key_size")) or Cipherment()
 
 
-def snapshot_disk(snapshot: Snapshot, *, live: bool = False) -> Disk:
+def snapshot_disk(snapshot: Snapshot, *, live: bool = False, holder: str | None = None) -> Disk:
     """All a host is told about a snapshot."""
     return Disk(
         id=snapshot.id,
         backend=snapshot.backend or "",
         size_gib=snapshot.size,
-        origin=interface.Origin(kind=Kind.VOLUME, id=snapshot.volume_id),
+        origin=interface.Origin(kind=Kind.VOLUME, id=snapshot.volume_id, holder=holder),
         live=live,
     )
 
@@ -146,3 +158,12 @@ async def let_lie(app: BlockStorage, kind: Kind, host: str | None, disk: Disk) -
 def is_live(volume: Volume) -> bool:
     """Whether the volume's bytes may change while they are read."""
     return IN_USE in (volume.status, volume.previous_status)
+
+
+async def holder_of(app: BlockStorage, volume: Volume | None) -> str | None:
+    """The host whose server has the volume, where that is not the one that keeps it; None also where several hosts have it."""
+    if volume is None or not is_live(volume):
+        return None
+    found = (await attachments_of(app, [volume.id]))[volume.id]
+    hosts = {each.host for each in found if each.status in {ATTACHED, DETACHING} and each.host is not None}
+    return hosts.pop() if len(hosts) == 1 and volume.host not in hosts else None

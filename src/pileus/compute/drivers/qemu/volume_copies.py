@@ -15,7 +15,7 @@ import errno
 import fcntl
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,6 +35,7 @@ COPY_S = 7200.0
 FICLONE = 0x40049409  # linux/fs.h
 PUNCH_HOLE = 3  # linux/falloc.h: and the file keeps its size
 NUMBER = 200  # above those of volumes
+NOTES = 300  # and of copies
 READY = "ready"
 Moment = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
@@ -45,11 +46,22 @@ class ImageOf(msgspec.Struct, rename="kebab"):
     virtual_size: int
 
 
+class Bitmap(msgspec.Struct, rename="kebab"):
+    """A bitmap of a node: what is written to it is noted there."""
+
+    name: str = ""
+    recording: bool = False
+    persistent: bool = False
+    busy: bool = False
+    inconsistent: bool = False
+
+
 class Node(msgspec.Struct, rename="kebab"):
     """A node of QEMU's."""
 
     node_name: str
     image: ImageOf
+    dirty_bitmaps: tuple[Bitmap, ...] = ()
 
 
 class VolumeCopies:
@@ -67,7 +79,11 @@ class VolumeCopies:
 
     def begin_plain(self, volume_id: str, source: Path, target: Path, format: str) -> asyncio.Task[None]:
         """A copy of a file that nobody has open; it ends, cancelled, when a server is to have the volume."""
-        task = asyncio.create_task(_copy_plain(source, target, format), name=f"copy volume {volume_id}")
+        return self.begin_at_rest(volume_id, _copy_plain(source, target, format))
+
+    def begin_at_rest(self, volume_id: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Work on a file that nobody has open; it ends, cancelled, when a server is to have the volume."""
+        task = asyncio.create_task(work, name=f"copy volume {volume_id}")
         self._plain[volume_id] = task
         task.add_done_callback(lambda done: self._plain.pop(volume_id, None) and None)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -75,14 +91,14 @@ class VolumeCopies:
 
     async def busy(self, slot: int, monitor: Monitor) -> bool:
         """Whether QEMU copies the volume in that slot."""
-        return await job_named(_name(slot), monitor) is not None
+        return await job_named(job_of(slot), monitor) is not None
 
     async def give_up(self, slot: int, monitor: Monitor) -> bool:
         """Whether QEMU copies nothing of the volume in that slot; if it does it is told to end."""
-        job = await job_named(_name(slot), monitor)
+        job = await job_named(job_of(slot), monitor)
         if job is not None and job.status != OVER:
             with contextlib.suppress(DriverError):  # It may be ending already.
-                await monitor.execute("job-cancel", id=_name(slot))
+                await monitor.execute("job-cancel", id=job_of(slot))
             return False
         await _clean(slot, monitor, dismiss=job is not None)
         return True
@@ -97,9 +113,9 @@ async def begin(volume: Volume, chain: Chain, target: Path, monitor: Monitor) ->
     """QEMU copies the volume to the target; what was left of a copy that nobody waits for is gone."""
     slot = chain.slot
     of = chain.bytes_(volume) if volume.encrypted else chain.top(volume)
-    size = await _size(of, monitor)
-    await _open_target(target, size, slot, monitor)
-    options: dict[str, object] = {"job-id": _name(slot), "device": of, "target": _name(slot), "sync": "full"}
+    size = (await node_named(of, monitor)).image.virtual_size
+    await open_target(target, size, slot, monitor)
+    options: dict[str, object] = {"job-id": job_of(slot), "device": of, "target": job_of(slot), "sync": "full"}
     if volume.encrypted:
         await monitor.execute("blockdev-backup", **options, **{"auto-dismiss": False})
     else:
@@ -109,14 +125,14 @@ async def begin(volume: Volume, chain: Chain, target: Path, monitor: Monitor) ->
 
 async def go_on(slot: int, monitor: Monitor, moment: Moment) -> bool | None:
     """Whether the copy is whole (True), or was given up (False); None: QEMU will say when to look again."""
-    job = await job_named(_name(slot), monitor)
+    job = await job_named(job_of(slot), monitor)
     if job is None:
         return False
     if job.status == READY:
         async with moment():
             # Unlike job-cancel, this ends a mirror that is ready without giving it up.
-            await monitor.execute("block-job-cancel", device=_name(slot))
-            while (job := await job_named(_name(slot), monitor)) is not None and job.status != OVER:  # noqa: ASYNC110
+            await monitor.execute("block-job-cancel", device=job_of(slot))
+            while (job := await job_named(job_of(slot), monitor)) is not None and job.status != OVER:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # QEMU writes down what is left; that takes a few turns of its loop
         failpoint("qemu.copy", "ended")
     if job is None or job.status != OVER:
@@ -146,7 +162,8 @@ async def wait(stirred: asyncio.Event, look: Callable[[], Awaitable[bool | None]
     return said
 
 
-async def _open_target(target: Path, size: int, slot: int, monitor: Monitor) -> None:
+async def open_target(target: Path, size: int, slot: int, monitor: Monitor) -> None:
+    """QEMU has the target, an empty file of that size, open for the copy of that slot's volume."""
     await _clean(slot, monitor, dismiss=False)
     target.unlink(missing_ok=True)
     file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -155,7 +172,7 @@ async def _open_target(target: Path, size: int, slot: int, monitor: Monitor) -> 
         await monitor.hand_set(NUMBER + slot, file)
     finally:
         os.close(file)
-    name = _name(slot)
+    name = job_of(slot)
     bytes_ = {"driver": "file", "node-name": f"{name}-file", "filename": f"/dev/fdset/{NUMBER + slot}"}
     await monitor.execute("blockdev-add", **bytes_, discard="unmap")
     await monitor.execute(
@@ -166,25 +183,27 @@ async def _open_target(target: Path, size: int, slot: int, monitor: Monitor) -> 
 async def _clean(slot: int, monitor: Monitor, *, dismiss: bool) -> None:
     """Nothing is left in QEMU of a copy that has ended."""
     if dismiss:
-        await monitor.execute("job-dismiss", id=_name(slot))
-    for name in (_name(slot), f"{_name(slot)}-file"):
+        await monitor.execute("job-dismiss", id=job_of(slot))
+    for name in (job_of(slot), f"{job_of(slot)}-file", notes_of(slot), f"{notes_of(slot)}-file"):
         try:
             await monitor.execute("blockdev-del", **{"node-name": name})
         except DriverError as refused:
             if not any(word in refused.why for word in GONE_ALREADY):
                 raise
-    with contextlib.suppress(DriverError):  # There is one only if a copy was begun.
-        await monitor.execute("remove-fd", **{"fdset-id": NUMBER + slot})
+    for number in (NUMBER + slot, NOTES + slot):
+        with contextlib.suppress(DriverError):  # There is one only if a copy was begun.
+            await monitor.execute("remove-fd", **{"fdset-id": number})
 
 
-async def _size(node: str, monitor: Monitor) -> int:
+async def node_named(name: str, monitor: Monitor) -> Node:
+    """The node of that name, which QEMU has."""
     found = msgspec.convert(await monitor.execute("query-named-block-nodes", flat=True), list[Node])
-    return next(each.image.virtual_size for each in found if each.node_name == node)
+    return next(each for each in found if each.node_name == name)
 
 
 async def _copy_plain(source: Path, target: Path, format: str) -> None:
     """The target is a copy of a disk that no server of this host has open; raises DriverError if anybody else writes to it."""
-    if format == "raw" and await asyncio.to_thread(clones, target.parent):
+    if format == "raw" and await asyncio.to_thread(clones, source, target.parent):
         await clone(source, target)
         return
     # It asks for QEMU's locks: a server of another host may have the volume, by a daemon that has the file open here.
@@ -226,8 +245,10 @@ def _finish(source: Path | None, target: Path) -> None:
         os.fsync(out.fileno())
 
 
-def clones(folder: Path) -> bool:
-    """Whether the folder's file system copies by reference."""
+def clones(source: Path, folder: Path) -> bool:
+    """Whether the file's file system, which is the folder's, copies by reference."""
+    if source.stat().st_dev != folder.stat().st_dev:
+        return False
     with tempfile.TemporaryFile(dir=folder) as one, tempfile.TemporaryFile(dir=folder) as other:
         one.write(b"\0")
         one.flush()
@@ -243,6 +264,11 @@ async def clone(source: Path, target: Path) -> None:
     await _run("cp", "--reflink=always", "--", str(source), str(target))
 
 
-def _name(slot: int) -> str:
-    """The job, and the node it writes to."""
+def job_of(slot: int) -> str:
+    """The job that copies the volume in that slot, and the node it writes to."""
     return f"copy{slot}"
+
+
+def notes_of(slot: int) -> str:
+    """The node with the file that gets the notes of what is copied."""
+    return f"notes{slot}"
