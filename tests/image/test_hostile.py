@@ -5,6 +5,7 @@ import random
 import resource
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.image.test_imports import asks, imported, tasks
 from tests.image.web import a_web
 
 from pileus.image.config import PluginsConfig, StoreConfig, WebConfig
-from pileus.image.drivers.content import Content
+from pileus.image.drivers.content import Content, look_at
 from pileus.image.errors import UnsafeContent
 from pileus.image.manifest import port
 from pileus.kit.disk_formats import Mismatch, Unsafe
@@ -28,11 +29,13 @@ CHILD = "from tests.image.test_hostile import limited; limited()"
 
 async def judged(format: str, content: bytes) -> str:
     """What comes of the bytes: taken, or the name of what is wrong."""
-    one = Content(format, inspect=True)
-    try:
+
+    async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(content), 1 << 20):
-            await one.feed(content[start : start + (1 << 20)])
-        await one.finish()
+            yield content[start : start + (1 << 20)]
+
+    try:
+        await look_at(Content(format, inspect=True), pieces())
     except (Mismatch, Unsafe) as refused:
         return type(refused).__name__
     return "taken"

@@ -27,7 +27,7 @@ async def filled(store: ByteStore, name: str, content: bytes) -> None:
     """The store has the content."""
     incoming = await store.create(name)
     for start in range(0, len(content), 100_000):
-        await incoming.write(content[start : start + 100_000])
+        await incoming.write([content[start : start + 100_000]])
     await incoming.keep()
 
 
@@ -69,7 +69,7 @@ async def test_what_is_not_kept_is_not_seen_and_leaves_nothing(tmp_path: Path) -
     async with storing(tmp_path) as objects:
         store = ObjectsStore(objects, "images", PART)
         incoming = await store.create("one")
-        await incoming.write(RAW)
+        await incoming.write([RAW])
         assert not await store.exists("one")
         await incoming.drop()
         assert [] == list(await objects.names("images"))

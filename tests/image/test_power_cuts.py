@@ -21,7 +21,7 @@ async def kept(disk: Disk) -> Journal:
         content = random.Random(number).randbytes(size)
         incoming = await store.create(f"image-{number}")
         for start in range(0, size, 65_536):
-            await incoming.write(content[start : start + 65_536])
+            await incoming.write([content[start : start + 65_536]])
         await incoming.keep()
         journal[f"image-{number}"] = hashlib.sha256(content).hexdigest(), disk.now()
     return journal

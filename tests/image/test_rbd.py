@@ -93,7 +93,7 @@ async def test_what_is_not_kept_is_not_seen_and_leaves_nothing(ceph: Ceph) -> No
     pool = pool_of(ceph)
     store = RbdStore(pool)
     incoming = await store.create(ONE)
-    await incoming.write(LARGE)
+    await incoming.write([LARGE])
     assert not await store.exists(ONE)
     await incoming.drop()
     assert [] == listed(ceph, pool.pool)

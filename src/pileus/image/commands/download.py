@@ -12,7 +12,7 @@ import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content
+from pileus.image.drivers.content import Content, look_at
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.cache import read_through
 from pileus.image.flows.intake import PACKED, file_chunks, readable
@@ -114,9 +114,7 @@ async def _look(image: Image, part: Path) -> None:
     content = Content(image.disk_format, inspect=image.container_format not in PACKED)
     try:
         async with contextlib.aclosing(file_chunks(part)) as chunks:
-            async for chunk in chunks:
-                await content.feed(chunk)
-        await content.finish()
+            await look_at(content, chunks)
     except (Mismatch, Unsafe) as wrong:
         raise errors.UnsafeContent(why=str(wrong)) from wrong
 

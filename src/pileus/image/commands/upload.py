@@ -8,14 +8,14 @@ Whatever stops it in between leaves the image waiting again and no file; after a
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable, closing
-from pileus.image.flows.intake import batches, drop, let_go, take_in
+from pileus.image.flows.intake import Work, drop, let_go, take_in
 from pileus.image.flows.quotas import Resource, check_room, room_for_bytes
 from pileus.image.flows.signed import Seal
 from pileus.image.models.images import Head, Image, Status
@@ -48,8 +48,9 @@ async def upload(
         await copies.copies_clear(app, image.id)
         await copies.copy_add(app, image.id, id, token, whole=True)
 
-    way = Way(target, Status.SAVING, Status.ACTIVE, in_store, Resource.SIZE, image.owner if limited else None)
-    await _bring(app, image, seal.watched(batches(chunks)), length, way)
+    owner = image.owner if limited else None
+    way = Way(target, Status.SAVING, Status.ACTIVE, in_store, Resource.SIZE, owner, seal.looks)
+    await _bring(app, image, chunks, length, way)
 
 
 async def give_up(app: ImageApp, image_id: str, token: str) -> None:
@@ -97,6 +98,7 @@ class Way(msgspec.Struct, frozen=True):
     noted: Callable[[str], Awaitable[None]]
     counts: Resource  # what its bytes count as
     owner: str | None  # whose limits hold; None: nobody's
+    also: Sequence[Work] = ()  # what looks at the bytes besides
 
 
 async def _left_behind(app: ImageApp, image: Head) -> Head:
@@ -133,7 +135,7 @@ async def _bring(app: ImageApp, image: Head, chunks: AsyncIterator[bytes], lengt
         incoming = await way.target.create(token)
         try:
             async with _alive(app, image, token):
-                found = await take_in(app, image, incoming, chunks, room)
+                found = await take_in(app, image, incoming, chunks, room, way.also)
                 await incoming.keep()
         except BaseException:
             await drop(incoming)

@@ -5,42 +5,51 @@ What is not what it claims to be, or refers to other files, is told apart here a
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Sequence
 
 from pileus.image.models.images import Findings
 from pileus.kit.disk_formats import Judge
 
 
-async def at_once(*works: Awaitable[None]) -> None:
-    """All of it is done, side by side; raises what the first of them raised, when all have ended."""
-    for ended in await asyncio.gather(*works, return_exceptions=True):
-        if ended is not None:
-            raise ended
-
-
 class Content:
-    """Hashes and inspects bytes; `feed` and `finish` do the work in a thread."""
+    """Hashes and inspects bytes."""
 
     def __init__(self, disk_format: str | None, *, inspect: bool) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha512 = hashlib.sha512()
         self._judge = Judge(disk_format) if inspect else None
-        self.size = 0
+        self.looks = (
+            self._hash,
+            self._look,
+        )  # on the same bytes, in the same order; each may be in a thread of its own
 
-    async def feed(self, chunk: bytes) -> None:
-        """The chunk has been looked at; raises Mismatch as soon as that is certain. The hashes are made side by side."""
-        self.size += len(chunk)
-        await at_once(asyncio.to_thread(self._sha512.update, chunk), asyncio.to_thread(self._feed, chunk))
+    def _hash(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            self._sha512.update(piece)
 
-    def _feed(self, chunk: bytes) -> None:
-        self._md5.update(chunk)
-        if self._judge is not None:
-            self._judge.feed(chunk)
+    def _look(self, pieces: Sequence[bytes]) -> None:
+        """These are next; raises Mismatch as soon as that is certain."""
+        for piece in pieces:
+            self._md5.update(piece)
+            if self._judge is not None:
+                self._judge.feed(piece)
 
-    async def finish(self) -> Findings:
-        """What the bytes are; raises Mismatch or Unsafe."""
-        return await asyncio.to_thread(self._finish)
+    async def finish(self, size: int) -> Findings:
+        """What the bytes, so many, are; raises Mismatch or Unsafe."""
+        return await asyncio.to_thread(self._finish, size)
 
-    def _finish(self) -> Findings:
-        virtual_size = self._judge.size(self.size) if self._judge is not None else None
-        return Findings(self.size, virtual_size, self._md5.hexdigest(), self._sha512.hexdigest())
+    def _finish(self, size: int) -> Findings:
+        virtual_size = self._judge.size(size) if self._judge is not None else None
+        return Findings(size, virtual_size, self._md5.hexdigest(), self._sha512.hexdigest())
+
+
+async def look_at(content: Content, chunks: AsyncIterator[bytes]) -> Findings:
+    """What the bytes are; raises Mismatch or Unsafe."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        looks = (asyncio.to_thread(look, (chunk,)) for look in content.looks)
+        for ended in await asyncio.gather(*looks, return_exceptions=True):
+            if ended is not None:
+                raise ended
+    return await content.finish(size)

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.kit.flow.failpoint import failpoint
@@ -15,6 +17,9 @@ from pileus.kit.run import ProgramFailed, run
 
 CHUNK = 1 << 20
 HOLE = 1 << 16
+ZEROS = bytes(HOLE)
+MOST = 512  # of the pieces that one call may write: IOV_MAX is 1,024
+EARLY = 32 << 20
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -33,21 +38,39 @@ def _written() -> Iterator[None]:
 class IncomingFile:
     """A file on its way into the store."""
 
-    def __init__(self, part: Path, whole: Path, file: IO[bytes]) -> None:
+    def __init__(self, part: Path, whole: Path, file: FileIO) -> None:
         self._part = part
         self._whole = whole
         self._file = file
+        self._at = 0  # where the next byte goes
+        self._begun = 0  # up to where the disk has been asked to write
 
-    async def write(self, chunk: bytes) -> None:
-        """The chunk is in the file. Zeros take no room: a few bytes can unpack, or convert, to very many of them."""
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        """The chunks are in the file. Zeros take no room: a few bytes can unpack, or convert, to very many of them."""
         with _written():
-            await asyncio.to_thread(self._write, chunk)
+            await asyncio.to_thread(self._write, chunks)
 
-    def _write(self, chunk: bytes) -> None:
-        if len(chunk) >= HOLE and not chunk.strip(b"\0"):
-            self._file.seek(len(chunk), os.SEEK_CUR)
-        else:
-            self._file.write(chunk)
+    def _write(self, chunks: Sequence[bytes]) -> None:
+        for zeros, group in itertools.groupby(chunks, _is_hole):
+            if zeros:
+                self._at += sum(map(len, group))
+            else:
+                self._pour(list(group))
+        if self._at - self._begun >= EARLY:
+            # Linux begins to write such a range (fadvise(2)), and forgets what of it is on the disk already: nothing yet.
+            # Without this all of it would wait for the end, and whoever uploads for all of it.
+            os.posix_fadvise(self._file.fileno(), self._begun, self._at - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = self._at
+
+    def _pour(self, chunks: list[bytes]) -> None:
+        left = [memoryview(chunk) for chunk in chunks]
+        while left:
+            done = os.pwritev(self._file.fileno(), left[:MOST], self._at)
+            self._at += done
+            while left and done >= len(left[0]):
+                done -= len(left.pop(0))
+            if done:
+                left[0] = left[0][done:]
 
     async def keep(self) -> None:
         """The file is whole and durable under its name."""
@@ -55,8 +78,7 @@ class IncomingFile:
             await asyncio.to_thread(self._keep)
 
     def _keep(self) -> None:
-        self._file.flush()
-        self._file.truncate()  # to where we are: it may end in a hole
+        self._file.truncate(self._at)  # it may end in a hole
         os.fsync(self._file.fileno())
         self._file.close()
         failpoint("image.keep", "before rename")
@@ -74,16 +96,22 @@ class IncomingFile:
             self._part.unlink(missing_ok=True)
         with contextlib.suppress(
             OSError
-        ):  # to close is to write what waits in the buffer; that it cannot be matters to nobody
+        ):  # some file systems tell here what they could not write; it matters to nobody
             self._file.close()
 
 
-def _open(path: Path) -> IO[bytes]:
+def _is_hole(chunk: bytes) -> bool:
+    if len(chunk) < HOLE or chunk[0] or chunk[-1]:
+        return False
+    return all(chunk.startswith(ZEROS[: len(chunk) - at], at) for at in range(0, len(chunk), HOLE))
+
+
+def _open(path: Path) -> FileIO:
     with _reached(path):
-        return path.open("rb", buffering=0)
+        return FileIO(path)
 
 
-def _read(file: IO[bytes], path: Path, size: int) -> bytes:
+def _read(file: FileIO, path: Path, size: int) -> bytes:
     with _reached(path):
         return file.read(size)
 
@@ -128,7 +156,7 @@ class FileStore:
         with _written():
             self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
             await self.remove(name)
-            return IncomingFile(part, self._folder / name, await asyncio.to_thread(open, part, "xb", CHUNK))
+            return IncomingFile(part, self._folder / name, await asyncio.to_thread(FileIO, part, "x"))
 
     async def read(self, name: str, start: int, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start`, read in a thread so that a client that left is noticed between chunks."""

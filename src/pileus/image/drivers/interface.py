@@ -5,11 +5,13 @@ and two uploads can never mix. A store that others keep is only read: there a na
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
+
+Piece = TypeVar("Piece")
 
 
 class StoreIsFull(Exception):
@@ -21,7 +23,7 @@ class Unreadable(Exception):
 
 
 @contextlib.asynccontextmanager
-async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+async def closing(chunks: AsyncIterator[Piece]) -> AsyncIterator[AsyncIterator[Piece]]:
     """What gives the chunks is closed when the block ends, not when somebody finds time to collect it: files, connections."""
     try:
         yield chunks
@@ -33,8 +35,8 @@ async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[b
 class Incoming(Protocol):
     """A file being written."""
 
-    async def write(self, chunk: bytes) -> None:
-        """The chunk comes next; raises StoreIsFull."""
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        """The chunks come next; raises StoreIsFull."""
         ...
 
     async def keep(self) -> None:

@@ -7,7 +7,7 @@ A part goes to the disks while it comes, so however large an image is, no more t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
 from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
@@ -29,8 +29,9 @@ class IncomingObject:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(2)
         self._task: asyncio.Task[None] | None = None
 
-    async def write(self, chunk: bytes) -> None:
-        """The chunk is on its way, in as many parts as it takes."""
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        """The chunks are on their way, in as many parts as it takes."""
+        chunk = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         while chunk:
             if self._room == 0:
                 await self._end_part()

@@ -80,11 +80,11 @@ class IncomingImage:
         self._name = name
         self._writer = writer
 
-    async def write(self, chunk: bytes) -> None:
-        """The program has the chunk; raises StoreIsFull, or Unreadable where the cluster takes nothing."""
+    async def write(self, chunks: Sequence[bytes]) -> None:
+        """The program has the chunks; raises StoreIsFull, or Unreadable where the cluster takes nothing."""
         assert self._writer.stdin is not None, "it was started with a pipe"
         try:
-            self._writer.stdin.write(chunk)
+            self._writer.stdin.writelines(chunks)
             await timely(self._writer.stdin.drain(), STALL_S)
         except TimeoutError as late:
             raise Unreadable(f"the cluster took nothing for {STALL_S:g} s") from late

@@ -7,19 +7,16 @@ An import that fails leaves the image waiting for its bytes as before it, in no 
 it was. What is fetched, and where it is written, is in the rows before the first byte moves, so a crash leaves nothing.
 """
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from functools import partial
 
 import msgspec
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import at_once
-from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable, closing
+from pileus.image.drivers.interface import ByteStore, StoreIsFull, Unreadable, closing
 from pileus.image.errors import BadSignature
 from pileus.image.flows import fetching
-from pileus.image.flows.intake import Behind, batches, bytes_of, drop, let_go
+from pileus.image.flows.intake import Behind, bytes_of, drop, gathered, hashing, in_thread, let_go
 from pileus.image.flows.prepare import convert, inject, repack, spent, unconvert, unpack
 from pileus.image.flows.signed import Seal
 from pileus.image.flows.told import Told
@@ -122,21 +119,17 @@ def _source(app: ImageApp, image: Image) -> AsyncIterator[bytes]:
     return bytes_of(app, image.copies, 0, image.size or 0)
 
 
-async def _written(batch: bytes, incoming: Incoming, digest: "hashlib._Hash", seal: Seal | None) -> None:
-    looks = [seal.feed(batch)] if seal is not None else []
-    await at_once(asyncio.to_thread(digest.update, batch), incoming.write(batch), *looks)
-
-
 async def write_verified(
     target: ByteStore, file: str, chunks: AsyncIterator[bytes], image: Image, seal: Seal | None = None
 ) -> None:
     """The file is the image's bytes; raises Unreadable if what was read is anything else, or BadSignature."""
     incoming = await target.create(file)
     digest = hashlib.new(image.hash_algo or HASH)
+    looks = [in_thread(hashing(digest)), *(seal.looks if seal is not None else ())]
     try:
-        async with closing(batches(chunks)) as pieces, Behind() as behind:
-            async for batch in pieces:
-                await behind.do(partial(_written, batch, incoming, digest, seal))
+        async with closing(gathered(chunks)) as several, Behind(incoming.write, *looks) as behind:
+            async for pieces, size in several:
+                await behind.give(pieces, size)
                 failpoint("image.import", "writing")
         if image.hash_value is not None and digest.hexdigest() != image.hash_value:
             raise Unreadable("the bytes that were read are not the image's")

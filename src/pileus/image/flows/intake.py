@@ -1,14 +1,14 @@
 """Bytes on their way in: written to a store while they are looked at, and only whole and fitting ones are kept."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from functools import partial
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
 from pileus.image import errors
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content, at_once
+from pileus.image.drivers.content import Content
 from pileus.image.drivers.interface import ByteStore, Incoming, StoreIsFull, Unreadable, closing
 from pileus.image.models.images import Copy, Findings, Head
 from pileus.kit.disk_formats import Mismatch, Unsafe
@@ -16,28 +16,35 @@ from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
 
 log = log_of(__name__)
+Work = Callable[[Sequence[bytes]], Awaitable[None]]
 
-BATCH, CHUNK = 1 << 20, 4 << 20
+BATCH, AHEAD, CHUNK = 1 << 20, 2 << 20, 4 << 20
 PACKED = frozenset({"ova", "docker", "compressed"})  # the disk is inside; nothing boots from these as they are
 
 
 async def take_in(
-    app: ImageApp, image: Head, incoming: Incoming, chunks: AsyncIterator[bytes], room: int | None = None
+    app: ImageApp,
+    image: Head,
+    incoming: Incoming,
+    chunks: AsyncIterator[bytes],
+    room: int | None = None,
+    also: Sequence[Work] = (),
 ) -> Findings:
     """All bytes are written and fit the image, and are no more than there is room for; raises what is wrong with them."""
     taken = 0
     content = Content(image.disk_format, inspect=app.config.inspect and image.container_format not in PACKED)
     try:
-        async with closing(batches(chunks)) as pieces, Behind() as behind:
-            async for batch in pieces:
-                taken += len(batch)
+        looks = [in_thread(look) for look in content.looks]
+        async with closing(gathered(chunks)) as several, Behind(*looks, incoming.write, *also) as behind:
+            async for pieces, size in several:
+                taken += size
                 if taken > app.config.size_cap:
                     raise errors.TooBig(image=image.id, cap=app.config.size_cap)
                 if room is not None and taken > room:
                     raise errors.NoRoom(image=image.id, room=max(room, 0))
-                await behind.do(partial(_both, content, incoming, batch))
+                await behind.give(pieces, size)
                 failpoint("image.upload", "writing")
-        return await content.finish()
+        return await content.finish(taken)
     except Mismatch as wrong:
         raise errors.ContentMismatch(why=str(wrong)) from wrong
     except Unsafe as wrong:
@@ -46,39 +53,111 @@ async def take_in(
         raise errors.StoreFull(why=str(full)) from full
 
 
-async def _both(content: Content, incoming: Incoming, batch: bytes) -> None:
-    await at_once(content.feed(batch), incoming.write(batch))
+class Lane:
+    """One kind of work on pieces that come one after another: on as many at once as wait, in their order.
+
+    Nothing holds a thread while there are no pieces; a client that sends slowly costs none.
+    """
+
+    def __init__(self, work: Work, moved: asyncio.Event) -> None:
+        self._work = work
+        self._moved = moved
+        self._waiting: list[bytes] = []
+        self._task: asyncio.Task[None] | None = None
+        self.held = 0  # bytes that wait, or are being worked on
+        self.failed: BaseException | None = None
+
+    def add(self, pieces: Sequence[bytes], size: int) -> None:
+        """These come next."""
+        self._waiting.extend(pieces)
+        self.held += size
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                pieces, size = self._waiting, self.held
+                self._waiting = []
+                await self._work(pieces)
+                self.held -= size
+                del pieces
+                self._moved.set()
+        except BaseException as failed:  # noqa: BLE001  it is raised where the pieces come from
+            self.failed = failed
+            self._moved.set()
+
+    def stop(self) -> None:
+        """What waits is left out."""
+        self._waiting.clear()
+
+    async def idle(self) -> None:
+        """Nothing is being worked on."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
 
 class Behind:
-    """Work on one batch while the next one comes; what fails is raised at the next, or at the end of the block.
+    """Several kinds of work on the same pieces, side by side, none waiting for another, while further pieces come.
 
-    When the block is left, whichever way, nothing is being worked on any more.
+    At most AHEAD bytes wait. What fails is raised where the next piece is given, or at the end of the block. When the block is
+    left, whichever way, nothing is being worked on any more.
     """
 
-    def __init__(self) -> None:
-        self._work: asyncio.Task[None] | None = None
+    def __init__(self, *works: Work) -> None:
+        self._moved = asyncio.Event()
+        self._lanes = [Lane(work, self._moved) for work in works]
 
     async def __aenter__(self) -> Self:
         """Nothing is being worked on yet."""
         return self
 
-    async def do(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
-        """The batch before is done, and this one is begun."""
-        await self._last()
-        self._work = asyncio.create_task(work())
+    async def give(self, pieces: Sequence[bytes], size: int) -> None:
+        """The pieces are being worked on, or will be soon."""
+        await self._until(AHEAD)
+        for lane in self._lanes:
+            lane.add(pieces, size)
 
-    async def _last(self) -> None:
-        if self._work is not None:
-            await asyncio.wait({self._work})
-            self._work.result()
+    async def _until(self, held: int) -> None:
+        """No lane holds more than that; raises what failed."""
+        while True:
+            self._moved.clear()
+            for lane in self._lanes:
+                if lane.failed is not None:
+                    raise lane.failed
+            if all(lane.held <= held for lane in self._lanes):
+                return
+            await self._moved.wait()
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """The last batch is done."""
-        if kind is None:
-            await self._last()
-        elif self._work is not None:
-            await asyncio.gather(self._work, return_exceptions=True)  # what ended the block is raised, not this
+        """All of it is done."""
+        try:
+            if kind is None:
+                await self._until(0)
+        finally:
+            for lane in self._lanes:
+                lane.stop()
+            for lane in self._lanes:
+                await lane.idle()
+
+
+def hashing(digest: "hashlib._Hash") -> Callable[[Sequence[bytes]], None]:
+    """Makes the pieces part of the digest."""
+
+    def hashed(pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            digest.update(piece)
+
+    return hashed
+
+
+def in_thread(work: Callable[[Sequence[bytes]], None]) -> Work:
+    """The work, done in a thread."""
+
+    async def done(pieces: Sequence[bytes]) -> None:
+        await asyncio.to_thread(work, pieces)
+
+    return done
 
 
 async def let_go(store: ByteStore, name: str) -> None:
@@ -97,19 +176,26 @@ async def drop(incoming: Incoming) -> None:
         log.warning("image bytes are left to the sweep", why=str(failed))
 
 
-async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of at least BATCH, so that a thread is worth its while."""
-    gathered: list[bytes] = []
+async def gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[list[bytes], int]]:
+    """The same bytes in lists of at least BATCH, so that a thread is worth its while; and how many are in each."""
+    pieces: list[bytes] = []
     size = 0
     async with closing(chunks):
         async for chunk in chunks:
-            gathered.append(chunk)
+            pieces.append(chunk)
             size += len(chunk)
             if size >= BATCH:
-                yield b"".join(gathered)
-                gathered, size = [], 0
-    if gathered:
-        yield b"".join(gathered)
+                yield pieces, size
+                pieces, size = [], 0
+    if pieces:
+        yield pieces, size
+
+
+async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at least BATCH."""
+    async with closing(gathered(chunks)) as several:
+        async for pieces, _ in several:
+            yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def file_chunks(path: Path) -> AsyncGenerator[bytes, None]:

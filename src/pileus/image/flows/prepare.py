@@ -10,11 +10,11 @@ from collections.abc import Mapping
 import msgspec
 
 from pileus.image.app import ImageApp
-from pileus.image.drivers.content import Content
+from pileus.image.drivers.content import Content, look_at
 from pileus.image.drivers.convert import NAMES, NotConverted, converted
 from pileus.image.drivers.interface import StoreIsFull, Unreadable, closing
 from pileus.image.drivers.packed import NotPacked, unpacked
-from pileus.image.flows.intake import batches, drop, take_in
+from pileus.image.flows.intake import drop, take_in
 from pileus.image.models.images import Findings, Head
 from pileus.image.models.imports import Import, Plugin
 from pileus.image.store import images as store
@@ -125,11 +125,8 @@ async def _judged(app: ImageApp, image: Head) -> None:
 
 
 async def _look(app: ImageApp, file: str, format: str | None) -> Findings:
-    content = Content(format, inspect=True)
-    async with closing(batches(app.stores.staging.read(file, 0))) as pieces:
-        async for batch in pieces:
-            await content.feed(batch)
-    return await content.finish()
+    async with closing(app.stores.staging.read(file, 0)) as chunks:
+        return await look_at(Content(format, inspect=True), chunks)
 
 
 async def _becomes(app: ImageApp, image: str, file: str, found: Findings, columns: Mapping[str, object]) -> None:
