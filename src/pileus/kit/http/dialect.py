@@ -146,10 +146,7 @@ _FAULTS = {
     403: "forbidden",
     404: "itemNotFound",
     405: "badMethod",
-    406: "notAcceptable",
-    408: "requestTimeout",
     409: "conflictingRequest",
-    410: "gone",
     413: "overLimit",
     415: "badMediaType",
     429: "overLimit",
@@ -242,6 +239,10 @@ class Pages(Dialect):
 _TYPES = {
     "BadBody": "HTTPBadRequest",
     "BadField": "HTTPBadRequest",
+    "UnknownField": "HTTPBadRequest",
+    "MissingField": "HTTPBadRequest",
+    "InvalidAttribute": "HTTPBadRequest",
+    "BadPaging": "HTTPBadRequest",
     "Forbidden": "PolicyNotAuthorized",
     "NoSuchPath": "HTTPNotFound",
     "BadMethod": "HTTPMethodNotAllowed",
@@ -249,6 +250,28 @@ _TYPES = {
     "UnknownMarker": "HTTPBadRequest",
     "UnknownSortKey": "HTTPBadRequest",
 }
+
+
+# What of Neutron's words clients and their users know, where other services have others.
+_WORDS = {
+    "UnknownField": "Unrecognized attribute(s) '{name}'",
+    "MissingField": "Failed to parse request. Required attribute '{name}' not specified",
+    "BadField": "Invalid input for {field}. Reason: {why}.",
+    "Forbidden": "rule:{rule} is disallowed by policy",
+    "UnknownSortKey": "['{name}'] is invalid attribute for sort_keys",
+}
+
+
+def _as_neutron(problem: Problem) -> str:
+    """The message of a problem, as Neutron would have put it."""
+    words, facts = _WORDS.get(problem.code), problem.facts
+    if words is None or not facts:
+        return problem.message
+    if problem.code == "UnknownField" and facts.get("field") == "query":
+        return f"['{facts['name']}'] is invalid attribute for filtering"
+    # Attributes go by their own names, without that of the resource around them.
+    plain = {**facts, "field": str(facts.get("field", "")).partition(".")[2] or facts.get("field")}
+    return words.format(**plain)
 
 
 class Types(Dialect):
@@ -262,7 +285,13 @@ class Types(Dialect):
 
     def envelope(self, status: int, problem: Problem, call: Call[Any]) -> dict[str, Any]:
         kind = _TYPES.get(problem.code, problem.code)
-        return {"NeutronError": {"type": kind, "message": problem.message, "detail": ""}}
+        return {"NeutronError": {"type": kind, "message": _as_neutron(problem), "detail": ""}}
+
+    def page(self, call: Call[Any]) -> Page:
+        given = [name for name, _ in call.query]
+        if given.count("sort_key") != given.count("sort_dir"):
+            raise BadPaging("The number of sort_keys and sort_dirs must be same")
+        return super().page(call)
 
     def picked(self, call: Call[Any]) -> frozenset[str]:
         if call.method == "GET" and "fields=" in call.query_string:

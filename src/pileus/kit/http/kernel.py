@@ -66,6 +66,14 @@ class BadField(Invalid):
     """Invalid input for field/attribute {field}: {why}."""
 
 
+class UnknownField(BadField):
+    """Additional properties are not allowed ('{name}' was unexpected) in {field}."""
+
+
+class MissingField(BadField):
+    """'{name}' is a required property of {field}."""
+
+
 class NulCharacter(Invalid):
     """The request holds a NUL character; no text here may."""
 
@@ -334,6 +342,9 @@ class Kernel:
         raw: bytes | None = None
         action: str | None = None
         if None not in variants:
+            # A path whose actions all came later, or went, is none.
+            if not any(one.since <= call.version <= one.until for spans in variants.values() for one in spans):
+                raise NoSuchPath
             raw = await self._read(api, call, receive)
             action = _action(raw)
         spans = variants.get(action)
@@ -557,17 +568,17 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
 _MISSING = re.compile(r"Object missing required field `(.*?)`")
 
 
-def _explained(bad: msgspec.ValidationError, key: str | None) -> BadField:
+def _explained(bad: msgspec.ValidationError, key: str | None, whole: str = "body") -> BadField:
     """A validation error in the words of the one who has to mend the request."""
     why, _, path = str(bad).partition(" - at `")
     field = path.rstrip("`").lstrip("$").lstrip(".")
-    field = ".".join(part for part in (key, field) if part) or "body"
+    field = ".".join(part for part in (key, field) if part) or whole
     unknown = _UNKNOWN.search(why)
     if unknown:
-        return BadField(f"Additional properties are not allowed ('{unknown[1]}' was unexpected) in {field}.")
+        return UnknownField(name=unknown[1], field=field)
     missing = _MISSING.search(why)
     if missing:
-        return BadField(f"'{missing[1]}' is a required property of {field}.")
+        return MissingField(name=missing[1], field=field)
     return BadField(field=field, why=plain(why)[:300])
 
 
@@ -584,7 +595,7 @@ def _query(route: Route, call: Call[Any]) -> object:
     try:
         return converter(route.query, call.version, "c")(gathered)
     except msgspec.ValidationError as bad:
-        raise _explained(bad, None) from bad
+        raise _explained(bad, None, "query") from bad
 
 
 def _list_fields(query: type[Wire], _at: Version) -> frozenset[str]:
