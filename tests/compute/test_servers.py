@@ -167,7 +167,7 @@ async def test_lists_are_filtered_sorted_and_paged() -> None:
         assert ["web-2", "web-1"] == await names(world, "tags-any=a,b", at="2.26")
         assert ["web-1"] == await names(world, "tags=a,b", at="2.26")
         assert ["db.1"] == await names(world, "not-tags-any=a,b", at="2.26")
-        assert ["web-1"] == await names(world, f"uuid={web}")
+        assert ["web-1"] == await names(world, f"uuid={web}&all_tenants=1", by="root")
         assert ["web-1"] == await names(world, "ip=10.0.0.11")
         assert [] == await names(world, f"image={NETWORK}")
         assert 3 == len(await names(world, f"image={IMAGE}"))

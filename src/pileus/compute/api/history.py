@@ -1,18 +1,18 @@
 """The story of a server: what was asked of it, and how each step went."""
 
-import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.service import Link, admin, api, fine_moment, reader, time_asked
+from pileus.compute.api.service import Link, admin, api, fine_moment, period_asked, reader
 from pileus.compute.app import Compute
 from pileus.compute.commands.servers import server_get, server_get_even_deleted
 from pileus.compute.models.servers import Server, host_id
 from pileus.kit.auth import Caller
 from pileus.kit.flow.operation import Past, State, StepRun
-from pileus.kit.http import Call, F, Query, Wire
+from pileus.kit.http import Call, F, Query, Version, Wire
 from pileus.kit.http.dialect import next_link
 
 ACTIONS = "/servers/{server_id}/os-instance-actions"
@@ -133,7 +133,8 @@ class ActionList(Wire, kw_only=True):
 class ActionQuery(Query):
     """Which part of the story."""
 
-    limit: Annotated[int | None, F(since="2.58")] = None
+    __exact_since__: ClassVar[Version] = Version(2, 58)
+    limit: Annotated[Annotated[int, msgspec.Meta(ge=0)] | None, F(since="2.58")] = None
     marker: Annotated[str | None, F(since="2.58")] = None
     changes_since: Annotated[str | None, F("changes-since", since="2.58")] = None
     changes_before: Annotated[str | None, F("changes-before", since="2.66")] = None
@@ -178,7 +179,7 @@ def _event(server: Server, flow: str, run: StepRun) -> EventView:
 
 async def _index(call: Call[Compute], server: Server, query: ActionQuery) -> ActionList:
     found = await call.app.engine.history(server.subject, limit=MOST)
-    since, before = _bound("changes-since", query.changes_since), _bound("changes-before", query.changes_before)
+    since, before = period_asked(query.changes_since, query.changes_before)
     kept = [past for past in found if (since is None or past.operation.updated >= since)
             and (before is None or past.operation.updated <= before)]  # fmt: skip
     if query.marker is not None:
@@ -186,16 +187,12 @@ async def _index(call: Call[Compute], server: Server, query: ActionQuery) -> Act
         if query.marker not in ids:
             raise errors.BadRequest(why=f"Marker {query.marker} not found.")
         kept = kept[ids.index(query.marker) + 1 :]
-    limit = MOST if query.limit is None else min(max(query.limit, 0), MOST)
+    limit = MOST if query.limit is None else min(query.limit, MOST)
     page, more = kept[:limit], len(kept) > limit
     following = (
         [Link(rel="next", href=next_link(call, marker=page[-1].operation.request_id))] if more and page else UNSET
     )
     return ActionList(actions=[ActionView(**_values(server, past)) for past in page], links=following)
-
-
-def _bound(name: str, text: str | None) -> dt.datetime | None:
-    return None if text is None else time_asked(name, text)
 
 
 @api.get(ACTIONS, reader("os-instance-actions:list"), find=_living, until="2.20")

@@ -1,19 +1,19 @@
 """Migrations: how servers came from one host, or from one size, to another, and the live ones under way."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
 from pileus.compute.agent import KIND, seen_of
-from pileus.compute.api.service import Link, admin, api, fine_moment, links, server_find, time_asked
+from pileus.compute.api.service import Link, admin, api, fine_moment, links, period_asked, server_find
 from pileus.compute.app import Compute
 from pileus.compute.commands import live
 from pileus.compute.models.migrations import Migration, MigrationStatus, MigrationType
 from pileus.compute.models.servers import Server
 from pileus.compute.store.migrations import migration_find_by_number, migration_list
 from pileus.kit.db import Ge, In, Le
-from pileus.kit.http import Call, F, Page, Query, Wire
+from pileus.kit.http import Call, F, Page, Query, Version, Wire
 from pileus.kit.policy import PROJECT_MANAGER, Rule
 
 OF_SERVER = "/servers/{server_id}/migrations"
@@ -79,6 +79,7 @@ class LiveMigrationView(MigrationFields, kw_only=True):
 class MigrationQuery(Query):
     """Which migrations."""
 
+    __exact_since__: ClassVar[Version] = Version(2, 59)
     hidden: str | None = None
     host: str | None = None
     instance_uuid: str | None = None
@@ -157,10 +158,11 @@ def _where(call: Call[Compute], query: MigrationQuery, *, hosts: bool) -> dict[s
     }
     where: dict[str, object] = {name: value for name, value in plain.items() if value is not None}
     bounds: list[object] = []
-    if query.changes_since is not None:
-        bounds.append(Ge(time_asked("changes-since", query.changes_since)))
-    if query.changes_before is not None:
-        bounds.append(Le(time_asked("changes-before", query.changes_before)))
+    since, before = period_asked(query.changes_since, query.changes_before)
+    if since is not None:
+        bounds.append(Ge(since))
+    if before is not None:
+        bounds.append(Le(before))
     return where | ({"updated_at": tuple(bounds)} if bounds else {})
 
 

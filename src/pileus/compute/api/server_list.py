@@ -1,16 +1,16 @@
 """Which servers a list holds."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pileus.compute import errors
-from pileus.compute.api.service import time_asked
+from pileus.compute.api.service import period_asked
 from pileus.compute.app import Compute
 from pileus.compute.models.patterns import WildPattern, tame
 from pileus.compute.models.servers import KNOWN_STATUSES
 from pileus.kit.db import Ge, In, Le, Like, Matches, Not
-from pileus.kit.http import Call, F, Query
+from pileus.kit.http import Call, F, Query, Version
 from pileus.ports.network import Address
 
 
@@ -20,7 +20,7 @@ class ServerQuery(Query):
     # Names that lists of servers always took and did nothing with.
     __idle__: ClassVar[frozenset[str]] = frozenset({
         "auto_disk_config", "created_at", "display_description", "image_ref", "instance_type_id", "kernel_id", "launched_at",
-        "locked_by", "power_state", "progress", "ramdisk_id", "root_device_name", "terminated_at",
+        "locked_by", "progress", "ramdisk_id", "root_device_name", "terminated_at",
     })  # fmt: skip
     name: str | None = None
     display_name: str | None = None
@@ -30,6 +30,7 @@ class ServerQuery(Query):
     status: list[str] = []
     vm_state: str | None = None
     task_state: str | None = None
+    power_state: int | None = None
     host: str | None = None
     flavor: str | None = None
     image: str | None = None
@@ -58,6 +59,22 @@ class ServerQuery(Query):
     not_tags_any: Annotated[str | None, F("not-tags-any", since="2.26")] = None
 
 
+# Since when all callers may choose by these; what is not here only those may who may use all filters, and from others it
+# is left aside.
+FREE: Mapping[str, Version] = {
+    "reservation_id": Version(2, 1),
+    "flavor": Version(2, 1),
+    "image": Version(2, 1),
+    "zone": Version(2, 83),
+    "config_drive": Version(2, 83),
+    "key_name": Version(2, 83),
+    "power_state": Version(2, 83),
+    "task_state": Version(2, 83),
+    "user_id": Version(2, 83),
+    "vm_state": Version(2, 83),
+    "hostname": Version(2, 90),
+}
+LOCKS = Version(2, 73)
 TRUE = {"1", "true", "yes", "on", "t", "y", ""}
 FALSE = {"0", "false", "no", "off", "f", "n"}
 
@@ -77,8 +94,8 @@ def scope(call: Call[Compute], query: ServerQuery, everywhere: str) -> dict[str,
 
 def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
     """By what else; what only admins may filter by is left aside for others."""
-    where: dict[str, Any] = dict(_by_time(query))
-    free = call.allows("os_compute_api:servers:allow_all_filters")
+    all_of_them = call.allows("os_compute_api:servers:allow_all_filters")
+    where: dict[str, Any] = dict(_by_time(query, deleted=_deleted(query, may=all_of_them)))
     plain = {
         "id": query.uuid,
         "flavor": query.flavor,
@@ -86,27 +103,60 @@ def filters(call: Call[Compute], query: ServerQuery) -> dict[str, Any]:
         "reservation_id": query.reservation_id,
         "key_name": query.key_name,
         "hostname": query.hostname,
-        "zone": query.availability_zone,
+        "zone": _zone(call, query.availability_zone),
         "access_ipv4": query.access_ip_v4,
         "access_ipv6": query.access_ip_v6,
         "user_id": query.user_id,
-        "host": (query.host or query.node) if free else None,
+        "host": query.host or query.node,
         "launch_index": query.launch_index,
         "config_drive": query.config_drive,
         "vm_state": query.vm_state,
         "task_state": query.task_state,
     }
-    where |= {name: value for name, value in plain.items() if value is not None}
+    where |= {
+        name: value
+        for name, value in plain.items()
+        if value is not None and (all_of_them or (name in FREE and call.version >= FREE[name]))
+    }
     name = query.name or query.display_name
     if name:
         where["name"] = Matches(_checked("name", name))
-    if query.description:
+    if query.description and all_of_them:
         where["description"] = Matches(_checked("description", query.description))
     if query.status:
         where["status"] = In(_statuses(call, query.status))
     if query.locked is not None:
         where["locked_by"] = Not(None) if query.locked else None
     return where | _by_tags(query)
+
+
+def _zone(call: Call[Compute], name: str | None) -> object:
+    # A host that no aggregate puts in a zone is in the one of the configuration.
+    return In([name, ""]) if name == call.app.config.zone else name
+
+
+def _deleted(query: ServerQuery, *, may: bool) -> bool:
+    """Whether deleted servers are asked for, by those who may see them."""
+    if [status.upper() for status in query.status] == ["DELETED"]:
+        if not may:
+            raise errors.NotForTheCaller(why="Only administrators may list deleted instances")
+        return True
+    return may and query.deleted is not None and query.deleted.lower() in TRUE
+
+
+def check_order(call: Call[Compute], sort: Sequence[tuple[str, str]]) -> None:
+    """Raise unless the caller may have servers in that order; where they are only admins know."""
+    for key, _ in sort:
+        if key == "locked" and call.version < LOCKS:
+            raise errors.BadRequest(why=f"Invalid input for query parameters sort_key. Value: {key}.")
+        if key in {"host", "node"} and not call.caller.admin:
+            raise errors.NotForTheCaller(why=f"Only administrators can sort servers by {key}")
+
+
+def matching_power(call: Call[Compute], query: ServerQuery) -> int | None:
+    """The power state that servers are to have, if one is asked for by somebody who may."""
+    free = call.version >= FREE["power_state"] or call.allows("os_compute_api:servers:allow_all_filters")
+    return query.power_state if free else None
 
 
 def matching_address(query: ServerQuery) -> Callable[[Address], bool] | None:
@@ -137,18 +187,15 @@ def _statuses(call: Call[Compute], given: list[str]) -> list[str]:
     return known
 
 
-def _by_time(query: ServerQuery) -> dict[str, Any]:
+def _by_time(query: ServerQuery, *, deleted: bool) -> dict[str, Any]:
+    since, before = period_asked(query.changes_since, query.changes_before)
+    bounds: list[object] = [form for form, at in ((Ge(since), since), (Le(before), before)) if at is not None]
     where: dict[str, Any] = {"deleted_at": None}
-    if query.deleted is not None and query.deleted.lower() in TRUE:
+    if deleted:
         where["deleted_at"] = Not(None)
-    bounds: list[object] = []
-    if query.changes_since is not None:
+    elif bounds:
         # Whoever follows the changes has to hear of deletions too.
-        where.pop("deleted_at")
-        bounds.append(Ge(time_asked("changes-since", query.changes_since)))
-    if query.changes_before is not None:
-        where.pop("deleted_at", None)
-        bounds.append(Le(time_asked("changes-before", query.changes_before)))
+        del where["deleted_at"]
     if bounds:
         where["updated_at"] = tuple(bounds)
     return where

@@ -7,8 +7,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.server_create import ServerBody, access_address, asked
-from pileus.compute.api.server_list import ServerQuery, filters, matching_address, scope
+from pileus.compute.api.server_create import HostName, Label, ServerBody, access_address, asked
+from pileus.compute.api.server_list import (
+    ServerQuery,
+    check_order,
+    filters,
+    matching_address,
+    matching_power,
+    scope,
+)
 from pileus.compute.api.server_view import GroupName, ServerBrief, ServerChanged, ServerView, changed, view, views
 from pileus.compute.api.service import Link, Name, admin, api, links, member, reader, server_find
 from pileus.compute.app import Compute
@@ -58,7 +65,8 @@ class ServerUpdate(Wire):
     access_ipv6: Annotated[str | UnsetType | None, F("accessIPv6")] = UNSET
     disk_config: Annotated[DiskConfig | UnsetType, F("OS-DCF:diskConfig")] = UNSET
     description: Annotated[str | UnsetType | None, F(since="2.19")] = UNSET
-    hostname: Annotated[Name | UnsetType, F(since="2.90")] = UNSET
+    early_hostname: Annotated[Label | UnsetType, F("hostname", since="2.90", until="2.93")] = UNSET
+    hostname: Annotated[HostName | UnsetType, F(since="2.94")] = UNSET
     pinned_zone: Annotated[str | UnsetType | None, F("pinned_availability_zone", since="2.104")] = UNSET
 
 
@@ -96,26 +104,32 @@ async def detail(call: Call[Compute], query: ServerQuery, page: Page) -> list[Se
 
 async def _page(call: Call[Compute], query: ServerQuery, page: Page, everywhere: str) -> list[Server]:
     where: dict[str, Any] = {**scope(call, query, everywhere), **filters(call, query)}
+    check_order(call, page.sort)
     if page.limit is None:
         page.limit = MOST
-    fits = matching_address(query)
-    if fits is not None:
-        return await _with_address(call, where, fits, page)
+    fits, power = matching_address(query), matching_power(call, query)
+    if fits is not None or power is not None:
+        return await _looked_at(call, where, fits, power, page)
     return await server_list(call.app, where, page.sort, marker=page.marker, limit=page.limit)
 
 
-async def _with_address(
-    call: Call[Compute], where: dict[str, Any], fits: Callable[[Address], bool], page: Page
+async def _looked_at(
+    call: Call[Compute], where: dict[str, Any], fits: Callable[[Address], bool] | None, power: int | None, page: Page
 ) -> list[Server]:
-    """Those with an address that fits; addresses are the network's, so they are looked at page by page."""
+    """Those with that power, and an address that fits: what hosts and networks know is looked at page by page."""
     found: list[Server] = []
     marker, limit = page.marker, page.limit or MOST
     while len(found) < limit:
         some = await server_list(call.app, where, page.sort, marker=marker, limit=MOST)
-        ports = await call.app.networks.ports_of([server.id for server in some])
-        for server in some:
-            if any(fits(address) for port in ports.get(server.id, ()) for address in port.addresses):
-                found.append(server)
+        kept = [server for server in some if power is None or server.power == power]
+        if fits is not None:
+            ports = await call.app.networks.ports_of([server.id for server in kept])
+            kept = [
+                server
+                for server in kept
+                if any(fits(address) for port in ports.get(server.id, ()) for address in port.addresses)
+            ]
+        found += kept
         if len(some) < MOST:
             break
         marker = some[-1].id
@@ -132,6 +146,8 @@ async def show(call: Call[Compute], server: Server) -> ServerView:
 async def update(call: Call[Compute], server: Server, body: ServerUpdate) -> ServerChanged:
     """Change a server's name and the like."""
     given = body.given()
+    if "early_hostname" in given:
+        given["hostname"] = given.pop("early_hostname")
     for version, name in ((4, "access_ipv4"), (6, "access_ipv6")):
         if name in given:
             given[name] = access_address(version, given[name])

@@ -1,6 +1,7 @@
 """The API all of compute's operations are declared on, and what their answers share."""
 
 import datetime as dt
+import re
 from typing import Annotated
 
 import msgspec
@@ -27,14 +28,16 @@ class ComputeFaults(Faults):
     slash_names_nothing = True
 
 
-# Since when a parameter that an operation has not is refused: where the operation takes any, and everywhere.
+# Since when a parameter that an operation has not is refused: where the operation takes any (unless its query says
+# `__exact_since__`), and everywhere.
 EXACT, EXACT_EVERYWHERE = Version(2, 75), Version(2, 102)
 PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
 
 def check_query(call: Call[Compute], route: Route) -> None:
     """Raise BadRequest for a parameter that the operation has not; earlier clients were told nothing."""
-    if not call.query_string or call.version < (EXACT_EVERYWHERE if route.query is None else EXACT):
+    since = EXACT_EVERYWHERE if route.query is None else getattr(route.query, "__exact_since__", EXACT)
+    if not call.query_string or call.version < since:
         return
     known = PAGING if route.paged else frozenset()
     if route.query is not None:
@@ -58,6 +61,7 @@ Uuid = Annotated[
     str,
     msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$(?!\n)"),
 ]
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$(?!\n)")]
 Metadata = dict[Key, Annotated[str, msgspec.Meta(max_length=255)]]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$(?!\n)")]
@@ -120,6 +124,20 @@ def time_asked(name: str, text: str) -> dt.datetime:
             why=f"Invalid input for query parameters {name}: '{text}' is not a date-time."
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def period_asked(since: str | None, before: str | None) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The moments that changes-since and changes-before name; raises BadRequest unless they are in that order."""
+    first = None if since is None else time_asked("changes-since", since)
+    last = None if before is None else time_asked("changes-before", before)
+    if first is not None and last is not None and first > last:
+        raise errors.BadRequest(why="The value of changes-since must be less than or equal to changes-before.")
+    return first, last
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text looks like one of the ids that are UUIDs."""
+    return _UUID.fullmatch(text) is not None
 
 
 async def server_find(app: Compute, caller: Caller, server_id: str, **_more: str) -> Server:

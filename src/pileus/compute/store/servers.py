@@ -32,6 +32,7 @@ _host_zone = (
     .limit(sa.literal_column("1"))
     .scalar_subquery()
 )
+_no_text: sa.ColumnElement[str] = sa.literal_column("''")
 _known = sa.select(
     *_columns,
     _host_zone.label("host_zone"),
@@ -136,7 +137,9 @@ LISTING: Listing[Server] = Listing(
         "key_name": SERVERS.c.key_name,
         "reservation_id": SERVERS.c.reservation_id,
         "launch_index": SERVERS.c.launch_index,
-        "zone": SERVERS.c.zone_wanted,
+        "zone": sa.case(
+            (SERVERS.c.host.is_(None), SERVERS.c.zone_wanted), else_=sa.func.coalesce(_host_zone, _no_text)
+        ),
         "config_drive": SERVERS.c.config_drive,
         "status": _status,
         "vm_state": _state,
