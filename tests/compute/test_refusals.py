@@ -5,6 +5,7 @@ import re
 import pytest
 from tests.compute.world import World, a_world
 
+from pileus.compute.api import removed
 from pileus.compute.manifest import API
 from pileus.kit.http import Route
 from pileus.kit.policy import (
@@ -69,7 +70,8 @@ async def test_servers_of_other_projects_do_not_exist() -> None:
     async with a_world() as world:
         server = await world.boot()
         for route in GUARDED:
-            if "{server_id}" in route.path:
+            # What the API has no more it has of no server.
+            if "{server_id}" in route.path and route.handler is not removed.gone:
                 assert 404 == await ask(world, route, server, "bob"), name(route)
 
 

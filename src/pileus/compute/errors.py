@@ -1,6 +1,8 @@
 """What compute refuses, in the words its clients know."""
 
-from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, NotImplementedHere, OverQuota, Unavailable
+from typing import ClassVar
+
+from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, NotImplementedHere, OverQuota, Problem, Unavailable
 
 
 class ServerNotFound(NotFound):
@@ -131,6 +133,14 @@ class NoSuchAction(NotFound):
     """Action for request_id {request} on instance {server} not found."""
 
 
+class NotMemberOfNetwork(NotFound):
+    """Instance is not a member of specified network"""
+
+
+class NoSuchHypervisor(NotFound):
+    """No hypervisor matching '{pattern}' could be found."""
+
+
 class NoSuchThing(NotFound):
     """{what} {id} could not be found."""
 
@@ -197,6 +207,12 @@ class ConsoleUnavailable(Unavailable):
 
 class NoSuchConsole(NotFound):
     """The requested console type details are not accessible or the token has expired."""
+
+
+class Removed(Problem):
+    """This resource is no longer available. No forwarding address is given."""
+
+    status: ClassVar[int] = 410
 
 
 class NotOffered(NotImplementedHere):

@@ -30,6 +30,7 @@ from pileus.compute.api import (
     password_action,
     quotas,
     remake_actions,
+    removed,
     security_groups,
     server_groups,
     server_metadata,
@@ -173,6 +174,7 @@ RESOURCES = (
     diagnostics,
     audit_log,
     assisted_snapshots,
+    removed,
     volumes_boot,
 )
 
