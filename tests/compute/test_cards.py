@@ -154,3 +154,12 @@ async def test_cards_stay_while_the_state_does_not_fit_or_the_server_is_locked()
         assert 409 == (await attach(world, id, net_id=NETWORK)).status
         assert 409 == (await detach(world, id, card["port_id"])).status
         assert [card["port_id"]] == [port.id for port in world.networks.ports[id]]
+
+
+async def test_cards_have_the_tags_they_were_asked_for_with() -> None:
+    async with a_world() as world:
+        for at, word in (("2.32", "early"), ("2.42", "late")):
+            id = await world.boot(at=at, networks=[{"uuid": NETWORK}, {"uuid": NETWORK, "tag": word}])
+            cards = (await world.ask("GET", f"/v2.1/servers/{id}/os-interface", at="2.70")).body["interfaceAttachments"]
+            assert [None, word] == [card["tag"] for card in cards]
+        assert 400 == (await world.create(at="2.37", networks=[{"uuid": NETWORK, "tag": "t"}])).status

@@ -7,12 +7,12 @@ import pytest
 from pileus.kit.auth import Caller
 from pileus.network.agent.metadata import METADATA as DOOR
 from pileus.network.errors import (
-    IpAddressAlreadyAllocated,
+    FixedIpAlreadyInUse,
     NetworkNotFound,
     OverQuota,
-    PortInUse,
     PortNotFound,
     PortRefused,
+    PortStillInUse,
     SecurityGroupNotFound,
 )
 from pileus.ports.network import SERVER_PORTS, NicRequest
@@ -204,7 +204,7 @@ async def test_floating_ips_are_among_a_servers_addresses(net: Open) -> None:
         ([NicRequest(network_id="THEIRS")], NetworkNotFound),
         ([NicRequest(network_id="OUTSIDE")], PortRefused),
         ([NicRequest(network_id="OWN", fixed_ip="10.0.0.1")], None),
-        ([NicRequest(network_id="OWN", fixed_ip="10.0.0.9")] * 2, IpAddressAlreadyAllocated),
+        ([NicRequest(network_id="OWN", fixed_ip="10.0.0.9")] * 2, FixedIpAlreadyInUse),
     ],
 )
 async def test_ports_that_cannot_be_leave_nothing_behind(net: Open, nics: Any, error: Any) -> None:
@@ -267,7 +267,7 @@ async def test_a_port_in_use_is_not_given_to_another_server(net: Open) -> None:
         network, _ = await n.network()
         own = await n.make("ports", network_id=network)
         await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(port_id=own["id"])])
-        with pytest.raises(PortInUse):
+        with pytest.raises(PortStillInUse):
             await n.ports.make_ports(ALICE, "s2", "web", [NicRequest(port_id=own["id"])])
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from pileus.compute import errors
 from pileus.compute.api.block_devices import BlockDevice, OldBlockDevice, devices_asked, old_devices_asked
 from pileus.compute.api.server_volumes import SHARED_SINCE
-from pileus.compute.api.service import Metadata, Name, Tag, Uuid
+from pileus.compute.api.service import Metadata, Name, Tag, Uuid, is_uuid
 from pileus.compute.app import Compute
 from pileus.compute.commands.create import NewServer
 from pileus.compute.models.block_devices import DeviceAsked
@@ -20,11 +21,15 @@ from pileus.kit.secret import new_secret
 from pileus.ports.network import NicRequest
 
 DiskConfig = Annotated[str, msgspec.Meta(pattern=r"^(AUTO|MANUAL)$(?!\n)")]
+# Names for one machine until 2.93, with their domains since then.
+Label = Annotated[
+    str, msgspec.Meta(min_length=2, max_length=63, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$(?!\n)")
+]
+HostName = Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$(?!\n)")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 YES = frozenset({"1", "t", "true", "on", "y", "yes"})
 NO = frozenset({"", "0", "f", "false", "off", "n", "no"})
 MOST_AT_ONCE = 100
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\Z")
 
 
 class Nic(Wire):
@@ -68,8 +73,8 @@ class ServerCreate(Wire, kw_only=True):
     user_data: str | None = None
     metadata: Metadata = {}
     admin_password: Annotated[str | None, F("adminPass")] = None
-    access_ipv4: Annotated[str | None, F("accessIPv4")] = None
-    access_ipv6: Annotated[str | None, F("accessIPv6")] = None
+    access_ipv4: Annotated[str | UnsetType, F("accessIPv4")] = UNSET
+    access_ipv6: Annotated[str | UnsetType, F("accessIPv6")] = UNSET
     disk_config: Annotated[DiskConfig, F("OS-DCF:diskConfig")] = "MANUAL"
     config_drive: bool | str | None = None
     zone: Annotated[Name | None, F("availability_zone")] = None
@@ -86,10 +91,8 @@ class ServerCreate(Wire, kw_only=True):
     hypervisor_hostname: Annotated[str | None, F(since="2.74", rule="compute:servers:create:requested_destination")] = (
         None
     )
-    hostname: Annotated[
-        Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$(?!\n)")] | None,
-        F(since="2.90"),
-    ] = None
+    early_hostname: Annotated[Label | None, F("hostname", since="2.90", until="2.93")] = None
+    hostname: Annotated[HostName | None, F(since="2.94")] = None
 
 
 class ServerBody(Wire, kw_only=True):
@@ -108,9 +111,8 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
     if len(server.tags) > 50:
         raise errors.BadRequest(why="The number of tags exceeded the per-server limit 50")
     nics = _nics(server)
-    if most > 1 and not isinstance(nics, str) and any(nic.port_id for nic in nics):
-        raise errors.BadRequest(why="Unable to launch multiple instances with a single configured port ID. Please "
-                                "launch your instance one by one with different ports.")  # fmt: skip
+    if most > 1 and not isinstance(nics, str):
+        _check_many(nics)
     return NewServer(
         name=server.name,
         flavor_id=str(server.flavor_id),
@@ -118,20 +120,21 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         devices=_devices(server),
         may_share_volumes=call.version >= SHARED_SINCE,
         nics=nics,
+        card_tags=_card_tags(server),
         on_a_network=server.nics == "auto",
         security_groups=[] if server.security_groups is UNSET else [group.name for group in server.security_groups],
         key_name=server.key_name,
         user_data=server.user_data,
         metadata=server.metadata,
         description=server.description,
-        hostname=server.hostname,
+        hostname=server.hostname or server.early_hostname,
         tags=list(dict.fromkeys(server.tags)),
         hints=_hints({**body.old_hints, **body.hints}),
         zone=zone,
         host=host,
         host_must_exist=bool(server.host or server.hypervisor_hostname),
-        access_ipv4=access_address(4, server.access_ipv4),
-        access_ipv6=access_address(6, server.access_ipv6),
+        access_ipv4=access_address(4, server.access_ipv4 or None),
+        access_ipv6=access_address(6, server.access_ipv6 or None),
         disk_config=server.disk_config,
         config_drive=_config_drive(server.config_drive),
         files=[GivenFile(file.path, file.contents) for file in server.files],
@@ -141,6 +144,15 @@ def asked(call: Call[Compute], body: ServerBody) -> NewServer:
         admin_password=server.admin_password or new_secret(9),
         may_have_no_disk=call.allows("os_compute_api:servers:create:zero_disk_flavor"),
     )
+
+
+def _check_many(nics: Sequence[NicRequest]) -> None:
+    """Raise BadRequest if several servers would get the same port, or the same address."""
+    if any(nic.port_id for nic in nics):
+        raise errors.BadRequest(why="Unable to launch multiple instances with a single configured port ID. Please "
+                                "launch your instance one by one with different ports.")  # fmt: skip
+    if any(nic.fixed_ip for nic in nics):
+        raise errors.BadRequest(why="max_count cannot be greater than 1 if an fixed_ip is specified.")
 
 
 def _counts(server: ServerCreate) -> tuple[int, int]:
@@ -178,9 +190,30 @@ def _hints(given: dict[str, Any]) -> dict[str, Any]:
     for name in ("group", "same_host", "different_host"):
         value = given.get(name)
         ids = value if isinstance(value, list) and name != "group" else [value]
-        if name in given and not all(isinstance(id, str) and _UUID.match(id) for id in ids):
+        if name in given and not all(isinstance(id, str) and is_uuid(id) for id in ids):
             raise errors.BadRequest(why=f"Invalid input for field/attribute {name}. Value: {value}. It holds UUIDs.")
+    for name, fits in SHAPES.items():
+        if name in given and not fits(given[name]):
+            raise errors.BadRequest(why=f"Invalid input for field/attribute {name}. Value: {given[name]}.")
     return given
+
+
+def _is_address(value: object) -> bool:
+    try:
+        ipaddress.ip_address(value if isinstance(value, str) else "")
+    except ValueError:
+        return False
+    return True
+
+
+# What hints look like that no scheduler here follows, but that clients are told when they get them wrong.
+SHAPES: Mapping[str, Callable[[object], bool]] = {
+    "build_near_host_ip": _is_address,
+    "cidr": lambda value: isinstance(value, str) and re.fullmatch(r"/[0-9a-f.:]+", value) is not None,
+    "target_cell": lambda value: isinstance(value, str) and 0 < len(value) <= 255,
+    "different_cell": lambda value: isinstance(value, str | list),
+    "query": lambda value: isinstance(value, str | dict),
+}
 
 
 def _certificates(call: Call[Compute], server: ServerCreate) -> list[str] | None:
@@ -201,6 +234,9 @@ def _devices(server: ServerCreate) -> list[DeviceAsked]:
     """The disks, in whichever words they are asked for; raises BadRequest."""
     if server.block_devices and server.old_block_devices:
         raise errors.BadRequest(why="Using different block_device_mapping syntaxes is not allowed in the same request.")
+    if server.image_id and not is_uuid(server.image_id):
+        why = f"Invalid input for field/attribute imageRef. Value: {server.image_id}. It is no UUID."
+        raise errors.BadRequest(why=why)
     if not server.image_id and not server.block_devices and not server.old_block_devices:
         raise errors.BadRequest(why="Invalid imageRef provided: name an image, or a volume to boot from.")
     if server.old_block_devices:
@@ -227,6 +263,12 @@ def _nics(server: ServerCreate) -> list[NicRequest] | Literal["auto", "none"]:
     ]
 
 
+def _card_tags(server: ServerCreate) -> list[str | None]:
+    """What the user calls each of the cards asked for."""
+    chosen = server.early_nics if server.nics is UNSET else server.nics
+    return [nic.tag or nic.early_tag for nic in chosen] if isinstance(chosen, list) else []
+
+
 def _place(call: Call[Compute], server: ServerCreate) -> tuple[str | None, str | None]:
     """Zone and host; `zone:host` is the old way to name both."""
     zone, host = server.zone, server.host or server.hypervisor_hostname
@@ -235,7 +277,9 @@ def _place(call: Call[Compute], server: ServerCreate) -> tuple[str | None, str |
     if zone is not None and ":" in zone:
         if host is not None:
             raise errors.BadRequest(why=f"Host {host} is named twice: leave it out of availability_zone '{zone}'.")
+        name, *places = zone.split(":")
+        if len(places) > 2:
+            raise errors.BadRequest(why="Invalid input received: Unable to parse availability_zone")
         call.require("os_compute_api:servers:create:forced_host")
-        name, _, place = zone.partition(":")
-        zone, host = name or None, place.partition(":")[0] or place.partition(":")[2] or None
+        zone, host = name or None, next(filter(None, places), None)
     return zone, host

@@ -22,7 +22,7 @@ from pileus.compute.models.quotas import Usage
 from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
 from pileus.compute.store.flavors import flavor_find
 from pileus.compute.store.keypairs import keypair_find
-from pileus.compute.store.servers import server_create
+from pileus.compute.store.servers import server_change, server_create
 from pileus.kit.auth import Caller
 from pileus.kit.errors import NotFound
 from pileus.ports.image import ImageFacts
@@ -41,6 +41,7 @@ class NewServer(msgspec.Struct, kw_only=True):
     devices: Sequence[DeviceAsked] = ()
     may_share_volumes: bool = True
     nics: Sequence[NicRequest] | Literal["auto", "none"] = "auto"
+    card_tags: Sequence[str | None] = ()  # of the nics, in their order
     on_a_network: bool = False  # "auto" is to find or to make one; of old it did without
     security_groups: Sequence[str] = ()
     key_name: str | None = None
@@ -154,6 +155,9 @@ async def _create(app: Compute, caller: Caller, new: NewServer, server: Server, 
         ports = await app.networks.make_ports(caller, server.id, server.name, new.nics, new.security_groups)
     except NotFound as missing:  # a network, a port or a group that the request names, so the request is wrong
         raise errors.BadRequest(why=str(missing)) from missing
+    tags = {port.id: tag for port, tag in zip(ports, new.card_tags, strict=False) if tag is not None}
+    if tags:
+        server = await server_change(app, server, card_tags=tags)
     await give_devices(app, caller, server, new.devices)
     if new.on_a_network and not ports:
         raise errors.BadRequest(why=f"Unable to automatically allocate a network for project {server.project_id}")

@@ -60,6 +60,10 @@ class InvalidInput(Invalid):
     """Invalid input for operation: {why}."""
 
 
+class InvalidAttribute(Invalid):
+    """Invalid input for {name}. Reason: {why}."""
+
+
 class BadRequest(Invalid):
     """Bad {resource} request: {why}."""
 
@@ -104,10 +108,6 @@ class InvalidIpForSubnet(Invalid):
     """IP address {address} is not a valid IP for the specified subnet."""
 
 
-class InvalidCIDRForIPv6AddressMode(Invalid):
-    """Invalid CIDR {cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64"""
-
-
 class AllocationOnAutoAddressSubnet(Invalid):
     """IPv6 address {address} can not be directly assigned to a port on subnet {subnet} since the subnet is configured for automatic addresses"""
 
@@ -140,8 +140,48 @@ class InvalidSharedSetting(Conflict):
     """Unable to reconfigure sharing settings for network {id}. Multiple projects are using it."""
 
 
-class NetworkTypeInUse(Conflict):
-    """The segment {segment} is already in use on the {network_type} network."""
+class TunnelIdInUse(Conflict):
+    """Unable to create the network. The tunnel ID {segment} is in use."""
+
+
+class VlanIdInUse(Conflict):
+    """Unable to create the network. The VLAN {segment} on physical network {physical} is in use."""
+
+
+class FlatNetworkInUse(Conflict):
+    """Unable to create the flat network. Physical network {physical} is in use."""
+
+
+class AvailabilityZoneNotFound(NotFound):
+    """AvailabilityZone {zone} could not be found."""
+
+
+class DNSNameServersExhausted(Invalid):
+    """Unable to complete operation for {id}. The number of DNS nameservers exceeds the limit {limit}."""
+
+
+class HostRoutesExhausted(Invalid):
+    """Unable to complete operation for {id}. The number of host routes exceeds the limit {limit}."""
+
+
+class AddressPairsExhausted(Invalid):
+    """The number of allowed address pair exceeds the maximum {limit}."""
+
+
+class RoutesExhausted(Invalid):
+    """Unable to complete operation for {id}. The number of routes exceeds the maximum {limit}."""
+
+
+class SubnetMismatchForPort(Conflict):
+    """Subnet on port {port} does not match the requested subnet {subnet}."""
+
+
+class InvalidSubnetServiceType(Invalid):
+    """Subnet service type {kind} does not correspond to a valid device owner."""
+
+
+class InvalidCIDR(Invalid):
+    """Invalid CIDR {cidr} given as IP prefix."""
 
 
 class RouterInUse(Conflict):
@@ -254,6 +294,14 @@ class DuplicateAddressPairInRequest(Invalid):
 
 class PortRefused(Invalid):
     """A port for the server cannot be had: {why}."""
+
+
+class FixedIpAlreadyInUse(Invalid):
+    """Fixed IP address {address} is already in use on another port of network {network}."""
+
+
+class PortStillInUse(Conflict):
+    """Port {id} is still in use."""
 
 
 class SecurityGroupInvalidProtocolForPort(Invalid):

@@ -14,7 +14,15 @@ from pileus.network.commands.quotas import make_room
 from pileus.network.commands.sharing import usable_by
 from pileus.network.commands.standard import change, changed
 from pileus.network.commands.trunks import is_trunk
-from pileus.network.errors import AutoAllocationFailure, NetworkNotFound, PortInUse, PortNotFound, PortRefused
+from pileus.network.errors import (
+    AutoAllocationFailure,
+    FixedIpAlreadyInUse,
+    IpAddressAlreadyAllocated,
+    NetworkNotFound,
+    PortNotFound,
+    PortRefused,
+    PortStillInUse,
+)
 from pileus.network.models.names import words_of
 from pileus.network.models.requests import AskedIp, NewPort
 from pileus.network.models.resources import Network, Port
@@ -77,10 +85,18 @@ class Ports:
                     made=True,
                     number=number,
                 )
-                port = await create_port(app, network, new, counted=True)
-                if not port.fixed_ips and groups is not None:
-                    raise PortRefused(why=f"network {network.id} requires a subnet in order to boot servers on")
+                await self._make(network, new, nic.fixed_ip)
             return (await self.ports_of([server_id])).get(server_id, ())
+
+    async def _make(self, network: Network, new: NewPort, fixed_ip: str | None) -> None:
+        """The port is there; raises PortRefused or FixedIpAlreadyInUse."""
+        try:
+            port = await create_port(self._app, network, new, counted=True)
+        except IpAddressAlreadyAllocated as taken:
+            # Compute's clients know this as a request that is wrong, not as a conflict.
+            raise FixedIpAlreadyInUse(address=fixed_ip, network=network.id) from taken
+        if not port.fixed_ips and new.security_groups is not None:
+            raise PortRefused(why=f"network {network.id} requires a subnet in order to boot servers on")
 
     async def _wanted(
         self, project_id: str, nics: Sequence[NicRequest] | Literal["auto", "none"]
@@ -113,7 +129,7 @@ class Ports:
         if port is None or not (caller.admin or port.project_id == caller.project_id):
             raise PortNotFound(id=port_id)
         if port.device_id and port.device_id != server_id:
-            raise PortInUse(id=port_id, device=port.device_id)
+            raise PortStillInUse(id=port_id)
         if port.device_profile:
             raise PortRefused(
                 why=f"port {port_id} asks for device profile {port.device_profile}, and no host has accelerators"
