@@ -286,10 +286,10 @@ class FakeNetworks:
 
 
 class FakeDirectory:
-    """Knows every project and user by the name of their id."""
+    """Knows every project but `ghost`, and every user, by the name of their id."""
 
     async def project(self, project_id: str) -> ProjectRef | None:
-        return ProjectRef(project_id, project_id, "default")
+        return None if project_id == "ghost" else ProjectRef(project_id, project_id, "default")
 
     async def project_name(self, project_id: str) -> str | None:
         return project_id

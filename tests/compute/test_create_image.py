@@ -69,7 +69,7 @@ async def test_what_does_not_fit_is_refused() -> None:
         await world.act(id, createImage={"name": "s"})
         answered = await world.act(id, createImage={"name": "s"})
         said = answered.body["conflictingRequest"]["message"]
-        assert (409, f"Cannot 'create_image' instance {id} while it is in task_state image_snapshot") == (
+        assert (409, f"Cannot 'createImage' instance {id} while it is in task_state image_snapshot") == (
             answered.status,
             said,
         )
@@ -140,9 +140,17 @@ async def test_backups_that_make_no_sense_are_refused() -> None:
         for wrong in ({"name": ""}, {"rotation": -1}, {"rotation": "x"}, {"backup_type": 1}, {"more": 1}):
             assert 400 == (await world.act(id, createBackup={**wish, **wrong})).status
         assert 400 == (await world.act(id, createBackup={"name": "d"})).status
-        await world.act(id, lock=None)
+
+
+async def test_a_lock_keeps_servers_from_changes_and_not_from_copies() -> None:
+    async with a_world() as world:
+        id = await world.boot()
         await world.act(id, by="root", lock=None)
-        assert 409 == (await world.act(id, createBackup=wish)).status
+        assert 202 == (await world.act(id, createImage={"name": "i"})).status
+        await world.settle()
+        assert 202 == (await world.act(id, createBackup={"name": "d", "backup_type": "daily", "rotation": 1})).status
+        await world.settle()
+        assert 409 == (await world.act(id, os_stop=None)).status
 
 
 async def test_the_quota_of_metadata_counted_for_images_until_2_38() -> None:

@@ -230,3 +230,24 @@ async def test_a_host_is_told_anew_what_cards_a_server_has() -> None:
         (after,) = await world.hosts.wanted_list("h1", "server")
         assert [1300] == [nic["mtu"] for nic in after.body["nics"]]
         assert before.generation < after.generation
+
+
+async def test_what_users_say_of_servers_changes_while_they_are_in_order() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        metadata, tags = f"/v2.1/servers/{id}/metadata", f"/v2.1/servers/{id}/tags"
+        await world.act(id, lock=None)
+        assert 409 == (await world.ask("PUT", metadata, {"metadata": {"a": "b"}})).status
+        assert 201 == (await world.ask("PUT", f"{tags}/red", at="2.26")).status  # a lock is not about tags
+        await world.act(id, unlock=None)
+        await world.act(id, by="root", os_resetState={"state": "error"})
+        for method, path, body, said in (
+            ("PUT", metadata, {"metadata": {"a": "b"}}, "update metadata"),
+            ("PUT", tags, {"tags": ["b"]}, "update tag"),
+            ("DELETE", f"{tags}/red", None, "delete tag"),
+            ("DELETE", tags, None, "delete tags"),
+        ):
+            answered = await world.ask(method, path, body, at="2.26")
+            why = f"Cannot '{said}' instance {id} while it is in vm_state error"
+            assert (409, why) == (answered.status, answered.body["conflictingRequest"]["message"])
+        assert {"tags": ["red"]} == (await world.ask("GET", tags, at="2.26")).body

@@ -38,7 +38,7 @@ class ResetState(Wire):
 class ConsoleOutput(Wire):
     """How many lines of the console's text; all of it if not given."""
 
-    length: int | None = None
+    length: Annotated[int, msgspec.Meta(ge=-1)] | None = None
 
 
 class ConsoleText(Wire):

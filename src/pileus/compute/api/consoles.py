@@ -90,7 +90,13 @@ async def remote_console(call: Call[Compute], server: Server, body: RemoteConsol
     return RemoteConsoleView(protocol=body.protocol, type=body.type, url=await _url(call, server, body.type))
 
 
-@api.get("/os-console-auth-tokens/{token}", admin("os-console-auth-tokens"), key="console")
+@api.get("/os-console-auth-tokens/{token}", admin("os-console-auth-tokens"), until="2.30")
+async def token_show_of_old(call: Call[Compute], token: str) -> None:
+    """Show what a token of a console by RDP leads to, of which there are none any more."""
+    raise errors.BadRequest(why="The requested console type details are not accessible.")
+
+
+@api.get("/os-console-auth-tokens/{token}", admin("os-console-auth-tokens"), key="console", since="2.31")
 async def token_show(call: Call[Compute], token: str) -> ConsoleTokenView:
     """Show what a console token leads to."""
     found = await commands.console_of(call.app, token)

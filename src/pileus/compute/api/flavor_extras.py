@@ -109,6 +109,8 @@ async def access_add(call: Call[Compute], flavor: Flavor, body: ProjectName) -> 
     """Let a project use a private flavor."""
     if flavor.is_public and call.version >= (2, 7):
         raise errors.FlavorIsPublic(flavor=flavor.id)
+    if await call.app.identity.project(body.tenant) is None:
+        raise errors.BadRequest(why=f"Project ID {body.tenant} is not a valid project.")
     await commands.grant_flavor(call.app, flavor, body.tenant)
     return await _access_reply(call, flavor)
 

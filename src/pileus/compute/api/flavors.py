@@ -18,10 +18,14 @@ from pileus.kit.http import Call, F, Page, Query, Wire
 from pileus.kit.policy import ANY, Rule
 
 MOST = 1000
+YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+NO = frozenset({"0", "false", "f", "no", "n", "off"})
 MOST_INTEGER = 2**31 - 1
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MOST_INTEGER)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST_INTEGER)]
-FlavorId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9. _-]*$(?!\n)")]
+FlavorId = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[A-Za-z0-9. _-]*[A-Za-z0-9._-]$(?!\n)")
+]
 
 # Nova asks for nothing but a token to read flavors.
 READ = Rule("os_compute_api:flavors", ANY)
@@ -81,7 +85,9 @@ async def _page(call: Call[Compute], query: FlavorQuery, page: Page) -> list[Fla
     if not call.caller.admin:
         where["usable_by"] = call.caller.project_id or ""
     elif wanted not in {"none", ""}:
-        where["is_public"] = wanted in {"1", "true", "t", "yes", "y", "on"}
+        if wanted not in YES | NO:
+            raise errors.BadRequest(why=f"Invalid is_public filter [{query.is_public}]")
+        where["is_public"] = wanted in YES
     elif query.is_public is None:
         where["is_public"] = True
     if query.min_ram is not None:

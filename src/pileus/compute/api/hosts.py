@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.service import admin, anybody, api, fine_moment
+from pileus.compute.api.service import admin, anybody, api, fine_moment, is_uuid
 from pileus.compute.app import Compute
 from pileus.compute.commands import hosts as commands
 from pileus.compute.models.hosts import ComputeHost
@@ -134,6 +134,8 @@ async def service_update(call: Call[Compute], service: str, body: ServiceUpdate)
     """Enable or disable a compute service, or say that it is down."""
     host = await _by_service(call, service)
     given: dict[str, Any] = body.given()
+    if not given:
+        raise errors.BadRequest(why="No updates were requested. Fields 'status' or 'forced_down' should be specified.")
     status = given.get("status")
     if "disabled_reason" in given and status != "disabled":
         raise errors.BadRequest(why="Specifying disabled_reason requires that status is 'disabled'.")
@@ -155,6 +157,10 @@ async def service_delete(call: Call[Compute], service: str) -> None:
 
 
 async def _by_service(call: Call[Compute], service: str) -> ComputeHost:
+    if call.version >= (2, 53) and not is_uuid(service):
+        raise errors.BadRequest(why=f"Invalid uuid {service}")
+    if call.version < (2, 53) and not service.isdecimal():
+        raise errors.BadRequest(why=f"Invalid input received: service id {service} is not a number.")
     for host in await commands.host_list(call.app):
         if service == (service_id(host.name) if call.version >= (2, 53) else str(host.number)):
             return host

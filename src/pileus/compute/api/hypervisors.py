@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
 from pileus.compute.api.hosts import service_id
-from pileus.compute.api.service import admin, api
+from pileus.compute.api.service import admin, api, is_uuid
 from pileus.compute.app import Compute
 from pileus.compute.commands import hosts as commands
 from pileus.compute.flows.hosts import provider_id
@@ -129,7 +129,7 @@ def _full(host: ComputeHost, count: int, now: dt.datetime) -> HypervisorView:
 async def _matching(call: Call[Compute], pattern: str) -> list[ComputeHost]:
     found = [host for host in await commands.host_list(call.app) if pattern in host.name]
     if not found:
-        raise errors.NoSuchThing(what="No hypervisor matching", id=f"'{pattern}'")
+        raise errors.NoSuchHypervisor(pattern=pattern)
     return found
 
 
@@ -145,7 +145,9 @@ async def _found(call: Call[Compute], query: HypervisorQuery, page: Page) -> lis
             )
         return await _matching(call, query.pattern)
     hosts = await commands.host_list(call.app)
-    if page.marker is not None and call.version >= (2, 33):
+    if call.version < (2, 33):
+        return hosts
+    if page.marker is not None:
         at = [index for index, host in enumerate(hosts) if _has_id(call, host, page.marker)]
         if not at:
             raise errors.BadRequest(why=f"Marker {page.marker} not found.")
@@ -195,6 +197,8 @@ async def hypervisor_show(call: Call[Compute], hypervisor: str, query: Hyperviso
 
 
 async def _one(call: Call[Compute], id: str) -> ComputeHost:
+    if call.version >= (2, 53) and not is_uuid(id):
+        raise errors.BadRequest(why=f"Invalid uuid {id}")
     for host in await commands.host_list(call.app):
         if _has_id(call, host, id):
             return host

@@ -88,7 +88,7 @@ class OwnerQuery(Query):
     """Whose keypairs."""
 
     user_id: Annotated[str | None, F(since="2.10")] = None
-    limit: Annotated[int | None, F(since="2.35")] = None
+    limit: Annotated[Annotated[int, msgspec.Meta(ge=0)] | None, F(since="2.35")] = None
     marker: Annotated[str | None, F(since="2.35")] = None
 
 

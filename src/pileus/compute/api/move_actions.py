@@ -42,8 +42,8 @@ class MigrateLive(Wire):
     """Where a server is to go while it runs; its own disks go along if `block_migration` is true, or "auto"."""
 
     host: HostName | None
-    block: Annotated[bool | str, F("block_migration", until="2.24")] = False
-    block_or_auto: Annotated[bool | str, F("block_migration", since="2.25")] = "auto"
+    block: Annotated[bool | str, F("block_migration", until="2.24")]
+    block_or_auto: Annotated[bool | str, F("block_migration", since="2.25")]
     overcommit: Annotated[bool | str | UnsetType, F("disk_over_commit", until="2.24")] = UNSET
     force: Annotated[bool | str | UnsetType, F(since="2.30", until="2.67")] = UNSET
 

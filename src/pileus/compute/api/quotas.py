@@ -20,6 +20,7 @@ DEFAULT = "default"
 Most = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
 Given = Most | UnsetType
 UNTIL_NETWORKS = "2.35"
+UNTIL_CLASSES = "2.49"
 UNTIL_FILES = "2.56"
 
 
@@ -49,8 +50,12 @@ class QuotaSet(QuotaLimits, kw_only=True):
 
 
 class QuotaClass(QuotaSet, kw_only=True):
-    """The limits of projects of which nothing else was said; group quotas came late to them."""
+    """The limits of projects of which nothing else was said; group quotas came late to them, and those of networks went late."""
 
+    fixed_ips: Annotated[int, F(until=UNTIL_CLASSES)]
+    floating_ips: Annotated[int, F(until=UNTIL_CLASSES)]
+    security_groups: Annotated[int, F(until=UNTIL_CLASSES)]
+    security_group_rules: Annotated[int, F(until=UNTIL_CLASSES)]
     server_groups: Annotated[int, F(since="2.50")]
     server_group_members: Annotated[int, F(since="2.50")]
 
@@ -106,8 +111,21 @@ class QuotaUpdate(Wire, kw_only=True):
 class QuotaClassLimits(QuotaLimits, kw_only=True):
     """The same without their name, as their changer is told."""
 
+    fixed_ips: Annotated[int, F(until=UNTIL_CLASSES)]
+    floating_ips: Annotated[int, F(until=UNTIL_CLASSES)]
+    security_groups: Annotated[int, F(until=UNTIL_CLASSES)]
+    security_group_rules: Annotated[int, F(until=UNTIL_CLASSES)]
     server_groups: Annotated[int, F(since="2.50")]
     server_group_members: Annotated[int, F(since="2.50")]
+
+
+class QuotaClassUpdate(QuotaUpdate, kw_only=True):
+    """Limits to set for projects of which nothing else was said."""
+
+    fixed_ips: Annotated[Given, F(until=UNTIL_CLASSES)] = UNSET
+    floating_ips: Annotated[Given, F(until=UNTIL_CLASSES)] = UNSET
+    security_groups: Annotated[Given, F(until=UNTIL_CLASSES)] = UNSET
+    security_group_rules: Annotated[Given, F(until=UNTIL_CLASSES)] = UNSET
 
 
 class UserQuery(Query):
@@ -124,10 +142,17 @@ def _of(call: Call[Compute], rule: Rule, project_id: str) -> None:
     call.require(rule.name, {"project_id": project_id, "user_id": call.caller.user_id})
 
 
+async def _check_project(call: Call[Compute], project_id: str) -> None:
+    """Raise BadRequest if there is no such project."""
+    if project_id != call.caller.project_id and await call.app.identity.project(project_id) is None:
+        raise errors.BadRequest(why=f"Project ID {project_id} is not a valid project.")
+
+
 @api.get(SETS, SHOW, key="quota_set", late=True)
 async def show(call: Call[Compute], project_id: str, query: UserQuery) -> QuotaSet:
     """Show a project's limits."""
     _of(call, SHOW, project_id)
+    await _check_project(call, project_id)
     return QuotaSet(id=project_id, **await commands.limits_of(call.app, project_id, query.user_id))
 
 
@@ -135,6 +160,7 @@ async def show(call: Call[Compute], project_id: str, query: UserQuery) -> QuotaS
 async def detail(call: Call[Compute], project_id: str, query: UserQuery) -> QuotaDetail:
     """Show a project's limits with what is used of them."""
     _of(call, DETAIL, project_id)
+    await _check_project(call, project_id)
     limits = await commands.limits_of(call.app, project_id, query.user_id)
     if query.user_id is None:
         have = await used(call.app, project_id)
@@ -149,14 +175,14 @@ async def detail(call: Call[Compute], project_id: str, query: UserQuery) -> Quot
 @api.get(SETS + "/defaults", Rule("os_compute_api:os-quota-sets:defaults", ANY), key="quota_set")
 async def defaults(call: Call[Compute], project_id: str) -> QuotaSet:
     """Show the limits of projects of which nothing else was said."""
+    await _check_project(call, project_id)
     return QuotaSet(id=project_id, **await commands.defaults(call.app))
 
 
 @api.put(SETS, admin("os-quota-sets:update"), key="quota_set")
 async def update(call: Call[Compute], project_id: str, body: QuotaUpdate, query: UserQuery) -> QuotaLimits:
     """Set a project's limits."""
-    if await call.app.identity.project(project_id) is None:
-        raise errors.BadRequest(why=f"Project ID {project_id} is not a valid project.")
+    await _check_project(call, project_id)
     wanted: dict[str, Any] = body.given()
     force = bool(wanted.pop("force", False))
     if query.user_id is None:
@@ -182,7 +208,7 @@ async def class_show(call: Call[Compute], name: str) -> QuotaClass:
 
 
 @api.put(CLASSES, admin("os-quota-class-sets:update"), key="quota_class_set")
-async def class_update(call: Call[Compute], name: str, body: QuotaUpdate) -> QuotaClassLimits:
+async def class_update(call: Call[Compute], name: str, body: QuotaClassUpdate) -> QuotaClassLimits:
     """Set the limits of projects of which nothing else was said."""
     if name != DEFAULT:
         raise errors.BadRequest(why=f"There is no quota class {name}; projects are in class {DEFAULT}.")

@@ -6,7 +6,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.compute import errors
-from pileus.compute.api.server_create import Certificates, FileGiven, access_address, check_certificates
+from pileus.compute.api.server_create import (
+    Certificates,
+    FileGiven,
+    HostName,
+    Label,
+    access_address,
+    check_certificates,
+)
 from pileus.compute.api.server_view import ServerChanged, changed
 from pileus.compute.api.service import ACTION_PATH, Metadata, Name, Uuid, api, member, server_find
 from pileus.compute.app import Compute
@@ -21,8 +28,6 @@ from pileus.kit.secret import new_secret
 Password = Annotated[str, F("adminPass")]
 DiskConfig = Annotated[str, msgspec.Meta(pattern=r"^(AUTO|MANUAL)$(?!\n)")]
 Description = Annotated[str, msgspec.Meta(max_length=255)] | None
-Host = Annotated[str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9-._]*$(?!\n)")]
-
 RESCUE_VOLUMES_SINCE, REBUILD_VOLUMES_SINCE = version("2.87"), version("2.93")
 
 
@@ -42,7 +47,8 @@ class Rebuild(Wire, kw_only=True):
     key_name: Annotated[Name | UnsetType | None, F(since="2.54")] = UNSET
     user_data: Annotated[str | UnsetType | None, F(since="2.57")] = UNSET
     certificates: Annotated[Certificates | UnsetType | None, F("trusted_image_certificates", since="2.63")] = UNSET
-    hostname: Annotated[Host | UnsetType, F(since="2.90")] = UNSET
+    early_hostname: Annotated[Label | UnsetType, F("hostname", since="2.90", until="2.93")] = UNSET
+    hostname: Annotated[HostName | UnsetType, F(since="2.94")] = UNSET
 
 
 ROW = (
@@ -94,6 +100,8 @@ async def rebuild(call: Call[Compute], server: Server, body: Rebuild) -> ServerR
     if server.volume_backed and call.version < REBUILD_VOLUMES_SINCE:
         raise errors.BadRequest(why="Unable to rebuild with a different image for a volume-backed server.")
     changes: dict[str, Any] = {name: value for name in ROW if (value := getattr(body, name)) is not UNSET}
+    if body.early_hostname is not UNSET:
+        changes["hostname"] = body.early_hostname
     for family, name in ((4, "access_ipv4"), (6, "access_ipv6")):
         if name in changes:
             changes[name] = access_address(family, changes[name])

@@ -56,7 +56,7 @@ async def delete(call: Call[Compute], server: Server, key: str) -> None:
     if key not in server.metadata:
         raise errors.NoSuchMetadataItem
     rest = {name: value for name, value in server.metadata.items() if name != key}
-    await commands.set_metadata(call.app, call.caller, server, rest)
+    await commands.set_metadata(call.app, call.caller, server, rest, "delete metadata")
 
 
 @api.get(TAGS, reader("os-server-tags:index"), find=server_find, since="2.26")
@@ -70,13 +70,13 @@ async def tags_replace(
     call: Call[Compute], server: Server, body: Annotated[list[Tag], msgspec.Meta(max_length=50)]
 ) -> list[str]:
     """Replace a server's tags."""
-    return list(await commands.set_tags(call.app, call.caller, server, body))
+    return list(await commands.set_tags(call.app, server, body))
 
 
 @api.delete(TAGS, member("os-server-tags:delete_all"), find=server_find, since="2.26")
 async def tags_clear(call: Call[Compute], server: Server) -> None:
     """Remove all of a server's tags."""
-    await commands.set_tags(call.app, call.caller, server, [])
+    await commands.set_tags(call.app, server, [], "delete tags")
 
 
 @api.get(TAGS + "/{tag}", reader("os-server-tags:show"), find=server_find, since="2.26", status=204)
@@ -93,7 +93,7 @@ async def tag_add(call: Call[Compute], server: Server, tag: str) -> Reply:
         raise errors.BadRequest(why=f"Tag '{tag}' is invalid: it has 1 to 60 characters and neither / nor a comma.")
     if tag in server.tags:
         return Reply(204)
-    await commands.set_tags(call.app, call.caller, server, [*server.tags, tag])
+    await commands.set_tags(call.app, server, [*server.tags, tag])
     return Reply(201, b"", {"Location": call.url(f"/v2.1/servers/{server.id}/tags/{tag}")})
 
 
@@ -102,4 +102,4 @@ async def tag_remove(call: Call[Compute], server: Server, tag: str) -> None:
     """Take a tag from a server."""
     if tag not in server.tags:
         raise errors.NoSuchTag(server=server.id, tag=tag)
-    await commands.set_tags(call.app, call.caller, server, [name for name in server.tags if name != tag])
+    await commands.set_tags(call.app, server, [name for name in server.tags if name != tag], "delete tag")

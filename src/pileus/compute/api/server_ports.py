@@ -79,7 +79,7 @@ async def ips_show(call: Call[Compute], server: Server, label: str) -> dict[str,
     """List a server's addresses on one network."""
     found = addresses(await _ports(call, server))
     if label not in found:
-        raise errors.NoSuchThing(what="Network", id=label)
+        raise errors.NotMemberOfNetwork
     return {label: _plain(found[label])}
 
 

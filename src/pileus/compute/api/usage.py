@@ -11,6 +11,7 @@ from pileus.compute import errors
 from pileus.compute.api.service import Link, admin, api, fine_moment, reader
 from pileus.compute.app import Compute
 from pileus.compute.models.usage import Ran, Total
+from pileus.compute.store.servers import server_find_even_deleted
 from pileus.compute.store.usage import servers_that_ran
 from pileus.kit.http import Call, F, Query, Wire
 from pileus.kit.http.dialect import next_link
@@ -109,6 +110,8 @@ async def _ran(
     """A page of the servers, and where the next one is; before 2.40 all of them."""
     most = None if call.version < (2, 40) else min(MOST if query.limit is None else query.limit, MOST)
     asked = None if most is None else most + 1
+    if query.marker is not None and await server_find_even_deleted(call.app, query.marker) is None:
+        raise errors.BadRequest(why=f"marker [{query.marker}] not found")
     ran = await servers_that_ran(call.app, project_id, period.start, period.stop, marker=query.marker or "", most=asked)
     if most is None or len(ran) <= most:
         return ran, UNSET

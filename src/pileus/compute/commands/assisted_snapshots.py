@@ -7,7 +7,7 @@ Nova hears him, and learns from the snapshot's status that its host took none.
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
-from pileus.compute.commands.power import check_state
+from pileus.compute.commands.servers import check_state
 from pileus.compute.models.servers import ServerState
 from pileus.compute.store.servers import server_find
 from pileus.compute.store.volumes import volume_holders

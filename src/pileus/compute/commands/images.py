@@ -24,9 +24,9 @@ NOT_INHERITED = frozenset({"cache_in_nova", "bittorrent", "img_signature", "img_
 async def create_image(
     app: Compute, caller: Caller, server: Server, name: str, metadata: Mapping[str, str], request_id: str
 ) -> str:
-    """An image of the server is being made; returns its id. Raises WrongState, ServerLocked or CannotBeStill."""
+    """An image of the server is being made; returns its id. Raises WrongState or CannotBeStill."""
     async with app.db.transaction():
-        now = await held(app, caller, server, "create_image", ALLOWED)
+        now = await held(app, caller, server, "createImage", ALLOWED, though_locked=True)
         await check_stillness(app, now)
         if now.volume_backed:
             return await image_of_volumes(app, caller, now, name, metadata, request_id)
@@ -55,10 +55,10 @@ async def create_backup(
 ) -> str:
     """A backup of the server is being made, after which the newest `rotation` of that type stay; returns its image's id.
 
-    Raises WrongState, ServerLocked or CannotBeStill.
+    Raises WrongState or CannotBeStill: a lock keeps a server from changes, and this is none.
     """
     async with app.db.transaction():
-        now = await held(app, caller, server, "backup", ALLOWED)
+        now = await held(app, caller, server, "createBackup", ALLOWED, though_locked=True)
         if now.volume_backed:
             raise errors.BadRequest(why=f"Backup is not supported for volume-backed instances: {now.id}.")
         await check_stillness(app, now)

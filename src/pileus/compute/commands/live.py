@@ -5,8 +5,8 @@ import msgspec
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.moves import note_migration
-from pileus.compute.commands.power import check_state, held
-from pileus.compute.commands.servers import check_unlocked
+from pileus.compute.commands.power import held
+from pileus.compute.commands.servers import check_state, check_unlocked
 from pileus.compute.flows.disks import reach
 from pileus.compute.flows.hosts import facts_of
 from pileus.compute.flows.live import ABORTED, NAME, SHOWS, take_room

@@ -6,7 +6,7 @@ import msgspec
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
-from pileus.compute.commands.servers import check_unlocked
+from pileus.compute.commands.servers import check_state, check_unlocked
 from pileus.compute.models.servers import Counts, Server, ServerState
 from pileus.compute.store.servers import server_change, server_find
 from pileus.kit.auth import Caller
@@ -41,8 +41,8 @@ CRASH_DUMP = Turn(
     "nmi",
 )
 UNRESCUE = Turn("unrescue", "server.unrescue", frozenset({ServerState.RESCUED}), None)
-CONFIRM_RESIZE = Turn("confirm_resize", "server.resize_confirm", frozenset({ServerState.RESIZED}), None)
-REVERT_RESIZE = Turn("revert_resize", "server.resize_revert", frozenset({ServerState.RESIZED}), None)
+CONFIRM_RESIZE = Turn("confirmResize", "server.resize_confirm", frozenset({ServerState.RESIZED}), None)
+REVERT_RESIZE = Turn("revertResize", "server.resize_revert", frozenset({ServerState.RESIZED}), None)
 
 
 async def turn_server(app: Compute, caller: Caller, server: Server, turn: Turn, request_id: str) -> None:
@@ -69,25 +69,19 @@ async def held(
     allowed: Collection[ServerState],
     *,
     placed: bool = True,
+    though_locked: bool = False,
 ) -> Server:
     """The server as it is in this transaction, fit for the action; raises WrongState, ServerLocked or NotReady."""
     # Read again: two requests may have read the same row before either wrote.
     now = await server_find(app, server.id)
     if now is None:
         raise errors.ServerNotFound(server=server.id)
-    check_unlocked(now, caller)
+    if not though_locked:
+        check_unlocked(now, caller)
     check_state(now, action, allowed)
     if placed and now.host is None:
         raise errors.NotReady(server=now.id, why="it is on no host, since it could not be built.")
     return now
-
-
-def check_state(server: Server, action: str, allowed: Collection[ServerState]) -> None:
-    """Raise WrongState if the action does not fit what the server is or is busy with."""
-    if server.state not in allowed:
-        raise errors.WrongState(action=action, server=server.id, what="vm_state", state=server.state)
-    if server.task is not None:
-        raise errors.WrongState(action=action, server=server.id, what="task_state", state=server.task)
 
 
 def _one_more(counts: Counts, name: str) -> Counts:

@@ -1,12 +1,12 @@
 """What can be asked of a server that exists, besides turning it on and off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pileus.compute import errors
 from pileus.compute.app import Compute
 from pileus.compute.commands.quotas import check_metadata
 from pileus.compute.flows import document
-from pileus.compute.models.servers import DELETING, Fault, LockedBy, Server
+from pileus.compute.models.servers import DELETING, Fault, LockedBy, Server, ServerState
 from pileus.compute.store.servers import server_change, server_find, server_find_even_deleted
 from pileus.kit.auth import Caller
 
@@ -68,17 +68,33 @@ async def update_server(app: Compute, server: Server, changes: Mapping[str, obje
     return await server_change(app, server, **changes) if changes else server
 
 
-async def set_metadata(app: Compute, caller: Caller, server: Server, metadata: Mapping[str, str]) -> dict[str, str]:
-    """The server has exactly this metadata."""
+# Where what users say of their servers may be changed.
+MAY_BE_LABELLED = frozenset({ServerState.ACTIVE, ServerState.PAUSED, ServerState.SUSPENDED, ServerState.STOPPED})
+
+
+def check_state(server: Server, action: str, allowed: Collection[ServerState]) -> None:
+    """Raise WrongState if the action does not fit what the server is or is busy with."""
+    if server.state not in allowed:
+        raise errors.WrongState(action=action, server=server.id, what="vm_state", state=server.state)
+    if server.task is not None:
+        raise errors.WrongState(action=action, server=server.id, what="task_state", state=server.task)
+
+
+async def set_metadata(
+    app: Compute, caller: Caller, server: Server, metadata: Mapping[str, str], action: str = "update metadata"
+) -> dict[str, str]:
+    """The server has exactly this metadata; raises ServerLocked, WrongState or TooManyMetadataItems."""
     check_unlocked(server, caller)
+    check_state(server, action, MAY_BE_LABELLED)
     await check_metadata(app, server.project_id, metadata)
     await server_change(app, server, metadata=dict(metadata))
     return dict(metadata)
 
 
-async def set_tags(app: Compute, caller: Caller, server: Server, tags: Sequence[str]) -> tuple[str, ...]:
-    """The server has exactly these tags."""
-    check_unlocked(server, caller)
+async def set_tags(app: Compute, server: Server, tags: Sequence[str], action: str = "update tag") -> tuple[str, ...]:
+    """The server has exactly these tags, locked or not; raises WrongState or BadRequest."""
+    if server.state not in MAY_BE_LABELLED:
+        raise errors.WrongState(action=action, server=server.id, what="vm_state", state=server.state)
     if len(tags) > 50:
         raise errors.BadRequest(why="The number of tags exceeded the per-server limit 50")
     kept = tuple(dict.fromkeys(tags))

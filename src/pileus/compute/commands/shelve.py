@@ -31,7 +31,7 @@ async def shelve_server(app: Compute, caller: Caller, server: Server, request_id
 
 async def offload_server(app: Compute, caller: Caller, server: Server) -> None:
     """Raise WrongState, unless the server is shelved: then it is offloaded already."""
-    await held(app, caller, server, "shelve_offload", frozenset({ServerState.SHELVED}), placed=False)
+    await held(app, caller, server, "shelveOffload", frozenset({ServerState.SHELVED}), placed=False)
 
 
 async def unshelve_server(
