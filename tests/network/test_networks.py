@@ -140,7 +140,7 @@ async def test_a_subnet_gets_gateway_and_pool(net: Open) -> None:
 @pytest.mark.parametrize(
     ("values", "status", "kind"),
     [
-        ({"cidr": "10.0.0.0/33"}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/33"}, 400, "HTTPBadRequest"),
         ({"cidr": "fd00::/64"}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.255"}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.9", "end": "10.0.0.3"}]}, 400,
@@ -153,8 +153,15 @@ async def test_a_subnet_gets_gateway_and_pool(net: Open) -> None:
         ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.1", "end": "10.0.0.9"}]}, 409,
          "GatewayConflictWithAllocationPools"),
         ({"cidr": "10.9.0.128/25"}, 400, "InvalidInput"),
-        ({"cidr": "10.0.0.0/24", "dns_nameservers": ["one"]}, 400, "InvalidInput"),
-        ({"cidr": "10.0.0.0/24", "host_routes": [{"destination": "10.7.0.0/24", "nexthop": "x"}]}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/24", "dns_nameservers": ["one"]}, 400, "HTTPBadRequest"),
+        ({"cidr": "10.0.0.0/24", "dns_nameservers": ["10.0.0.9"] * 2}, 400, "HTTPBadRequest"),
+        ({"cidr": "10.0.0.0/24", "dns_nameservers": [f"10.0.0.{n}" for n in range(6)]}, 400, "DNSNameServersExhausted"),
+        ({"cidr": "10.0.0.0/24", "host_routes": [{"destination": f"10.7.{n}.0/24", "nexthop": "10.0.0.9"} for n in range(21)]},
+         400, "HostRoutesExhausted"),
+        ({"cidr": "10.0.0.0/24", "gateway_ip": "x"}, 400, "HTTPBadRequest"),
+        ({"cidr": "224.0.0.0/24"}, 400, "InvalidInput"),
+        ({"cidr": "127.0.0.0/24"}, 400, "InvalidInput"),
+        ({"cidr": "10.0.0.0/24", "host_routes": [{"destination": "10.7.0.0/24", "nexthop": "x"}]}, 400, "HTTPBadRequest"),
         ({}, 400, "BadRequest"),
         ({"cidr": "10.0.0.0/24", "colour": "red"}, 400, "HTTPBadRequest"),
     ],
@@ -290,7 +297,7 @@ async def test_a_vlan_is_chosen_when_none_is_asked_for(net: Open) -> None:
         other = await n.make("networks", "root", **vlan)
         assert (1, 2) == (first["provider:segmentation_id"], other["provider:segmentation_id"])
         taken = await n.post("networks", "root", **vlan, **{"provider:segmentation_id": 2})
-        assert (409, "NetworkTypeInUse") == (taken.status, taken.kind)
+        assert (409, "VlanIdInUse") == (taken.status, taken.kind)
         beyond = await n.post("networks", "root", **vlan, **{"provider:segmentation_id": 4095})
         assert (400, "InvalidInput") == (beyond.status, beyond.kind)
         assert 1500 == other["mtu"]
@@ -340,7 +347,7 @@ async def test_idle_floating_ips_go_with_their_network_and_others_hold_it(net: O
 async def test_a_bad_cidr_is_told_before_an_unknown_network(net: Open) -> None:
     async with net() as n:
         answer = await n.post("subnets", network_id="nowhere", ip_version=4, cidr="10.0.0.0/99")
-        assert (400, "InvalidInput") == (answer.status, answer.kind)
+        assert (400, "HTTPBadRequest") == (answer.status, answer.kind)
         answer = await n.post("subnets", network_id="nowhere", ip_version=4, cidr="10.0.0.0/24")
         assert (404, "NetworkNotFound") == (answer.status, answer.kind)
 

@@ -60,8 +60,8 @@ async def test_certain_addresses_are_given_once(net: Open) -> None:
     [
         ({"ip_address": "10.7.0.1"}, 400, "InvalidIpForNetwork"),
         ({"ip_address": "10.0.0.255"}, 400, "InvalidIpForNetwork"),
-        ({"ip_address": "nonsense"}, 400, "InvalidInput"),
-        ({"subnet_id": "nonsense"}, 400, "InvalidInput"),
+        ({"ip_address": "nonsense"}, 400, "HTTPBadRequest"),
+        ({"subnet_id": "nonsense"}, 404, "SubnetNotFound"),
         ({"subnet_id": "SUBNET", "ip_address": "10.7.0.1"}, 400, "InvalidIpForSubnet"),
     ],
 )

@@ -84,7 +84,7 @@ async def test_rules_are_made_shown_and_deleted(net: Open) -> None:
         ({"protocol": "udplite", "port_range_min": 1, "port_range_max": 2}, "SecurityGroupInvalidProtocolForPort"),
         ({"protocol": "icmpv6"}, "SecurityGroupEthertypeConflictWithProtocol"),
         ({"remote_ip_prefix": "fd00::/8"}, "SecurityGroupRuleParameterConflict"),
-        ({"remote_ip_prefix": "x"}, "InvalidInput"),
+        ({"remote_ip_prefix": "x"}, "InvalidCIDR"),
         ({"remote_ip_prefix": "10.0.0.0/8", "remote_group_id": "GROUP"}, "SecurityGroupRemoteGroupAndRemoteIpPrefix"),
     ],
 )

@@ -46,6 +46,7 @@ networks = sa.Table(
     # Whether guests' own tags pass, and how a tagged network's own one is told from them (802.1ad).
     sa.Column("vlan_transparent", Boolean, nullable=False, server_default=sa.false()),
     sa.Column("qinq", Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("zone_hints", Json, nullable=False, server_default=sa.text("'[]'")),
     sa.Index("networks_with_qos", "qos_policy_id"),
     sa.Index("one_segment", "network_type", "physical_network", "segmentation_id", unique=True),
     sa.Index("networks_of_project", "project_id"),
@@ -134,6 +135,7 @@ routers = sa.Table(
     sa.Column("flavor_id", Id),
     sa.Column("ecmp", Boolean, nullable=False, server_default=sa.false()),
     sa.Column("bfd", Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("zone_hints", Json, nullable=False, server_default=sa.text("'[]'")),
     sa.Index("routers_of_flavor", "flavor_id"),
     sa.Index("routers_of_project", "project_id"),
     sa.Index("routers_out", "gateway_network_id"),

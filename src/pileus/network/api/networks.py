@@ -40,7 +40,7 @@ class NetworkWanted(Owned):
     physical_network: Annotated[str | UnsetType | None, F("provider:physical_network", on="c")] = UNSET
     segmentation_id: Annotated[int | UnsetType | None, F("provider:segmentation_id", on="c")] = UNSET
     qos_policy_id: str | None = None
-    availability_zone_hints: Annotated[list[str], F(on="c")] = []
+    zone_hints: Annotated[list[str], F("availability_zone_hints", on="c")] = []
     vlan_transparent: Annotated[bool | None, F(on="c")] = None
     qinq: Annotated[bool | None, F(on="c")] = None
     # What the openstack command of 2026 calls it, by mistake.
@@ -117,7 +117,7 @@ def view(app: App, network: Network) -> NetworkSeen:
         network_type=network.network_type,
         physical_network=network.physical_network or None,
         segmentation_id=network.segmentation_id or None,
-        availability_zone_hints=[],
+        availability_zone_hints=list(network.zone_hints),
         availability_zones=[app.config.zone] if network.subnets else [],
         ipv4_address_scope=network.ipv4_scope,
         ipv6_address_scope=network.ipv6_scope,
@@ -153,7 +153,7 @@ def _new(body: NetworkWanted, project_id: str) -> NewNetwork:
     given = {name: value for name, value in body.given().items() if name in NewNetwork.__struct_fields__}
     given = {name: value for name, value in given.items() if not (name == "mtu" and value == 0)}
     tags = {"vlan_transparent": bool(body.vlan_transparent), "qinq": bool(body.qinq or body.vlan_qinq)}
-    return NewNetwork(**{**given, **tags, "project_id": project_id})
+    return NewNetwork(**{**given, **tags, "project_id": project_id, "zone_hints": tuple(body.zone_hints)})
 
 
 @api.post("/networks", rule("create_network"), late=True)

@@ -41,7 +41,7 @@ class PairWire(Wire):
 class DhcpOptionWire(Wire):
     opt_name: str
     opt_value: str | None
-    ip_version: int = 4
+    ip_version: Literal[4, 6] = 4
 
 
 class PortWanted(Owned, kw_only=True):

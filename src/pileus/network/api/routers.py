@@ -40,7 +40,7 @@ class RouterWanted(Owned):
     routes: Annotated[list[RouteWire] | None, F(on="u")] = None
     ha: bool | None = None
     distributed: bool | None = None
-    availability_zone_hints: Annotated[list[str], F(on="c")] = []
+    zone_hints: Annotated[list[str], F("availability_zone_hints", on="c")] = []
     flavor_id: Annotated[str | None, F(on="c")] = None
     ecmp: Annotated[bool, F("enable_default_route_ecmp")] = False
     bfd: Annotated[bool, F("enable_default_route_bfd")] = False
@@ -152,6 +152,7 @@ def _view(app: App, router: Router, gateways: list[GatewaySeen]) -> RouterSeen:
         bfd=router.bfd,
         enable_snat=router.snat,
         routes=[RouteWire(destination=route.destination, nexthop=route.nexthop) for route in router.routes],
+        availability_zone_hints=list(router.zone_hints),
         availability_zones=[app.config.zone],
         flavor_id=router.flavor_id,
     )
@@ -206,6 +207,7 @@ async def create(call: Call[App], body: RouterPost) -> RoutersMade:
                 flavor_id=each.flavor_id,
                 ecmp=each.ecmp,
                 bfd=each.bfd,
+                zone_hints=tuple(each.zone_hints),
             )
             made.append(await commands.create_router(call.app, new, any_network=call.caller.admin))
         seen = await views(call.app, made)

@@ -50,9 +50,10 @@ class PoolSeen(Seen):
 
     ip_version: int
     prefixes: list[str]
-    default_prefixlen: int
-    min_prefixlen: int
-    max_prefixlen: int
+    # Lengths are texts in answers, as clients know them; in requests they may be numbers.
+    default_prefixlen: str
+    min_prefixlen: str
+    max_prefixlen: str
     default_quota: int | None
     address_scope_id: str | None
     shared: bool
@@ -94,9 +95,9 @@ def view(pool: SubnetPool) -> PoolSeen:
         **standard(pool),
         ip_version=pool.ip_version,
         prefixes=list(pool.prefixes),
-        default_prefixlen=pool.default_prefixlen,
-        min_prefixlen=pool.min_prefixlen,
-        max_prefixlen=pool.max_prefixlen,
+        default_prefixlen=str(pool.default_prefixlen),
+        min_prefixlen=str(pool.min_prefixlen),
+        max_prefixlen=str(pool.max_prefixlen),
         default_quota=pool.default_quota,
         address_scope_id=pool.address_scope_id,
         shared=pool.shared,

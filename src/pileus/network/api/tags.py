@@ -22,7 +22,7 @@ from pileus.network.api.subnets import subnet_for
 from pileus.network.api.trunks import trunk_for
 from pileus.network.app import Network as App
 from pileus.network.commands import tags as commands
-from pileus.network.errors import TagNotFound
+from pileus.network.errors import InvalidAttribute, TagNotFound
 from pileus.network.models.resources import Standard
 
 Find = Callable[[App, Caller, str], Awaitable[Standard]]
@@ -32,6 +32,13 @@ class Tags(Wire):
     """A list of tags."""
 
     tags: list[Annotated[str, Meta(max_length=60)]]
+
+
+def _listed(body: Tags) -> list[str]:
+    """The tags a body lists; raises InvalidAttribute if one is there twice."""
+    if len(set(body.tags)) < len(body.tags):
+        raise InvalidAttribute(name="tags", why=f"Duplicate items in the list: '{', '.join(body.tags)[:300]}'")
+    return body.tags
 
 
 def _declare(collection: str, resource: str, id_name: str, find_one: Find) -> None:
@@ -49,12 +56,12 @@ def _declare(collection: str, resource: str, id_name: str, find_one: Find) -> No
     @api.put(path, rule(f"update_{resource}:tags"), find=find, on="c")
     async def replace(call: Call[App], what: Any, body: Tags) -> Tags:
         """Set the tags."""
-        return Tags(tags=list(await commands.set_tags(call.app, what, body.tags)))
+        return Tags(tags=list(await commands.set_tags(call.app, what, _listed(body))))
 
     @api.post(path, rule(f"create_{resource}:tags"), find=find)
     async def add(call: Call[App], what: Any, body: Tags) -> Tags:
         """Add tags."""
-        return Tags(tags=list(await commands.add_tags(call.app, what, body.tags)))
+        return Tags(tags=list(await commands.add_tags(call.app, what, _listed(body))))
 
     @api.delete(path, rule(f"delete_{resource}:tags"), find=find)
     async def clear(call: Call[App], what: Any) -> None:

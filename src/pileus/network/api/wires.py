@@ -141,6 +141,8 @@ def asked(key: str, one: T | UnsetType, many: list[T] | UnsetType) -> list[T]:
         if many is not UNSET:
             raise BadField(field=key, why="give one or many, not both")
         return [one]
-    if many is UNSET or not many:
-        raise BadField(field=key, why="it is a required property")
+    if many is UNSET:
+        raise BadField(f"Unable to find '{key}' in request body")
+    if not many:
+        raise BadField("Resources required")
     return many

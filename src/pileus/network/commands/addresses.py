@@ -13,11 +13,13 @@ import msgspec
 from pileus.network.app import Network as App
 from pileus.network.errors import (
     AllocationOnAutoAddressSubnet,
+    InvalidAttribute,
     InvalidInput,
     InvalidIpForNetwork,
     InvalidIpForSubnet,
     IpAddressAlreadyAllocated,
     IpAddressGenerationFailure,
+    SubnetNotFound,
 )
 from pileus.network.models import blocks
 from pileus.network.models.ipv6 import automatic, eui64
@@ -25,6 +27,7 @@ from pileus.network.models.requests import AskedIp
 from pileus.network.models.resources import ROUTER_GATEWAY, ROUTER_INTERFACE, FixedIp, Port, Subnet
 from pileus.network.store import addresses as rows
 from pileus.network.store import ports as port_rows
+from pileus.network.store import subnets as subnet_rows
 
 GUESSES = 8
 GUESSED_AMONG = 1 << 20
@@ -65,6 +68,9 @@ async def take_addresses(
         return (*some, *await _made_by_mac(app, port, set(), rank + len(some)))
     if len(asked) > MAX_FIXED_IPS:
         raise InvalidInput(why=f"a port may have {MAX_FIXED_IPS} addresses, not {len(asked)}")
+    certain = [wish.address for wish in asked if wish.address is not None]
+    if len(set(certain)) < len(certain):
+        raise InvalidAttribute(name="fixed_ips", why="Duplicate IP address")
     found = []
     # Certain ones first, lest a free choice takes what is asked for.
     order = sorted(range(len(asked)), key=lambda at: asked[at].address is None)
@@ -108,12 +114,12 @@ async def follow_mac(app: App, port: Port, mac: str, subnets: Sequence[Subnet]) 
 
 
 async def _one(app: App, port: Taker, asked: AskedIp, rank: int) -> FixedIp:
-    named = _named(port, asked)
+    named = await _named(app, port, asked)
     if asked.address is None:
         if named is not None and port.by_mac(named):
             return await _own(app, port, named, rank)
         return await _some(app, port, [*port.choices(4), *port.choices(6)] if named is None else [named], rank)
-    address = blocks.ip_of(asked.address)
+    address = blocks.ip_of(asked.address, "fixed_ips")
     for subnet in port.subnets if named is None else [named]:
         place = blocks.place_of(subnet, address)
         if place is not None:
@@ -127,13 +133,15 @@ async def _one(app: App, port: Taker, asked: AskedIp, rank: int) -> FixedIp:
     raise InvalidIpForNetwork(address=asked.address)
 
 
-def _named(port: Taker, asked: AskedIp) -> Subnet | None:
-    """The subnet of the port's network that a wish names, if it names one."""
+async def _named(app: App, port: Taker, asked: AskedIp) -> Subnet | None:
+    """The subnet of the port's network that a wish names, if it names one; raises SubnetNotFound or InvalidInput."""
     if asked.subnet_id is None:
         return None
     for subnet in port.subnets:
         if subnet.id == asked.subnet_id:
             return subnet
+    if await subnet_rows.subnet_find(app.db, asked.subnet_id) is None:
+        raise SubnetNotFound(id=asked.subnet_id)
     raise InvalidInput(
         why=f"Failed to create port on network {port.network_id}, because fixed_ips included invalid subnet "
         f"{asked.subnet_id}"

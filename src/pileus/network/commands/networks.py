@@ -10,15 +10,17 @@ from pileus.network.commands.qos import check_usable, default_of
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.segment_ranges import numbers_to_try
 from pileus.network.commands.sharing import check_unused, forget_policies, share, unshare
-from pileus.network.commands.standard import change, changed, standard, tell
+from pileus.network.commands.standard import change, changed, checked_zones, standard, tell
 from pileus.network.errors import (
     ExternalNetworkInUse,
+    FlatNetworkInUse,
     InvalidInput,
     InvalidSharedSetting,
     NetworkInUse,
-    NetworkTypeInUse,
     NoNetworkAvailable,
     RbacPolicyInUse,
+    TunnelIdInUse,
+    VlanIdInUse,
 )
 from pileus.network.models.ipv6 import check_mtu
 from pileus.network.models.requests import NewNetwork
@@ -58,6 +60,7 @@ async def create_network(app: App, wanted: NewNetwork) -> Network:
         qos_policy_id=wanted.qos_policy_id or await default_of(app, wanted.project_id),
         vlan_transparent=wanted.vlan_transparent,
         qinq=wanted.qinq,
+        zone_hints=checked_zones(app, wanted.zone_hints),
     )
     found = await _insert(app, found)
     if found.is_default:
@@ -116,8 +119,8 @@ def _physical(app: App, wanted: NewNetwork) -> tuple[str, str, int | None]:
 async def _insert(app: App, found: Network) -> Network:
     if found.segmentation_id is not None:
         if not await rows.network_insert(app.db, found):
-            segment = found.segmentation_id or found.physical_network
-            raise NetworkTypeInUse(segment=segment, network_type=found.network_type)
+            kinds = {"geneve": TunnelIdInUse, "vlan": VlanIdInUse, "flat": FlatNetworkInUse}
+            raise kinds[found.network_type](segment=found.segmentation_id, physical=found.physical_network)
         return found
     for segment in await numbers_to_try(app, found):
         found = msgspec.structs.replace(found, segmentation_id=segment)

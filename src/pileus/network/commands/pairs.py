@@ -3,7 +3,12 @@
 import ipaddress
 from collections.abc import Sequence
 
-from pileus.network.errors import AddressPairAndPortSecurityRequired, DuplicateAddressPairInRequest, InvalidInput
+from pileus.network.errors import (
+    AddressPairAndPortSecurityRequired,
+    AddressPairsExhausted,
+    DuplicateAddressPairInRequest,
+    InvalidInput,
+)
 from pileus.network.models.resources import AddressPair
 
 MAX_PAIRS = 10
@@ -16,7 +21,7 @@ def check_pairs(pairs: Sequence[AddressPair], *, secure: bool) -> None:
     if not secure:
         raise AddressPairAndPortSecurityRequired
     if len(pairs) > MAX_PAIRS:
-        raise InvalidInput(why=f"a port may have {MAX_PAIRS} allowed address pairs, not {len(pairs)}")
+        raise AddressPairsExhausted(limit=MAX_PAIRS)
     seen = set()
     for pair in pairs:
         try:

@@ -9,7 +9,7 @@ from pileus.network.commands.flavors import check_flavor
 from pileus.network.commands.gateways import clear_gateways, set_gateway
 from pileus.network.commands.ports import create_port, delete_port, update_port
 from pileus.network.commands.quotas import make_room
-from pileus.network.commands.standard import change, changed, standard, tell
+from pileus.network.commands.standard import change, changed, checked_zones, standard, tell
 from pileus.network.errors import (
     BadRequest,
     InvalidRoutes,
@@ -20,6 +20,9 @@ from pileus.network.errors import (
     RouterInterfaceNotFound,
     RouterInterfaceNotFoundForSubnet,
     RouterInUse,
+    RoutesExhausted,
+    SubnetMismatchForPort,
+    SubnetNotFound,
 )
 from pileus.network.models.requests import AskedIp, GatewayWish, NewPort, NewRouter
 from pileus.network.models.resources import ROUTER_INTERFACE, HostRoute, Interface, Port, Router, Subnet
@@ -46,6 +49,7 @@ async def create_router(app: App, wanted: NewRouter, *, any_network: bool) -> Ro
         flavor_id=wanted.flavor_id,
         ecmp=wanted.ecmp,
         bfd=wanted.bfd,
+        zone_hints=checked_zones(app, wanted.zone_hints),
     )
     await app.db.run(rows.INSERT, **{name: getattr(router, name) for name in router.__struct_fields__})
     if wanted.gateway is not None:
@@ -83,7 +87,7 @@ async def check_router_routes(app: App, router: Router, routes: Sequence[HostRou
     """Raises InvalidRoutes unless each route's next hop is beside the router and not the router itself."""
     shown = [{"destination": route.destination, "nexthop": route.nexthop} for route in routes]
     if len(routes) > MAX_ROUTES:
-        raise InvalidRoutes(routes=shown, why=f"the quota is {MAX_ROUTES}")
+        raise RoutesExhausted(id=router.id, limit=MAX_ROUTES)
     if len(set(routes)) != len(routes):
         raise InvalidRoutes(routes=shown, why="duplicate items in the list")
     legs = [*await app.db.all(subnet_rows.BESIDE_ROUTER, router_id=router.id), *await _gateway_subnets(app, router)]
@@ -212,6 +216,8 @@ async def remove_interface(app: App, router: Router, port_id: str | None, subnet
     async with app.db.transaction():
         router = await rows.router_get(app.db, router.id)
         legs = await app.db.all(rows.LEGS, router_id=router.id)
+        if port_id is None and subnet_id is not None and await subnet_rows.subnet_find(app.db, subnet_id) is None:
+            raise SubnetNotFound(id=subnet_id)
         leg = _chosen(router, legs, port_id, subnet_id)
         port = await port_rows.port_find(app.db, leg.port_id)
         assert port is not None
@@ -239,6 +245,8 @@ def _chosen(router: Router, legs: Sequence[Interface], port_id: str | None, subn
     for leg in legs:
         if port_id in {None, leg.port_id} and subnet_id in {None, leg.subnet_id}:
             return leg
+    if subnet_id is not None and any(leg.port_id == port_id for leg in legs):
+        raise SubnetMismatchForPort(port=port_id, subnet=subnet_id)
     if port_id is not None:
         raise RouterInterfaceNotFound(id=router.id, port=port_id)
     raise RouterInterfaceNotFoundForSubnet(id=router.id, subnet=subnet_id)

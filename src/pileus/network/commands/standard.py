@@ -1,11 +1,12 @@
 """What all resources get when they are made and changed: ids, times, revisions, tags, and an event."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pileus.kit.db import Command
 from pileus.network.app import Network
+from pileus.network.errors import AvailabilityZoneNotFound
 from pileus.network.models.resources import Standard
 from pileus.network.store.journal import ANYTHING, NOTE
 
@@ -23,6 +24,14 @@ def standard(app: Network, wanted: Any, *, name: str | None = None) -> dict[str,
         "created_at": now,
         "updated_at": now,
     }
+
+
+def checked_zones(app: Network, hints: Sequence[str]) -> tuple[str, ...]:
+    """The availability zones something is to be in; raises AvailabilityZoneNotFound."""
+    for zone in hints:
+        if zone != app.config.zone:
+            raise AvailabilityZoneNotFound(zone=zone)
+    return tuple(hints)
 
 
 def touched(app: Network, was: Standard, values: Mapping[str, object]) -> dict[str, object]:

@@ -8,16 +8,29 @@ from pileus.network.commands.addresses import address_ports
 from pileus.network.commands.pools import take_prefix
 from pileus.network.commands.quotas import make_room
 from pileus.network.commands.standard import change, changed, standard, tell
-from pileus.network.errors import BadRequest, GatewayIpInUse, InvalidInput, NetworkSubnetPoolAffinityError, SubnetInUse
+from pileus.network.errors import (
+    BadRequest,
+    DNSNameServersExhausted,
+    GatewayIpInUse,
+    HostRoutesExhausted,
+    InvalidAttribute,
+    InvalidInput,
+    InvalidSubnetServiceType,
+    NetworkSubnetPoolAffinityError,
+    SubnetInUse,
+)
 from pileus.network.models import blocks
 from pileus.network.models.ipv6 import automatic, check_modes, check_mtu
 from pileus.network.models.requests import NewSubnet
 from pileus.network.models.resources import METADATA, HostRoute, Network, Pool, Subnet
 from pileus.network.store import addresses as address_rows
 from pileus.network.store import subnets as rows
+from pileus.network.store.pools import pool_get
 
 MAX_NAMESERVERS = 5
 MAX_HOST_ROUTES = 20
+# What the owners of ports begin with.
+OWNERS = ("network:", "compute:", "baremetal:", "neutron:", "trunk:", "ironic:")
 
 
 async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet:
@@ -61,6 +74,8 @@ async def create_subnet(app: App, network: Network, wanted: NewSubnet) -> Subnet
 async def _block(app: App, network: Network, wanted: NewSubnet) -> tuple[str, str | None]:
     """The subnet's block, and the pool it is of, if any; all subnets of a network are of the same one."""
     beside = [subnet for subnet in await rows.subnets_on(app.db, network.id) if subnet.ip_version == wanted.ip_version]
+    if wanted.subnetpool_id is not None:
+        await pool_get(app.db, wanted.subnetpool_id)
     if any(subnet.subnetpool_id != wanted.subnetpool_id for subnet in beside):
         raise NetworkSubnetPoolAffinityError
     if wanted.subnetpool_id is None:
@@ -77,6 +92,9 @@ def _laid_out(wanted: NewSubnet, cidr: str) -> tuple[blocks.Block, str | None, t
     """The block, its gateway and its pools; raises when they cannot be so."""
     block = blocks.block_of(cidr, wanted.ip_version)
     longest = block.max_prefixlen - 2
+    if wanted.dhcp and block.version == 4 and (block.is_multicast or block.is_loopback):
+        kind = "Multicast" if block.is_multicast else "Loopback"
+        raise InvalidInput(why=f"{kind} IP subnet is not supported if enable_dhcp is True")
     if wanted.dhcp and block.prefixlen > longest:
         raise InvalidInput(why=f"with enable_dhcp the CIDR prefix must not be longer than {longest}, '{block}' is")
     check_modes(block, wanted.ipv6_ra_mode, wanted.ipv6_address_mode, dhcp=wanted.dhcp)
@@ -86,28 +104,36 @@ def _laid_out(wanted: NewSubnet, cidr: str) -> tuple[blocks.Block, str | None, t
     pools = blocks.default_pools(block, gateway)
     if wanted.pools is not None:
         pools = blocks.check_pools(block, wanted.pools, gateway)
-    _check_options(wanted.dns_servers, wanted.host_routes)
+    _check_options(wanted.dns_servers, wanted.host_routes, wanted.service_types, "new subnet")
     return block, gateway, pools
 
 
-def _check_options(servers: Sequence[str], routes: Sequence[HostRoute]) -> None:
+def _check_options(servers: Sequence[str], routes: Sequence[HostRoute], kinds: Sequence[str], subnet: str) -> None:
+    for kind in kinds:
+        if not kind.startswith(OWNERS):
+            raise InvalidSubnetServiceType(kind=kind)
+    check_servers(servers, subnet)
+    check_routes(routes, subnet)
+
+
+def check_servers(servers: Sequence[str], subnet: str) -> None:
+    """Raises DNSNameServersExhausted or InvalidAttribute unless guests of the subnet may be told of these."""
     if len(servers) > MAX_NAMESERVERS:
-        raise InvalidInput(why=f"a subnet may have {MAX_NAMESERVERS} DNS name servers, not {len(servers)}")
+        raise DNSNameServersExhausted(id=subnet, limit=MAX_NAMESERVERS)
     if len(set(servers)) != len(servers):
-        raise InvalidInput(why="dns_nameservers: duplicate items in the list")
+        raise InvalidAttribute(name="dns_nameservers", why=f"Duplicate items in the list: {', '.join(servers)}")
     for server in servers:
-        blocks.ip_of(server)
-    check_routes(routes)
+        blocks.ip_of(server, "dns_nameservers")
 
 
-def check_routes(routes: Sequence[HostRoute]) -> None:
-    """Raises InvalidInput unless these are routes."""
+def check_routes(routes: Sequence[HostRoute], subnet: str) -> None:
+    """Raises HostRoutesExhausted, InvalidAttribute or InvalidInput unless guests of the subnet may be told of these routes."""
     if len(routes) > MAX_HOST_ROUTES:
-        raise InvalidInput(why=f"there may be {MAX_HOST_ROUTES} host routes, not {len(routes)}")
+        raise HostRoutesExhausted(id=subnet, limit=MAX_HOST_ROUTES)
     if len(set(routes)) != len(routes):
-        raise InvalidInput(why="host_routes: duplicate items in the list")
+        raise InvalidAttribute(name="host_routes", why="Duplicate items in the list")
     for route in routes:
-        to = blocks.ip_of(route.nexthop)
+        to = blocks.ip_of(route.nexthop, "host_routes")
         if to.version != _version_of(route.destination):
             raise InvalidInput(why=f"nexthop '{route.nexthop}' does not match '{route.destination}'")
 
@@ -115,7 +141,7 @@ def check_routes(routes: Sequence[HostRoute]) -> None:
 def _version_of(cidr: str) -> int:
     version = 6 if ":" in cidr else 4
     # The default route is a route here, unlike a subnet.
-    return version if cidr in {"0.0.0.0/0", "::/0"} else blocks.block_of(cidr, version).version
+    return version if cidr in {"0.0.0.0/0", "::/0"} else blocks.block_of(cidr, version, "host_routes").version
 
 
 async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) -> Subnet:
@@ -129,6 +155,8 @@ async def update_subnet(app: App, subnet: Subnet, values: Mapping[str, object]) 
         _check_options(
             cast("Sequence[str]", values.get("dns_servers", subnet.dns_servers)),
             cast("Sequence[HostRoute]", values.get("host_routes", subnet.host_routes)),
+            cast("Sequence[str]", values.get("service_types", subnet.service_types)),
+            subnet.id,
         )
         await change(app, rows.CHANGE, subnet, wanted)
         await tell(app, "subnet.updated", subnet)

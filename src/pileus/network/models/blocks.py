@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pileus.network.errors import (
     GatewayConflictWithAllocationPools,
     InvalidAllocationPool,
+    InvalidAttribute,
     InvalidInput,
     OutOfBoundsAllocationPool,
     OverlappingAllocationPools,
@@ -18,14 +19,15 @@ Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_PLACE = (1 << 63) - 1
 
 
-def block_of(cidr: str, ip_version: int) -> Block:
-    """The block a CIDR names; host bits are dropped. Raises InvalidInput."""
+def block_of(cidr: str, ip_version: int, name: str = "cidr") -> Block:
+    """The block a CIDR names; host bits are dropped. Raises InvalidAttribute with the attribute's name, or InvalidInput."""
     try:
         block = ipaddress.ip_network(cidr, strict=False)
     except ValueError:
-        raise InvalidInput(why=f"'{cidr}' is not a valid IP subnet") from None
+        raise InvalidAttribute(name=name, why=f"'{cidr}' is not a valid IP subnet") from None
     if "/" not in cidr:
-        raise InvalidInput(why=f"'{cidr}' isn't a recognized IP subnet cidr, '{block}' is recommended")
+        why = f"'{cidr}' isn't a recognized IP subnet cidr, '{block}' is recommended"
+        raise InvalidAttribute(name=name, why=why)
     if block.version != ip_version:
         raise InvalidInput(why=f"cidr '{cidr}' does not match the ip_version '{ip_version}'")
     if block.prefixlen == 0:
@@ -33,12 +35,12 @@ def block_of(cidr: str, ip_version: int) -> Block:
     return block
 
 
-def ip_of(text: str) -> Ip:
-    """The address a text names; raises InvalidInput."""
+def ip_of(text: str, name: str = "ip_address") -> Ip:
+    """The address a text names; raises InvalidAttribute with the attribute's name."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:
-        raise InvalidInput(why=f"'{text}' is not a valid IP address") from None
+        raise InvalidAttribute(name=name, why=f"'{text}' is not a valid IP address") from None
 
 
 def usable(block: Block) -> tuple[int, int]:
@@ -58,7 +60,7 @@ def first_address(block: Block) -> str:
 
 def check_gateway(block: Block, gateway: str) -> str:
     """The gateway in canonical form; raises InvalidInput when no port could have it."""
-    address = ip_of(gateway)
+    address = ip_of(gateway, "gateway_ip")
     if address.version != block.version:
         raise InvalidInput(why=f"gateway_ip '{gateway}' does not match the ip_version '{block.version}'")
     first, last = usable(block)
@@ -83,7 +85,7 @@ def check_pools(block: Block, pools: Sequence[Pool], gateway: str | None) -> tup
     spans: list[tuple[Ip, Ip]] = []
     low, high = usable(block)
     for pool in pools:
-        start, end = ip_of(pool.start), ip_of(pool.end)
+        start, end = ip_of(pool.start, "allocation_pools"), ip_of(pool.end, "allocation_pools")
         shown = f"{pool.start}-{pool.end}"
         if start.version != block.version or end.version != block.version or int(end) < int(start):
             raise InvalidAllocationPool(pool=shown)

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from pileus.network.errors import InvalidCIDRForIPv6AddressMode, InvalidInput
+from pileus.network.errors import InvalidInput
 from pileus.network.models.blocks import Block
 from pileus.network.models.resources import Subnet
 
@@ -36,7 +36,10 @@ def check_modes(block: Block, ra_mode: str | None, address_mode: str | None, *, 
             "If both attributes are set, they must be the same value"
         )
     if (address_mode or ra_mode) in AUTOMATIC and block.prefixlen != 64:
-        raise InvalidCIDRForIPv6AddressMode(cidr=block)
+        raise InvalidInput(
+            why=f"Invalid CIDR {block} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the "
+            "prefix to be /64"
+        )
 
 
 def eui64(cidr: str, mac: str) -> str:

@@ -27,6 +27,7 @@ class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
     qos_policy_id: str | None = None
     vlan_transparent: bool = False
     qinq: bool = False
+    zone_hints: tuple[str, ...] = ()
 
 
 class NewSubnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ class NewRouter(msgspec.Struct, frozen=True, kw_only=True):
     flavor_id: str | None = None
     ecmp: bool = False
     bfd: bool = False
+    zone_hints: tuple[str, ...] = ()
 
 
 class NewSegmentRange(msgspec.Struct, frozen=True, kw_only=True):

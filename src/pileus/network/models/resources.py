@@ -49,6 +49,7 @@ class Network(Standard, frozen=True):
     qos_policy_id: str | None
     vlan_transparent: bool = False
     qinq: bool = False
+    zone_hints: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
     ipv4_scope: str | None = None
     ipv6_scope: str | None = None
@@ -160,6 +161,7 @@ class Router(Standard, frozen=True):
     flavor_id: str | None
     ecmp: bool = False  # default routes through all ways out, instead of the first
     bfd: bool = False  # a way out whose gateway does not answer is not used
+    zone_hints: tuple[str, ...] = ()
 
 
 class FurtherGateway(msgspec.Struct, frozen=True):

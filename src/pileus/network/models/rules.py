@@ -5,6 +5,7 @@ import ipaddress
 import msgspec
 
 from pileus.network.errors import (
+    InvalidCIDR,
     InvalidInput,
     SecurityGroupEthertypeConflictWithProtocol,
     SecurityGroupInvalidIcmpValue,
@@ -71,7 +72,7 @@ def _prefix(given: str | None, ethertype: str) -> str | None:
     try:
         block = ipaddress.ip_network(given, strict=False)
     except ValueError:
-        raise InvalidInput(why=f"remote_ip_prefix '{given}' is not a valid IP subnet") from None
+        raise InvalidCIDR(cidr=given) from None
     if (block.version == 4) != (ethertype == "IPv4"):
         raise SecurityGroupRuleParameterConflict(ethertype=ethertype, cidr=given)
     return given if "/" in given else str(block)
