@@ -33,13 +33,13 @@ from pileus.kit.errors import (
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
 from pileus.kit.http.dialect import Dialect
+from pileus.kit.http.misread import BadField, explained
 from pileus.kit.http.pace import Pace, TooSlow
 from pileus.kit.http.route import Api, Route
 from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
 from pileus.kit.http.version import BadVersion, Version
 from pileus.kit.http.wire import Wire, converter, converter_of, decoder, fields, lowered, rules
-from pileus.kit.http.words import plain
 from pileus.kit.observe.log import log_of, within_request
 from pileus.kit.policy import Enforcer, target_of
 
@@ -60,18 +60,6 @@ RawHandler = Callable[[Mapping[str, Any], Receive, Send], Awaitable[int | None]]
 
 class BadBody(Invalid):
     """The request body is not valid JSON."""
-
-
-class BadField(Invalid):
-    """Invalid input for field/attribute {field}: {why}."""
-
-
-class UnknownField(BadField):
-    """Additional properties are not allowed ('{name}' was unexpected) in {field}."""
-
-
-class MissingField(BadField):
-    """'{name}' is a required property of {field}."""
 
 
 class NulCharacter(Invalid):
@@ -549,7 +537,7 @@ def decode(route: Route, raw: bytes, at: Version) -> object:
             return decoder(route.body, at, route.on)(bytes(outer[route.key]))
         return _convert(route, msgspec.json.decode(bytes(outer[route.key])), at)
     except msgspec.ValidationError as bad:
-        raise _explained(bad, route.key) from bad
+        raise explained(bad, route.key) from bad
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as bad:
         raise BadBody(f"The request body is not valid JSON: {str(bad)[:200]}") from bad
 
@@ -562,24 +550,6 @@ def _convert(route: Route, value: object, at: Version) -> object:
     if isinstance(route.body, type) and issubclass(route.body, Wire):
         return converter(route.body, at, route.on)(value)
     return converter_of(route.body, at, route.on)(value)
-
-
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
-_MISSING = re.compile(r"Object missing required field `(.*?)`")
-
-
-def _explained(bad: msgspec.ValidationError, key: str | None, whole: str = "body") -> BadField:
-    """A validation error in the words of the one who has to mend the request."""
-    why, _, path = str(bad).partition(" - at `")
-    field = path.rstrip("`").lstrip("$").lstrip(".")
-    field = ".".join(part for part in (key, field) if part) or whole
-    unknown = _UNKNOWN.search(why)
-    if unknown:
-        return UnknownField(name=unknown[1], field=field)
-    missing = _MISSING.search(why)
-    if missing:
-        return MissingField(name=missing[1], field=field)
-    return BadField(field=field, why=plain(why)[:300])
 
 
 def _query(route: Route, call: Call[Any]) -> object:
@@ -595,7 +565,7 @@ def _query(route: Route, call: Call[Any]) -> object:
     try:
         return converter(route.query, call.version, "c")(gathered)
     except msgspec.ValidationError as bad:
-        raise _explained(bad, None, "query") from bad
+        raise explained(bad, None, "query") from bad
 
 
 def _list_fields(query: type[Wire], _at: Version) -> frozenset[str]:

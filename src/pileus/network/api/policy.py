@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from msgspec import UNSET
 
 from pileus.kit.http.call import Call
-from pileus.kit.http.kernel import BadField
+from pileus.kit.http.misread import BadField
 from pileus.kit.http.wire import Wire, fields
 from pileus.kit.policy import Rule
 from pileus.network.api.rules import RULES

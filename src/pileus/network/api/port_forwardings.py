@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call, Page
-from pileus.kit.http.kernel import BadField
+from pileus.kit.http.misread import BadField
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.floating_ips import ForwardedSeen, floating_ip_for, forwarded_parts
 from pileus.network.api.policy import rule

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kit.auth import Caller
 from pileus.kit.db import In, Matches
 from pileus.kit.http.call import Call, Page
-from pileus.kit.http.kernel import BadField
+from pileus.kit.http.misread import BadField
 from pileus.kit.http.wire import F, Wire
 from pileus.network.api.networks import network_for
 from pileus.network.api.policy import project_of, require, require_named, rule, sees_all, shown

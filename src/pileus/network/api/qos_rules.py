@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from pileus.kit.auth import Caller
 from pileus.kit.http.call import Call
-from pileus.kit.http.kernel import BadField
+from pileus.kit.http.misread import BadField
 from pileus.kit.http.wire import Wire
 from pileus.network.api.policy import rule
 from pileus.network.api.qos import parts, policy_for

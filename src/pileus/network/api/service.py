@@ -4,7 +4,7 @@ from typing import Any
 
 from pileus.kit.http.call import Call
 from pileus.kit.http.dialect import Types
-from pileus.kit.http.kernel import BadField
+from pileus.kit.http.misread import BadField
 from pileus.kit.http.route import Api
 from pileus.network.errors import RevisionNumberConstraintFailed
 from pileus.network.models.resources import Standard

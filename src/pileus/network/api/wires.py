@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kit.db import Ge, In, Matches, Not
-from pileus.kit.http.kernel import BadField
+from pileus.kit.http.misread import BadField
 from pileus.kit.http.route import Query
 from pileus.kit.http.wire import F, Wire
 from pileus.network.models.resources import Standard
