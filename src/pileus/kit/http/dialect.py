@@ -146,6 +146,7 @@ _FAULTS = {
     403: "forbidden",
     404: "itemNotFound",
     405: "badMethod",
+    408: "requestTimeout",
     409: "conflictingRequest",
     413: "overLimit",
     415: "badMediaType",
