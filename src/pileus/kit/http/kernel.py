@@ -35,6 +35,7 @@ from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
 from pileus.kit.http.dialect import Dialect
 from pileus.kit.http.misread import BadField, explained
 from pileus.kit.http.pace import Pace, TooSlow
+from pileus.kit.http.refusals import Refusals
 from pileus.kit.http.route import Api, Route
 from pileus.kit.http.router import Router
 from pileus.kit.http.send import Send, send_reply
@@ -141,6 +142,7 @@ class Kernel:
     ) -> None:
         self._authenticator = authenticator
         self._certificate = certificate
+        self._refusals = Refusals()
         self._pace = pace or Pace(CLIENT_IDLE_S, CLIENT_LEAST)
         self._mounts: dict[str, Mounted] = {}
         self.plain: dict[str, Callable[[str], Reply]] = {}  # paths outside services: they get the base address
@@ -249,6 +251,7 @@ class Kernel:
             return await self._told(mounted, call, parts, receive)
         except Problem as problem:
             reply = dialect.error(problem, call)
+            self._refusals.tell(call, reply.status, problem)
             if isinstance(problem, WrongType) and call.method == "PATCH":
                 # RFC 5789, 2.2
                 reply.headers["Accept-Patch"] = ", ".join(sorted(str(problem.facts["accepted"]).split(" or ")))
