@@ -288,6 +288,18 @@ def room_is_held_for_nobody(ward: Ward) -> Iterator[None]:
     yield
 
 
+@plants("room.without_server", mended=True)
+def room_is_held_by_work_that_is_done(ward: Ward) -> Iterator[None]:
+    (done,) = ward.sql("select id from operations where state = 'done' order by id limit 1")
+    ward.sql("insert into consumers select ?, project_id, user_id, consumer_type, generation, created_at from consumers "
+             "where id = ?", *done, ward.one)  # fmt: skip
+    ward.sql("insert into allocations select ?, provider, resource_class, used from allocations where consumer = ?",
+             *done, ward.one)  # fmt: skip
+    ward.sql("update inventories set used = (select sum(used) from allocations a where a.provider = inventories.provider "
+             "and a.resource_class = inventories.resource_class)")  # fmt: skip
+    yield
+
+
 @plants("server.without_room", mended=True)
 def a_server_loses_its_room(ward: Ward) -> Iterator[None]:
     ward.sql("delete from allocations where consumer = ?", ward.one)

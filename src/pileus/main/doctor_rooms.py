@@ -6,6 +6,8 @@ from functools import partial
 import msgspec
 import sqlalchemy as sa
 
+from pileus.compute.models.servers import Resized
+from pileus.compute.tables import SERVERS
 from pileus.kit.db import command, query, scalar
 from pileus.kit.errors import Conflict
 from pileus.kit.tables import operations
@@ -30,6 +32,12 @@ class Held(msgspec.Struct, frozen=True):
     host: str
 
 
+class Former(msgspec.Struct, frozen=True):
+    """What a resized server was before."""
+
+    resized: Resized | None
+
+
 class Sum(msgspec.Struct, frozen=True):
     """What an inventory says is used, and what the allocations come to."""
 
@@ -50,7 +58,18 @@ HELD = query(
     Held,
 )
 # Work in progress holds room by its own id until it is done, and a resized server by what resized it.
-OPERATION_IDS = scalar(sa.select(operations.c.id), str)
+OPEN_WORK = scalar(
+    sa.select(operations.c.id).where(
+        operations.c.state.in_([sa.literal_column(f"'{state}'") for state in ("running", "queued", "stuck")])
+    ),
+    str,
+)
+RESIZED = query(
+    sa.select(SERVERS.c.resized).where(
+        SERVERS.c.deleted_at.is_(None), SERVERS.c.phase == sa.literal_column("'resized'")
+    ),
+    Former,
+)
 _held = (
     sa.select(sa.func.coalesce(sa.func.sum(ALLOCATIONS.c.used), 0))
     .where(
@@ -82,11 +101,12 @@ async def claims(patient: Patient) -> Sequence[Finding]:
     for each in await patient.db.all(HELD):
         held.setdefault(each.consumer, set()).add(each.host)
     servers = await servers_known(patient)
-    work = set(await patient.db.all(OPERATION_IDS))
+    work = set(await patient.db.all(OPEN_WORK))
+    work |= {one.resized.operation for one in await patient.db.all(RESIZED) if one.resized is not None}
     found = [
         Finding(
             "room.without_server", consumer, f"holds room on {', '.join(sorted(hosts))}, but there is no such server",
-            "It was deleted outside of the compute service.", AGAIN, partial(port.release, consumer),
+            "It was deleted outside of the compute service, or what held it has ended without giving it back.", AGAIN, partial(port.release, consumer),
         )
         for consumer, hosts in held.items() if consumer not in servers and consumer not in work
     ]  # fmt: skip

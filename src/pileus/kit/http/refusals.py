@@ -38,7 +38,9 @@ class Refusals:
             self._left_out += 1
             return
         self._may -= 1
-        who = {"user": call.caller.user_id, "project": call.caller.project_id} if call.caller.user_id else {}
+        who: dict[str, object] = (
+            {"user": call.caller.user_id, "project": call.caller.project_id} if call.caller.user_id else {}
+        )
         if self._left_out:
             who, self._left_out = {**who, "not_told": self._left_out}, 0
         # The query is not told: people put tokens into it. One path holds one.
