@@ -79,4 +79,8 @@ async def test_health_in_detail_names_what_is_not_well(tmp_path: Path) -> None:
         ill = await cloud.ask("GET", "/healthcheck?detailed=1")
         assert ill.status == 503
         assert not ill.json["checks"]["database"]["ok"]
+        # Who watches still hears of the process itself, and why there is no more.
+        shown = (await cloud.ask("GET", "/metrics")).body.decode()
+        assert "\npileus_database_up 0" in shown
+        assert "process_open_fds" in shown
         assert (await cloud.ask("GET", "/healthcheck")).status == 200

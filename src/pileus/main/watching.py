@@ -3,6 +3,7 @@
 They need no token and tell no names but those of hosts; `/healthcheck` alone touches nothing, so it stays cheap under any load.
 """
 
+import asyncio
 from urllib.parse import parse_qs
 
 import msgspec
@@ -13,10 +14,15 @@ from pileus.kit.flow.standing import Reconcilers
 from pileus.kit.hosts.control import Hosts
 from pileus.kit.http import Kernel, Reply
 from pileus.kit.observe.events import LAST
-from pileus.kit.observe.metrics import CONTENT_TYPE, Requests, process, text_of
+from pileus.kit.observe.log import log_of
+from pileus.kit.observe.metrics import CONTENT_TYPE, Family, Requests, Sample, process, text_of
+from pileus.kit.timely import timely
 from pileus.main.measures import Measures
 
+log = log_of(__name__)
+
 FABRIC = "network.fabric"
+ANSWER_S = 3.0  # a database that takes longer is not well, and who asks does not wait much longer
 SECRET_FREE = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -55,8 +61,14 @@ class Watching:
         kernel.pages["/healthcheck"] = self.health
 
     async def metrics(self, query: str) -> Reply:
-        """Everything that is measured."""
-        told = [*self._requests.families(), *await self._measures.families(), *process()]
+        """Everything that is measured; without the database, what this process knows by itself."""
+        try:
+            counted, up = await timely(self._measures.families(), ANSWER_S), 1.0
+        except Exception as failed:  # noqa: BLE001  that it does not answer is told, and the rest as well
+            log.broke("what there is cannot be counted", failed)
+            counted, up = [], 0.0
+        database = Family("pileus_database_up", "gauge", "Whether the database answers.", (Sample(up),))
+        told = [database, *self._requests.families(), *counted, *process()]
         return Reply(200, text_of(told), {"Content-Type": CONTENT_TYPE})
 
     async def health(self, query: str) -> Reply:
@@ -76,7 +88,10 @@ class Watching:
     async def _database(self) -> Check:
         began = self._clock.monotonic()
         try:
-            await self._db.one(LAST)
+            async with asyncio.timeout(ANSWER_S):
+                await self._db.one(LAST)
+        except TimeoutError:
+            return Check(False, f"did not answer in {ANSWER_S:g} s")
         except Exception as failed:  # noqa: BLE001  that it does not answer is the answer
             return Check(False, f"does not answer: {failed}")
         return Check(True, f"answered in {1000 * (self._clock.monotonic() - began):.1f} ms")
