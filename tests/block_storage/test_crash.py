@@ -7,6 +7,7 @@ import pytest
 from tests.block_storage.world import IMAGE, World, a_database, a_store
 from tests.postgres import close_opened
 
+from pileus.block_storage import manifest
 from pileus.block_storage.config import BlockStorageConfig
 from pileus.block_storage.drivers.interface import Kind
 from pileus.kit.clock import FakeClock
@@ -32,11 +33,21 @@ async def of_image(world: World) -> object:
     return await world.volume(settled=False, imageRef=IMAGE)
 
 
-async def a_volume(world: World) -> str:
+async def of_snapshot(world: World) -> object:
+    taken = await asked(world, "snapshot", {"volume_id": await a_volume(world)})
+    await world.settle()
+    return await world.volume(settled=False, snapshot_id=taken)
+
+
+async def of_volume(world: World) -> object:
+    return await world.volume(settled=False, source_volid=await a_volume(world))
+
+
+async def a_volume(world: World, **about: Any) -> str:
     """A volume with something written on it."""
-    volume = await world.volume()
+    volume = await world.volume(**about)
     for backend in world.backends.values():
-        if await backend.observe(Kind.VOLUME):
+        if volume in await backend.observe(Kind.VOLUME):
             backend.write(Kind.VOLUME, volume, b"precious")
     return volume
 
@@ -103,6 +114,12 @@ async def restore(world: World) -> object:
     return await world.got("POST", f"/backups/{backup}/restore", {"restore": {}})
 
 
+async def delete_snapshot(world: World) -> object:
+    taken = await asked(world, "snapshot", {"volume_id": await a_volume(world)})
+    await world.settle()
+    return await world.got("DELETE", f"/snapshots/{taken}")
+
+
 async def delete_backup(world: World) -> object:
     backup = await back_up(world)
     await world.settle()
@@ -158,14 +175,82 @@ async def manage_snapshot(world: World) -> object:
     return await world.got("POST", "/manageable_snapshots", body, by="root")
 
 
+async def a_group(world: World) -> str:
+    """A group of two volumes with something written on them."""
+    type = (await world.got("POST", "/group_types", {"group_type": {"name": "g"}}, by="root"))["group_type"]["id"]
+    default = (await world.got("GET", "/types/default"))["volume_type"]["id"]
+    group = await asked(world, "group", {"name": "g", "group_type": type, "volume_types": [default]})
+    for _ in range(2):
+        await a_volume(world, group_id=group, volume_type=default)
+    return group
+
+
+async def a_group_snapshot(world: World) -> str:
+    taken = await asked(world, "group_snapshot", {"group_id": await a_group(world)})
+    await world.settle()
+    return taken
+
+
+async def copy_group(world: World) -> object:
+    taken = await a_group_snapshot(world)
+    return await world.got("POST", "/groups/action", {"create-from-src": {"name": "copy", "group_snapshot_id": taken}})
+
+
+async def copy_group_fails(world: World) -> object:
+    group = await a_group(world)
+    for backend in world.backends.values():
+        backend.fail_next("ensure_disk", "disk full", times=1000)
+    return await world.got("POST", "/groups/action", {"create-from-src": {"name": "copy", "source_group_id": group}})
+
+
+async def delete_group(world: World) -> object:
+    return await world.act(await a_group(world), of="group", delete={"delete-volumes": True})
+
+
+async def snapshot_group(world: World) -> object:
+    return await asked(world, "group_snapshot", {"group_id": await a_group(world)})
+
+
+async def snapshot_group_fails(world: World) -> object:
+    group = await a_group(world)
+    for backend in world.backends.values():
+        backend.fail_next("ensure_disk", "disk full", times=1000)
+    return await asked(world, "group_snapshot", {"group_id": group})
+
+
+async def delete_group_snapshot(world: World) -> object:
+    return await world.got("DELETE", f"/group_snapshots/{await a_group_snapshot(world)}")
+
+
 SCENES: dict[str, Begin] = {
     begin.__name__.replace("_", " "): begin
     for begin in (
-        create, create_fails, of_image, delete, delete_while_creating, delete_cascade, extend, upload, upload_fails,
-        snapshot, revert, back_up, backup_fails, restore, delete_backup,
+        create, create_fails, of_image, of_snapshot, of_volume, delete, delete_while_creating, delete_cascade, extend, upload, upload_fails,
+        snapshot, revert, back_up, backup_fails, restore, delete_snapshot, delete_backup,
         manage, manage_snapshot, migrate, migrate_fails, delete_while_migrating, retype_with_a_move,
+        copy_group, copy_group_fails, delete_group, snapshot_group, snapshot_group_fails, delete_group_snapshot,
     )
 }  # fmt: skip
+# The flow of which every step is passed; what is not named here goes wrong on the way, or is another way to the same.
+PASSES = {
+    "create": "volume.create",
+    "delete": "volume.delete",
+    "extend": "volume.extend",
+    "revert": "volume.remake",
+    "retype with a move": "volume.move",
+    "upload": "volume.upload",
+    "manage": "volume.manage",
+    "snapshot": "snapshot.create",
+    "manage snapshot": "snapshot.manage",
+    "delete snapshot": "snapshot.delete",
+    "back up": "backup.create",
+    "delete backup": "backup.delete",
+    "copy group": "group.create",
+    "delete group": "group.delete",
+    "snapshot group": "group_snapshot.create",
+    "delete group snapshot": "group_snapshot.delete",
+}
+FLOWS = {flow.name: flow for flow in manifest.FLOWS}
 
 
 class VolumeScene:
@@ -198,12 +283,14 @@ class VolumeScene:
             for id, seen in (await backend.observe(kind)).items()
         ]
         return (
-            [(v["status"], v["size"], v["bootable"]) for v in lists["volumes"]],
+            sorted((v["status"], v["size"], v["bootable"]) for v in lists["volumes"]),
             [(each["status"], each["volume_id"] is not None) for each in lists["snapshots"]],
             [(each["status"], each["object_count"]) for each in lists["backups"]],
             sorted((name, str(kind), content) for name, kind, _, content in on_hosts),
             sorted(image.status for image in self.now.images.images.values()),
             len((await self.now.got("GET", "/messages"))["messages"]),
+            sorted(each["status"] for each in (await self.now.got("GET", "/groups/detail"))["groups"]),
+            [each["status"] for each in (await self.now.got("GET", "/group_snapshots/detail"))["group_snapshots"]],
             sorted((seen.host, seen.kind, seen.present) for seen in await self.now.hosts.seen_list()),
         )
 
@@ -224,7 +311,7 @@ def scene(begin: Begin):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(name: str) -> None:
-    assert await survives_crashes(scene(SCENES[name])) >= 3
+    assert await survives_crashes(scene(SCENES[name]), FLOWS[PASSES[name]] if name in PASSES else None) >= 3
 
 
 MOVES = ("migrate", "migrate fails", "delete while migrating", "retype with a move")

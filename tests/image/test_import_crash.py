@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,18 +12,23 @@ import pytest
 from tests.image.harness import OCTETS, RAW, Service, over
 from tests.postgres import close_opened, open_with
 
+from pileus.image import manifest
 from pileus.image.config import ImageConfig, PluginsConfig, StoreConfig
 from pileus.image.drivers.interface import Unreadable
 from pileus.image.flows.sweep import sweep
 from pileus.image.manifest import METADATA
 from pileus.kit.clock import FakeClock
-from pileus.kit.flow.crash import MakeScene, Reaper, Scene, survives_crashes
+from pileus.kit.flow.crash import MakeScene, Reaper, Scene, play, survives_crashes
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import TakesTurns
 from pileus.kit.tables import metadata
 
-STORES = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold")}
-CONFIG = ImageConfig(stores=STORES, plugins=PluginsConfig(enabled=("image_decompression", "inject_image_metadata")))
+STORES = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold"), "web": StoreConfig(kind="http")}
+CONFIG = ImageConfig(
+    stores=STORES,
+    cache_size=3 * len(RAW),
+    plugins=PluginsConfig(enabled=("image_decompression", "inject_image_metadata")),
+)
 PACKED = ("packed", "damaged pack")
 DIRECT = {"method": {"name": "glance-direct"}, "all_stores": True}
 FETCHED = {"method": {"name": "web-download", "uri": "https://images.example/disk"}, "all_stores": True}
@@ -32,6 +38,19 @@ COPIED = {"method": {"name": "copy-image"}, "stores": ["cold"]}
 WAYS: dict[str, Any] = {
     "fetch": FETCHED, "broken fetch": FETCHED, "copy": COPIED, "copy of damage": COPIED,
 }  # fmt: skip
+ADDRESS = "https://images.example/disk"
+SAID = {"os_hash_algo": "sha256", "os_hash_value": hashlib.sha256(RAW).hexdigest()}
+LOCATED: dict[str, Any] = {
+    "locate": {"url": ADDRESS, "validation_data": SAID},
+    "locate other bytes": {"url": ADDRESS, "validation_data": {**SAID, "os_hash_value": "0" * 64}},
+}
+CACHED = ("cache", "cache of damage")
+UPLOADED = ("copy", "copy of damage", *CACHED)
+DAMAGED = ("copy of damage", "cache of damage")
+VERBS = ("import", "damaged", "deleted", *PACKED, *WAYS, *LOCATED, *CACHED)
+# The flow of which every step is passed; what is not named here goes wrong on the way, or is another way to the same.
+PASSES = {"import": "image.import", "locate": "image.locate", "cache": "image.cache"}
+FLOWS = {flow.name: flow for flow in manifest.FLOWS}
 
 
 class Address:
@@ -72,7 +91,7 @@ class ImportScene:
 
     async def begin(self, engine: Engine) -> None:
         self.cloud = self._after_death(engine)
-        if self.verb in WAYS:
+        if self.verb in (*WAYS, *LOCATED, *CACHED):
             await self._by_another_way()
             return
         packed = self.verb in PACKED
@@ -90,13 +109,18 @@ class ImportScene:
 
     async def _by_another_way(self) -> None:
         self.id = (await self.cloud.create())["id"]
-        if self.verb.startswith("copy"):
+        if self.verb in UPLOADED:
             assert 204 == await self.cloud.upload(self.id)
-        if self.verb == "copy of damage":
+        if self.verb in DAMAGED:
             (stored,) = (self.cloud.state / "images").glob("*.*")
             stored.write_bytes(RAW[::-1])
-        path = f"/v2/images/{self.id}/import"
-        assert 202 == (await self.cloud.ask("POST", path, WAYS[self.verb], token="root"))[0]
+        if self.verb in CACHED:
+            asked = await self.cloud.ask("PUT", f"/v2/cache/{self.id}", token="root")
+        elif self.verb in LOCATED:
+            asked = await self.cloud.ask("POST", f"/v2/images/{self.id}/locations", LOCATED[self.verb])
+        else:
+            asked = await self.cloud.ask("POST", f"/v2/images/{self.id}/import", WAYS[self.verb], token="root")
+        assert 202 == asked[0], asked[1]
 
     async def engine(self) -> Engine:
         app = self.cloud.app
@@ -117,12 +141,14 @@ class ImportScene:
         await sweep(self.cloud.app)
         status, image, _ = await self.cloud.ask("GET", f"/v2/images/{self.id}", token="root")
         files = [path for path in self.cloud.state.rglob("*") if path.is_file() and path.suffix != ".sqlite"]
-        if status == 200 and image["status"] == "active" and self.verb != "copy of damage":
+        if status == 200 and image["status"] == "active" and self.verb not in (*DAMAGED, *LOCATED):
             assert RAW == (await self.cloud.ask("GET", f"/v2/images/{self.id}/file", token="root"))[1]
         tasks = (await self.cloud.ask("GET", "/v2/tasks", token="root"))[1]["tasks"]
         shown = ("status", "stores", "container_format", "size", "os_hash_value")
         about = [image.get(name) for name in shown] if status == 200 else status
-        return about, len(files), [task["status"] for task in tasks]
+        cached = (await self.cloud.ask("GET", "/v2/cache", token="root"))[1]
+        here = [(each["size"], each["image_id"] == self.id) for each in cached["cached_images"]]
+        return about, len(files), [task["status"] for task in tasks], here, len(cached["queued_images"])
 
 
 def scene(verb: str, folder: Path) -> MakeScene:
@@ -136,6 +162,20 @@ def scene(verb: str, folder: Path) -> MakeScene:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["import", "damaged", "deleted", *PACKED, *WAYS])
+@pytest.mark.parametrize("verb", VERBS)
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, tmp_path: Path) -> None:
-    assert await survives_crashes(scene(verb, tmp_path)) >= 3
+    assert await survives_crashes(scene(verb, tmp_path), FLOWS[PASSES[verb]] if verb in PASSES else None) >= 3
+
+
+async def test_the_undisturbed_ends_are_the_right_ones(tmp_path: Path) -> None:
+    async def end(verb: str) -> Any:
+        return (await play(scene(verb, tmp_path), None)).world
+
+    about, *_ = await end("locate")
+    assert ["active", "web", "bare", len(RAW), SAID["os_hash_value"]] == about
+    about, files, tasks, *_ = await end("locate other bytes")
+    assert ("queued", None, 0, ["failure"]) == (about[0], about[4], files, tasks)
+    *_, here, queued = await end("cache")
+    assert ([(len(RAW), True)], 0) == (here, queued)
+    *_, here, queued = await end("cache of damage")
+    assert ([], 0) == (here, queued)

@@ -15,6 +15,7 @@ from pileus.kit.clock import FakeClock
 from pileus.kit.flow import failpoint
 from pileus.kit.flow.engine import Engine
 from pileus.kit.flow.settle import TakesTurns, settle
+from pileus.kit.flow.step import Flow
 
 
 class Died(BaseException):
@@ -72,9 +73,15 @@ class Played(msgspec.Struct, frozen=True):
 MakeScene = Callable[[Reaper, FakeClock], Awaitable[Scene]]
 
 
-async def survives_crashes(make_scene: MakeScene) -> int:
-    """Every point at which the flow may be killed leads to the world of the undisturbed run; returns how many there are."""
+async def survives_crashes(make_scene: MakeScene, passes: Flow | None = None) -> int:
+    """Every point at which the flow may be killed leads to the world of the undisturbed run; returns how many there are.
+
+    With `passes`, the run is one in which every step of that flow is done.
+    """
     undisturbed = await play(make_scene, None)
+    if passes is not None:
+        done = {f"flow.step.committed {passes.name}/{step.name}" for step in passes.steps}
+        assert done <= set(undisturbed.points), f"never passed: {sorted(done - set(undisturbed.points))}"
     for at, name in enumerate(undisturbed.points):
         disturbed = await play(make_scene, at)
         assert disturbed.world == undisturbed.world, f"killed {name}: {disturbed.world} is not {undisturbed.world}"
