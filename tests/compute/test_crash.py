@@ -1,4 +1,4 @@
-"""Killed at every point, boot and delete end where they end undisturbed, and leave nothing over."""
+"""Killed at every point, whatever is long ends where it ends undisturbed, and leaves nothing over."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ from tests.compute.world import Answered, World, a_database, backends_of
 from tests.postgres import close_opened
 
 from pileus.block_storage import manifest as block_storage
+from pileus.compute import manifest
 from pileus.compute.config import ComputeConfig
+from pileus.compute.drivers.interface import DiskError
 from pileus.compute.store.migrations import migration_list
 from pileus.kit.clock import FakeClock
 from pileus.kit.flow.crash import Reaper, Scene, play, survives_crashes
@@ -20,6 +22,9 @@ LIVE = {"host": None, "block_migration": "auto"}
 # The last of each is what the process dies in.
 ACTIONS: dict[str, list[dict[str, Any]]] = {
     "stop": [{"os-stop": None}],
+    "start": [{"os-stop": None}, {"os-start": None}],
+    "reboot": [{"reboot": {"type": "SOFT"}}],
+    "reboot hard": [{"reboot": {"type": "HARD"}}],
     "pause": [{"pause": None}],
     "unpause": [{"pause": None}, {"unpause": None}],
     "suspend": [{"suspend": None}],
@@ -64,6 +69,44 @@ ACTIONS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+# The flow of which every step is passed; what is not named here goes wrong on the way, or is another way to the same.
+PASSES = {
+    "boot": "server.boot",
+    "delete": "server.delete",
+    "start": "server.start",
+    "stop": "server.stop",
+    "reboot": "server.reboot",
+    "reboot hard": "server.reboot_hard",
+    "pause": "server.pause",
+    "unpause": "server.unpause",
+    "suspend": "server.suspend",
+    "resume": "server.resume",
+    "crash dump": "server.crash_dump",
+    "create image": "server.create_image",
+    "create backup": "server.create_backup",
+    "image from volumes": "server.snapshot_volumes",
+    "rebuild": "server.rebuild",
+    "rebuild from volumes": "server.rebuild_volume",
+    "rescue": "server.rescue",
+    "unrescue": "server.unrescue",
+    "resize": "server.resize",
+    "confirm": "server.resize_confirm",
+    "revert": "server.resize_revert",
+    "shelve": "server.shelve",
+    "shelve from volumes": "server.shelve_volume",
+    "unshelve": "server.unshelve",
+    "attach interface": "server.attach_interface",
+    "detach interface": "server.detach_interface",
+    "migrate": "server.migrate",
+    "evacuate": "server.evacuate",
+    "fetch images": "image.prefetch",
+    "attach a volume": "server.attach_volume",
+    "detach a volume": "server.detach_volume",
+    "grow a volume": "server.extend_volume",
+    "swap a volume": "server.swap_volume",
+    "migrate live": "server.live_migrate",
+    "a disk is full": "server.disk_failed",
+}
 FROM_VOLUMES: dict[str, Any] = {
     "imageRef": "",
     "block_device_mapping_v2": [
@@ -71,6 +114,24 @@ FROM_VOLUMES: dict[str, Any] = {
         {"source_type": "blank", "destination_type": "volume", "volume_size": 1},
     ],
 }
+OF_VOLUMES: dict[str, list[dict[str, Any]]] = {
+    "image from volumes": [{"createImage": {"name": "s"}}],
+    "shelve from volumes": [{"shelve": None}],
+    "unshelve from volumes": [{"shelve": None}, {"unshelve": None}],
+}
+VERBS = (
+    "boot",
+    "boot from volumes",
+    "rebuild from volumes",
+    "boot from volumes fails",
+    "boot fails",
+    "delete",
+    "delete while booting",
+    "a disk is full",
+    *OF_VOLUMES,
+    *ACTIONS,
+)
+FLOWS = {flow.name: flow for flow in manifest.FLOWS}
 
 
 class ServerScene:
@@ -97,9 +158,15 @@ class ServerScene:
             await self.now.settle()
             answered = await self.now.act(self.id, at="2.93", rebuild={"imageRef": IMAGE})
             assert 202 == answered.status, answered.body
-        elif self.verb == "image from volumes":
+        elif self.verb == "a disk is full":
             await self.now.settle()
-            await self.act({"createImage": {"name": "s"}})
+            trouble = DiskError(disk="disk0", operation="write", why="no room", at=self.now.clock.now(), stopped=True)
+            self.now.drivers["h1"].disks_fail(self.id, trouble)
+            self.now.drivers["h2"].disks_fail(self.id, trouble)
+        elif self.verb in OF_VOLUMES:
+            for action in OF_VOLUMES[self.verb]:
+                await self.now.settle()
+                await self.act(action)
         elif self.verb in ACTIONS:
             if self.verb == "migrate past a bad host":
                 self.now.drivers["h2"].fail_next("ensure", "no such CPU", times=1000)
@@ -245,22 +312,9 @@ def scene(verb: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "boot",
-        "boot from volumes",
-        "image from volumes",
-        "rebuild from volumes",
-        "boot from volumes fails",
-        "boot fails",
-        "delete",
-        "delete while booting",
-        *ACTIONS,
-    ],
-)
+@pytest.mark.parametrize("verb", VERBS)
 async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
-    assert await survives_crashes(scene(verb)) >= 3
+    assert await survives_crashes(scene(verb), FLOWS[PASSES[verb]] if verb in PASSES else None) >= 3
 
 
 async def test_the_undisturbed_ends_are_the_right_ones() -> None:

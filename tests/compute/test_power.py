@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from tests.compute.world import World, a_world
 
+from pileus.compute.drivers.interface import DiskError
+
 
 async def states(world: World, id: str) -> tuple[Any, ...]:
     server = await world.show(id)
@@ -117,6 +119,65 @@ async def test_a_guest_whose_kernel_panics_is_shown_so_and_told_once() -> None:
         assert 1 == (await world.show(id))["OS-EXT-STS:power_state"]
         told = [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
         assert 1 == told.count("server.panicked")
+
+
+async def trouble(world: World, id: str, volume: str | None, **about: Any) -> None:
+    """The server's disk failed in that way."""
+    disk = f"volume {volume}" if volume is not None else "disk0"
+    failed = {"disk": disk, "volume": volume, "operation": "write", "why": "No space left on device", "stopped": True}
+    world.drivers["h1"].disks_fail(id, DiskError(at=world.clock.now(), **failed | about))
+    await world.settle(until_s=120)
+
+
+async def story(world: World, id: str) -> list[tuple[str, str]]:
+    """What went wrong with a server, as its owner reads it: each action, and why."""
+    path = f"/v2.1/servers/{id}/os-instance-actions"
+    actions = (await world.ask("GET", path, at="2.84")).body["instanceActions"]
+    shown = [(await world.ask("GET", f"{path}/{one['request_id']}", at="2.84", by="root")).body["instanceAction"]
+             for one in actions if one["message"] is not None]  # fmt: skip
+    return [(one["action"], one["events"][0]["details"]) for one in shown]
+
+
+async def test_a_volume_without_room_is_told_once_to_who_reads_of_the_server_and_of_the_volume() -> None:
+    async with a_world(volumes=True) as world:
+        id, volume = await world.boot(), await world.volume()
+        path = f"/v2.1/servers/{id}/os-volume_attachments"
+        assert 200 == (await world.ask("POST", path, {"volumeAttachment": {"volumeId": volume}})).status
+        await world.settle()
+        await trouble(world, id, volume)
+        why = (
+            f"Volume {volume} cannot be written: No space left on device."
+            " The server stands still, and goes on by itself once there is room."
+        )
+        assert [("disk_failed", why)] == await story(world, id)
+        (message,) = (await world.ask("GET", "/v3/messages", of="volume")).body["messages"]
+        assert ("VOLUME", volume, "ERROR") == tuple(
+            message[name] for name in ("resource_type", "resource_uuid", "message_level")
+        )
+        assert f"Server {id}: {why}" in message["user_message"]
+        (event,) = [
+            one for one in await world.app.events.of_subject(f"server:{id}") if one.kind == "server.disk_failed"
+        ]
+        assert (volume, "No space left on device", True) == tuple(
+            event.payload[name] for name in ("volume_id", "why", "stopped")
+        )
+        await world.settle(until_s=120)
+        assert 1 == len(await story(world, id))
+        assert [] == (await world.ask("GET", "/v3/messages", of="volume", by="bob")).body["messages"]
+
+
+async def test_each_trouble_with_a_disk_is_told_and_none_stands_in_anybodys_way() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        await trouble(world, id, None, operation="read", why="Input/output error", stopped=False)
+        await trouble(world, id, None)
+        assert ["disk_failed", "disk_failed"] == [action for action, _ in await story(world, id)]
+        reads = "Disk0 cannot be read: Input/output error. The guest was told so by its disk."
+        assert reads in [why for _, why in await story(world, id)]
+        assert "ACTIVE" == (await world.show(id))["status"]
+        assert 202 == (await world.act(id, os_stop=None)).status
+        await world.settle()
+        assert "SHUTOFF" == (await world.show(id))["status"]
 
 
 async def test_locked_servers_are_left_alone() -> None:

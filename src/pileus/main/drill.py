@@ -19,7 +19,7 @@ import msgspec
 
 from pileus.kit.errors import Problem
 from pileus.kit.observe.events import LAST, SINCE
-from pileus.main.client import Unreachable
+from pileus.main.client import ApiProblem, Unreachable
 from pileus.main.drill_scene import Scene
 from pileus.main.drill_verbs import Chapter, Verb
 from pileus.main.launch import health, start
@@ -143,12 +143,13 @@ class Drill:
             self._scene.anew(verb.makes)
         if fault is not None:
             self.arm(fault)
-        acknowledged = self._ask(verb)
+        refusals: list[str] = []
+        acknowledged = self._ask(verb, refusals)
         died = fault is not None and self.killed()
         if fault is not None:
             self.heal()
         began = time.monotonic()
-        broken = list(self._settle(verb, acknowledged=acknowledged))
+        broken = list(self._settle(verb, refusals, acknowledged=acknowledged))
         after_s = time.monotonic() - began
         broken += self._witness(pids)
         if (times := self._told(verb.tells, told)) != 1:
@@ -173,19 +174,22 @@ class Drill:
             for copy in (self._state / "cache" / "images").iterdir():
                 copy.unlink()
 
-    def _ask(self, verb: Verb) -> bool:
-        """Make the request; False if the process died before it answered."""
+    def _ask(self, verb: Verb, refusals: list[str]) -> bool:
+        """Make the request; False if the process died before it answered. What it refuses, as it never should, is noted."""
         try:
             verb.ask(self._scene)
         except Unreachable:
             return False
+        except ApiProblem as refused:
+            refusals.append(refused.message)
         return True
 
-    def _settle(self, verb: Verb, *, acknowledged: bool) -> Iterator[str]:
+    def _settle(self, verb: Verb, refusals: list[str], *, acknowledged: bool) -> Iterator[str]:
         """Wait until it rests where it should; what does not hold is yielded."""
         if not acknowledged and not self._open_operations() and verb.seen(self._scene) != verb.ends:
             # It died before the request was taken, and said so by not answering: the user asks again.
-            self._ask(verb)
+            self._ask(verb, refusals)
+        yield from (f"I1, I2: {verb.name} was refused: {why}" for why in refusals)
         if not self._comes(lambda: not self._open_operations() and verb.seen(self._scene) == verb.ends):
             seen = verb.seen(self._scene)
             yield f"I1, I2: after {verb.name} it is {seen}, not {verb.ends}; open: {self._open_operations()}"

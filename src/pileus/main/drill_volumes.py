@@ -119,10 +119,11 @@ def _retyped(name: str, type: str) -> Verb:
         shown = scene.show("volume") or {}
         return f"{shown.get('volume_type')}: {disk(scene)}"
 
+    steps = (*faults_of(MOVE), f"{ANSWER}@POST */volumes/*/action")
+    # A pretended volume is forgotten by a process that dies, and its host told of the new place only: nothing is there to copy.
     return Verb(
         name, _act("os-retype", new_type=type, migration_policy="on-demand"), seen, f"{type}: 1 GiB, whole",
-        "volume.retyped", (*faults_of(MOVE), f"{ANSWER}@POST */volumes/*/action"),
-        ("volume.fill@begun", *KEPT, *FORGOTTEN),
+        "volume.retyped", real=(*steps, "volume.fill@begun", *KEPT, *FORGOTTEN),
     )  # fmt: skip
 
 
