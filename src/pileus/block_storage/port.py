@@ -25,6 +25,7 @@ from pileus.block_storage.commands.snapshots import create_snapshot, delete_snap
 from pileus.block_storage.commands.types import type_chosen
 from pileus.block_storage.commands.volumes import delete_volume, mine, volume_get
 from pileus.block_storage.drivers.interface import Place
+from pileus.block_storage.flows.ending import explain_trouble
 from pileus.block_storage.models.types import QosSpecs
 from pileus.block_storage.models.volumes import ATTACHED, DELETING, DETACHING, RESERVED, Attachment, Snapshot, Volume
 from pileus.block_storage.store.messages import messages
@@ -171,6 +172,12 @@ class VolumePort:
         found = await attachments.find(self._app, attachment_id)
         if found is not None:
             await attach.release(self._app, found)
+
+    async def explain(self, volume_id: str, why: str, request_id: str | None) -> None:
+        """Who reads the volume's messages learns that a server cannot read or write it."""
+        volume = await volumes.find(self._app, volume_id)
+        if volume is not None:
+            await explain_trouble(self._app, volume, why, request_id)
 
     async def attachments(self, server_ids: Sequence[str]) -> Mapping[str, tuple[Attached, ...]]:
         """What each of the servers has, or is about to."""

@@ -48,12 +48,13 @@ from pileus.compute.api.service import api
 from pileus.compute.app import Compute
 from pileus.compute.commands import drains
 from pileus.compute.config import ComputeConfig
+from pileus.compute.flows import disk_errors, passwords, power
 from pileus.compute.flows import hosts as host_flow
-from pileus.compute.flows import passwords, power
 from pileus.compute.flows.backup import CREATE_BACKUP
 from pileus.compute.flows.boot import BOOT
 from pileus.compute.flows.cards import ATTACH, DETACH
 from pileus.compute.flows.delete import DELETE
+from pileus.compute.flows.disk_errors import DISK_FAILED
 from pileus.compute.flows.evacuate import EVACUATE
 from pileus.compute.flows.live import LIVE_MIGRATE
 from pileus.compute.flows.prefetch import PREFETCH
@@ -121,6 +122,7 @@ FLOWS = (
     LIVE_MIGRATE,
     MIGRATE,
     PREFETCH,
+    DISK_FAILED,
 )
 CATALOG = ("compute", "nova", "Compute", "/v2.1")
 __all__ = [
@@ -219,7 +221,8 @@ def build(
 
 def standing(app: Compute) -> Sequence[Standing]:
     """What compares wanted and seen for ever."""
-    return (host_flow.standing(app), power.standing(app), passwords.standing(app), drains.standing(app))
+    followers = (power.standing(app), disk_errors.standing(app))
+    return (host_flow.standing(app), *followers, passwords.standing(app), drains.standing(app))
 
 
 def living(app: Compute) -> Mapping[str, Living]:

@@ -174,6 +174,10 @@ class Volumes(Protocol):
         """The attachment is gone, and the volume free if it was the last; it need not exist."""
         ...
 
+    async def explain(self, volume_id: str, why: str, request_id: str | None) -> None:
+        """Who reads the volume's messages learns that a server cannot read or write it, and why; it need not exist."""
+        ...
+
     async def attachments(self, server_ids: Sequence[str]) -> Mapping[str, tuple[Attached, ...]]:
         """What each of the servers has, or is about to."""
         ...

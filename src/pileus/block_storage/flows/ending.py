@@ -34,6 +34,24 @@ async def explain(app: BlockStorage, op: Operation, resource_type: str, action: 
     await messages.create(app, message)
 
 
+async def explain_trouble(app: BlockStorage, volume: Volume, why: str, request_id: str | None) -> None:
+    """Whoever uses the volume can read why its bytes cannot be read or written."""
+    now = app.clock.now()
+    message = Message(
+        id=str(uuid.uuid4()),
+        project_id=volume.project_id,
+        request_id=request_id,
+        resource_type="VOLUME",
+        resource_id=volume.id,
+        action="use",
+        detail="disk",
+        why=why,
+        created_at=now,
+        expires_at=now + dt.timedelta(seconds=app.config.message_ttl_s),
+    )
+    await messages.create(app, message)
+
+
 async def settle(app: BlockStorage, volume: Volume, status: str | None = None, **changes: object) -> Volume:
     """The volume is busy no more: it is what it was before, or has that status."""
     now = status or volume.previous_status or "available"

@@ -24,12 +24,15 @@ ACTIONS = {
     "retype": ("902", "retype volume"),
     "manage_existing": ("903", "manage existing volume"),
     "manage_existing_snapshot": ("904", "manage existing snapshot"),
+    "use": ("905", "read or write volume"),
 }
 NO_BACKEND, BACKEND = "no_backend", "backend"
 UNKNOWN = ("001", "An unknown error occurred.")
 DETAILS = {
     NO_BACKEND: ("003", "Could not find any available weighted backend."),
     "unavailable": ("027", "Volume status is invalid."),
+    # Upstream has no numbers for these.
+    "disk": ("901", "The bytes could not be read or written."),
 }
 # What a back end could not do has a number for each thing it was to do.
 OF_BACKENDS = {

@@ -79,6 +79,7 @@ EVENT_NAMES = {
     ("server.live_migrate", "switch over"): "compute_post_live_migration_at_destination",
     ("server.evacuate", "start"): "compute_rebuild_instance",
     ("server.create_backup", "await the copy"): "compute_backup_instance",
+    ("server.disk_failed", "heed"): "compute_disk_failed",
     ("server.delete", "remove from host"): "compute_terminate_instance",
     ("server.delete", "release volumes"): "compute_detach_volume",
     ("server.delete", "release ports"): "network_deallocate_for_instance",

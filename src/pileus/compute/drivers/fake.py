@@ -124,7 +124,8 @@ class Fake(Script):
         pretence = self._servers.get(id)
         if pretence is None:
             return ABSENT
-        return msgspec.structs.replace(pretence.seen, panicked_at=self._panics.get(id))
+        errors = self._disk_errors.get(id, ())
+        return msgspec.structs.replace(pretence.seen, panicked_at=self._panics.get(id), disk_errors=errors)
 
     async def ensure(self, server: Wanted) -> None:
         await self._obey("ensure")

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 from collections import defaultdict
 
-from pileus.compute.drivers.interface import Changed, DriverError
+from pileus.compute.drivers.interface import Changed, DiskError, DriverError
 
 
 class Script:
@@ -16,6 +16,7 @@ class Script:
         self._deaf: set[str] = set()
         self._held: dict[str, bool] = {}
         self._panics: dict[str, dt.datetime | None] = {}
+        self._disk_errors: dict[str, tuple[DiskError, ...]] = {}
         self._changed: Changed = lambda id: None
 
     def fail_next(self, verb: str, why: str, times: int = 1) -> None:
@@ -38,6 +39,11 @@ class Script:
     def guest_panics(self, id: str, at: dt.datetime | None) -> None:
         """The guest's kernel has panicked then, or runs again."""
         self._panics[id] = at
+        self._changed(id)
+
+    def disks_fail(self, id: str, *errors: DiskError) -> None:
+        """These are the server's disks' errors since it was started."""
+        self._disk_errors[id] = errors
         self._changed(id)
 
     def hold(self, id: str) -> None:

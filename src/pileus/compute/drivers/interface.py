@@ -271,6 +271,19 @@ class Copy(msgspec.Struct, frozen=True):
     file: str
 
 
+class DiskError(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk that could not be read or written under a guest: since when, in the host's own words why, and whether the guest
+    stood still for it, or was told by its disk. `volume` is None for a disk of the server's own.
+    """
+
+    disk: str
+    operation: str
+    why: str
+    at: dt.datetime
+    stopped: bool = False
+    volume: str | None = None
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What a host sees of a server.
 
@@ -280,7 +293,7 @@ class Seen(msgspec.Struct, frozen=True):
     those whose cards are on their way into a guest that runs, or out of it, for which the guest has to let go. `volumes` and
     `volumes_changing` are the same of volumes, by their keys; `volume_sizes` is how large the guest sees them, in GiB. `machine` is the kind of machine that runs, in the hypervisor's
     own word, and `slots` where its cards are, by port; `move` is how it gets on with its way to another host, or here.
-    `panicked_at` is when the guest told that its kernel has panicked, until it starts again.
+    `panicked_at` is when the guest told that its kernel has panicked, until it starts again; `disk_errors` are its disks' since then.
     """
 
     power: PowerSeen = PowerSeen.ABSENT
@@ -303,6 +316,7 @@ class Seen(msgspec.Struct, frozen=True):
     machine: str = ""
     slots: dict[str, int] = {}
     move: Move | None = None
+    disk_errors: tuple[DiskError, ...] = ()
 
 
 ABSENT = Seen(PowerSeen.ABSENT)

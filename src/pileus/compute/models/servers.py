@@ -119,11 +119,34 @@ class Counts(msgspec.Struct, frozen=True):
     nmi: int = 0
 
 
+class DiskTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk of a server that could not be read or written, as its host tells it; `volume` is None for one of its own."""
+
+    disk: str
+    operation: str
+    why: str
+    at: dt.datetime
+    stopped: bool = False
+    volume: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The same in words."""
+        verb = "written" if self.operation == "write" else "read"
+        then = (
+            "The server stands still, and goes on by itself once there is room."
+            if self.stopped
+            else "The guest was told so by its disk."
+        )
+        return f"{self.disk[0].upper()}{self.disk[1:]} cannot be {verb}: {self.why}. {then}"
+
+
 class PowerSeen(msgspec.Struct, frozen=True):
-    """The part of a host's report that tells of power; `panicked_at` is when the guest's kernel did, if it stands still since."""
+    """The part of a host's report that tells of power and disks; `panicked_at` is when the guest's kernel did, if it stands still since."""
 
     power: str = "absent"
     panicked_at: dt.datetime | None = None
+    disk_errors: tuple[DiskTrouble, ...] = ()
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from pileus.compute.drivers.interface import DriverError
 from pileus.compute.drivers.qemu import process as processes
 from pileus.compute.drivers.qemu.console import tail
+from pileus.compute.drivers.qemu.disk_errors import IO_ERROR, with_event
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
 from pileus.compute.drivers.qemu.monitor import ANSWER_S, START_S, Monitor
 from pileus.compute.drivers.qemu.process import Process
@@ -184,7 +185,14 @@ class Emulator:
             await self._monitor.close()
             self._monitor = None
 
-    def _hear(self, event: str) -> None:
+    def _hear(self, event: str, said: Mapping[str, object]) -> None:
+        now = dt.datetime.now(dt.UTC)
         if event in {"GUEST_PANICKED", "RESET"}:
-            self._panicked_at = dt.datetime.now(dt.UTC) if event == "GUEST_PANICKED" else None
+            self._panicked_at = now if event == "GUEST_PANICKED" else None
+        if event == IO_ERROR:
+            run = self._home.run()
+            errors = with_event(run, said, now)
+            if errors == run.disk_errors or not self._home.path.exists():
+                return  # A bad disk is told of a thousand times a second.
+            self._home.remember(disk_errors=errors)
         self._heard(event)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pileus.compute.drivers.interface import Restarts, Wanted
+from pileus.compute.drivers.interface import DiskError, Restarts, Wanted
 from pileus.kit.jail import uid_of
 
 
@@ -67,6 +67,7 @@ class Run(msgspec.Struct, frozen=True):
     machine: str = ""  # in QEMU's own word; one that moves stays what it is
     departure: Left | None = None
     arrival: str | None = None  # what it was started for, if it waits for a server that comes
+    disk_errors: dict[str, DiskError] = {}  # since it was started, by disk and operation
 
 
 class Home:

@@ -7,7 +7,7 @@ listening socket we handed to QEMU at its start, and can be made again by whoeve
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError, Runstate
@@ -20,7 +20,9 @@ ANSWER_S = 5.0
 START_S = 60.0  # to the first word of one that has just begun: many may begin at once on a busy host
 EVENTS = (
     "SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "JOB_STATUS_CHANGE", "DEVICE_DELETED", "MIGRATION",
+    "BLOCK_IO_ERROR",
 )  # fmt: skip
+Tell = Callable[[str, Mapping[str, object]], None]  # an event's name, and what it says
 
 # The library writes every lost connection to the log as an error; for us those are servers that ended.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -29,15 +31,15 @@ logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 class Monitor:
     """A connection to a QEMU that runs."""
 
-    def __init__(self, client: QMPClient, tell: Callable[[str], None]) -> None:
+    def __init__(self, client: QMPClient, tell: Tell) -> None:
         self._client = client
         self._listener = EventListener(names=EVENTS)
         client.register_listener(self._listener)
         self._events = asyncio.create_task(self._listen(tell), name="qmp events")
 
     @classmethod
-    async def connect(cls, path: Path, tell: Callable[[str], None], deadline_s: float = ANSWER_S) -> "Monitor":
-        """A monitor whose events are told by name; raises DriverError."""
+    async def connect(cls, path: Path, tell: Tell, deadline_s: float = ANSWER_S) -> "Monitor":
+        """A monitor whose events are told; raises DriverError."""
         client = QMPClient()
         try:
             async with asyncio.timeout(deadline_s):
@@ -106,6 +108,7 @@ class Monitor:
                 await self._client.disconnect()
         await asyncio.gather(self._events, return_exceptions=True)
 
-    async def _listen(self, tell: Callable[[str], None]) -> None:
+    async def _listen(self, tell: Tell) -> None:
         async for event in self._listener:
-            tell(str(event["event"]))
+            said = event.get("data")
+            tell(str(event["event"]), said if isinstance(said, dict) else {})

@@ -12,6 +12,7 @@ from pileus.compute.drivers.qemu.home import Run
 GUEST_OFF = "shutdown"
 SAVED = "postmigrate"
 LOADING = "inmigrate"
+STANDS_STILL = "io-error"
 
 
 class Act(enum.Enum):
@@ -80,8 +81,8 @@ def _running(wanted: Wanted, run: Run, status: str, now: float) -> Act:
 def _processors(wanted: Wanted, run: Run, status: str) -> Act:
     if wanted.power is Power.PAUSED and status == "running":
         return Act.PAUSE
-    # A guest stopped by a full disk ("io-error") would only stop again; a start asked for anew tries it once.
-    again = status == "io-error" and wanted.restarts.start > run.done.start
+    # A guest stopped by a full disk would only stop again; a start asked for anew tries it once.
+    again = status == STANDS_STILL and wanted.restarts.start > run.done.start
     if wanted.power is Power.ON and (status in ("paused", SAVED) or again):
         return Act.RESUME
     if wanted.restarts.nmi > run.done.nmi and status == "running":

@@ -20,12 +20,13 @@ from pileus.compute.drivers.qemu.arrivals import given
 from pileus.compute.drivers.qemu.cards import Cards, placed
 from pileus.compute.drivers.qemu.console import trim
 from pileus.compute.drivers.qemu.copies import Copies
+from pileus.compute.drivers.qemu.disk_errors import LOOK_S, Standstill
 from pileus.compute.drivers.qemu.emulator import Emulator
 from pileus.compute.drivers.qemu.home import Ended, Home, Run
 from pileus.compute.drivers.qemu.leaving import Leaving
 from pileus.compute.drivers.qemu.means import Means
 from pileus.compute.drivers.qemu.monitor import Monitor
-from pileus.compute.drivers.qemu.plan import Act, next_act
+from pileus.compute.drivers.qemu.plan import STANDS_STILL, Act, next_act
 from pileus.compute.drivers.qemu.shape import forget_checkpoint, reshape
 from pileus.compute.drivers.qemu.volumes import Volumes
 from pileus.kit.flow.failpoint import failpoint
@@ -48,6 +49,7 @@ class Server:
         self._cards = Cards(home, means.plug)
         self._volumes = Volumes(home, means.keys, means.volume_copies)
         self._leaving = Leaving(home, means.streams)
+        self._standstill = Standstill(home)
         self._working = asyncio.Lock()
         self.copying: set[int] = set()  # the slots of volumes that are being copied
         self.stirred = asyncio.Event()  # QEMU told something
@@ -91,13 +93,21 @@ class Server:
         raise DriverError("The server does not settle", ", ".join(act.name for act in acts).lower())
 
     async def _status_for(self, wanted: Wanted) -> str | None:
-        """QEMU's word for its state. One that hangs does not give it, and a hard reboot is what people then ask for."""
+        """QEMU's word for its state. One that hangs does not give it, and a hard reboot is what people then ask for.
+
+        One that stands still for lack of room is as good as paused once there is some.
+        """
         try:
-            return await self._emulator.status()
+            status = await self._emulator.status()
+            if status == STANDS_STILL and wanted.power is Power.ON:
+                if await self._standstill.over(wanted, await self._emulator.monitor()):
+                    return "paused"
+                self._come_again(LOOK_S)
         except DriverError:
             if wanted.restarts.hard > self._home.run().done.hard:
                 return "running"
             raise
+        return status
 
     def _keep(self, wanted: Wanted) -> None:
         before, run = self._home.wanted(), self._home.run()
@@ -151,7 +161,7 @@ class Server:
         except DriverError as failed:
             status, failure = "running", str(failed)
         run, wanted = self._home.run(), self._home.wanted()
-        seen = sight.seen(run, status)
+        seen = sight.seen(run, status, wanted)
         seen = msgspec.structs.replace(
             seen,
             doing=self._doing(run),

@@ -1,29 +1,31 @@
 """What is told of a server: what is remembered of it and what its QEMU says, in the words of hosts' documents."""
 
-from pileus.compute.drivers.interface import ConsoleAddresses, PowerSeen, Seen
+from pileus.compute.drivers.interface import ConsoleAddresses, Power, PowerSeen, Seen, Wanted
 from pileus.compute.drivers.qemu.argv import VNC_SOCKET
+from pileus.compute.drivers.qemu.disk_errors import why_still
 from pileus.compute.drivers.qemu.home import Home, Run
-from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED
+from pileus.compute.drivers.qemu.plan import GUEST_OFF, LOADING, SAVED, STANDS_STILL
 
 BY_GUEST = "the guest powered off"
 POWERS = {
     "paused": PowerSeen.PAUSED,
     SAVED: PowerSeen.PAUSED,
     LOADING: PowerSeen.PAUSED,
-    "io-error": PowerSeen.PAUSED,
+    STANDS_STILL: PowerSeen.PAUSED,
     GUEST_OFF: PowerSeen.OFF,
 }
-FAILURES = {"io-error": "The server stands still: its disk cannot be written, the host's may be full."}
 CRASHED = ("guest-panicked", "internal-error")
 
 
-def seen(run: Run, status: str | None) -> Seen:
-    """The server as far as these two tell; `status` is QEMU's word, None if none runs."""
+def seen(run: Run, status: str | None, wanted: Wanted | None) -> Seen:
+    """The server as far as these tell; `status` is QEMU's word, None if none runs."""
+    # To stand still is no failure of one that is to do so.
+    runs = wanted is not None and wanted.power is Power.ON
     return Seen(
         power=_power(run, status),
         restarts=run.done,
         disks_ready=run.disks_ready,
-        failure=FAILURES.get(status or ""),
+        failure=why_still(run) if status == STANDS_STILL and runs else None,
         started_at=run.started_at,
         exit_reason=_exit_reason(run, status),
         shape=run.shape,
@@ -32,6 +34,7 @@ def seen(run: Run, status: str | None) -> Seen:
         volumes=tuple(sorted(run.volumes.keys() - run.swaps.keys())),
         volumes_changing=tuple(sorted(run.volumes_changing)),
         volume_sizes=run.volume_sizes,
+        disk_errors=tuple(run.disk_errors.values()) if status is not None else (),
     )
 
 
