@@ -1,58 +1,76 @@
-"""The file system that keeps a volume is full (FLT-020): the guest stands still and says why, and goes on once there is room."""
+"""The file system that keeps a volume is full (FLT-020): the guest stands still, who reads of the server or of the volume is told why,
+and it goes on by itself once there is room, with every byte, or when its owner says so."""
 
-import hashlib
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
-from tests.compute.drivers.contract import Watcher, has
-from tests.hosts.qemu_world import qemu_world
-from tests.hosts.test_qemu_changes import Files, a_guest, guest, shell
-from tests.hosts.test_qemu_volumes import a_volume
+from tests.clients.cloud import until
+from tests.hosts.volume_scene import LONG_S, MIB, UNTIL, Server, Shell, a_site, file_system
 
-from pileus.compute.drivers.interface import PowerSeen
-from pileus.guest import Guest
+pytestmark = [pytest.mark.host, pytest.mark.scale, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
 
-__all__ = ["guest"]
-pytestmark = [pytest.mark.host, pytest.mark.scale, pytest.mark.timeout(480)]
-
-MIB = 2**20
+DISK, BYTES = "/dev/vdb", "/tmp/bytes"
+LEFT = 3 * MIB  # less than is written
+RUNNING, STANDING = 1, 3
+WHY = "No space left on device"
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 96 MiB, most of it taken."""
-    image, where = tmp_path / "small.ext4", tmp_path / "small"
-    with image.open("wb") as out:
-        out.truncate(96 * MIB)
-    where.mkdir()
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(where)], check=True)
-    try:
-        (where / "ballast").write_bytes(os.urandom(70 * MIB))
-        yield where
-    finally:
-        subprocess.run(["umount", str(where)], check=True)
+def filled(folder: Path) -> Path:
+    """What takes all the room but a little."""
+    room, ballast = os.statvfs(folder), folder / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - LEFT)
+    return ballast
 
 
-async def test_a_guest_waits_for_room_and_loses_nothing(guest: Guest, small: Path, tmp_path: Path) -> None:
-    volume = a_volume(small)
-    async with qemu_world(tmp_path / "state", images=Files(guest)) as world:
-        server, watcher = msgspec.structs.replace(a_guest(), volumes=(volume,)), Watcher(world.hypervisor)
-        await watcher.make(server, has(PowerSeen.ON))
-        async with shell(world, server.id) as it:
-            await it.say("dd if=/dev/urandom of=/tmp/bytes bs=1M count=30 2>/dev/null; (dd if=/tmp/bytes of=/dev/vdb bs=1M "
-                         "2>/dev/null; sync; echo done > /tmp/done) & sleep 0")  # fmt: skip
-            full = await watcher.make(server, has(PowerSeen.PAUSED))
-            assert "its disk cannot be written" in (full.failure or "")
-            (small / "ballast").unlink()
-            again = msgspec.structs.replace(server, restarts=msgspec.structs.replace(server.restarts, start=1))
-            on = await watcher.make(again, has(PowerSeen.ON))
-            assert (full.pid, None) == (on.pid, on.failure)
-            wrote = await it.say("until [ -e /tmp/done ]; do sleep 0.2; done; md5sum < /tmp/bytes")
-            size = int(await it.say("wc -c < /tmp/bytes"))  # as much as the guest has memory for
-        with open(volume.path, "rb") as file:
-            assert wrote.split()[0] == hashlib.md5(file.read(size)).hexdigest()
+def powered(server: Server, power: int) -> None:
+    """The server runs, or stands still."""
+    until(
+        lambda: server.show()["OS-EXT-STS:power_state"] == power, f"its power is {power}: {server.show()}", LONG_S, 0.3
+    )
+
+
+def writes(it: Shell, mib: int) -> None:
+    """The guest writes what it has to its disk, in the background."""
+    copy = f"dd if={BYTES} of={DISK} bs=1M seek={mib} conv=notrunc,fsync 2>/dev/null"
+    it.say(f"rm -f /tmp/done; ({copy}; echo > /tmp/done) & sleep 0")
+
+
+def test_a_guest_waits_for_room_and_loses_nothing(tmp_path: Path) -> None:
+    with file_system(tmp_path / "small", "mkfs.ext4 -q -m 0", 1500) as folder, a_site({"file": folder}) as site:
+        volume, server = site.make("volume", size=1), site.boot()
+        server.attach(volume)
+        pid = server.pid
+        with server.shell() as it:
+            it.sees(DISK)
+            held = it.written(BYTES)
+            ballast = filled(folder)
+            writes(it, 0)
+            powered(server, STANDING)
+            (told,) = until(lambda: site.why(volume), "the volume's messages say why", LONG_S, 0.3) or [""]
+            assert WHY in told
+            assert server.id in told
+            assert [WHY in each["message"] for each in server.story() if each["action"] == "disk_failed"] == [True]
+            ballast.unlink()
+            powered(server, RUNNING)
+            it.say(f"{UNTIL} [ -e /tmp/done ]")
+            assert held == it.read(DISK)
+            ballast = filled(folder)
+            writes(it, 100)
+            powered(server, STANDING)
+        # It stands still whoever looks after it, and for as long as its owner likes.
+        site.cloud.kill9()
+        site.cloud.up()
+        powered(server, STANDING)
+        server.act(pause=None)
+        server.until("PAUSED")
+        ballast.unlink()
+        server.act(unpause=None)
+        server.until("ACTIVE")
+        powered(server, RUNNING)
+        with server.shell() as it:
+            it.say(f"{UNTIL} [ -e /tmp/done ]")
+            assert (held, held) == (it.read(DISK), it.read(DISK, 100))
+        assert pid == server.pid
+        assert [told] == site.why(volume), "it is the same trouble"

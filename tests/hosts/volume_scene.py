@@ -130,6 +130,10 @@ class Server:
         named = {name.replace("os_", "os-"): value for name, value in action.items()}
         return self.site.ask("POST", f"{self._path}/action", named)
 
+    def story(self) -> list[Json]:
+        """What was done with it and what befell it, the newest first."""
+        return list(self.site.ask("GET", f"{self._path}/os-instance-actions")["instanceActions"])
+
     def until(self, status: str) -> Json:
         def look() -> Json | None:
             shown = self.show()

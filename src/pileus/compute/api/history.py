@@ -86,6 +86,8 @@ EVENT_NAMES = {
     ("server.delete", "release room"): "conductor_release_allocations",
     ("server.delete", "close the row"): "conductor_destroy_instance",
 }
+# Of what nobody asked for, the owner is told why; of what was asked for, steps tell it to admins.
+BY_ITSELF = {"server.disk_failed"}
 RESULTS = {"done": "Success", "failed": "Error", "stuck": "Error"}
 
 api.declare(admin("os-instance-actions:events"), admin("os-instance-actions:events:details"))
@@ -159,7 +161,7 @@ def _values(server: Server, past: Past) -> dict[str, Any]:
         "user_id": op.user_id,
         "project_id": op.project_id,
         "start_time": fine_moment(op.created),
-        "message": "Error" if failed else None,
+        "message": (op.failure if op.flow in BY_ITSELF else "Error") if failed else None,
         "updated_at": fine_moment(op.updated),
     }
 
