@@ -66,12 +66,15 @@ async def test_a_volume_on_another_host_gets_a_backup_s_bytes_if_that_host_has_t
         full = await a_backup(world, volume)
         more = await a_backup(world, volume, incremental=True)
         assert (await world.show(more, of="backup"))["is_incremental"]
+        world.stores["h2"]["two"].slow(other)
         await world.got("POST", f"/backups/{more}/restore", {"restore": {"volume_id": other}})
-        await world.settle()
-        assert b"precious" == world.stores["h2"]["two"].read(Kind.VOLUME, other)
+        await world.settle(until_s=1)
         wished = await world.hosts.wanted("h2", Kind.VOLUME, other)
         assert wished is not None
         assert ([full], None) == (wished.body["origin"]["chain"], wished.body["origin"]["host"])
+        world.stores["h2"]["two"].let_on(Kind.VOLUME, other)
+        await world.settle()
+        assert b"precious" == world.stores["h2"]["two"].read(Kind.VOLUME, other)
 
 
 async def test_a_record_names_the_store_and_whoever_has_it_looks_before_the_backup_is_available() -> None:

@@ -1,4 +1,4 @@
-"""Scratch and swap disks begin formatted, and as large as was asked for."""
+"""Scratch and swap disks begin formatted, and as large as was asked for; no disk that was lost is made anew."""
 
 from pathlib import Path
 
@@ -38,3 +38,19 @@ async def test_own_disks_begin_formatted(tmp_path: Path) -> None:
         strange = msgspec.structs.replace(world.wanted(), disks=(Disk(1, format="ntfs"),))
         with pytest.raises(DriverError, match="ntfs is not one of"):
             await Watcher(world.hypervisor).make(strange, lambda seen: seen.power is PowerSeen.ON)
+
+
+async def test_a_disk_that_somebody_removed_is_not_made_anew(tmp_path: Path) -> None:
+    async with qemu_world(tmp_path / "state") as world:
+        server, watcher = world.wanted(), Watcher(world.hypervisor)
+        await watcher.make(server, lambda seen: seen.power is PowerSeen.ON)
+        off = msgspec.structs.replace(server, power=Power.OFF)
+        await watcher.make(off, lambda seen: seen.power is PowerSeen.OFF)
+        disk = Home(world.state / "servers", server.id).guest / "disk0.qcow2"
+        kept = disk.rename(tmp_path / "kept")
+        again = msgspec.structs.replace(server, restarts=msgspec.structs.replace(server.restarts, start=1))
+        with pytest.raises(DriverError, match=r"disk0\.qcow2 is not in its directory any more"):
+            await world.hypervisor.ensure(again)
+        assert not disk.exists()
+        kept.rename(disk)
+        await watcher.make(again, lambda seen: seen.power is PowerSeen.ON)

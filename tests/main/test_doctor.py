@@ -214,6 +214,26 @@ def a_disk_outlives_its_server(ward: Ward) -> Iterator[None]:
     no_volume(ward)
 
 
+def a_disk_is_lost(ward: Ward, kind: str) -> Iterator[None]:
+    ward.sql("insert into wanted values ('h1', ?, ?, 5, ?, 0)", kind, NOBODY,
+             f'{{"backend": "file", "origin": {{"kind": "disk", "id": "{NOBODY}"}}}}')  # fmt: skip
+    ward.sql("insert into seen values ('h1', ?, ?, 5, '{\"content\": null}', 1, null, '2026-01-01T00:00:00.000000Z')",
+             kind, NOBODY)  # fmt: skip
+    yield
+    for table in ("wanted", "seen"):
+        ward.sql(f"delete from {table} where id = ?", NOBODY)
+
+
+@plants("volume.lost", mended=False)
+def a_volume_s_file_is_removed(ward: Ward) -> Iterator[None]:
+    yield from a_disk_is_lost(ward, "volume")
+
+
+@plants("snapshot.lost", mended=False)
+def a_snapshot_s_file_is_removed(ward: Ward) -> Iterator[None]:
+    yield from a_disk_is_lost(ward, "volume_snapshot")
+
+
 @plants("host.silent", mended=False)
 def a_host_falls_silent(ward: Ward) -> Iterator[None]:
     ward.sql("insert into hosts values ('h9', '{}', '2020-01-01T00:00:00.000000Z', '2020-01-01T00:00:00.000000Z')")

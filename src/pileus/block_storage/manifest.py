@@ -31,6 +31,7 @@ from pileus.block_storage.commands.schedules import EVERY_S as SCHEDULES_EVERY_S
 from pileus.block_storage.commands.schedules import keep_schedules
 from pileus.block_storage.commands.types import ensure_default
 from pileus.block_storage.config import BlockStorageConfig
+from pileus.block_storage.flows import lost
 from pileus.block_storage.flows.change import EXTEND, REMAKE, UPLOAD
 from pileus.block_storage.flows.copies import BACKUP, SNAPSHOT
 from pileus.block_storage.flows.create import CREATE
@@ -173,6 +174,7 @@ def standing(app: BlockStorage) -> Sequence[Standing]:
     """What it does for ever."""
     return (
         Standing("old volume messages", EVERY_S, partial(sweep, app)),
+        lost.standing(app),
         Standing("backups that are due", SCHEDULES_EVERY_S, partial(keep_schedules, app)),
     )
 

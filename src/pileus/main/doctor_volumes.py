@@ -6,10 +6,12 @@ from functools import partial
 import msgspec
 import sqlalchemy as sa
 
+from pileus.block_storage.drivers.interface import FOUND, Kind
 from pileus.block_storage.manifest import port
 from pileus.block_storage.tables import ATTACHMENTS
 from pileus.compute.tables import SERVER_VOLUMES
 from pileus.kit.db import command, query
+from pileus.kit.hosts.control import Wanted
 from pileus.main.doctor import Finding, Patient, servers_deleted, servers_known
 
 AGAIN = "Run `pileus doctor --fix`."
@@ -80,4 +82,30 @@ def _orphan(held: Held, release: Callable[[], Awaitable[None]]) -> Finding:
     )  # fmt: skip
 
 
-CHECKS = (attachments,)
+async def bytes_(patient: Patient) -> Sequence[Finding]:
+    """What was made whole is where it was made."""
+    found = []
+    for kind, noun in ((Kind.VOLUME, "volume"), (Kind.SNAPSHOT, "snapshot")):
+        made = {(wish.host, wish.id): wish for wish in await patient.hosts.wanted_list(kind=kind) if _was_made(wish)}
+        for seen in await patient.hosts.seen_list(kind=kind):
+            wish = made.get((seen.host, seen.id))
+            if wish is None or seen.generation < wish.generation or seen.failure is not None:
+                continue
+            if seen.body.get("content") is None:
+                found.append(
+                    Finding(
+                        f"{noun}.lost", seen.id,
+                        f"is not in back end {wish.body.get('backend')} of host {seen.host} any more",
+                        "Its file was removed, or its file system is not mounted.",
+                        "Mount it, or put the file back: within a minute it is there again. Otherwise restore a backup.",
+                    )
+                )  # fmt: skip
+    return found
+
+
+def _was_made(wish: Wanted) -> bool:
+    origin = wish.body.get("origin") or {}
+    return not wish.gone and (origin.get("kind"), origin.get("id")) == (FOUND, wish.id)
+
+
+CHECKS = (attachments, bytes_)

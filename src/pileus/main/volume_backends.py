@@ -73,7 +73,7 @@ def _backend(
         case "fake":
             from pileus.block_storage.drivers.fake import Fake
 
-            return Fake(name)
+            return Fake(name, believes=True)
         case "file":
             from pileus.block_storage.drivers.file import FileBackend
 

@@ -48,6 +48,7 @@ class Scripted:
         self._things: dict[tuple[Kind, str], Pretence] = {}
         self._failures: defaultdict[str, list[str]] = defaultdict(list)
         self._slow: set[str] = set()
+        self._lost: dict[tuple[Kind, str], Pretence] = {}
         self._changed: Changed = lambda kind, id: None
 
     def fail_next(self, verb: str, why: str, times: int = 1) -> None:
@@ -62,6 +63,14 @@ class Scripted:
         """The copy is through."""
         self._slow.discard(id)
         self._changed(kind, id)
+
+    def lose(self, kind: Kind, id: str) -> None:
+        """Somebody has removed it behind our back."""
+        self._lost[kind, id] = self._things.pop((kind, id))
+
+    def bring_back(self, kind: Kind, id: str) -> None:
+        """What was lost is there again."""
+        self._things[kind, id] = self._lost.pop((kind, id))
 
     def write(self, kind: Kind, id: str, content: bytes) -> None:
         """Somebody has written this at the disk's beginning."""
@@ -79,8 +88,12 @@ class Scripted:
 class Fake(Scripted):
     """A Backend of things that do not exist."""
 
-    def __init__(self, name: str = "fake", room: Room | None = None, shelf: dict[str, Pretence] | None = None) -> None:
+    def __init__(
+        self, name: str = "fake", room: Room | None = None, shelf: dict[str, Pretence] | None = None, *,
+        believes: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._believes = believes  # that it has what it is told it has: the process that made it has ended
         self.name = name
         self.format: Literal["raw", "qcow2"] = "raw"  # what is said of the volumes it makes
         self._shelf = shelf  # a store of backups that other hosts have too; the room says how it is called
@@ -115,9 +128,10 @@ class Fake(Scripted):
     async def ensure_disk(self, kind: Kind, disk: Disk) -> DiskSeen:
         self._obey("ensure_disk")
         if disk.origin is not None and disk.origin.kind == FOUND and (kind, disk.id) not in self._things:
-            if disk.left:
+            if disk.left and not self._believes:
                 return DiskSeen()
-            self._rename(kind, disk.origin.id, disk.id)
+            if not disk.left:
+                self._rename(kind, disk.origin.id, disk.id)
         thing = self._things.setdefault((kind, disk.id), Pretence(DiskSeen()))
         seen = thing.seen
         assert isinstance(seen, DiskSeen), "a backup is no disk"
@@ -135,13 +149,13 @@ class Fake(Scripted):
     async def ensure_backup(self, backup: Backup) -> BackupSeen:
         self._obey("ensure_backup")
         thing = self._things.get((Kind.BACKUP, backup.id))
-        if thing is None and backup.adopt:
+        if thing is None and backup.adopt and not self._believes:
             thing = self._things[Kind.BACKUP, backup.id] = self._shelved(backup.id)
         if thing is None or not isinstance(thing.seen, BackupSeen) or not thing.seen.whole:
             if backup.parent is not None and (Kind.BACKUP, backup.parent) not in self._things:
                 self._shelved(backup.parent)
             whole = backup.id not in self._slow
-            content = await self._of(backup.of)
+            content = b"" if backup.adopt else await self._of(backup.of)
             seen = BackupSeen(whole=whole, doing=None if whole else "reading", objects=1, stored=len(content))
             thing = self._things[Kind.BACKUP, backup.id] = Pretence(seen, content)
             if self._shelf is not None:
@@ -186,7 +200,7 @@ class Fake(Scripted):
         self._things[kind, new] = self._things.pop((kind, old))
 
     async def _of(self, origin: Origin | None) -> bytes:
-        if origin is None:
+        if origin is None or (origin.kind == FOUND and self._believes):
             return b""
         if origin.kind == "image":
             return origin.id.encode()

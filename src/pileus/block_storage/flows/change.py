@@ -74,7 +74,8 @@ async def remake(app: BlockStorage, op: Operation) -> Outcome:
     changes = dict(op.args.get("changes", {}))
 
     async def made() -> None:
-        await settle(app, volume, origin=origin, content=anew.content, **changes)
+        own = document.itself(volume.id)
+        await document.want_as_settled(app, await settle(app, volume, origin=own, content=anew.content, **changes))
         await tell(app, op, op.args["event"])
 
     return Done({"host": volume.host}, also=made)

@@ -1,5 +1,7 @@
 """Snapshots and backups are made: what a volume holds at one moment is kept on its host."""
 
+import msgspec
+
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.drivers import interface
 from pileus.block_storage.drivers.interface import BackupSeen, DiskSeen, Kind
@@ -30,6 +32,7 @@ async def snapshot(app: BlockStorage, op: Operation) -> Outcome:
 
     async def made() -> None:
         await snapshots.change(app, found, status=AVAILABLE, progress="100%")
+        await document.want(app, Kind.SNAPSHOT, str(found.host), document.left(document.snapshot_disk(found)))
         await tell(app, op, "snapshot.created", {"volume": found.volume_id})
 
     return Done({"host": found.host}, also=made)
@@ -85,6 +88,9 @@ async def back_up(app: BlockStorage, op: Operation) -> Outcome:
 
     async def made() -> None:
         await backups.change(app, backup, status=states.AVAILABLE, object_count=seen.objects)
+        # If it is ever lost, what the volume holds then must not be taken for it.
+        kept = msgspec.structs.replace(wanted, adopt=True, parent=None)
+        await document.want(app, Kind.BACKUP, str(backup.host), kept)
         await tell(app, op, "backup.created", {"volume": backup.volume_id})
 
     return Done({"host": backup.host}, also=made)

@@ -117,7 +117,10 @@ async def make(app: BlockStorage, op: Operation) -> Outcome:
 
     async def made() -> None:
         now = app.clock.now()
-        await settle(app, volume, AVAILABLE, launched_at=now, updated_at=now)
+        own = document.itself(volume.id)
+        await document.want_as_settled(
+            app, await settle(app, volume, AVAILABLE, origin=own, launched_at=now, updated_at=now)
+        )
         await tell(app, op, "volume.created", {"host": volume.host})
 
     return Done(also=made)

@@ -81,6 +81,11 @@ def snapshot_disk(snapshot: Snapshot, *, live: bool = False, holder: str | None 
     )
 
 
+def itself(id: str) -> Origin:
+    """What a disk that was made whole is made of from then on: where it is no more, nothing is made in its place."""
+    return Origin(kind=interface.FOUND, id=id)
+
+
 def left(disk: Disk) -> Disk:
     """The same, of which nothing is made any more: it is what the host has."""
     return msgspec.structs.replace(disk, origin=interface.Origin(kind=interface.FOUND, id=disk.id), live=False)
@@ -112,6 +117,8 @@ async def bring(app: BlockStorage, kind: Kind, host: str, disk: Disk) -> DiskSee
     if isinstance(body, (Wait, Fail)):
         return body
     seen = disk_seen(body)
+    if disk.left and seen.content is None:
+        return Fail(f"Back end {disk.backend} of host {host} does not have {disk.id} any more.")
     if seen.content == disk.content and seen.size_gib >= disk.size_gib and seen.doing is None:
         return seen
     return Wait(LOOK_AGAIN_S, seen.doing or f"waiting for host {host}")

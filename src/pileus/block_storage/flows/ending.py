@@ -34,7 +34,9 @@ async def explain(app: BlockStorage, op: Operation, resource_type: str, action: 
     await messages.create(app, message)
 
 
-async def explain_trouble(app: BlockStorage, volume: Volume, why: str, request_id: str | None) -> None:
+async def explain_trouble(
+    app: BlockStorage, volume: Volume, why: str, request_id: str | None, detail: str = "disk"
+) -> None:
     """Whoever uses the volume can read why its bytes cannot be read or written."""
     now = app.clock.now()
     message = Message(
@@ -44,7 +46,7 @@ async def explain_trouble(app: BlockStorage, volume: Volume, why: str, request_i
         resource_type="VOLUME",
         resource_id=volume.id,
         action="use",
-        detail="disk",
+        detail=detail,
         why=why,
         created_at=now,
         expires_at=now + dt.timedelta(seconds=app.config.message_ttl_s),

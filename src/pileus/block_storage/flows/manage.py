@@ -14,7 +14,7 @@ from pileus.block_storage.drivers.interface import FOUND, DiskSeen, Kind
 from pileus.block_storage.flows import document
 from pileus.block_storage.flows.document import subject_id
 from pileus.block_storage.flows.ending import explain, settle, tell
-from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_MANAGING, Origin, Snapshot, Volume
+from pileus.block_storage.models.volumes import AVAILABLE, ERROR, ERROR_MANAGING, Snapshot
 from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.flow.operation import Operation, State
 from pileus.kit.flow.step import Done, Fail, Flow, Outcome, Step, Wait
@@ -43,7 +43,7 @@ async def forget_volume_name(app: BlockStorage, op: Operation) -> Outcome:
 
     async def managed() -> None:
         now = app.clock.now()
-        own = await settle(app, volume, AVAILABLE, origin=_itself(volume), launched_at=now, updated_at=now)
+        own = await settle(app, volume, AVAILABLE, origin=document.itself(volume.id), launched_at=now, updated_at=now)
         await document.want_as_settled(app, own)
         await tell(app, op, "volume.managed", {"ref": op.args["ref"], "host": volume.host})
 
@@ -56,12 +56,8 @@ async def volume_ended(app: BlockStorage, op: Operation) -> None:
     if volume is None or op.state is State.DONE or op.turn_back is not None:
         return
     # The host is not to rename it later, when nobody waits for that any more.
-    await document.want_as_settled(app, await settle(app, volume, ERROR_MANAGING, origin=_itself(volume)))
+    await document.want_as_settled(app, await settle(app, volume, ERROR_MANAGING, origin=document.itself(volume.id)))
     await explain(app, op, "VOLUME", "manage_existing")
-
-
-def _itself(volume: Volume) -> Origin:
-    return Origin(kind=FOUND, id=volume.id)
 
 
 async def rename_snapshot(app: BlockStorage, op: Operation) -> Outcome:

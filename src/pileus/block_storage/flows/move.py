@@ -54,7 +54,7 @@ async def _taken(app: BlockStorage, server: str, there: Volume) -> Taken:
 async def _moved(app: BlockStorage, op: Operation, volume: Volume, there: Volume) -> None:
     """The row says the new place, and its host what that is."""
     # From now on it is made of nothing: if its bytes are ever lost they must not come from an old place.
-    own = Origin(kind="volume", id=volume.id, host=there.host, backend=there.backend)
+    own = document.itself(volume.id)
     changes = {"host": there.host, "backend": there.backend, "content": there.content, "origin": own}
     now = await volumes.change(app, volume, **changes, **dict(op.args.get("changes", {})))
     await document.want_as_settled(app, now)

@@ -33,6 +33,7 @@ DETAILS = {
     "unavailable": ("027", "Volume status is invalid."),
     # Upstream has no numbers for these.
     "disk": ("901", "The bytes could not be read or written."),
+    "lost": ("902", "The bytes are not where they were."),
 }
 # What a back end could not do has a number for each thing it was to do.
 OF_BACKENDS = {

@@ -146,6 +146,7 @@ class Disks:
             elif server.origin is not None:
                 ready = self._arrives(files, server.origin, home, then) and ready
             else:
+                _check_there(files, server, home)
                 ready = await self._ensure_one(files, home, then) and ready
         return ready
 
@@ -198,6 +199,13 @@ class Disks:
             await qemu_img(jail, home.guest, "create", "-q", "-f", "qcow2", *below, part, str(size))
         (home.guest / part).rename(file)
         return True
+
+
+def _check_there(files: DiskFile, server: Wanted, home: Home) -> None:
+    """Raise DriverError where a disk is gone that was made: none is made in its place that would be taken for it."""
+    run = home.run()
+    if run.disks_ready and run.shape == server.shape and not (home.guest / files.file).exists():
+        raise DriverError("A disk of the server was lost", f"{files.file} is not in its directory any more")
 
 
 async def formatted(jail: Jail, folder: Path, file: str, size: int, format: str) -> None:

@@ -134,7 +134,8 @@ class Server:
         async with self._working:
             self._emulator.attend()
             if self._home.path.exists():
-                self._home.remember(ran=False)  # Half removed and then wanted again, it is to start.
+                # Half removed and then wanted again, it is to be made, and to start.
+                self._home.remember(ran=False, disks_ready=False)
             await self._emulator.end(signal.SIGKILL)
             failpoint("qemu.remove", "ended")
             await self.let_go()
