@@ -104,7 +104,8 @@ async def test_a_server_that_was_killed_is_stopped() -> None:
         await world.settle(until_s=120)
         server = await world.show(id)
         assert "SHUTOFF" == server["status"]
-        assert "server.crashed" in [event.kind for event in await world.app.events.of_subject(f"server:{id}")]
+        told = {event.kind: event for event in await world.app.events.of_subject(f"server:{id}")}
+        assert {"why": "killed by signal 9 (SIGKILL)"} == told["server.crashed"].payload
 
 
 async def test_a_guest_whose_kernel_panics_is_shown_so_and_told_once() -> None:

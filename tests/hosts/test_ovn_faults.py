@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.hosts.ovn_world import OTHER_OUTSIDE, OUTSIDE, machine_gets, machine_reaches, until, world
+from tests.hosts.ovn_world import OTHER_OUTSIDE, OUTSIDE, Guest, machine_gets, machine_reaches, until, world
 from tests.network.builders import (
     ANN,
     BOB,
@@ -102,6 +102,27 @@ async def test_deleted_databases_are_made_again(tmp_path: Path) -> None:
         await until(lambda: ann.reaches(f"{OUTSIDE}.1"), 90)
         assert (await w.fabric.sync(wanted)).none
         assert {ANN} == await w.host.plug.plugged()
+
+
+async def test_a_deleted_namespace_for_metadata_is_made_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        wanted = a_topology(OUTSIDE)
+        await w.apply(wanted)
+        ann = await w.arrive(port_of(wanted, ANN))
+        await ann.lease()
+        metadata = "http://169.254.169.254/"
+        assert await ann.gets(metadata) is not None
+        (network,) = await w.host.doors.there() & {ann.port.network}
+        await run(["ip", "netns", "delete", w.host.place.metadata_namespace(network)])
+
+        await w.apply(wanted)
+
+        assert network in await w.host.doors.there()
+        await until(lambda: _answered(ann, metadata), 60)
+
+
+async def _answered(guest: Guest, url: str) -> bool:
+    return await guest.gets(url) is not None
 
 
 async def test_lost_switch_database_does_not_unplug_guests(tmp_path: Path) -> None:

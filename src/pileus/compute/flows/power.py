@@ -66,9 +66,9 @@ class PowerFollows:
             crashed = server.seen is not None and server.seen.power == "crashed"
             server = await server_change(self._app, server, power_wanted=PowerWanted.OFF)
             await want_as_settled(self._app, server)
-            await self._app.events.tell(
-                "server.crashed" if crashed else "server.powered_off", server.subject, server.project_id
-            )
+            why = server.seen.exit_reason if server.seen is not None else None
+            kind = "server.crashed" if crashed else "server.powered_off"
+            await self._app.events.tell(kind, server.subject, server.project_id, payload={"why": why} if why else None)
         return True
 
 

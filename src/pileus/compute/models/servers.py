@@ -142,9 +142,12 @@ class DiskTrouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PowerSeen(msgspec.Struct, frozen=True):
-    """The part of a host's report that tells of power and disks; `panicked_at` is when the guest's kernel did, if it stands still since."""
+    """The part of a host's report that tells of power and disks; `panicked_at` is when the guest's kernel did, if it stands still since,
+    `exit_reason` why it last ended by itself.
+    """
 
     power: str = "absent"
+    exit_reason: str | None = None
     panicked_at: dt.datetime | None = None
     disk_errors: tuple[DiskTrouble, ...] = ()
 

@@ -21,6 +21,9 @@ log = log_of(__name__)
 POLL_S = 5.0
 RESYNC_S = 60.0
 LONGEST_PAUSE_S = 60.0
+LONGEST_SILENCE_S = (
+    5.0  # between two tries to reach a controller: a host that is not heard for three times that is down
+)
 AT_ONCE = 16
 
 Key = tuple[str, str]
@@ -166,7 +169,7 @@ class Agent:
             except Exception as failed:  # noqa: BLE001 - whatever keeps the host from hearing, it asks again
                 log.warning("the controllers cannot be heard", host=self.host, why=str(failed), again_in_s=pause_s)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S / 4)
+                pause_s = min(2 * pause_s, LONGEST_SILENCE_S)
 
     async def _poll(self, timeout_s: float) -> bool:
         if not self._joined:

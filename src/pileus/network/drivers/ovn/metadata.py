@@ -39,7 +39,9 @@ class OvnMetadataDoors:
         """Guests of the network are answered."""
         opened = self._open.get(door.network)
         try:
-            if opened is None or opened[0] != door or device(door.network) not in await self._whole():
+            # One whose name was taken away goes on with the socket in it, and ends with that.
+            named = namespace.exists(self._place.metadata_namespace(door.network))
+            if opened is None or opened[0] != door or not named or device(door.network) not in await self._whole():
                 await self._make(door)
         except (ProgramFailed, OSError) as failed:
             raise DriverError(f"answer for metadata in network {door.network}", str(failed)) from failed
