@@ -10,26 +10,28 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.clients.cloud import ROOT, Answer, RunningCloud, running_cloud, until
+from tests.clients.cloud import Answer, RunningCloud, running_cloud, until
 from tests.hosts.first_light import REAL
 from tests.hosts.joined import Machine, machine
 
 from pileus.guest.sector import GREETING, boot_sector
+from pileus.kit.flow import failpoint
 from pileus.kit.flow.book import Book
 from pileus.kit.flow.failpoint import VARIABLE
 from pileus.kit.flow.step import Flow
+from pileus.main.launch import DidNotStart, start
 from pileus.main.opened import opened
 from pileus.main.processes import servers_of
 from pileus.main.settings import settings_of
 from pileus.main.state import State
 
 REST_S = 240.0
+LOOK_S = 0.2  # whoever looks all the time takes the processors from those it looks at
 ASKED_AT_MOST = 9  # one that goes the other way does not pass the fault, and neither does one broken off before it
 DISK = "disk0.qcow2"
 IMAGE_AT, MARK_AT, LONG = 512 * 1024, 256 * 1024, 64 * 1024  # what is in the image, and what on the disk above it only
@@ -111,6 +113,7 @@ class Stage:
     def __init__(self, cloud: RunningCloud, host: Machine, faults: Path) -> None:
         self.cloud, self.host = cloud, host
         self._faults = faults  # what is said there happens
+        self._settings = settings_of(cloud.state, {}).options
         self.mover, self.witness = Mover(cloud), ""
         self.own = next(found for found in self.mover.up() if found != "b")
         self.marked = True
@@ -183,9 +186,8 @@ class Stage:
 
     def _up(self) -> None:
         """The cloud was started; what it takes up again may kill it before it answers."""
-        argv = [sys.executable, "-m", "pileus.main.cli", "up", "--state", str(self.cloud.path)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), VARIABLE: f"@{self._faults / 'here'}"}
-        subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, timeout=REST_S, check=False)
+        with told_by(self._faults / "here"), contextlib.suppress(DidNotStart):
+            start(self.cloud.state, self._settings)
 
     def kill(self, state: State) -> None:
         """The process is gone, as by `kill -9`."""
@@ -223,7 +225,7 @@ class Stage:
                 assert asked < ASKED_AT_MOST, f"{fault} is never passed"
                 asked += bool(turn(*found, fault))
                 end = time.monotonic() + REST_S
-            time.sleep(0.1)
+            time.sleep(LOOK_S)
         return asked
 
     @contextlib.contextmanager
@@ -359,6 +361,7 @@ def told_by(file: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def staged(faults: Path) -> Iterator[Stage]:
     """All of it, for the block; `faults` is a directory for what shall happen."""
+    failpoint.arm("")  # theirs, not ours
     with contextlib.ExitStack() as stack:
         with told_by(faults / "here"):
             cloud = stack.enter_context(running_cloud(*REAL))

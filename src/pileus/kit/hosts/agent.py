@@ -21,9 +21,9 @@ log = log_of(__name__)
 POLL_S = 5.0
 RESYNC_S = 60.0
 LONGEST_PAUSE_S = 60.0
-LONGEST_SILENCE_S = (
-    5.0  # between two tries to reach a controller: a host that is not heard for three times that is down
-)
+# Between two tries to reach a controller; a host that is not heard for 15 s is down.
+SILENCE_STEP_S = 0.5
+LONGEST_SILENCE_S = 5.0
 AT_ONCE = 16
 
 Key = tuple[str, str]
@@ -161,15 +161,23 @@ class Agent:
     # Reading what is wanted.
 
     async def _listen(self) -> None:
-        pause_s = 1.0
+        pause_s = 0.0
         while True:
             try:
                 await self._poll(POLL_S)
-                pause_s = 1.0
+                if pause_s:
+                    self._catch_up()
+                pause_s = 0.0
             except Exception as failed:  # noqa: BLE001 - whatever keeps the host from hearing, it asks again
+                pause_s = min(pause_s + SILENCE_STEP_S, LONGEST_SILENCE_S)
                 log.warning("the controllers cannot be heard", host=self.host, why=str(failed), again_in_s=pause_s)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_SILENCE_S)
+
+    def _catch_up(self) -> None:
+        """What could not be told while nobody heard us, or was waiting to be tried again, is tried now."""
+        for work in self._work.values():
+            if work.due is not None:
+                self._make_due(work)
 
     async def _poll(self, timeout_s: float) -> bool:
         if not self._joined:
