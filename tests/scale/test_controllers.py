@@ -54,9 +54,10 @@ async def _kill_them(controllers: list[Controller], load: Load, address: str, se
             await victim.start()
         # One that was only slow is given up like one that is dead, and what it still tries counts for nothing.
         await load.heard(BETWEEN)
+        alive = "SELECT place, beat FROM controllers ORDER BY place"
         with controllers[1].hung():
-            await _until(lambda: len(server.sql("SELECT name FROM controllers", address)) < len(controllers))
-        await _until(lambda: "given up by the others" in controllers[1].log())
+            await _until(lambda: len(server.sql(alive, address)) < len(controllers), lambda: server.sql(alive, address))
+        await _until(lambda: "given up by the others" in controllers[1].log(), controllers[1].log)
         await load.heard(BETWEEN)
     finally:
         load.stopped = True
@@ -67,10 +68,10 @@ async def _kill_them(controllers: list[Controller], load: Load, address: str, se
     return most
 
 
-async def _until(true: Callable[[], bool]) -> None:
+async def _until(true: Callable[[], bool], seen: Callable[[], object]) -> None:
     end = time.monotonic() + GIVEN_UP_S
     while not await asyncio.to_thread(true):
-        assert time.monotonic() < end
+        assert time.monotonic() < end, seen()
         await asyncio.sleep(0.2)
 
 
