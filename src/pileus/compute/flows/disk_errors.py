@@ -72,18 +72,18 @@ class DisksFollow:
         if not troubles:
             self._told.pop(server.id, None)
             return False
-        known = self._told.setdefault(server.id, set())
-        known &= troubles.keys()
-        for name in troubles.keys() - known:
+        known, began = self._told.setdefault(server.id, set()), False
+        known.intersection_update(troubles)
+        for name in sorted(troubles.keys() - known):
             if await self._app.engine.book.get(name) is None:
                 try:
                     await self._begin(server, name, troubles[name])
                 except Busy:
                     self._reported.add(server.id)
                     continue
+                began = True
             known.add(name)
-            return True
-        return False
+        return began
 
     async def _begin(self, server: Server, name: str, trouble: DiskTrouble) -> None:
         await self._app.engine.begin(
