@@ -16,6 +16,7 @@ from pathlib import Path
 from pileus.compute.drivers.interface import DriverError
 
 LOG_LIMIT = 256 * 1024
+ADOPTED = "QEMU ended; how, only the process that started it was told, which is gone"
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -67,6 +68,7 @@ class Process:
 
     def _learn_cause(self) -> None:
         if self._child is None:
+            self.cause = ADOPTED
             return
         code = self._child.poll()
         if code is not None and code < 0:

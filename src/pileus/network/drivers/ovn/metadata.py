@@ -78,7 +78,9 @@ class OvnMetadataDoors:
         space, outside = self._place.metadata_namespace(door.network), device(door.network)
         if not namespace.exists(space):
             await run(["ip", "netns", "add", space])
-        await self._ensure_pair(space, outside)
+        if await self._ensure_pair(space, outside):
+            # Of a device that has come anew under its name the switch would go on reading the former one.
+            await self._daemons.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, outside)
         await run(["ip", "-n", space, "-batch", "-"], stdin="\n".join((*_configuration(door), "")).encode())
         await run(["nsenter", f"--net={namespace.NAMESPACES / space}", "ethtool", "-K", _INSIDE, "tx", "off"])
         await run(["ip", "-n", self._place.namespace, "link", "set", outside, "mtu", str(door.mtu), "up"])
@@ -91,11 +93,12 @@ class OvnMetadataDoors:
         self._open[door.network] = (door, server)
         log.info("metadata door open", extra={"network": door.network})
 
-    async def _ensure_pair(self, space: str, outside: str) -> None:
+    async def _ensure_pair(self, space: str, outside: str) -> bool:
+        """The veth is there; whether it was made just now."""
         there = (await run(["ip", "-n", space, "link", "show", _INSIDE], check=False)).code == 0
         ours = (await run(["ip", "-n", self._place.namespace, "link", "show", outside], check=False)).code == 0
         if there and ours:
-            return
+            return False
         if there:
             await run(["ip", "-n", space, "link", "delete", _INSIDE])
         if ours:
@@ -104,6 +107,7 @@ class OvnMetadataDoors:
             ["ip", "-n", self._place.namespace, "link", "add", outside, "type", "veth",
              "peer", "name", _INSIDE, "netns", space]
         )  # fmt: skip
+        return True
 
     async def _shut(self, network_id: str) -> None:
         opened = self._open.pop(network_id, None)
