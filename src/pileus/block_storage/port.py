@@ -64,6 +64,7 @@ class VolumePort:
         self.lists: VolumeLists = Lists(app)
         self.keys: VolumeKeys = Keys(app)
         self.ways: ports.Ways = Ways(app)
+        self.messages: ports.Messages = Messages(app)
 
     async def get(self, volume_id: str, caller: Caller) -> VolumeFacts | None:
         """The volume, if it exists and is the caller's project's."""
@@ -173,12 +174,6 @@ class VolumePort:
         if found is not None:
             await attach.release(self._app, found)
 
-    async def explain(self, volume_id: str, why: str, request_id: str | None) -> None:
-        """Who reads the volume's messages learns that a server cannot read or write it."""
-        volume = await volumes.find(self._app, volume_id)
-        if volume is not None:
-            await explain_trouble(self._app, volume, why, request_id)
-
     async def attachments(self, server_ids: Sequence[str]) -> Mapping[str, tuple[Attached, ...]]:
         """What each of the servers has, or is about to."""
         found: dict[str, list[Attached]] = {id: [] for id in server_ids}
@@ -255,6 +250,19 @@ class Keys:
     async def fetch(self, volume_id: str) -> bytes:
         """What opens the volume; raises VolumeNotFound or KeyLost."""
         return await key_of(self._app, volume_id)
+
+
+class Messages:
+    """Keeps pileus.ports.block_storage.Messages."""
+
+    def __init__(self, app: BlockStorage) -> None:
+        self._app = app
+
+    async def explain(self, volume_id: str, why: str, request_id: str | None) -> None:
+        """Who reads the volume's messages learns that a server cannot read or write it."""
+        volume = await volumes.find(self._app, volume_id)
+        if volume is not None:
+            await explain_trouble(self._app, volume, why, request_id)
 
 
 class Ways:

@@ -113,8 +113,18 @@ class Ways(LinkKeys, Protocol):
         ...
 
 
+class Messages(Protocol):
+    """What owners of volumes read about them."""
+
+    async def explain(self, volume_id: str, why: str, request_id: str | None) -> None:
+        """Who reads the volume's messages learns that a server cannot read or write it, and why; it need not exist."""
+        ...
+
+
 class Volumes(Protocol):
     """Disks that outlive servers."""
+
+    messages: Messages
 
     lists: VolumeLists
     keys: VolumeKeys
@@ -172,10 +182,6 @@ class Volumes(Protocol):
 
     async def release(self, attachment_id: str) -> None:
         """The attachment is gone, and the volume free if it was the last; it need not exist."""
-        ...
-
-    async def explain(self, volume_id: str, why: str, request_id: str | None) -> None:
-        """Who reads the volume's messages learns that a server cannot read or write it, and why; it need not exist."""
         ...
 
     async def attachments(self, server_ids: Sequence[str]) -> Mapping[str, tuple[Attached, ...]]:

@@ -34,7 +34,7 @@ async def told(app: Compute, op: Operation) -> None:
     payload = {"disk": trouble.disk, "operation": trouble.operation, "why": trouble.why, "stopped": trouble.stopped}
     await app.events.tell(NAME, op.subject, op.project_id, op.request_id, payload | {"volume_id": trouble.volume})
     if trouble.volume is not None and app.volumes is not None:
-        await app.volumes.explain(trouble.volume, f"Server {id}: {trouble.text}", op.request_id)
+        await app.volumes.messages.explain(trouble.volume, f"Server {id}: {trouble.text}", op.request_id)
 
 
 def _trouble(op: Operation) -> DiskTrouble:
