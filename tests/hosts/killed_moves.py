@@ -186,8 +186,17 @@ class Stage:
 
     def _up(self) -> None:
         """The cloud was started; what it takes up again may kill it before it answers."""
-        with told_by(self._faults / "here"), contextlib.suppress(DidNotStart):
-            start(self.cloud.state, self._settings)
+        end = time.monotonic() + REST_S
+        while self.cloud.state.pid() is None:
+            try:
+                with told_by(self._faults / "here"):
+                    start(self.cloud.state, self._settings)
+            except DidNotStart as failed:
+                if f"code {-signal.SIGKILL}." in failed.message:
+                    return
+                # The machine has other things to do; that is no death.
+                assert time.monotonic() < end, failed.message
+                until(lambda: self.cloud.state.pid() is None, "what did not start is gone")
 
     def kill(self, state: State) -> None:
         """The process is gone, as by `kill -9`."""

@@ -22,7 +22,7 @@ from pileus.kit.observe.events import LAST, SINCE
 from pileus.main.client import ApiProblem, Unreachable
 from pileus.main.drill_scene import Scene
 from pileus.main.drill_verbs import Chapter, Verb
-from pileus.main.launch import health, start
+from pileus.main.launch import DidNotStart, health, start
 from pileus.main.processes import Process, servers_of
 from pileus.main.settings import Settings
 from pileus.main.state import State
@@ -101,7 +101,15 @@ class Drill:
     def heal(self) -> None:
         """The cloud runs again, and passes all places."""
         faults_file(self._state).unlink()
-        start(self._state, self._settings)
+        end = time.monotonic() + self._rest_s
+        while self._state.pid() is None:
+            try:
+                start(self._state, self._settings)
+            except DidNotStart:
+                if time.monotonic() >= end:
+                    raise
+                # A machine that is busy may take longer; what it was starting ends first.
+                self._until(lambda: self._state.pid() is None, "what did not start is gone")
         self._until(lambda: health(self._settings), "the cloud is well")
 
     def killed(self) -> bool:
