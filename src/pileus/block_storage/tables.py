@@ -57,6 +57,8 @@ VOLUMES = sa.Table(
     sa.Column("status", Name, nullable=False),
     # What it was before it became busy, and is again when that fails.
     sa.Column("previous_status", Name),
+    # How large it will be when it has grown; counted as if it were.
+    sa.Column("wanted_size", Integer),
     sa.Column("migration_status", Name),
     sa.Column("attach_status", Name, nullable=False),
     sa.Column("type_id", Id),

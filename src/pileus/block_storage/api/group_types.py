@@ -153,7 +153,7 @@ async def specs_index(call: Call[BlockStorage], type: GroupType) -> dict[str, di
 )
 async def specs_create(call: Call[BlockStorage], type: GroupType, body: Specs) -> dict[str, dict[str, str]]:
     """Say more of a group type."""
-    await group_types.change(call.app, type, specs={**type.specs, **body})
+    await commands.edit_group_specs(call.app, type, lambda specs: {**specs, **body})
     return {"group_specs": body}
 
 
@@ -170,13 +170,17 @@ async def spec_update(call: Call[BlockStorage], type: GroupType, key: str, body:
     """Say one thing of a group type."""
     if list(body) != [key]:
         raise errors.BadRequest(why=f"Request body and URI mismatch: the body must hold '{key}' and nothing else.")
-    await group_types.change(call.app, type, specs={**type.specs, **body})
+    await commands.edit_group_specs(call.app, type, lambda specs: {**specs, **body})
     return body
 
 
 @api.delete(SPECS + "/{key}", admin("group:group_types_specs:delete"), find=group_type_find, since=SINCE, status=202)
 async def spec_delete(call: Call[BlockStorage], type: GroupType, key: str) -> None:
     """Say one thing less of a group type."""
-    if key not in type.specs:
-        raise errors.GroupSpecNotFound(type=type.id, key=key)
-    await group_types.change(call.app, type, specs={name: v for name, v in type.specs.items() if name != key})
+
+    def dropped(specs: dict[str, str]) -> dict[str, str]:
+        if key not in specs:
+            raise errors.GroupSpecNotFound(type=type.id, key=key)
+        return {name: value for name, value in specs.items() if name != key}
+
+    await commands.edit_group_specs(call.app, type, dropped)

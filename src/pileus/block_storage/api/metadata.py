@@ -1,6 +1,7 @@
 """Metadata of volumes and of snapshots, which have the same verbs."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +19,7 @@ from pileus.kit.http.dialect import JSON
 VOLUME = "/volumes/{volume_id}/metadata"
 SNAPSHOT = "/snapshots/{snapshot_id}/metadata"
 Holder = Volume | Snapshot
+Edit = Callable[[dict[str, str]], dict[str, str]]
 ETAGS = (3, 15)
 
 
@@ -33,27 +35,27 @@ def _digest(raw: bytes) -> str:
     return hashlib.md5(raw, usedforsecurity=False).hexdigest()
 
 
-def _unchanged(call: Call[BlockStorage], holder: Holder, body: dict[str, Any]) -> None:
+def _known(call: Call[BlockStorage], holder: Holder, metadata: dict[str, str]) -> None:
     """Raise MetadataChanged if the caller knew another state of it."""
     known = call.headers.get("if-match")
     if known is None or call.version < ETAGS or known.strip() == "*":
         return
-    if _digest(msgspec.json.encode(body)) not in known:
+    if _digest(msgspec.json.encode({"metadata": metadata})) not in known:
         raise errors.MetadataChanged(id=holder.id)
 
 
-async def _set(call: Call[BlockStorage], holder: Holder, metadata: dict[str, str]) -> None:
+async def _edit(call: Call[BlockStorage], holder: Holder, edit: Edit) -> dict[str, str]:
+    """The metadata is what `edit` makes of it as it is now, which is not what was read when the request came."""
     if isinstance(holder, Volume):
-        await volume_commands.set_metadata(call.app, holder, metadata)
-    else:
-        await snapshot_commands.update_snapshot(call.app, holder, {"metadata": metadata})
+        return await volume_commands.edit_metadata(call.app, holder, edit)
+    return await snapshot_commands.edit_metadata(call.app, holder, edit)
 
 
-def _item(holder: Holder, key: str) -> str:
-    if key not in holder.metadata:
+def _item(holder: Holder, metadata: dict[str, str], key: str) -> str:
+    if key not in metadata:
         what = "Volume" if isinstance(holder, Volume) else "Snapshot"
         raise errors.MetadataNotFound(what=what, id=holder.id, key=key)
-    return holder.metadata[key]
+    return metadata[key]
 
 
 async def index(call: Call[BlockStorage], holder: Any) -> Reply:
@@ -63,37 +65,46 @@ async def index(call: Call[BlockStorage], holder: Any) -> Reply:
 
 async def add(call: Call[BlockStorage], holder: Any, body: Metadata) -> Reply:
     """Add to metadata."""
-    _unchanged(call, holder, {"metadata": holder.metadata})
-    merged = {**holder.metadata, **body}
-    await _set(call, holder, merged)
-    return _said(call, {"metadata": merged})
+
+    def added(metadata: dict[str, str]) -> dict[str, str]:
+        _known(call, holder, metadata)
+        return {**metadata, **body}
+
+    return _said(call, {"metadata": await _edit(call, holder, added)})
 
 
 async def replace(call: Call[BlockStorage], holder: Any, body: Metadata) -> Reply:
     """Replace metadata."""
-    _unchanged(call, holder, {"metadata": holder.metadata})
-    await _set(call, holder, body)
-    return _said(call, {"metadata": body})
+
+    def replaced(metadata: dict[str, str]) -> dict[str, str]:
+        _known(call, holder, metadata)
+        return body
+
+    return _said(call, {"metadata": await _edit(call, holder, replaced)})
 
 
 async def show(call: Call[BlockStorage], holder: Any, key: str) -> Reply:
     """Show one item of metadata."""
-    return _said(call, {"meta": {key: _item(holder, key)}})
+    return _said(call, {"meta": {key: _item(holder, holder.metadata, key)}})
 
 
 async def change(call: Call[BlockStorage], holder: Any, key: str, body: Metadata) -> Reply:
     """Set one item of metadata."""
     if list(body) != [key]:
         raise errors.BadRequest(why=f"Request body and URI mismatch: the body must hold '{key}' and nothing else.")
-    await _set(call, holder, {**holder.metadata, **body})
+    await _edit(call, holder, lambda metadata: {**metadata, **body})
     return _said(call, {"meta": body})
 
 
 async def drop(call: Call[BlockStorage], holder: Any, key: str) -> None:
     """Remove one item of metadata."""
-    _item(holder, key)
-    _unchanged(call, holder, {"metadata": holder.metadata})
-    await _set(call, holder, {name: value for name, value in holder.metadata.items() if name != key})
+
+    def dropped(metadata: dict[str, str]) -> dict[str, str]:
+        _item(holder, metadata, key)
+        _known(call, holder, metadata)
+        return {name: value for name, value in metadata.items() if name != key}
+
+    await _edit(call, holder, dropped)
 
 
 def _declare(path: str, rules: tuple[str, str, str, str], find: Any) -> None:

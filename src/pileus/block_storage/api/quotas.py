@@ -37,8 +37,9 @@ async def show(call: Call[BlockStorage], of_project: str, query: UsageQuery) -> 
     if query.usage is not None and flag(query.usage, "usage"):
         have = await used(call.app, of_project)
         limits = {
-            name: {"limit": most, "in_use": have.of(name), "reserved": 0, "allocated": 0}
+            name: {"limit": most, "in_use": have.of(name) - kept, "reserved": kept, "allocated": 0}
             for name, most in limits.items()
+            for kept in [have.reserved.get(name, 0)]
         }
     return {"quota_set": {"id": of_project, **limits}}
 

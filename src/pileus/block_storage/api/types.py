@@ -245,7 +245,7 @@ async def specs_create(call: Call[BlockStorage], type: VolumeType, body: PlainSp
     """Add to a type's extra specs."""
     if not body:
         raise errors.BadRequest(why="No extra spec is given.")
-    await commands.set_specs(call.app, type, {**type.extra_specs, **body})
+    await commands.edit_specs(call.app, type, lambda specs: {**specs, **body})
     return {"extra_specs": body}
 
 
@@ -264,16 +264,20 @@ async def spec_update(call: Call[BlockStorage], type: VolumeType, key: str, body
     """Set one of a type's extra specs."""
     if list(body) != [key]:
         raise errors.BadRequest(why=f"Request body and URI mismatch: the body must hold '{key}' and nothing else.")
-    await commands.set_specs(call.app, type, {**type.extra_specs, **body})
+    await commands.edit_specs(call.app, type, lambda specs: {**specs, **body})
     return body
 
 
 @api.delete(SPECS + "/{key}", admin("volume_extension:types_extra_specs:delete"), find=type_find, status=202)
 async def spec_delete(call: Call[BlockStorage], type: VolumeType, key: str) -> None:
     """Remove one of a type's extra specs."""
-    if key not in type.extra_specs:
-        raise errors.SpecNotFound(type=type.id, key=key)
-    await commands.set_specs(call.app, type, {name: value for name, value in type.extra_specs.items() if name != key})
+
+    def dropped(specs: dict[str, str]) -> dict[str, str]:
+        if key not in specs:
+            raise errors.SpecNotFound(type=type.id, key=key)
+        return {name: value for name, value in specs.items() if name != key}
+
+    await commands.edit_specs(call.app, type, dropped)
 
 
 # Who may use a private type.

@@ -152,8 +152,8 @@ class ImageKey(Wire):
 )
 async def image_metadata_set(call: Call[BlockStorage], volume: Volume, body: ImageMetadata) -> dict[str, Any]:
     """Set properties a volume has of its image."""
-    merged = {**volume.image_metadata, **body.metadata}
-    return {"metadata": await volumes.set_image_metadata(call.app, volume, merged)}
+    merged = await volumes.edit_image_metadata(call.app, volume, lambda properties: {**properties, **body.metadata})
+    return {"metadata": merged}
 
 
 @api.action(ACTION, "os-show_image_metadata", reader("volume:get_volume_metadata"), find=volume_find, status=200)
@@ -171,10 +171,13 @@ async def image_metadata_show(call: Call[BlockStorage], volume: Volume, body: di
 )
 async def image_metadata_unset(call: Call[BlockStorage], volume: Volume, body: ImageKey) -> None:
     """Drop a property a volume has of its image."""
-    if body.key not in volume.image_metadata:
-        raise errors.MetadataNotFound(what="Volume", id=volume.id, key=body.key)
-    rest = {key: value for key, value in volume.image_metadata.items() if key != body.key}
-    await volumes.set_image_metadata(call.app, volume, rest)
+
+    def dropped(properties: dict[str, str]) -> dict[str, str]:
+        if body.key not in properties:
+            raise errors.MetadataNotFound(what="Volume", id=volume.id, key=body.key)
+        return {key: value for key, value in properties.items() if key != body.key}
+
+    await volumes.edit_image_metadata(call.app, volume, dropped)
 
 
 # What takes its time.

@@ -10,7 +10,7 @@ from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.create import NewVolume, create_volume
 from pileus.block_storage.commands.services import check_thawed
 from pileus.block_storage.commands.snapshots import begin_delete, create_snapshot
-from pileus.block_storage.commands.types import type_chosen
+from pileus.block_storage.commands.types import Edit, type_chosen
 from pileus.block_storage.commands.volumes import mine
 from pileus.block_storage.models.groups import Group, GroupSnapshot
 from pileus.block_storage.models.types import GroupType
@@ -68,9 +68,19 @@ async def change_group_type(app: BlockStorage, type: GroupType, changes: Mapping
 
 async def delete_group_type(app: BlockStorage, type: GroupType) -> None:
     """There is no such group type; raises GroupTypeInUse."""
-    if await group_type_in_use(app, type.id):
-        raise errors.GroupTypeInUse
-    await group_types.delete(app, type.id)
+    async with app.db.transaction():
+        if await group_type_in_use(app, type.id):
+            raise errors.GroupTypeInUse
+        await group_types.delete(app, type.id)
+
+
+async def edit_group_specs(app: BlockStorage, type: GroupType, edit: Edit) -> None:
+    """The group type has the specs that `edit` makes of those it has."""
+    async with app.db.transaction():
+        now = await group_types.find(app, type.id)
+        if now is None:
+            raise errors.GroupTypeNotFound(type=type.id)
+        await group_types.change(app, now, specs=edit(now.specs))
 
 
 async def group_get(app: BlockStorage, caller: Caller, id: str) -> Group:

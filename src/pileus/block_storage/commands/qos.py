@@ -32,6 +32,11 @@ async def create_qos(app: BlockStorage, name: str, consumer: str, specs: Mapping
 
 async def set_qos(app: BlockStorage, qos: QosSpecs, given: Mapping[str, str]) -> None:
     """The QoS specs say this too; `consumer` says whom they are for."""
+    async with app.db.transaction():
+        await _set(app, await qos_get(app, qos.id), given)
+
+
+async def _set(app: BlockStorage, qos: QosSpecs, given: Mapping[str, str]) -> None:
     consumer = given.get("consumer", qos.consumer)
     specs = {key: value for key, value in given.items() if key != "consumer"}
     await qos_specs.change(app, qos, consumer=consumer, specs={**qos.specs, **specs})

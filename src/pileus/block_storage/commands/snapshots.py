@@ -9,7 +9,7 @@ from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.services import check_thawed
-from pileus.block_storage.commands.volumes import held, mine
+from pileus.block_storage.commands.volumes import Edit, held, mine
 from pileus.block_storage.drivers.interface import Kind
 from pileus.block_storage.flows import document
 from pileus.block_storage.models.volumes import (
@@ -109,6 +109,17 @@ def _of(app: BlockStorage, volume: Volume, caller: Caller) -> Snapshot:
         backend=volume.backend,
         created_at=app.clock.now(),
     )
+
+
+async def edit_metadata(app: BlockStorage, snapshot: Snapshot, edit: Edit) -> dict[str, str]:
+    """The snapshot has the metadata that `edit` makes of what it has."""
+    async with app.db.transaction():
+        now = await snapshots.find(app, snapshot.id)
+        if now is None:
+            raise errors.SnapshotNotFound(snapshot=snapshot.id)
+        metadata = edit(now.metadata)
+        await snapshots.change(app, now, metadata=metadata)
+    return metadata
 
 
 async def update_snapshot(app: BlockStorage, snapshot: Snapshot, changes: Mapping[str, object]) -> Snapshot:

@@ -1,7 +1,7 @@
 """Volume types: who sees them, who may use them, and what is said of them."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pileus.block_storage import errors
@@ -11,6 +11,8 @@ from pileus.block_storage.store import types as store
 from pileus.block_storage.store.types import types
 from pileus.kit.auth import Caller
 from pileus.kit.db import UniqueViolation
+
+Edit = Callable[[dict[str, str]], dict[str, str]]
 
 
 async def type_get(app: BlockStorage, caller: Caller, id: str) -> VolumeType:
@@ -113,8 +115,16 @@ async def delete_type(app: BlockStorage, type: VolumeType) -> None:
         await types.delete(app, type.id)
 
 
-async def set_specs(app: BlockStorage, type: VolumeType, specs: Mapping[str, str]) -> VolumeType:
-    """The type has these extra specs; raises InvalidType if its volumes would not be as they are any more."""
+async def edit_specs(app: BlockStorage, type: VolumeType, edit: Edit) -> VolumeType:
+    """The type has the extra specs that `edit` makes of those it has; raises InvalidType if its volumes would become others."""
+    async with app.db.transaction():
+        now = await types.find(app, type.id)
+        if now is None:
+            raise errors.TypeNotFound(type=type.id)
+        return await _set_specs(app, now, edit(now.extra_specs))
+
+
+async def _set_specs(app: BlockStorage, type: VolumeType, specs: Mapping[str, str]) -> VolumeType:
     changed = type.extra_specs.get(MULTIATTACH) != specs.get(MULTIATTACH)
     if changed and await store.type_in_use(app, type.id):
         raise errors.InvalidType(why="Updating multiattach of a type that has volumes is not allowed.")
@@ -144,8 +154,9 @@ async def revoke_access(app: BlockStorage, type: VolumeType, project_id: str) ->
 
 async def set_encryption(app: BlockStorage, type: VolumeType, encryption: Mapping[str, Any] | None) -> VolumeType:
     """Volumes of the type are encrypted so; raises EncryptionInUse."""
-    if await store.type_in_use(app, type.id):
-        raise errors.EncryptionInUse
-    if encryption is not None and type.multiattach:
-        raise errors.InvalidType(why="Volumes that are multi-attach cannot be encrypted.")
-    return await types.change(app, type, encryption=dict(encryption) if encryption is not None else None)
+    async with app.db.transaction():
+        if await store.type_in_use(app, type.id):
+            raise errors.EncryptionInUse
+        if encryption is not None and type.multiattach:
+            raise errors.InvalidType(why="Volumes that are multi-attach cannot be encrypted.")
+        return await types.change(app, type, encryption=dict(encryption) if encryption is not None else None)

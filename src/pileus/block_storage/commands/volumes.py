@@ -1,6 +1,6 @@
 """What can be asked of a volume that exists, besides attaching it: change, delete, extend, and an admin's word."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pileus.block_storage import errors
@@ -8,6 +8,9 @@ from pileus.block_storage.app import BlockStorage
 from pileus.block_storage.commands import quotas
 from pileus.block_storage.commands.holders import check_given_back
 from pileus.block_storage.commands.services import check_thawed
+from pileus.block_storage.flows.choice import free_virtually
+from pileus.block_storage.flows.pools import pool_list
+from pileus.block_storage.models.types import VolumeType
 from pileus.block_storage.models.volumes import (
     ATTACHED,
     AVAILABLE,
@@ -24,13 +27,14 @@ from pileus.block_storage.models.volumes import (
     IN_USE,
     MAINTENANCE,
     RESERVED,
+    UPLOADING,
     Volume,
 )
 from pileus.block_storage.store.types import types
 from pileus.block_storage.store.volumes import attachments, attachments_of, snapshots, volume_hold, volumes
 from pileus.kit.auth import Caller
 
-MOST_METADATA = 128
+Edit = Callable[[dict[str, str]], dict[str, str]]
 
 
 async def volume_get(app: BlockStorage, caller: Caller, id: str) -> Volume:
@@ -48,14 +52,20 @@ def mine(project_id: str, caller: Caller) -> bool:
 
 async def held(app: BlockStorage, volume: Volume, allowed: Collection[str], why: str | None = None) -> Volume:
     """The volume as it is in this transaction, fit for what shall be done; raises InvalidVolume."""
-    now = await volume_hold(app, volume.id)
-    if now is None:
-        raise errors.VolumeNotFound(volume=volume.id)
+    now = await _now(app, volume)
     if now.status not in allowed:
         wanted = " or ".join(sorted(allowed))
         raise errors.InvalidVolume(
             why=why or f"Volume {now.id} status must be {wanted}, but current status is: {now.status}."
         )
+    return now
+
+
+async def _now(app: BlockStorage, volume: Volume) -> Volume:
+    """The volume as it is in this transaction."""
+    now = await volume_hold(app, volume.id)
+    if now is None:
+        raise errors.VolumeNotFound(volume=volume.id)
     return now
 
 
@@ -159,11 +169,22 @@ async def extend_volume(
             raise errors.InvalidVolume(
                 why=f"Volume {now.id} is attached on another host than its own: it can grow when it is not."
             )
+        type = await types.find(app, now.type_id)
         await quotas.check_size(app, now.project_id, size)
-        more = {"gigabytes": size - now.size}
-        await quotas.check(app, now.project_id, more, await types.find(app, now.type_id))
+        await quotas.check(app, now.project_id, {"gigabytes": size - now.size}, type)
+        await _check_room(app, now, type, size - now.size)
         await begin(app, caller, "volume.extend", now, {"size": size}, request_id)
-        await busy(app, now, EXTENDING)
+        # Kept for it from now on: of the quota, and of the back end.
+        await busy(app, now, EXTENDING, wanted_size=size)
+
+
+async def _check_room(app: BlockStorage, volume: Volume, type: VolumeType | None, more: int) -> None:
+    """Raise InvalidInput if the volume's back end may not promise that much more."""
+    pool = next((each for each in await pool_list(app) if each.name == volume.place), None)
+    if pool is not None and (left := free_virtually(app, pool, type)) < more:
+        raise errors.InvalidInput(
+            why=f"Volume {volume.id} cannot grow: {pool.name} has {left:.0f} GiB left of the {more} it takes."
+        )
 
 
 async def reset_status(app: BlockStorage, volume: Volume, changes: Mapping[str, str | None]) -> None:
@@ -177,21 +198,24 @@ async def reset_status(app: BlockStorage, volume: Volume, changes: Mapping[str, 
         await app.events.tell("volume.status_reset", volume.subject, volume.project_id, payload=dict(changes))
 
 
-async def set_metadata(app: BlockStorage, volume: Volume, metadata: Mapping[str, str]) -> dict[str, str]:
-    """The volume has exactly this metadata; raises InvalidVolume while it is busy with something that reads it."""
-    if volume.status in {"maintenance", UPLOADING_ONLY}:
-        raise errors.InvalidVolume(why=f"Volume {volume.id} cannot be changed while its status is {volume.status}.")
-    await volumes.change(app, volume, metadata=dict(metadata))
-    return dict(metadata)
+async def edit_metadata(app: BlockStorage, volume: Volume, edit: Edit) -> dict[str, str]:
+    """The volume has the metadata that `edit` makes of what it has; raises InvalidVolume while something else reads that."""
+    async with app.db.transaction():
+        now = await _now(app, volume)
+        if now.status in {MAINTENANCE, UPLOADING}:
+            raise errors.InvalidVolume(why=f"Volume {now.id} cannot be changed while its status is {now.status}.")
+        metadata = edit(now.metadata)
+        await volumes.change(app, now, metadata=metadata)
+    return metadata
 
 
-UPLOADING_ONLY = "uploading"
-
-
-async def set_image_metadata(app: BlockStorage, volume: Volume, metadata: Mapping[str, str]) -> dict[str, str]:
-    """The volume has exactly these properties of an image."""
-    await volumes.change(app, volume, image_metadata=dict(metadata))
-    return dict(metadata)
+async def edit_image_metadata(app: BlockStorage, volume: Volume, edit: Edit) -> dict[str, str]:
+    """The volume has the properties of an image that `edit` makes of those it has."""
+    async with app.db.transaction():
+        now = await _now(app, volume)
+        properties = edit(now.image_metadata)
+        await volumes.change(app, now, image_metadata=properties)
+    return properties
 
 
 async def set_readonly(app: BlockStorage, volume: Volume, *, readonly: bool) -> None:

@@ -57,4 +57,4 @@ async def explain_trouble(
 async def settle(app: BlockStorage, volume: Volume, status: str | None = None, **changes: object) -> Volume:
     """The volume is busy no more: it is what it was before, or has that status."""
     now = status or volume.previous_status or "available"
-    return await volumes.change(app, volume, status=now, previous_status=None, **changes)
+    return await volumes.change(app, volume, status=now, previous_status=None, wanted_size=None, **changes)

@@ -10,7 +10,10 @@ COUNTED = ("volumes", "snapshots", "gigabytes")  # those that exist once more fo
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a project has, in all and of each volume type: `volumes_<type>` and so on."""
+    """What a project has, in all and of each volume type: `volumes_<type>` and so on.
+
+    What volumes that grow are about to have is counted, and told apart as `reserved`.
+    """
 
     volumes: int = 0
     snapshots: int = 0
@@ -19,6 +22,7 @@ class Usage(msgspec.Struct, frozen=True):
     backup_gigabytes: int = 0
     groups: int = 0
     by_type: Mapping[str, int] = {}
+    reserved: Mapping[str, int] = {}
 
     def of(self, name: str) -> int:
         """How much of it is used."""

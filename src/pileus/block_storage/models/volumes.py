@@ -72,6 +72,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     size: int  # GiB
     status: str = CREATING
     previous_status: str | None = None
+    wanted_size: int | None = None  # GiB, while it grows
     migration_status: str | None = None
     attach_status: str = DETACHED
     type_id: str | None

@@ -50,7 +50,7 @@ SNAPSHOT_COUNT = scalar(
     sa.select(sa.func.count()).select_from(SNAPSHOTS).where(SNAPSHOTS.c.volume_id == sa.bindparam("volume_id")), int
 )
 ALLOCATED = query(
-    sa.select(VOLUMES.c.host, VOLUMES.c.backend, sa.func.sum(VOLUMES.c.size))
+    sa.select(VOLUMES.c.host, VOLUMES.c.backend, sa.func.sum(sa.func.coalesce(VOLUMES.c.wanted_size, VOLUMES.c.size)))
     .where(VOLUMES.c.host.is_not(None))
     .group_by(VOLUMES.c.host, VOLUMES.c.backend),
     tuple[str, str, int],
