@@ -1,5 +1,6 @@
 """The test command counts what ran, and is not pleased by silence."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_a_shuffled_file_keeps_its_order_for_a_seed_and_loses_it_for_another() -
             f"--shuffle={seed}",
             "tests/kit/db/test_transactions.py",
         ]
-        done = subprocess.run(argv, cwd=testing.ROOT, capture_output=True, text=True, check=True)
+        ours = {**os.environ, "PYTEST_ADDOPTS": ""}  # who says -v there sees a tree
+        done = subprocess.run(argv, cwd=testing.ROOT, env=ours, capture_output=True, text=True, check=True)
         return [line for line in done.stdout.splitlines() if "::" in line]
 
     assert order(1) == order(1)

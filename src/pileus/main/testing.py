@@ -27,7 +27,8 @@ SCALE = "scale"
 # Real tests bring clouds, namespaces and addresses of their own; those of one file may share them. They wait for guests and for
 # deadlines of hosts more than they compute, so three go on at a time on two processors.
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
-LONG = ("-n", "2", *BY_FILE, "--long")  # the longest first, so that nobody waits in the end for who began it last
+# Each long test is named as it ends: they take an hour. The longest come first, so that nobody waits in the end for who began late.
+LONG = ("-n", "2", *BY_FILE, "--long", "-vv")
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes for "some failed" and "nothing was selected"
 AGAIN = 3  # more files than that do not fail by chance
