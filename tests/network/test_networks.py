@@ -212,6 +212,20 @@ async def test_an_empty_networks_port_for_metadata_goes_and_comes_again_with_a_s
         assert {"compute:nova", "network:distributed"} == owners
 
 
+async def test_a_servers_cards_come_in_the_order_asked_for_whichever_port_is_older(net: Open) -> None:
+    async with net() as n:
+        network, _ = await n.network()
+        older = await n.make("ports", network_id=network)
+        n.clock.move(60)
+        asked = [NicRequest(network_id=network), NicRequest(port_id=older["id"]), NicRequest(network_id=network)]
+        ports = await n.ports.make_ports(ALICE, "s1", "web", asked)
+        assert [False, True, False] == [port.id == older["id"] for port in ports]
+        assert ports == (await n.ports.ports_of(["s1"]))["s1"]
+        later = await n.make("ports", network_id=network)
+        (*_, last) = await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(port_id=later["id"])])
+        assert later["id"] == last.id
+
+
 async def test_what_is_used_stays(net: Open) -> None:
     async with net() as n:
         network, subnet = await n.network()

@@ -78,7 +78,7 @@ ports = sa.Table(
     "ports",
     metadata,
     *_standard(),
-    sa.Column("number", BigInteger, nullable=False),  # the order among ports made at once
+    sa.Column("number", BigInteger, nullable=False),  # the order among the ports of a server
     sa.Column("network_id", Id, sa.ForeignKey("networks.id"), nullable=False),
     sa.Column("mac", Name, nullable=False),
     sa.Column("admin_up", Boolean, nullable=False),

@@ -102,7 +102,7 @@ class Networks(Protocol):
         ...
 
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
-        """The ports of many servers at once, in the order in which they were made."""
+        """The ports of many servers at once, in the order in which they were asked for."""
         ...
 
     async def server_at(self, network_id: str, address: str) -> str | None:

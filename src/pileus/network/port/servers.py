@@ -202,7 +202,7 @@ class Ports:
             return bool(members)
 
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
-        """The ports of many servers at once, in the order in which they were made."""
+        """The ports of many servers at once, in the order in which they were asked for."""
         told: dict[str, list[PortFacts]] = {}
         for card in await cards_of(self._app.db, server_ids):
             told.setdefault(card.server_id, []).append(card)

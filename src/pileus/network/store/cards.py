@@ -39,7 +39,7 @@ CARDS = query(
     )
     .join_from(ports, networks, networks.c.id == ports.c.network_id)
     .where(ports.c.server_id.in_(_these))
-    .order_by(ports.c.server_id, ports.c.created_at, ports.c.number, ports.c.id),
+    .order_by(ports.c.server_id, ports.c.number, ports.c.created_at, ports.c.id),
     _Card,
 )
 _inner = select(addresses.c.port_id, addresses.c.subnet_id, addresses.c.address, addresses.c.rank.label("place")).where(
@@ -68,7 +68,7 @@ GROUP_NAMES = query(
 
 
 async def cards_of(db: Database, server_ids: Sequence[str]) -> list[PortFacts]:
-    """The ports of servers, by server and in the order in which they were made."""
+    """The ports of servers, by server and in the order in which they were asked for."""
     found = await db.all(CARDS, ids=list(server_ids)) if server_ids else []
     if not found:
         return []

@@ -78,7 +78,7 @@ OF_IDS = query(_JOINED.where(ports.c.id.in_(bindparam("ids", expanding=True))), 
 OF_DEVICES = query(_JOINED.where(ports.c.device_id.in_(bindparam("ids", expanding=True))).order_by(ports.c.id), Port)
 OF_SERVERS = query(
     _JOINED.where(ports.c.server_id.in_(bindparam("ids", expanding=True))).order_by(
-        ports.c.server_id, ports.c.created_at, ports.c.number, ports.c.id
+        ports.c.server_id, ports.c.number, ports.c.created_at, ports.c.id
     ),
     Port,
 )
@@ -166,7 +166,7 @@ async def ports_of_devices(db: Database, device_ids: Sequence[str]) -> list[Port
 
 
 async def ports_of_servers(db: Database, server_ids: Sequence[str]) -> list[Port]:
-    """The ports compute has given these servers, in the order in which they were made."""
+    """The ports compute has given these servers, in the order in which they were asked for."""
     return await with_addresses(db, await db.all(OF_SERVERS, ids=list(server_ids)))
 
 
