@@ -1,5 +1,6 @@
 """Network cards that come to servers and go from them."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -92,13 +93,28 @@ async def test_a_guest_that_does_not_let_go_keeps_its_card() -> None:
         world.drivers["h1"].deafen(id)
         assert 202 == (await detach(world, id, card["port_id"])).status
         await world.settle(until_s=30)
-        assert 409 == (await detach(world, id, card["port_id"])).status
+        assert 202 == (await detach(world, id, card["port_id"])).status
         await world.settle()
         assert [card["port_id"]] == [card["port_id"] for card in await cards(world, id)]
         world.drivers["h1"].run_out_of_patience(id)
         assert 202 == (await detach(world, id, card["port_id"])).status
         await world.settle()
         assert [] == await cards(world, id)
+
+
+async def test_what_is_asked_for_while_a_card_comes_waits_for_it() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        assert 200 == (await attach(world, id, net_id=NETWORK)).status
+        second = asyncio.create_task(attach(world, id, net_id=NETWORK))
+        third = asyncio.create_task(attach(world, id, net_id=NETWORK))
+        while not (second.done() and third.done()):
+            await world.settle()
+            await asyncio.sleep(0.01)
+        assert (200, 200) == (second.result().status, third.result().status)
+        await world.settle()
+        for answered in (second.result(), third.result()):
+            assert answered.body["interfaceAttachment"]["port_id"] in await seen_cards(world, id)
 
 
 async def test_a_card_the_host_cannot_plug_leaves_no_port() -> None:

@@ -155,7 +155,7 @@ async def test_a_guest_that_does_not_let_go_keeps_its_volume() -> None:
         assert 202 == (await detach(world, id, volume)).status
         await world.settle(until_s=30)
         assert "detaching" == await status(world, volume)
-        assert 409 == (await detach(world, id, volume)).status
+        assert 400 == (await detach(world, id, volume)).status
         await world.settle()
         assert "in-use" == await status(world, volume)
         assert [volume] == [one["volumeId"] for one in await listed(world, id)]

@@ -54,6 +54,7 @@ def _skeleton() -> Iterator[cpio.Entry]:
     yield cpio.folder("tmp", 0o1777)
     yield from (cpio.link(path, "/bin") for path in SAME_AS_BIN)
     yield cpio.link("init", "/bin/busybox")
+    yield cpio.link("var/run", "/run")
     # The kernel opens it for the first process, before devtmpfs is there.
     yield cpio.character_device("dev/console", 5, 1)
 

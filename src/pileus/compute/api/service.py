@@ -11,6 +11,8 @@ from pileus.compute.app import Compute
 from pileus.compute.commands.servers import server_get
 from pileus.compute.models.servers import Server
 from pileus.kit.auth import Caller
+from pileus.kit.errors import Problem
+from pileus.kit.flow.operation import Busy
 from pileus.kit.http import Api, Call, Faults, Microversions, Version, Wire
 from pileus.kit.http.route import Route
 from pileus.kit.http.wire import fields
@@ -48,12 +50,35 @@ def check_query(call: Call[Compute], route: Route) -> None:
             raise errors.BadRequest(why=f"Additional properties are not allowed ('{name}' was unexpected)")
 
 
+# What comes to a server or goes from it one after the other, as upstream does it, while the server has no task to show for it.
+BRIEF = frozenset(
+    f"server.{each}"
+    for each in ("attach_interface", "detach_interface", "attach_volume", "detach_volume", "extend_volume")
+)
+
+
+async def soon_over(app: Compute, refused: Problem, within_s: float) -> bool:
+    """Whether the server is free by now: who gives it a card and a disk at once is not refused one of them."""
+    if not isinstance(refused, Busy) or refused.running.flow not in BRIEF:
+        return False
+    async with app.db.transaction():  # what began it may not be committed yet; once this is, it is
+        running = await app.engine.open(refused.running.subject)
+    if running is None or running.id != refused.running.id:
+        return True
+    try:
+        await app.engine.wait_ended(running.id, within_s)
+    except TimeoutError:
+        return False
+    return True
+
+
 api = Api(
     "compute",
     ComputeFaults(),
     prefixes=(PREFIX, f"{PREFIX}/{{project_id}}", OLD_PREFIX, f"{OLD_PREFIX}/{{project_id}}"),
     microversions=Microversions("compute", LOWEST, HIGHEST, "X-OpenStack-Nova-API-Version"),
     check=check_query,
+    soon_over=soon_over,
 )
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )(.*\S)$(?!\n)")]

@@ -56,6 +56,9 @@ async def detach_card(app: Compute, caller: Caller, server: Server, port_id: str
         now = await held(app, caller, server, "detach_interface", MAY_CHANGE)
         if port_id not in {port.id for port in await _ports(app, now)}:
             raise errors.NoSuchPort(port=port_id)
+        running = await app.engine.open(now.subject)
+        if running is not None and running.flow == "server.detach_interface" and running.args["port_id"] == port_id:
+            return  # it is leaving already
         await _check_host(app, now)
         await app.engine.begin(
             "server.detach_interface",

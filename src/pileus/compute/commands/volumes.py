@@ -19,6 +19,8 @@ from pileus.kit.auth import Caller
 from pileus.ports.block_storage import VolumeFacts
 from pileus.ports.servers import Taken
 
+LEAVING = "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach."
+
 
 class AskedVolume(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller says to give a server a volume."""
@@ -71,6 +73,9 @@ async def detach_volume(app: Compute, caller: Caller, server: Server, volume_id:
         if now.host is None:
             await forget(app, volume)
             return
+        running = await app.engine.open(now.subject)
+        if running is not None and running.flow == "server.detach_volume" and running.args["volume_id"] == volume_id:
+            raise errors.BadRequest(why=LEAVING)
         await storage(app).begin_detaching(volume.attachment_id)
         await _begin(app, caller, now, "server.detach_volume", volume, request_id)
 

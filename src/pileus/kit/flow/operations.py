@@ -146,7 +146,7 @@ class Operations:
         self._bus.wake(SUBJECT, subject)
 
     async def wait_ended(self, id: str, timeout_s: float | None = None) -> Operation:
-        """Return the operation once it has ended; raises TimeoutError. For programs that have the time, not for requests."""
+        """Return the operation once it has ended; raises TimeoutError. For who has the time."""
         async with asyncio.timeout(timeout_s):
             op = await self.get(id)
             with self._bus.subscribe(ENDED, id=op.subject) as ended:

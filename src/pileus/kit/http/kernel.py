@@ -35,6 +35,7 @@ from pileus.kit.http.call import Call, Disconnected, Receive, Reply, Stream, own
 from pileus.kit.http.dialect import Dialect
 from pileus.kit.http.misread import BadField, explained
 from pileus.kit.http.pace import Pace, TooSlow
+from pileus.kit.http.patience import handled
 from pileus.kit.http.refusals import Refusals
 from pileus.kit.http.route import Api, Route
 from pileus.kit.http.router import Router
@@ -357,9 +358,7 @@ class Kernel:
             api.check(call, route)
         if route.paged:
             call.page = api.dialect.page(call)
-        target = await self._target(call, route, path)
-        if api.guard is not None and target is not None:
-            api.guard(call, target)
+        target = await self._target(api, call, route, path)
         wanted: dict[str, Any] = {}
         for name, kind in route.names.items():
             if kind == "body":
@@ -368,9 +367,10 @@ class Kernel:
                 wanted[name] = target
             else:
                 wanted[name] = _argument(kind, name, path, route, call)
-        return self._reply(api, call, route, await route.handler(**wanted))
+        again = functools.partial(self._target, api, call, route, path)
+        return self._reply(api, call, route, await handled(api, call, route, wanted, again))
 
-    async def _target(self, call: Call[Any], route: Route, path: Mapping[str, str]) -> object | None:
+    async def _target(self, api: Api, call: Call[Any], route: Route, path: Mapping[str, str]) -> object | None:
         """What the route is about, loaded and allowed to the caller."""
         target = None
         if route.find is not None:
@@ -385,6 +385,8 @@ class Kernel:
         if route.rule is not None and not route.late:
             seen = own(call.caller) if target is None else target_of(target)
             call.enforcer.require(route.rule.name, call.caller, seen)
+        if api.guard is not None and target is not None:
+            api.guard(call, target)
         return target
 
     async def _body(

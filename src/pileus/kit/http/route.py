@@ -26,6 +26,8 @@ from pileus.kit.policy import Rule
 Handler = Callable[..., Awaitable[Any]]
 Guard = Callable[[Call[Any], object], None]
 Refused = Callable[[Call[Any], Problem], Awaitable[None]]
+# Returns once what a request was refused for is over, at most so many seconds later; False if it is not.
+SoonOver = Callable[[Any, Problem, float], Awaitable[bool]]
 Find = Callable[..., Awaitable[object | None]]
 
 
@@ -87,6 +89,7 @@ class Api:
         guard: Guard | None = None,
         check: Check | None = None,
         refused: Refused | None = None,
+        soon_over: SoonOver | None = None,
     ) -> None:
         self.service = service
         self.dialect = dialect
@@ -96,6 +99,7 @@ class Api:
         self.guard = guard  # looks at what a request is about once it is found and allowed; raises to refuse
         self.check = check  # looks at a request once its operation is found; raises to refuse
         self.refused = refused  # is told of requests that end with a problem, once nothing of them is under way
+        self.soon_over = soon_over  # whether it is worth while to wait and run the handler again instead
         self.routes: list[Route] = []
         self.rules: list[Rule] = []  # those no route names: of fields, and of decisions inside commands
 
