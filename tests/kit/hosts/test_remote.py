@@ -18,7 +18,7 @@ from pileus.kit.hosts.gate import ExchangeRoutes
 from pileus.kit.hosts.members import BadHostName, BadToken, Members, NameTaken, Signed
 from pileus.kit.hosts.registry import Registry
 from pileus.kit.hosts.remote import RemoteExchange
-from pileus.kit.hosts.wire import Peer
+from pileus.kit.hosts.wire import Peer, shut
 from pileus.kit.timely import timely
 from pileus.main.certificates import Certificate, ensure_leaf
 from pileus.main.host_certificates import channel_tls, ensure_key, host_tls, key_of, request_for, sign, unproven_tls
@@ -299,6 +299,26 @@ async def test_questions_to_a_host_are_answered_and_their_failures_told(cloud):
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             echo.close()
+
+
+async def test_what_came_before_a_connection_was_closed_can_be_read_after_it_was_closed_twice(cloud):
+    whole = b"x" * 100_000
+
+    async def give(reader, writer):
+        writer.write(whole)
+        await writer.drain()
+
+    async with cloud() as c:
+        own = ensure_leaf(c.state, "hosts", ["127.0.0.1"])
+        giving = await asyncio.start_server(give, "127.0.0.1", 0, ssl=channel_tls(own))
+        at, tls = giving.sockets[0].getsockname(), unproven_tls()
+        reader, writer = await asyncio.open_connection(*at, ssl=tls, limit=1024)
+        first = await timely(reader.read(1), 60)  # there is more than the limit, so no more is taken for now
+        await shut(writer)
+        await shut(writer)
+        assert whole.startswith(first + await timely(reader.read(), 60))
+        giving.close()
+        await giving.wait_closed()
 
 
 async def _echo(reader, writer):

@@ -99,8 +99,12 @@ class Wire:
 
 
 async def shut(writer: asyncio.StreamWriter) -> None:
-    """The connection is closed, whatever the other side thinks of it."""
-    writer.close()
+    """The connection is closed, whatever the other side thinks of it.
+
+    What came before and was not read yet may still be read: asyncio forgets it where TLS is closed a second time.
+    """
+    if not writer.transport.is_closing():
+        writer.close()
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(5):
             await writer.wait_closed()
