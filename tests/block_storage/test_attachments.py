@@ -38,6 +38,14 @@ async def test_an_attachment_goes_from_reserved_to_attached_and_away() -> None:
         assert 404 == (await world.ask("GET", f"/attachments/{id}")).status
 
 
+async def test_a_volume_is_not_detached_by_another_ones_attachment() -> None:
+    async with a_world() as world:
+        volume, other = await world.volume(), await world.volume()
+        id = await reserved(world, other)
+        assert 400 == (await world.act(volume, os__detach={"attachment_id": id})).status
+        assert "reserved" == (await world.show(other))["status"]
+
+
 async def test_of_fifty_who_race_for_a_volume_one_has_it() -> None:
     async with a_world() as world:
         volume = await world.volume()

@@ -257,10 +257,13 @@ async def old_attach(
 
 
 async def old_detach(app: BlockStorage, volume: Volume, attachment_id: str | None, *, force: bool = False) -> None:
-    """The attachment, or the only one, is gone; raises InvalidVolume if it has to be told which. Repeatable."""
+    """The attachment, or the only one, is gone; raises InvalidVolume if it has to be told which, BadRequest for
+    another volume's. Repeatable."""
     found = (await attachments_of(app, [volume.id]))[volume.id]
     if attachment_id is not None:
         found = [each for each in found if each.id == attachment_id]
+        if not found and await attachments.find(app, attachment_id) is not None:
+            raise errors.BadRequest(why=f"Attachment {attachment_id} is not of volume {volume.id}.")
     elif len(found) > 1:
         raise errors.InvalidVolume(
             why=f"Detach volume failed: More than one attachment, but no attachment_id provided for volume {volume.id}."
