@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -386,6 +387,16 @@ def an_image_loses_its_file(ward: Ward) -> Iterator[None]:
     ((file,),) = ward.sql("select place from image_copies")
     whole = ward.state / "images" / str(file)
     shutil.move(whole, ward.state / "kept")
+    yield
+    shutil.move(ward.state / "kept", whole)
+
+
+@plants("image.file_cut", mended=False)
+def an_image_loses_its_end(ward: Ward) -> Iterator[None]:
+    ((file,),) = ward.sql("select place from image_copies")
+    whole = ward.state / "images" / str(file)
+    shutil.copy(whole, ward.state / "kept")
+    os.truncate(whole, whole.stat().st_size - 1)
     yield
     shutil.move(ward.state / "kept", whole)
 

@@ -6,8 +6,9 @@ from functools import partial
 
 import sqlalchemy as sa
 
+from pileus.image.drivers.interface import ByteStore, Unreadable, closing
 from pileus.image.store.copies import places_in_use
-from pileus.image.tables import COPIES
+from pileus.image.tables import COPIES, IMAGES
 from pileus.kit.db import query
 from pileus.kit.flow.operation import Operation
 from pileus.kit.tables import operations
@@ -22,10 +23,11 @@ RUNNING = query(
     Operation,
 )
 ACTIVE_FILES = query(
-    sa.select(COPIES.c.image, COPIES.c.store, COPIES.c.place)
+    sa.select(COPIES.c.image, COPIES.c.store, COPIES.c.place, sa.func.coalesce(IMAGES.c.size, 0))
+    .join(IMAGES, IMAGES.c.id == COPIES.c.image)
     .where(COPIES.c.whole)
     .order_by(COPIES.c.image, COPIES.c.id),
-    tuple[str, str, str],
+    tuple[str, str, str, int],
 )
 
 
@@ -83,15 +85,14 @@ async def images(patient: Patient) -> Sequence[Finding]:
     stores = app.stores.writable()
     # The files first: what comes into being in between is not even looked at.
     there = {(store, name) for store, target in stores.items() for name in await target.names()}
-    found = [
-        Finding(
-            "image.file_missing", id, f"its file {file} is not in store {store}",
-            "It was deleted by hand, or the disk failed.",
-            "Put the file back from a backup, or delete the image: servers cannot be made from it.",
-        )
-        for id, store, file in await patient.db.all(ACTIVE_FILES)
-        if store in stores and not await stores[store].exists(file)
-    ]  # fmt: skip
+    found = []
+    for id, store, file, size in await patient.db.all(ACTIVE_FILES):
+        if store not in stores:
+            continue
+        if not await stores[store].exists(file):
+            found.append(_unfit("image.file_missing", id, f"its file {file} is not in store {store}", "deleted"))
+        elif not await _ends_at(stores[store], file, size):
+            found.append(_unfit("image.file_cut", id, f"its file {file} in store {store} is not {size} bytes", "cut"))
     used = await places_in_use(app)
     found += [
         Finding(
@@ -101,6 +102,24 @@ async def images(patient: Patient) -> Sequence[Finding]:
         for store, name in sorted(there) if not used.holds(store, name)
     ]  # fmt: skip
     return found
+
+
+def _unfit(code: str, image: str, what: str, done: str) -> Finding:
+    return Finding(
+        code, image, what, f"It was {done} by hand, or the disk failed.",
+        "Put the file back from a backup, or delete the image: servers cannot be made from it.",
+    )  # fmt: skip
+
+
+async def _ends_at(store: ByteStore, file: str, size: int) -> bool:
+    """Whether the file's last byte is where it should be; the bytes before it are not looked at."""
+    if size == 0:
+        return True
+    try:
+        async with closing(store.read(file, size - 1, 1)) as chunks:
+            return sum([len(chunk) async for chunk in chunks]) == 1
+    except Unreadable:
+        return False
 
 
 CHECKS = (standing, work, images)
