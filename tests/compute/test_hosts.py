@@ -147,3 +147,22 @@ async def test_users_may_have_less_than_their_project() -> None:
         assert 10 == (await world.ask("GET", "/v2.1/os-quota-sets/p1")).body["quota_set"]["instances"]
         assert 202 == (await world.ask("DELETE", path, by="root")).status
         assert 202 == (await world.create()).status
+
+
+async def test_servers_tell_admins_how_their_hosts_fare() -> None:
+    async with a_world() as world:
+        id = await world.boot()
+        (service,) = (await world.ask("GET", "/v2.1/os-services", by="root", at="2.53")).body["services"]
+        path = f"/v2.1/os-services/{service['id']}"
+        for said, state, status in (
+            ({"status": "disabled"}, "up", "MAINTENANCE"),
+            ({"forced_down": True}, "down", "DOWN"),
+            ({"status": "enabled"}, "down", "DOWN"),
+            ({"forced_down": False}, "up", "UP"),
+        ):
+            changed = await world.ask("PUT", path, said, by="root", at="2.53")
+            assert (200, state) == (changed.status, changed.body["service"]["state"])
+            assert status == (await world.show(id, by="root", at="2.16"))["host_status"]
+            assert "host_status" not in await world.show(id, at="2.16")
+        world.clock.move(3600)
+        assert "UNKNOWN" == (await world.show(id, by="root", at="2.16"))["host_status"]

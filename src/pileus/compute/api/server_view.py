@@ -12,6 +12,7 @@ from pileus.compute.api.service import Link, bookmark, fine_moment, links, momen
 from pileus.compute.app import Compute
 from pileus.compute.models.servers import WITH_PROGRESS, Server, ServerState, host_id
 from pileus.compute.models.volumes import ServerVolume
+from pileus.compute.store.hosts import HostSetting, setting_list
 from pileus.compute.store.volumes import volume_list_many
 from pileus.kit.hosts.registry import UP_FOR
 from pileus.kit.http import Call, F, Wire
@@ -167,13 +168,15 @@ class Shown(msgspec.Struct, frozen=True):
     volumes: Mapping[str, Sequence[ServerVolume]]
     now: dt.datetime
     in_full: bool
+    said: Mapping[str, HostSetting] = {}  # of hosts, to those who are told how they fare
 
 
 async def views(call: Call[Compute], servers: Sequence[Server], *, in_full: bool = False) -> list[ServerView]:
     """The servers as the caller sees them; `in_full` adds what only a single server shows."""
     ids = [server.id for server in servers]
     ports, volumes = await call.app.networks.ports_of(ids), await volume_list_many(call.app, ids)
-    shown = Shown(call, ports, volumes, call.app.clock.now(), in_full)
+    said = await setting_list(call.app) if call.version >= (2, 16) and call.allows(HOST_STATUS) else {}
+    shown = Shown(call, ports, volumes, call.app.clock.now(), in_full, said)
     return [_view(shown, server) for server in servers]
 
 
@@ -251,7 +254,7 @@ def _place(shown: Shown, server: Server) -> dict[str, Any]:
         "zone": server.host_zone or shown.call.app.config.zone if server.host else server.zone_wanted or "",
         "host": server.host,
         "hypervisor_hostname": server.host,
-        "host_status": _host_status(server, shown.now),
+        "host_status": _host_status(server, shown),
         "instance_name": f"instance-{server.id[:8]}",
         "reservation_id": server.reservation_id,
         "launch_index": server.launch_index,
@@ -295,7 +298,12 @@ def _fault(server: Server) -> FaultView | UnsetType:
     return FaultView(code=fault.code, created=moment(fault.created), message=fault.message)
 
 
-def _host_status(server: Server, now: dt.datetime) -> str:
+def _host_status(server: Server, shown: Shown) -> str:
     if server.host is None:
         return ""
-    return "UP" if server.heard is not None and now - server.heard <= UP_FOR else "DOWN"
+    said = shown.said.get(server.host)
+    if said is not None and said.forced_down:
+        return "DOWN"
+    if said is not None and said.disabled:
+        return "MAINTENANCE"
+    return "UP" if server.heard is not None and shown.now - server.heard <= UP_FOR else "UNKNOWN"

@@ -1,7 +1,5 @@
 """Hosts as places for servers: what they are, and what an admin may say of them."""
 
-import msgspec
-
 from pileus.compute import errors
 from pileus.compute.agent import KIND
 from pileus.compute.app import Compute
@@ -49,7 +47,7 @@ async def set_host(
         host=host.name, disabled=disabled, reason=reason, forced_down=forced_down, updated_at=app.clock.now()
     )
     await setting_put(app, setting)
-    return msgspec.structs.replace(host, disabled=disabled, reason=reason, forced_down=forced_down)
+    return next(each for each in await host_list(app) if each.name == host.name)
 
 
 async def forget_host(app: Compute, host: ComputeHost) -> None:
