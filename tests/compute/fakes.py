@@ -20,7 +20,7 @@ from pileus.kit.errors import Conflict, Denied, Invalid, NotFound, OverQuota
 from pileus.ports.addresses import Addresses
 from pileus.ports.identity import CatalogEntry, ProjectRef, UserRef
 from pileus.ports.image import ImageFacts, ImageQuery, NewImage
-from pileus.ports.network import Address, NicRequest, PortFacts
+from pileus.ports.network import Address, NicRequest, PortFacts, SubnetFacts
 from pileus.ports.placement import Claim, Inventory, Refusal, Room
 from pileus.ports.security_groups import SecurityGroups
 from pileus.ports.server_streams import Opened
@@ -189,6 +189,7 @@ class FakeNetworks:
         self.ports: dict[str, list[PortFacts]] = {}
         self.expected: dict[str, str] = {}  # where the ports of servers may come to
         self.full = False
+        self.subnets: dict[str, SubnetFacts] = {}
         self.none = False  # there is no network, and nothing to make one of
         self.free: set[str] = set()
         self.asked: list[object] = []
@@ -237,6 +238,10 @@ class FakeNetworks:
             addresses=(Address(address=card.fixed_ip or f"10.0.{n // 256}.{n % 256}", version=4, subnet_id="s1"),),
             security_groups=groups,
         )
+
+    async def subnets_of(self, ports: Sequence[PortFacts]) -> Mapping[str, SubnetFacts]:
+        ids = {address.subnet_id for port in ports for address in port.addresses}
+        return {id: subnet for id, subnet in self.subnets.items() if id in ids}
 
     async def bind_ports(self, server_id: str, host: str) -> tuple[PortFacts, ...]:
         self.expected.pop(server_id, None)

@@ -2,12 +2,17 @@
 
 import base64
 import json
+from typing import Any
 
+import msgspec
 from tests.compute.fakes import IMAGE, NETWORK
 from tests.compute.test_keypairs import KEY
 from tests.compute.world import World, a_world
 
 from pileus.compute.manifest import metadata_answers
+from pileus.compute.models.guests import Guest, network_data
+from pileus.compute.store.servers import server_find
+from pileus.ports.network import Address, SubnetFacts
 
 ADDRESS = "10.0.0.11"
 
@@ -119,3 +124,35 @@ async def test_more_files_than_the_quota_lets_are_refused() -> None:
             answered = await world.create(personality=files)
             assert 403 == answered.status
             assert said in answered.body["forbidden"]["message"]
+
+
+async def test_guests_are_told_how_they_come_by_their_addresses() -> None:
+    async with a_world() as world:
+        id = await a_guest(world)
+
+        async def network() -> Any:
+            return json.loads((await told(world, "/openstack/latest/network_data.json"))[1])
+
+        def subnet(**more: Any) -> None:
+            world.networks.subnets["s1"] = SubnetFacts(id="s1", cidr="10.0.0.0/24", **more)
+
+        subnet(gateway="10.0.0.1", servers=("192.0.2.53",))
+        asked = await network()
+        assert "ipv4_dhcp" == asked["networks"][0]["type"]
+        assert [{"type": "dns", "address": "192.0.2.53"}] == asked["services"]
+        # Where nobody answers DHCP, all of it stands here.
+        subnet(gateway="10.0.0.1", dhcp=False, routes=(("192.0.2.0/25", "10.0.0.9"),), servers=("192.0.2.53",))
+        (given,) = (await network())["networks"]
+        assert ("ipv4", ADDRESS, "255.255.255.0") == (given["type"], given["ip_address"], given["netmask"])
+        assert [{"type": "dns", "address": "192.0.2.53"}] == given["services"]
+        assert [("0.0.0.0", "0.0.0.0", "10.0.0.1"), ("192.0.2.0", "255.255.255.128", "10.0.0.9")] == [
+            (route["network"], route["netmask"], route["gateway"]) for route in given["routes"]
+        ]
+        server = await server_find(world.app, id)
+        assert server is not None
+        (port,) = (await world.networks.ports_of([id]))[id]
+        address = Address(address="2001:db8::f816:3eff:fe00:1", version=6, subnet_id="s6")
+        six = SubnetFacts(id="s6", cidr="2001:db8::/64", gateway="2001:db8::1", mode="slaac")
+        guest = Guest(server, [msgspec.structs.replace(port, addresses=(address,))], "nova", (), {"s6": six})
+        (made,) = network_data(guest)["networks"]
+        assert ("ipv6_slaac", "ffff:ffff:ffff:ffff::") == (made["type"], made["netmask"])

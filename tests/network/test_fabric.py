@@ -295,3 +295,26 @@ async def test_a_port_that_wants_an_accelerator_gets_no_server(net: Open) -> Non
             "numa_affinity_policy"
         ] is None
         assert 400 == (await n.put("ports", port["id"], numa_affinity_policy="near")).status
+
+
+async def test_what_guests_are_told_of_their_subnets(net: Open) -> None:
+    async with net() as n:
+        network, plain = await n.network()
+        six = await n.make(
+            "subnets",
+            network_id=network,
+            ip_version=6,
+            cidr="2001:db8::/64",
+            ipv6_ra_mode="slaac",
+            ipv6_address_mode="slaac",
+        )
+        routes = [{"destination": "192.0.2.0/24", "nexthop": "10.0.0.9"}]
+        await n.put("subnets", plain, host_routes=routes, dns_nameservers=["192.0.2.53"], enable_dhcp=False)
+        ports = await n.ports.make_ports(ALICE, "s1", "web", [NicRequest(network_id=network)])
+        told = await n.ports.subnets_of(ports)
+        assert {plain, six["id"]} == set(told)
+        assert ("10.0.0.1", False, None, ("192.0.2.53",), (("192.0.2.0/24", "10.0.0.9"),)) == (
+            told[plain].gateway, told[plain].dhcp, told[plain].mode, told[plain].servers, told[plain].routes,
+        )  # fmt: skip
+        assert (True, "slaac") == (told[six["id"]].dhcp, told[six["id"]].mode)
+        assert {} == await n.ports.subnets_of(())

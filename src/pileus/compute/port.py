@@ -129,7 +129,8 @@ class GuestAnswers:
             return None
         ports = (await self._app.networks.ports_of([server.id])).get(server.id, ())
         volumes = await volume_list(self._app, server.id)
-        return Guest(server, ports, self._app.config.zone, volumes)
+        subnets = await self._app.networks.subnets_of(ports)
+        return Guest(server, ports, self._app.config.zone, volumes, subnets)
 
 
 def _names_password(parts: list[str]) -> bool:

@@ -49,6 +49,18 @@ class PortFacts(msgspec.Struct, frozen=True, kw_only=True):
     security_groups: tuple[str, ...] = ()  # names
 
 
+class SubnetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet, as guests are told of it. `mode`: how they come by IPv6 addresses; routes are (destination, next hop)."""
+
+    id: str
+    cidr: str
+    gateway: str | None = None
+    dhcp: bool = True
+    mode: str | None = None
+    servers: tuple[str, ...] = ()  # of names
+    routes: tuple[tuple[str, str], ...] = ()
+
+
 class Networks(Protocol):
     """Ports for servers, and what else compute hands on."""
 
@@ -103,6 +115,10 @@ class Networks(Protocol):
 
     async def ports_of(self, server_ids: Sequence[str]) -> Mapping[str, tuple[PortFacts, ...]]:
         """The ports of many servers at once, in the order in which they were asked for."""
+        ...
+
+    async def subnets_of(self, ports: Sequence[PortFacts]) -> Mapping[str, SubnetFacts]:
+        """The subnets that the ports' addresses are of, by their ids."""
         ...
 
     async def server_at(self, network_id: str, address: str) -> str | None:

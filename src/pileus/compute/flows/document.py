@@ -134,7 +134,7 @@ async def want(
     ports = (await app.networks.ports_of([server.id])).get(server.id, ())
     ports = tuple(port for port in ports if port.id != without_port)
     rows = volumes if volumes is not None else await volume_list(app, server.id)
-    drive = _drive(Guest(server, ports, app.config.zone, rows)) if server.config_drive else None
+    drive = await _drive(app, server, ports, rows) if server.config_drive else None
     wanted = document(server, ports, power, _volumes(rows, host, without_volume))
     system = await system_of(app, server, rows)
     stillness = _stillness(system) if power is Power.ON else Stillness.NONE
@@ -167,7 +167,11 @@ def _stillness(image: BootImage | None) -> Stillness:
     return Stillness.MUST if image.must_be_still else Stillness.TRY if image.has_agent else Stillness.NONE
 
 
-def _drive(guest: Guest) -> dict[str, str]:
+async def _drive(
+    app: Compute, server: Server, ports: Sequence[PortFacts], volumes: Sequence[ServerVolume]
+) -> dict[str, str]:
+    """What the server's config drive holds, by path."""
+    guest = Guest(server, ports, app.config.zone, volumes, await app.networks.subnets_of(ports))
     return {path: base64.b64encode(content).decode() for path, content in drive_files(guest).items()}
 
 

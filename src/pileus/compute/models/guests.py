@@ -2,14 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from pileus.compute.models.servers import Server
 from pileus.compute.models.volumes import ServerVolume, device_of
-from pileus.ports.network import Address, PortFacts
+from pileus.ports.network import Address, PortFacts, SubnetFacts
 
 # The dates by which guests name revisions of the documents; here all of them hold the newest.
 OPENSTACK_DATES = ("2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22",
@@ -26,6 +27,7 @@ class Guest(msgspec.Struct, frozen=True):
     ports: Sequence[PortFacts]
     zone: str
     volumes: Sequence[ServerVolume] = ()
+    subnets: Mapping[str, SubnetFacts] = {}
 
     @property
     def keys(self) -> dict[str, str]:
@@ -107,17 +109,40 @@ def contents(guest: Guest) -> dict[str, bytes]:
 def network_data(guest: Guest) -> dict[str, Any]:
     """openstack/latest/network_data.json."""
     links, networks = [], []
+    servers = dict.fromkeys(server for subnet in guest.subnets.values() for server in subnet.servers)
     for number, port in enumerate(guest.ports):
         link = f"tap{port.id[:11]}"
         links.append({"id": link, "vif_id": port.id, "type": "ovs", "mtu": port.mtu, "ethernet_mac_address": port.mac})
         for address in port.addresses:
             if address.kind == "fixed":
-                networks.append(_network(f"network{number}", link, port, address))
-    return {"links": links, "networks": networks, "services": []}
+                subnet = guest.subnets.get(address.subnet_id or "")
+                known = {"id": f"network{number}", "link": link, "network_id": port.network_id}
+                networks.append({**known, **_configured(address, subnet)})
+    return {"links": links, "networks": networks, "services": _names(servers)}
 
 
-def _network(id: str, link: str, port: PortFacts, address: Address) -> dict[str, Any]:
-    return {"id": id, "link": link, "type": f"ipv{address.version}_dhcp", "network_id": port.network_id}
+def _configured(address: Address, subnet: SubnetFacts | None) -> dict[str, Any]:
+    """How a guest comes by an address: it is answered when it asks, makes it itself, or is told all of it here."""
+    family = f"ipv{address.version}"
+    if subnet is None or (subnet.dhcp and subnet.mode is None):
+        return {"type": f"{family}_dhcp"}
+    routes = [("::/0" if address.version == 6 else "0.0.0.0/0", subnet.gateway)] if subnet.gateway else []
+    return {
+        "type": f"{family}_{subnet.mode}" if subnet.mode is not None else family,
+        "ip_address": address.address,
+        "netmask": str(ipaddress.ip_network(subnet.cidr).netmask),
+        "routes": [_route(destination, hop) for destination, hop in (*routes, *subnet.routes)],
+        "services": _names(subnet.servers),
+    }
+
+
+def _route(destination: str, hop: str) -> dict[str, str]:
+    block = ipaddress.ip_network(destination)
+    return {"network": str(block.network_address), "netmask": str(block.netmask), "gateway": hop}
+
+
+def _names(servers: Iterable[str]) -> list[dict[str, str]]:
+    return [{"type": "dns", "address": server} for server in servers]
 
 
 def drive_files(guest: Guest) -> dict[str, bytes]:

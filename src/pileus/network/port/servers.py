@@ -33,7 +33,8 @@ from pileus.network.store import networks as network_rows
 from pileus.network.store import ports as rows
 from pileus.network.store.cards import cards_of
 from pileus.network.store.journal import PORT
-from pileus.ports.network import NicRequest, PortFacts
+from pileus.network.store.subnets import subnets_named
+from pileus.ports.network import NicRequest, PortFacts, SubnetFacts
 
 OF_SERVERS = "compute:nova"
 FREE = {"device_id": "", "device_owner": "", "server_id": None, "host": "", "up": False, "number": 0}
@@ -207,6 +208,23 @@ class Ports:
         for card in await cards_of(self._app.db, server_ids):
             told.setdefault(card.server_id, []).append(card)
         return {server_id: tuple(cards) for server_id, cards in told.items()}
+
+    async def subnets_of(self, ports: Sequence[PortFacts]) -> Mapping[str, SubnetFacts]:
+        """The subnets that the ports' addresses are of, by their ids."""
+        ids = {address.subnet_id for port in ports for address in port.addresses if address.subnet_id}
+        found = await subnets_named(self._app.db, sorted(ids))
+        return {
+            subnet.id: SubnetFacts(
+                id=subnet.id,
+                cidr=subnet.cidr,
+                gateway=subnet.gateway_ip,
+                dhcp=subnet.dhcp,
+                mode=subnet.ipv6_address_mode,
+                servers=subnet.dns_servers,
+                routes=tuple((route.destination, route.nexthop) for route in subnet.host_routes),
+            )
+            for subnet in found
+        }
 
     async def server_at(self, network_id: str, address: str) -> str | None:
         """The id of the server that has the address on the network."""

@@ -56,6 +56,10 @@ LISTING = Listing(
 GET = query(_JOINED.where(subnets.c.id == bindparam("id")), Subnet)
 ON = query(_JOINED.where(subnets.c.network_id == bindparam("id")).order_by(subnets.c.created_at, subnets.c.id), Subnet)
 ALL = query(_JOINED, Subnet)
+NAMED = query(
+    _JOINED.where(subnets.c.id.in_(bindparam("ids", expanding=True))).order_by(subnets.c.created_at, subnets.c.id),
+    Subnet,
+)
 FOURS_ON = query(
     _JOINED.where(subnets.c.network_id.in_(bindparam("ids", expanding=True)), subnets.c.ip_version == 4).order_by(
         subnets.c.network_id, subnets.c.created_at, subnets.c.id
@@ -103,3 +107,8 @@ async def subnet_insert(db: Database, subnet: Subnet) -> None:
     for name in _DERIVED:
         del row[name]
     await db.run(INSERT, **row)
+
+
+async def subnets_named(db: Database, ids: Sequence[str]) -> list[Subnet]:
+    """Those of the subnets that are there."""
+    return await db.all(NAMED, ids=list(ids)) if ids else []
