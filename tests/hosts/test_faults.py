@@ -1,5 +1,6 @@
 """Faults on a real cloud: QEMU, OVN and the cloud's process are killed or hung, links are deleted; each time it comes back."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -16,7 +17,11 @@ from tests.clients.cloud import RunningCloud, running_cloud, until
 from tests.hosts.first_light import REAL
 
 from pileus.guest.sector import boot_sector
+from pileus.kit.bus import LocalBus
+from pileus.kit.observe.events import Events
+from pileus.main.opened import opened
 from pileus.main.processes import daemons_of, servers_of
+from pileus.main.settings import settings_of
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 
@@ -95,6 +100,28 @@ def a_server(cloud: RunningCloud, name: str, network: str, image: str) -> Server
     return found
 
 
+def _crashes(server: Server) -> list[str]:
+    """Why it ended each time that it did by itself."""
+
+    async def read() -> list[str]:
+        state = server.cloud.state
+        async with opened(state, settings_of(state, {}).options) as db:
+            told = await Events(db, LocalBus()).of_subject(f"server:{server.id}")
+        return [str(event.payload.get("why")).partition(";")[0] for event in told if event.kind == "server.crashed"]
+
+    return asyncio.run(read())
+
+
+def _why(server: Server, action: str) -> str:
+    """Why the last such action failed, as an admin reads it; of what QEMU said, the first words."""
+    path = f"/compute/v2.1/servers/{server.id}/os-instance-actions"
+    latest = {"OpenStack-API-Version": "compute 2.90"}
+    found = server.cloud.ask("GET", path, as_="admin", headers=latest).json["instanceActions"]
+    (last, *_) = [each["request_id"] for each in found if each["action"] == action]
+    shown = server.cloud.ask("GET", f"{path}/{last}", as_="admin", headers=latest).json["instanceAction"]
+    return next(str(each["details"]).partition(":")[0] for each in shown["events"] if each["details"])
+
+
 def well(cloud: RunningCloud) -> bool:
     """Whether all that the cloud stands on is well."""
     try:
@@ -127,6 +154,9 @@ def test_flt015_a_hung_qemu_hangs_nobody_else_and_a_hard_reboot_helps(cloud: Run
     os.kill(pid, signal.SIGSTOP)
     try:
         assert cloud.ask("GET", "/compute/v2.1/servers/detail", as_="admin").status == 200
+        assert server.act(pause=None) == 202
+        server.until("ACTIVE")
+        assert _why(server, "pause") == "QEMU does not answer"
         assert server.act(reboot={"type": "HARD"}) == 202
         server.until("ACTIVE")
         assert server.pid != pid
@@ -174,6 +204,11 @@ def test_flt016_a_guest_that_panics_or_powers_off_is_shown_so_and_told(cloud: Ru
     assert sector.act(os_start=None) == 202
     sector.until("ACTIVE")
     assert sector.pid != pid
+    os.kill(sector.pid, signal.SIGKILL)
+    until(lambda: "killed by signal 9 (SIGKILL)" in _crashes(sector), "why it ended is told", 60, 0.2)
+    assert sector.act(os_start=None) == 202
+    sector.until("ACTIVE")
+    os.kill(sector.pid, signal.SIGSTOP)  # one that hangs is deleted as well
     assert ask("DELETE", f"/compute/v2.1/servers/{sector.id}", as_="admin").status == 204
     until(lambda: "All is well" in _doctor(cloud), "the doctor finds nothing", 60, 0.5)
 
