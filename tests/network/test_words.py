@@ -36,6 +36,21 @@ async def test_bad_requests_in_neutrons_words(net: Open, method: str, path: str,
         assert said in answer.message
 
 
+async def test_attributes_that_nobody_sets_or_changes_are_told_as_such(net: Open) -> None:
+    async with net() as n:
+        network, subnet = await n.network()
+        for collection, id, name in (
+            ("networks", network, "status"), ("networks", network, "tenant_id"), ("subnets", subnet, "cidr"),
+        ):  # fmt: skip
+            answer = await n.put(collection, id, **{name: "x"})
+            said = f"Cannot update read-only attribute {name}"
+            assert (400, "HTTPBadRequest", said) == (answer.status, answer.kind, answer.message)
+        answer = await n.post("networks", status="ACTIVE")
+        assert (400, "Attribute 'status' not allowed in POST") == (answer.status, answer.message)
+        answer = await n.put("networks", network, colour="red")
+        assert (400, "Unrecognized attribute(s) 'colour'") == (answer.status, answer.message)
+
+
 async def test_policy_says_which_rule_it_was(net: Open) -> None:
     async with net() as n:
         answer = await n.post("networks", shared=True)

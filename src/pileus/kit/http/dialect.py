@@ -263,13 +263,20 @@ _WORDS = {
 }
 
 
-def _as_neutron(problem: Problem) -> str:
+# What resources show of themselves, and nobody sets.
+_SHOWN = frozenset({"id", "status", "created_at", "updated_at", "revision_number", "subnets"})
+
+
+def _as_neutron(problem: Problem, method: str) -> str:
     """The message of a problem, as Neutron would have put it."""
     words, facts = _WORDS.get(problem.code), problem.facts
     if words is None or not facts:
         return problem.message
     if problem.code == "UnknownField" and facts.get("field") == "query":
         return f"['{facts['name']}'] is invalid attribute for filtering"
+    if problem.code == "UnknownField" and (facts["name"] in _SHOWN or (facts.get("known") and method == "PUT")):
+        made = f"Attribute '{facts['name']}' not allowed in POST"
+        return made if method == "POST" else f"Cannot update read-only attribute {facts['name']}"
     # Attributes go by their own names, without that of the resource around them.
     plain = {**facts, "field": str(facts.get("field", "")).partition(".")[2] or facts.get("field")}
     return words.format(**plain)
@@ -286,7 +293,7 @@ class Types(Dialect):
 
     def envelope(self, status: int, problem: Problem, call: Call[Any]) -> dict[str, Any]:
         kind = _TYPES.get(problem.code, problem.code)
-        return {"NeutronError": {"type": kind, "message": _as_neutron(problem), "detail": ""}}
+        return {"NeutronError": {"type": kind, "message": _as_neutron(problem, call.method), "detail": ""}}
 
     def page(self, call: Call[Any]) -> Page:
         given = [name for name, _ in call.query]

@@ -542,7 +542,7 @@ def decode(route: Route, raw: bytes, at: Version) -> object:
             return decoder(route.body, at, route.on)(bytes(outer[route.key]))
         return _convert(route, msgspec.json.decode(bytes(outer[route.key])), at)
     except msgspec.ValidationError as bad:
-        raise explained(bad, route.key) from bad
+        raise explained(bad, route.key, wire=route.body) from bad
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as bad:
         raise BadBody(f"The request body is not valid JSON: {str(bad)[:200]}") from bad
 
