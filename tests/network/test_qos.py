@@ -129,6 +129,37 @@ async def test_the_default_policy_is_one_and_new_networks_have_it(net: Open) -> 
         assert (await n.make("networks"))["qos_policy_id"] is None
 
 
+async def test_admins_lay_their_policies_on_what_belongs_to_others(net: Open) -> None:
+    async with net() as n:
+        outside, _ = await n.outside()
+        network, subnet = await n.network()
+        router = (await n.make("routers"))["id"]
+        await n.ask("PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet})
+        made = await n.ask("POST", "/v2.0/qos/policies", {"policy": {"name": "of the cloud"}}, "root")
+        policy = made.body["policy"]["id"]
+        things = {
+            "networks": network,
+            "ports": (await n.make("ports", network_id=network))["id"],
+            "floatingips": (await n.make("floatingips", floating_network_id=outside))["id"],
+        }
+        for collection, id in things.items():
+            assert 404 == (await n.put(collection, id, qos_policy_id=policy)).status
+            assert 200 == (await n.put(collection, id, "root", qos_policy_id=policy)).status
+            assert policy == (await n.get(f"{collection}/{id}"))["qos_policy_id"]
+            # What is laid on it stays when its owner changes something else.
+            assert (
+                policy == next(iter((await n.put(collection, id, description="mine")).body.values()))["qos_policy_id"]
+            )
+        way = {"network_id": outside, "qos_policy_id": policy}
+        assert 200 == (await n.put("routers", router, "root", external_gateway_info=way)).status
+        assert 409 == (await n.ask("DELETE", f"/v2.0/qos/policies/{policy}", None, "root")).status
+        for collection, wish in (("networks", {}), ("ports", {"network_id": network})):
+            assert (
+                policy
+                == (await n.make(collection, "root", project_id="p1", qos_policy_id=policy, **wish))["qos_policy_id"]
+            )
+
+
 async def test_policies_of_others_are_used_when_they_are_shared(net: Open) -> None:
     async with net() as n:
         policy = (await _policy(n))["id"]

@@ -166,7 +166,9 @@ async def create(call: Call[App], body: NetworkPost) -> NetworksMade:
             project_id = project_of(call, each)
             target = {"project_id": project_id, "tenant_id": project_id, "shared": each.shared}
             require(call, "create", "network", each, target)
-            made.append(view(call.app, await commands.create_network(call.app, _new(each, project_id))))
+            new = _new(each, project_id)
+            network = await commands.create_network(call.app, new, any_policy=call.caller.admin)
+            made.append(view(call.app, network))
     return NetworksMade(network=made[0]) if body.networks is UNSET else NetworksMade(networks=made)
 
 
@@ -198,7 +200,7 @@ async def show(call: Call[App], network: Network) -> NetworkSeen:
 async def update(call: Call[App], network: Network, body: NetworkWanted) -> NetworkSeen:
     """Change a network."""
     require_named(call, "update", "network", body, network.policy_target())
-    return view(call.app, await commands.update_network(call.app, network, body.given()))
+    return view(call.app, await commands.update_network(call.app, network, body.given(), any_policy=call.caller.admin))
 
 
 @api.delete("/networks/{network_id}", rule("delete_network"), find=network_for)

@@ -235,7 +235,9 @@ async def create(call: Call[App], body: PortPost) -> PortsMade:
             require(call, "create", "port", each, target)
             words = words_of(call.caller, project_id)
             new = NewPort(**{**_values(each), "project_id": project_id, "number": number, "words": words})
-            made.append(view(call.app, await commands.create_port(call.app, network, new)))
+            made.append(
+                view(call.app, await commands.create_port(call.app, network, new, any_policy=call.caller.admin))
+            )
     return PortsMade(port=made[0]) if body.ports is UNSET else PortsMade(ports=made)
 
 
@@ -293,7 +295,7 @@ async def update(call: Call[App], port: Port, body: PortWanted) -> PortSeen:
     target |= {name: value for name, value in body.given().items() if name == "device_owner"}
     require_named(call, "update", "port", body, target)
     values = {**_values(body, port.dhcp_options), "words": words_of(call.caller, port.project_id)}
-    return view(call.app, await commands.update_port(call.app, port, values))
+    return view(call.app, await commands.update_port(call.app, port, values, any_policy=call.caller.admin))
 
 
 @api.delete("/ports/{port_id}", rule("delete_port"), find=port_for)

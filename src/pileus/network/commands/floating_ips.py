@@ -32,7 +32,7 @@ async def create_floating_ip(app: App, network: Network, wanted: NewFloatingIp, 
     if not network.external:
         raise BadRequest(resource="floatingip", why=f"Network {network.id} is not a valid external network")
     await make_room(app, "floatingip", wanted.project_id)
-    await check_usable(app, wanted.project_id, wanted.qos_policy_id)
+    await check_usable(app, wanted.project_id, wanted.qos_policy_id, anyones=any_port)
     columns = standard(app, wanted)
     asked = None
     if wanted.subnet_id is not None or wanted.address is not None:
@@ -76,7 +76,7 @@ async def update_floating_ip(
     async with app.db.transaction():
         floating = await rows.floating_ip_get(app.db, floating.id)
         columns = {name: value for name, value in values.items() if name not in {"port_id", "fixed_ip"}}
-        await check_usable(app, floating.project_id, values.get("qos_policy_id"))
+        await check_usable(app, floating.project_id, values.get("qos_policy_id"), anyones=any_port)
         port_id, fixed_ip = values.get("port_id"), values.get("fixed_ip")
         if port_id is None and fixed_ip is not None:
             raise BadRequest(resource="floatingip", why="fixed_ip_address cannot be specified without a port_id")

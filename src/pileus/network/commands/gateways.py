@@ -38,7 +38,7 @@ async def set_gateway(app: App, router: Router, wish: GatewayWish, *, any_networ
     network = await _external(app, router, wish, any_network=any_network)
     qos = router.qos_policy_id if wish.qos_policy_id is UNSET else wish.qos_policy_id
     if qos != router.qos_policy_id:
-        await check_usable(app, router.project_id, qos)
+        await check_usable(app, router.project_id, qos, anyones=any_network)
     if router.gateway_network_id == network.id and wish.fixed_ips is None:
         await change(app, rows.CHANGE, router, {"snat": wish.snat, "qos_policy_id": qos})
         return
@@ -108,7 +108,7 @@ async def update_gateways(app: App, router: Router, wishes: Sequence[GatewayWish
                 fresh.append(wish)
             else:
                 unnamed.remove(way)
-                await _update(app, router, way, wish)
+                await _update(app, router, way, wish, any_policy=any_network)
                 router = await rows.router_get(app.db, router.id)
         router = await add_gateways(app, router, fresh, any_network=any_network)
         for way in unnamed:
@@ -117,7 +117,7 @@ async def update_gateways(app: App, router: Router, wishes: Sequence[GatewayWish
         return await _done(app, router)
 
 
-async def _update(app: App, router: Router, way: Way, wish: GatewayWish) -> None:
+async def _update(app: App, router: Router, way: Way, wish: GatewayWish, *, any_policy: bool) -> None:
     _no_qos(wish, first=way.first)
     if wish.fixed_ips is not None:
         await update_port(app, way.port, {"fixed_ips": wish.fixed_ips}, by_owner=True)
@@ -125,7 +125,7 @@ async def _update(app: App, router: Router, way: Way, wish: GatewayWish) -> None
         await app.db.run(rows.FURTHER_CHANGE, of_port=way.port.id, masks=wish.snat)
         return
     qos = router.qos_policy_id if wish.qos_policy_id is UNSET else wish.qos_policy_id
-    await check_usable(app, router.project_id, qos)
+    await check_usable(app, router.project_id, qos, anyones=any_policy)
     await change(app, rows.CHANGE, router, {"snat": wish.snat, "qos_policy_id": qos})
 
 

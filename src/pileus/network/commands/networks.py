@@ -36,15 +36,15 @@ from pileus.network.store import subnets as subnet_rows
 TYPES = ("geneve", "flat", "vlan")
 
 
-async def create_network(app: App, wanted: NewNetwork) -> Network:
-    """The network is there, without subnets."""
+async def create_network(app: App, wanted: NewNetwork, *, any_policy: bool = False) -> Network:
+    """The network is there, without subnets; `any_policy` lets it have others' QoS policies."""
     network_type, physical, segment = _segment(app, wanted)
     _check_tags(wanted, network_type)
     limit = app.config.tunnel_mtu if network_type == "geneve" else app.config.mtu
     if wanted.mtu is not None and not 68 <= wanted.mtu <= limit:
         raise InvalidInput(why=f"MTU {wanted.mtu} is not between 68 and {limit}, the most this network carries")
     await make_room(app, "network", wanted.project_id)
-    await check_usable(app, wanted.project_id, wanted.qos_policy_id)
+    await check_usable(app, wanted.project_id, wanted.qos_policy_id, anyones=any_policy)
     found = Network(
         **standard(app, wanted),
         admin_up=wanted.admin_up,
@@ -129,12 +129,14 @@ async def _insert(app: App, found: Network) -> Network:
     raise NoNetworkAvailable
 
 
-async def update_network(app: App, network: Network, values: Mapping[str, object]) -> Network:
-    """The network is as asked for."""
+async def update_network(
+    app: App, network: Network, values: Mapping[str, object], *, any_policy: bool = False
+) -> Network:
+    """The network is as asked for; `any_policy` lets it have others' QoS policies."""
     async with app.db.transaction():
         network = await rows.network_get(app.db, network.id)
         await _open_or_close(app, network, values)
-        await check_usable(app, network.project_id, values.get("qos_policy_id"))
+        await check_usable(app, network.project_id, values.get("qos_policy_id"), anyones=any_policy)
         limit = app.config.tunnel_mtu if network.network_type == "geneve" else app.config.mtu
         mtu = values.get("mtu")
         if isinstance(mtu, int) and not 68 <= mtu <= limit:

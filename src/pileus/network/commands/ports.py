@@ -47,9 +47,16 @@ OF_ROUTERS = (ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP)
 
 
 async def create_port(
-    app: App, network: Network, wanted: NewPort, subnets: Sequence[Subnet] | None = None, *, counted: bool = False
+    app: App,
+    network: Network,
+    wanted: NewPort,
+    subnets: Sequence[Subnet] | None = None,
+    *,
+    counted: bool = False,
+    any_policy: bool = False,
 ) -> Port:
-    """The port is there with its addresses; `counted` says that the quota was asked already."""
+    """The port is there with its addresses; `counted` says that the quota was asked already, `any_policy` lets it have
+    others' QoS policies."""
     if not counted:
         await make_room(app, "port", wanted.project_id)
     if subnets is None:
@@ -59,7 +66,8 @@ async def create_port(
         secure = False
     groups = await _groups(app, wanted, secure=secure)
     check_pairs(wanted.allowed_pairs, secure=secure)
-    await check_usable(app, wanted.project_id or network.project_id, wanted.qos_policy_id)
+    owner = wanted.project_id or network.project_id
+    await check_usable(app, owner, wanted.qos_policy_id, anyones=any_policy)
     port = await _insert(app, network, wanted, secure=secure)
     fixed = await take_addresses(
         app, Taker(port.id, port.device_owner, port.mac, network.id, subnets), wanted.fixed_ips
@@ -126,7 +134,9 @@ def _some_mac(app: App) -> str:
     return f"{app.config.mac_prefix}:{random.randbytes(3).hex(':')}"
 
 
-async def update_port(app: App, port: Port, values: Mapping[str, object], *, by_owner: bool = False) -> Port:
+async def update_port(
+    app: App, port: Port, values: Mapping[str, object], *, by_owner: bool = False, any_policy: bool = False
+) -> Port:
     """The port is as asked for; `fixed_ips` and `security_groups` are whole new lists."""
     async with app.db.transaction():
         port = await rows.port_get(app.db, port.id)
@@ -137,7 +147,7 @@ async def update_port(app: App, port: Port, values: Mapping[str, object], *, by_
         secure = bool(values.get("port_security", port.port_security))
         pairs = cast("Sequence[AddressPair]", values.get("allowed_pairs", port.allowed_pairs))
         check_pairs(pairs, secure=secure)
-        await check_usable(app, port.project_id, values.get("qos_policy_id"))
+        await check_usable(app, port.project_id, values.get("qos_policy_id"), anyones=any_policy)
         if "mac" in columns and columns["mac"] is None:
             columns["mac"] = await _unused_mac(app, port)
         if "mac" in columns:

@@ -132,12 +132,12 @@ async def delete_rule(app: App, policy: QosPolicy, rule: QosRule) -> None:
         await _changed(app, policy)
 
 
-async def check_usable(app: App, project_id: str, policy_id: object) -> None:
-    """Raises QosPolicyNotFound unless the project may use the policy; None is no policy."""
+async def check_usable(app: App, project_id: str, policy_id: object, *, anyones: bool = False) -> None:
+    """Raises QosPolicyNotFound unless the project may use the policy, or anybody's may be used; None is no policy."""
     if policy_id is None:
         return
     found = await rows.SHELF.find(app.db, str(policy_id))
-    if found is None or found.id not in await usable_by(app, project_id, [found]):
+    if found is None or not (anyones or found.id in await usable_by(app, project_id, [found])):
         raise QosPolicyNotFound(id=policy_id)
 
 
