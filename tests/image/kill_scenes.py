@@ -41,8 +41,6 @@ CONFIG = ImageConfig(
 CONVERTING = ImageConfig(stores=TWO, plugins=PluginsConfig(enabled=("image_decompression", "image_conversion")))
 FOUR = msgspec.structs.replace(CONFIG, stores=STORES, default_store="images")
 CONFIGS = {"convert": CONVERTING, "delete": FOUR, "leave": FOUR, "copy-image to three": FOUR}
-# Points that are tried of one scene, evenly chosen.
-MOST = 10**6 if os.environ.get("PILEUS_DRILL") == "whole" else 14
 Act = Callable[[Service], Awaitable[None]]
 
 
@@ -184,10 +182,5 @@ def nursery() -> None:
     folder, scene = Path(sys.argv[1]), sys.argv[2]
     _, points = _forked(folder / "undisturbed", scene, None)
     shutil.rmtree(folder / "undisturbed")
-    chosen = sorted(
-        {1 + number * len(points) // MOST for number in range(MOST)}
-        if len(points) > MOST
-        else range(1, len(points) + 1)
-    )
-    ended = {str(at): [_forked(folder / str(at), scene, at)[0], points[at - 1]] for at in chosen}
+    ended = {str(at): [_forked(folder / str(at), scene, at)[0], point] for at, point in enumerate(points, 1)}
     print(json.dumps(ended))

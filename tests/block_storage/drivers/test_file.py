@@ -57,6 +57,17 @@ class TestFile(BackendContract):
             assert world.read(Kind.VOLUME, copy.id).startswith(b"whole")
             assert ["0.raw"] == [path.name for path in folder.iterdir()]
 
+    async def test_nothing_is_left_of_what_a_disk_was_made_with_when_who_made_it_died(self, tmp_path: Path) -> None:
+        async with self.world(tmp_path) as world:
+            disk = a_disk()
+            await self.made(world, disk)
+            folder = tmp_path / Kind.VOLUME / disk.id
+            (folder / "image").mkdir()
+            for name in ("image/fetched", "header", f"{disk.id}.still"):
+                (folder / name).write_bytes(b"an image")
+            await self.made(world, disk)
+            assert ["0.raw"] == [path.name for path in folder.iterdir()]
+
     async def test_an_image_that_does_not_fit_is_refused(self, tmp_path: Path) -> None:
         async with self.world(tmp_path) as world:
             disk = a_disk(size_gib=0, origin=Origin(kind="image", id=IMAGE))

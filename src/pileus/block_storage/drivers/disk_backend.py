@@ -43,6 +43,9 @@ from pileus.kit.flow.failpoint import failpoint
 from pileus.ports.image_files import ImageFiles
 from pileus.ports.volume_keys import VolumeKeys
 
+# What is in a disk's folder only while the disk is being made.
+PASSING = ("image", "header", "*.still", "*.arrived", "*.backup", "*.moment")
+
 
 class DiskBackend:
     """A Backend above a store of disks. Below `root` are backups, or what is known of them where `chunks` has them, and, in a
@@ -113,7 +116,15 @@ class DiskBackend:
             contents = await _contents(self._disks, kind, disk.id)
         for old in contents.keys() - {at.content}:
             await self._disks.remove(Spot(kind, disk.id, old))
+        await self._tidy(kind, disk.id)
         return await self._exported(at, disk, self._seen(kind, disk.id, {at.content: contents[at.content]}))
+
+    async def _tidy(self, kind: Kind, id: str) -> None:
+        """Nothing is left of what the disk was made with, by who died when it was whole already."""
+        if self._works.busy(kind, id):
+            return
+        for left in [file for pattern in PASSING for file in self._spool(kind, id).glob(pattern)]:
+            await asyncio.to_thread(shutil.rmtree if left.is_dir() else Path.unlink, left)
 
     async def ensure_backup(self, backup: Backup) -> BackupSeen:
         """The backup is whole, or is being made."""

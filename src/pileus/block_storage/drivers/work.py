@@ -29,6 +29,10 @@ class Works:
             raise failed
         return not task.cancelled()
 
+    def busy(self, kind: Kind, id: str) -> bool:
+        """Whether anything goes on with the thing."""
+        return any(name[:2] == (kind, id) and not task.done() for name, task in self._tasks.items())
+
     def _begin(self, name: Name, begin: Callable[[], Awaitable[None]]) -> None:
         kind, id, _ = name
 
