@@ -70,6 +70,25 @@ async def test_of_fifty_older_clients_who_race_for_a_volume_one_has_it() -> None
         assert (1, 49) == (statuses.count(202), statuses.count(400))
 
 
+async def test_whoever_reserved_a_volume_one_way_has_it_the_other_way_too() -> None:
+    async with a_world() as world:
+        volume = await world.volume()
+        wanted = {"attachment": {"volume_uuid": volume, "instance_uuid": SERVER}}
+        old = {"instance_uuid": OTHER, "mountpoint": "/dev/vdb"}
+        assert 202 == (await world.act(volume, os__reserve={})).status
+        assert 400 == (await world.ask("POST", "/attachments", wanted)).status
+        assert 202 == (await world.act(volume, os__attach=old)).status
+        await world.act(volume, os__detach={})
+        id = await reserved(world, volume)
+        assert 400 == (await world.act(volume, os__attach=old)).status
+        await world.got("PUT", f"/attachments/{id}", {"attachment": {"connector": CONNECTOR}})
+        assert "attaching" == (await world.show(volume))["status"]
+        assert 400 == (await world.act(volume, os__attach=old)).status
+        await world.got("DELETE", f"/attachments/{id}")
+        await world.act(volume, by="root", os__reset_status={"status": "in-use"})
+        assert 400 == (await world.ask("POST", "/attachments", wanted)).status
+
+
 async def test_a_multi_attach_volume_has_several_holders_but_no_server_twice() -> None:
     async with a_world() as world:
         asked = {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}}

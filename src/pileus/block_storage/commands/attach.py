@@ -90,12 +90,9 @@ async def reserve(
 
 
 def _check_free(volume: Volume, others: list[Attachment], server_id: str | None) -> None:
-    if volume.status not in ATTACHABLE - {DOWNLOADING} or volume.status == DETACHING:
-        raise errors.InvalidVolume(
-            why=f"Volume {volume.id} status must be available or downloading to reserve, "
-            f"but the current status is {volume.status}."
-        )
-    if others and not volume.multiattach:
+    # Who has reserved it by the volume, as older clients do, has no attachment yet: the status alone tells of him.
+    shared = {IN_USE, RESERVED, ATTACHING} if volume.multiattach else frozenset[str]()
+    if volume.status not in {AVAILABLE, *shared} or (others and not volume.multiattach):
         raise errors.InvalidVolume(
             why=f"Volume {volume.id} status must be available or downloading to reserve, "
             f"but the current status is {volume.status}."
@@ -236,6 +233,8 @@ async def old_attach(
             *({IN_USE} if now.multiattach else ()),
         }:
             raise errors.InvalidVolume(why=f"Volume status must be available or attaching, but it is {now.status}.")
+        if not now.multiattach and (await attachments_of(app, [now.id]))[now.id]:
+            raise errors.InvalidVolume(why=f"Volume {now.id} is being attached by somebody else.")
         if now.readonly and mode == "rw":
             raise errors.BadAttachMode(mode=mode, volume=now.id)
         at = app.clock.now()
