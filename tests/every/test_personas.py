@@ -200,6 +200,8 @@ async def test_the_administrator_is_refused_by_no_route(tmp_path: Path) -> None:
             nobody = (
                 answer.status == 401 and service == "identity" and route.path.startswith(("/auth/", "/OS-FEDERATION/"))
             )
-            if by_policy or (answer.status in {401, 405} and not nobody) or answer.status >= 500:
+            # What a service did not do yet at a microversion it refuses in words of its own.
+            early = answer.status == 405 and b"before microversion" in answer.body
+            if by_policy or (answer.status in {401, 405} and not nobody and not early) or answer.status >= 500:
                 wrong.append(named(service, route, "admin", answer))
         assert [] == wrong, wrong

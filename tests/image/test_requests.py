@@ -186,7 +186,7 @@ def test_an_import_that_cannot_be_is_refused_and_leaves_the_image_waiting(tmp_pa
         for name in ("disk_format", "container_format"):
             id = (await cloud.create(**{name: None}))["id"]
             status, why, _ = await cloud.ask("POST", f"/v2/images/{id}/import", asks("web-download", uri=url))
-            assert (409, True) == (status, f"{name}&#x27; needs to be set".encode() in why)
+            assert (409, True) == (status, f"{name}' needs to be set".encode() in why)
 
     methods = ("glance-direct", "web-download", "copy-image", "glance-download")
     run(tmp_path, test, stores=TWO, import_methods=methods)
