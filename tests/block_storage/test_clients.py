@@ -59,7 +59,9 @@ async def test_consistency_groups_are_changed_where_the_sdk_says_and_made_as_the
         removed = {"consistencygroup": {"remove_volumes": volume}}
         assert 202 == (await world.ask("PUT", f"/consistencygroups/{group}", removed)).status
         await world.settle()
-        assert 202 == (await world.ask("POST", f"/consistencygroups/{group}/delete")).status
+        path = f"/consistencygroups/{group}/delete"
+        assert 400 == (await world.ask("POST", path, {"consistencygruop": {"force": True}})).status
+        assert 202 == (await world.ask("POST", path, {"consistency_group": {"force": True}})).status
 
 
 async def test_replication_of_a_group_is_refused_with_the_reason_however_it_is_asked() -> None:

@@ -198,10 +198,18 @@ class Delete(Wire):
     force: Flag = False
 
 
-@api.post(THIS + "/delete", member("group:delete"), key="consistencygroup", find=consistency_group_find, status=202)
-async def delete(call: Call[BlockStorage], group: Group, body: Delete | None) -> None:
+class DeleteBody(Wire, kw_only=True):
+    """How to delete, by the name this API has for consistency groups or by the one the SDK gives them."""
+
+    plain: Annotated[Delete | None, F("consistencygroup")] = None
+    as_the_sdk: Annotated[Delete | None, F("consistency_group")] = None
+
+
+@api.post(THIS + "/delete", member("group:delete"), find=consistency_group_find, status=202)
+async def delete(call: Call[BlockStorage], group: Group, body: DeleteBody | None) -> None:
     """Delete a consistency group."""
-    force = body is not None and flag(body.force, "force")
+    said = (body.plain or body.as_the_sdk) if body is not None else None
+    force = said is not None and flag(said.force, "force")
     await commands.delete_group(call.app, call.caller, group, call.request_id, with_volumes=force)
 
 
