@@ -114,6 +114,14 @@ class RunningCloud:
         lines = shlex.split(self.pileus("env", user).replace("export ", ""))
         return dict(line.split("=", 1) for line in lines)
 
+    def use(self, python: str) -> None:
+        """From now on commands are those of the client that is installed for this Python."""
+        if python != self.python:
+            self._close_shells()
+            self.python = python
+            # The oldest one speaks 2.1 unless told otherwise; the newest one negotiates.
+            self.variables = {} if python == sys.executable else {"OS_COMPUTE_API_VERSION": "2.90"}
+
     def openstack(self, line: str, as_: str = "demo", *, fails: bool = False) -> Any:
         """What `openstack LINE -f json` printed; or, if it is said to fail, its complaint."""
         if as_ not in self._shells:
@@ -177,11 +185,15 @@ class RunningCloud:
 
     def _forget(self) -> None:
         """Clients end before the cloud does: what they hold open would be broken."""
-        for shell in self._shells.values():
-            shell.close()
+        self._close_shells()
         for connection in self._connections:
             connection.close()
-        self._shells, self._connections, self._tokens = {}, [], {}
+        self._connections, self._tokens = [], {}
+
+    def _close_shells(self) -> None:
+        for shell in self._shells.values():
+            shell.close()
+        self._shells = {}
 
 
 @contextlib.contextmanager

@@ -32,6 +32,13 @@ def forget_logins() -> None:
                 kept._handle = None
 
 
+class Nobody(io.StringIO):
+    """Who is at a terminal and says nothing: what is read from standard input otherwise are commands to come."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def perform(argv: list[str]) -> dict[str, Any]:
     """Run one command here and now."""
     from openstackclient import shell
@@ -39,6 +46,7 @@ def perform(argv: list[str]) -> dict[str, Any]:
     forget_logins()
 
     out, text = io.StringIO(), io.StringIO()
+    sys.stdin = Nobody()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(text):
         try:
             code = shell.main(argv) or 0
@@ -57,6 +65,6 @@ def hurry() -> None:
 
 if __name__ == "__main__":
     hurry()
-    for asked in sys.stdin:
+    for asked in sys.__stdin__:  # type: ignore[union-attr]
         sys.__stdout__.write(json.dumps(perform(json.loads(asked))) + "\n")  # type: ignore[union-attr]
         sys.__stdout__.flush()  # type: ignore[union-attr]
