@@ -17,6 +17,9 @@ OPAQUE = frozenset({"ami", "ari", "aki", "ploop"})
 ALSO = {"iso": frozenset({"iso", "gpt"})}  # a hybrid image has a partition table and a file system for CDs
 
 
+# What these are is told by their first bytes; others may have what overrules those at their very end.
+TOLD_BY_HEAD = frozenset({"raw", "gpt", "qcow2", "iso"})
+
 HEAD = 8 << 20
 CHUNK = 1 << 20
 VMDK_DESCRIPTOR = 0x200 + (1 << 20)  # block/vmdk.c reads that much at most
@@ -104,17 +107,18 @@ class Judge:
         return octets if str(main) in RAW_LIKE else _virtual_size(main)
 
 
-def check_file(file: Path, format: str) -> None:
-    """The file begins as a disk in this format does, and refers to no other; raises Mismatch, Unsafe or OSError.
+def check_file(file: Path, format: str) -> int | None:
+    """The size of the disk in the file, if it can be told: it is in this format, and refers to no other file; raises Mismatch,
+    Unsafe or OSError.
 
-    For formats whose head tells everything, as raw and qcow2. Whoever opens it has to say the format all the same.
+    As much of it is read as the format needs. Whoever opens it has to say the format all the same.
     """
-    judge, left = Judge(format), HEAD
+    judge, left = Judge(format), HEAD if format in TOLD_BY_HEAD else file.stat().st_size
     with file.open("rb") as opened:
         while left > 0 and (chunk := opened.read(min(CHUNK, left))):
             judge.feed(chunk)
             left -= len(chunk)
-    judge.size(file.stat().st_size)
+    return judge.size(file.stat().st_size)
 
 
 def parent_in(format: str, head: bytes) -> str | None:

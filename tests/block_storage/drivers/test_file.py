@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from tests.block_storage.drivers.contract import IMAGE, BackendContract, a_disk, of
 from tests.block_storage.drivers.files import WorldOfFiles
+from tests.image.hostile import hostile, iso
 
 from pileus.block_storage.drivers.backup_chunks import CHUNK
 from pileus.block_storage.drivers.file import FileBackend
@@ -160,15 +161,62 @@ class TestWithQemuImg:
         assert [] == list((tmp_path / "root" / Kind.VOLUME / disk.id).iterdir())
         await world.backend.close()
 
-    async def test_a_raw_image_is_never_taken_for_another_format(self, tmp_path: Path) -> None:
+    async def test_what_is_no_raw_image_is_none_however_it_is_called(self, tmp_path: Path) -> None:
         room = tmp_path / "work"
         room.mkdir()
-        content = await self.a_qcow2(room)
-        world = FileWorld(tmp_path / "root", content)
+        world = FileWorld(tmp_path / "root", await self.a_qcow2(room))
         disk = a_disk(origin=Origin(kind="image", id=IMAGE, format="raw"))
-        await TestFile().made(world, disk)
-        assert world.read(Kind.VOLUME, disk.id).startswith(content[:4096])
+        with pytest.raises(DriverError, match="it should be raw, and is qcow2"):
+            await TestFile().made(world, disk)
+        assert [] == list((tmp_path / "root" / Kind.VOLUME / disk.id).iterdir())
         await world.backend.close()
+
+    @pytest.mark.parametrize(
+        ("claim", "tool_name", "how"),
+        [
+            ("vmdk", "vmdk", ("-o", "subformat=monolithicSparse")),
+            ("vmdk", "vmdk", ("-o", "subformat=streamOptimized")),
+            ("vdi", "vdi", ()),
+            ("vhd", "vpc", ("-o", "force_size=on")),
+            ("vhdx", "vhdx", ()),
+            ("ploop", "parallels", ()),
+        ],
+    )
+    async def test_an_image_of_any_format_is_converted(
+        self, claim: str, tool_name: str, how: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        content = b"an image" * 2**17
+        (tmp_path / "disk").write_bytes(content)
+        await run(["qemu-img", "convert", "-f", "raw", "-O", tool_name, *how, "disk", "made"], cwd=tmp_path)
+        world = FileWorld(tmp_path / "root", (tmp_path / "made").read_bytes())
+        disk = a_disk(origin=Origin(kind="image", id=IMAGE, format=tool_name, claim=claim))
+        await TestFile().made(world, disk)
+        # Controllers of an earlier release tell only how qemu-img calls it.
+        other = a_disk(origin=Origin(kind="image", id=IMAGE, format=tool_name))
+        await TestFile().made(world, other)
+        for made in (disk, other):
+            assert 2**30 == world.file(Kind.VOLUME, made.id).stat().st_size
+            assert world.read(Kind.VOLUME, made.id).startswith(content[: 1 << 16])
+        await world.backend.close()
+
+    async def test_a_disc_becomes_a_volume_as_it_is(self, tmp_path: Path) -> None:
+        world = FileWorld(tmp_path / "root", iso())
+        disk = a_disk(origin=Origin(kind="image", id=IMAGE, format="raw", claim="iso"))
+        await TestFile().made(world, disk)
+        assert world.read(Kind.VOLUME, disk.id).startswith(iso())
+        await world.backend.close()
+
+    async def test_no_image_tells_what_the_host_has(self, tmp_path: Path) -> None:
+        canary = tmp_path / "canary"
+        canary.write_bytes(b"canary" * 10000)
+        for at, one in enumerate(hostile(str(canary))):
+            world = FileWorld(tmp_path / str(at), one.content)
+            format = {"vhd": "vpc", "iso": "raw"}.get(one.format, one.format)
+            disk = a_disk(origin=Origin(kind="image", id=IMAGE, format=format, claim=one.format))
+            with pytest.raises(DriverError, match="The image cannot be used"):
+                await TestFile().made(world, disk)
+            assert [] == [file for file in (tmp_path / str(at)).rglob("*") if file.is_file()], one.name
+            await world.backend.close()
 
 
 class Holders:

@@ -6,7 +6,7 @@ import msgspec
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
-from pileus.block_storage.commands.create import TOOL_NAMES, remembered, usable_image
+from pileus.block_storage.commands.create import TOOL_NAMES, origin_of, remembered, usable_image
 from pileus.block_storage.commands.volumes import begin, busy, held
 from pileus.block_storage.models.volumes import (
     AVAILABLE,
@@ -109,8 +109,7 @@ async def reimage_volume(
         image = await usable_image(app, caller, image_id)
         if max(image.min_disk, -(-(image.virtual_size or image.size or 0) // 2**30)) > now.size:
             raise errors.InvalidInput(why=f"Image {image_id} does not fit into the {now.size}GB of volume {now.id}.")
-        format = image.disk_format or "raw"
-        origin = Origin(kind="image", id=image.id, format=TOOL_NAMES.get(format, format))
+        origin = msgspec.structs.replace(origin_of(image), shared=None)
         changes: dict[str, object] = {"image_metadata": remembered(image), "bootable": True}
         await remade(
             app, caller, now, origin, "volume.reimaged", status=DOWNLOADING, request_id=request_id, changes=changes

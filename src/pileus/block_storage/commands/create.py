@@ -27,8 +27,9 @@ from pileus.ports.image import ImageFacts, ImageQuery
 
 # What a volume remembers of the image it was made of, besides the image's own properties.
 REMEMBERED = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
-FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhdx", "vhd", "vpc", "ploop", "iso")
-TOOL_NAMES = {"vhd": "vpc", "iso": "raw", "ploop": "parallels"}  # as qemu-img calls what images call otherwise
+FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhdx", "vhd", "ploop", "iso", "gpt", "ami")
+# As qemu-img calls what images call otherwise.
+TOOL_NAMES = {"vhd": "vpc", "iso": "raw", "gpt": "raw", "ami": "raw", "ploop": "parallels"}
 
 
 class NewVolume(msgspec.Struct, kw_only=True):
@@ -143,11 +144,8 @@ async def _source(app: BlockStorage, caller: Caller, new: NewVolume) -> Source:
 async def _of_image(app: BlockStorage, caller: Caller, image_id: str) -> Source:
     image = _usable(await _image_meant(app, caller, image_id), image_id)
     needs = max(image.min_disk, -(-(image.virtual_size or image.size or 0) // GIB))
-    format = image.disk_format or "raw"
     return Source(
-        origin=Origin(
-            kind="image", id=image.id, format=TOOL_NAMES.get(format, format), size=image.size or 0, shared=image.shared
-        ),
+        origin=origin_of(image),
         size=needs,
         bootable=True,
         image_metadata=remembered(image),
@@ -165,6 +163,13 @@ async def _image_meant(app: BlockStorage, caller: Caller, said: str) -> ImageFac
     if len(named) > 1:
         raise errors.ImageAmbiguous(image=said)
     return named[0] if named else None
+
+
+def origin_of(image: ImageFacts) -> Origin:
+    """Where the bytes of a volume come from that is made of the image."""
+    claim = image.disk_format or "raw"
+    format, size = TOOL_NAMES.get(claim, claim), image.size or 0
+    return Origin(kind="image", id=image.id, format=format, size=size, shared=image.shared, claim=claim)
 
 
 async def usable_image(app: BlockStorage, caller: Caller, image_id: str) -> ImageFacts:

@@ -235,7 +235,7 @@ class DiskBackend:
             fetched = room / "fetched"
             await self._images.fetch(origin.id, fetched)
             failpoint("volume.fill", "fetched")
-            raw = fetched if origin.format == "raw" else await raw_of(room, fetched, origin.format, at.id)
+            raw = await raw_of(fetched, origin.claim or origin.format, size)
             if raw.stat().st_size > size:
                 raise DriverError("The image does not fit", f"it holds {raw.stat().st_size} bytes, the volume {size}")
             if disk.luks is not None:

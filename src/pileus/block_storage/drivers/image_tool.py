@@ -5,32 +5,17 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from pileus.block_storage.drivers.interface import DriverError
 from pileus.kit.disk_formats import Mismatch, Unsafe, check_file
-from pileus.kit.jail import IMAGE_TOOL, Jail, jail_of
+from pileus.kit.disk_images import TOOL_NAMES, NotConverted, make_raw, ours_alone
+from pileus.kit.jail import IMAGE_TOOL
 from pileus.kit.lent import lent
 from pileus.kit.run import ProgramFailed, run
 
 COPY_S = 7200.0
 SECTOR = 512
-
-
-class Measured(msgspec.Struct, rename="kebab"):
-    """What qemu-img tells of an image."""
-
-    virtual_size: int
-    backing_filename: str | None = None
-
-
-async def tool(jail: Jail, cwd: Path, *words: str) -> str:
-    """What qemu-img says; raises DriverError with its last words."""
-    try:
-        done = await run(jail.around([*IMAGE_TOOL, "qemu-img", *words]), cwd=cwd, deadline_s=COPY_S)
-    except ProgramFailed as failed:
-        raise DriverError(f"qemu-img {words[0]} failed", failed.why) from failed
-    return done.out
+AS_THEY_ARE = frozenset({"raw", "gpt", "ami", "iso"})  # images whose bytes are those of the disk
+IMAGE_NAMES = {tool: image for image, tool in TOOL_NAMES.items()}  # controllers name formats as qemu-img does
 
 
 async def tool_on(files: Sequence[Path], words: Callable[..., Sequence[str]], *, secret: bytes | None = None) -> str:
@@ -48,33 +33,21 @@ async def tool_on(files: Sequence[Path], words: Callable[..., Sequence[str]], *,
     return done.out
 
 
-def ours_alone(file: Path) -> None:
-    """There is an empty file that nobody else reads, for a program to write to."""
-    file.unlink(missing_ok=True)
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-async def raw_of(room: Path, fetched: Path, format: str, of: str) -> Path:
-    """A raw file beside the fetched image with what it holds; an image that reads other files is refused."""
-    jail = jail_of(of)
-    if jail.uid is not None:
-        for path in (room, fetched):
-            os.chown(path, jail.uid, jail.uid)
+async def raw_of(fetched: Path, format: str, room: int) -> Path:
+    """A raw file beside the fetched image with its disk, or the image itself where that is one; what is not in that format, reads
+    other files or has more bytes than there is room for is refused, before anything is written."""
+    claim = IMAGE_NAMES.get(format, format)
     try:
-        await asyncio.to_thread(check_file, fetched, format)
+        await asyncio.to_thread(check_file, fetched, claim)
     except (Mismatch, Unsafe) as refused:
         raise DriverError("The image cannot be used", str(refused)) from refused
-    out = await tool(jail, room, "info", "--output=json", "-f", format, fetched.name)
-    if msgspec.json.decode(out, type=Measured).backing_filename is not None:
-        raise DriverError("The image cannot be used", "it is only what differs from another file")
-    raw = room / "raw"
-    await tool(jail, room, "convert", "-f", format, "-O", "raw", fetched.name, raw.name)
-    handle = os.open(raw, os.O_RDONLY | os.O_NOFOLLOW)
+    if claim in AS_THEY_ARE:
+        return fetched
+    raw = fetched.with_name("raw")
     try:
-        if jail.uid is not None:
-            os.fchown(handle, 0, 0)
-    finally:
-        os.close(handle)
+        await make_raw(fetched, raw, claim, room)
+    except NotConverted as refused:
+        raise DriverError("The image cannot be used", str(refused)) from refused
     return raw
 
 

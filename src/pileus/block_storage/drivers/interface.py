@@ -33,7 +33,8 @@ FOUND = "disk"  # the kind of origin of a disk that is not copied but found: it 
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """What a disk's bytes are copied from. `format` is an image's: the image's owner verified it, so it is never guessed.
+    """What a disk's bytes are copied from. `format` is an image's, as qemu-img calls it, and `claim` the same in the image's own
+    words: it is never guessed, and bytes that are something else are refused.
 
     `backend` and `host` say where it lies, when that is not where the copy shall be. `chain`: of a backup, those whose chunks
     it may be made of. `shared`: of an image, where its raw bytes are in a cluster that a back end may be in as well. `holder`: of a
@@ -48,6 +49,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     chain: tuple[str, ...] = ()
     shared: str | None = None
     holder: str | None = None
+    claim: str = ""  # controllers of an earlier release did not say it
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ import struct
 from pathlib import Path
 from typing import Literal
 
-from pileus.block_storage.drivers.image_tool import ours_alone, tool_on
+from pileus.block_storage.drivers.image_tool import tool_on
 from pileus.block_storage.drivers.interface import DriverError
 from pileus.block_storage.drivers.thread import in_thread
+from pileus.kit.disk_images import ours_alone
 
 RAW: Literal["raw"] = "raw"
 QCOW2: Literal["qcow2"] = "qcow2"

@@ -38,6 +38,7 @@ def origin_of(
         chain=origin.chain,
         shared=origin.shared,
         holder=holder,
+        claim=origin.claim,
     )
 
 

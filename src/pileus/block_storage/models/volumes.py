@@ -46,7 +46,8 @@ DETACHED = "detached"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a volume's bytes come from; `format` is that of an image, `host` and `backend` are where it lay then.
+    """Where a volume's bytes come from; `format` is that of an image in qemu-img's words, `claim` in those of images; `host` and
+    `backend` are where it lay then.
 
     A backup without a host is in a store that the volume's host has; `chain` are the backups it is built on.
     """
@@ -59,6 +60,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     backend: str | None = None
     chain: tuple[str, ...] = ()
+    claim: str = ""
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
