@@ -157,7 +157,8 @@ async def test_what_the_host_is_told() -> None:
         (document,) = await world.hosts.wanted_list("h1", "server")
         body = document.body
         assert (id, 1, 512, 1) == (body["id"], body["vcpus"], body["ram_mib"], body["root"]["size_gib"])
-        assert {"id": IMAGE, "format": "qcow2", "size": 2**24, "checksum": "abc"} == body["root"]["image"]
+        image = {"id": IMAGE, "format": "qcow2", "size": 2**24, "checksum": "abc"}
+        assert {**image, "stored": None, "drive": None} == body["root"]["image"]
         port = world.networks.ports[id][0]
         assert [(port.id, port.mac, 1442)] == [(nic["port_id"], nic["mac"], nic["mtu"]) for nic in body["nics"]]
 

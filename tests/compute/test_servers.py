@@ -61,7 +61,8 @@ async def test_images_must_fit_the_flavor() -> None:
             ({"min_disk": 2}, "smaller than the minimum size"),
             ({"virtual_size": 2 * 2**30}, "Flavor's disk is too small for requested image."),
             ({"status": "queued"}, f"Image {IMAGE} is not active."),
-            ({"disk_format": "iso"}, "disk format iso"),
+            ({"disk_format": "ploop"}, "disk format ploop"),
+            ({"disk_format": "iso", "properties": {"hw_cdrom_bus": "fdc"}}, "hw_cdrom_bus"),
         ):
             world.images.images[IMAGE] = an_image(**changes)
             answered = await world.create()

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from io import BufferedReader
 from pathlib import Path
 
 import msgspec
@@ -69,8 +70,8 @@ class ImageRoutes:
         id = asked.path["id"]
         if id not in await self._images_of(asked.host):
             raise NotYours(host=asked.host)
-        file, digest = await self._ensure(id)
-        size = file.stat().st_size
+        file, digest = await self._opened(id)
+        size = os.fstat(file.fileno()).st_size
         start = _range_start(asked.headers.get("range", ""), size)
         headers = {DIGEST: digest, "content-length": str(size - start)}
         return Told(status=206 if start else 200, headers=headers, parts=_read(file, start))
@@ -81,6 +82,7 @@ class ImageRoutes:
             if not wish.gone:
                 server = msgspec.convert({**wish.body, "id": wish.id}, Wanted)
                 found |= {disk.image.id for disk in server.own_disks if disk.image is not None}
+                found |= {server.rescue.id} if server.rescue is not None else set()
         for wish in await self._hosts.wanted_list(host, VolumeKind.VOLUME):
             origin = None if wish.gone else msgspec.convert({**wish.body, "id": wish.id}, VolumeDisk).origin
             if origin is not None and origin.kind == "image":
@@ -90,19 +92,22 @@ class ImageRoutes:
                 found.add(msgspec.convert(errand.body, Errand).image)
         return found
 
-    async def _ensure(self, id: str) -> tuple[Path, str]:
+    async def _opened(self, id: str) -> tuple[BufferedReader, str]:
+        """The image, open, for this machine's own host takes away what it has made a raw disk of; and its digest."""
         file = self._folder / id
         async with self._locks.setdefault(id, asyncio.Lock()):
-            if not file.exists():
+            opened = await asyncio.to_thread(_open, file)
+            if opened is None:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 part = self._folder / f".{id}.sent"
                 await self._images.fetch(id, part)
                 part.chmod(0o444)
+                opened = await asyncio.to_thread(part.open, "rb")
                 part.rename(file)
                 self._digests.pop(id, None)
             if id not in self._digests:
-                self._digests[id] = await asyncio.to_thread(_sha512, file)
-        return file, self._digests[id]
+                self._digests[id] = await asyncio.to_thread(_sha512_of, opened)
+        return opened, self._digests[id]
 
 
 class FarImages:
@@ -136,19 +141,27 @@ def _range_start(asked: str, size: int) -> int:
     return int(text) if text.isdigit() and int(text) <= size else 0
 
 
-async def _read(file: Path, start: int) -> AsyncIterator[bytes]:
-    fd = os.open(file, os.O_RDONLY)
+def _open(file: Path) -> BufferedReader | None:
     try:
-        while piece := await asyncio.to_thread(os.pread, fd, CHUNK, start):
+        return file.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+async def _read(file: BufferedReader, start: int) -> AsyncIterator[bytes]:
+    with file:
+        while piece := await asyncio.to_thread(os.pread, file.fileno(), CHUNK, start):
             start += len(piece)
             yield piece
-    finally:
-        os.close(fd)
 
 
 def _sha512(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha512").hexdigest()
+        return _sha512_of(file)
+
+
+def _sha512_of(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, "sha512").hexdigest()
 
 
 # Metadata.

@@ -168,7 +168,7 @@ def hypervisor(
     if settings.compute_driver == "fake":
         from pileus.compute.drivers.fake import Fake
 
-        return Fake(clock=clock, plug=plug, files=files, streams=streams)
+        return Fake(clock=clock, plug=plug, files=files, streams=streams, images=images)
     from pileus.compute.drivers.qemu import Qemu
     from pileus.compute.drivers.qemu.accel import ProbeGuest
     from pileus.guest import cached

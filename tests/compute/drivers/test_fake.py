@@ -9,9 +9,21 @@ import pytest
 from tests.compute.drivers.contract import HypervisorContract, Watcher, a_server, has
 from tests.compute.drivers.contract_changes import ChangeContract
 from tests.compute.drivers.contract_volumes import VolumeContract
+from tests.image.hostile import disks, hostile, qcow2
 
 from pileus.compute.drivers.fake import Fake
-from pileus.compute.drivers.interface import DriverError, Nic, Power, PowerSeen, Wanted
+from pileus.compute.drivers.interface import (
+    Disk,
+    DriverError,
+    Image,
+    ImageFormat,
+    Nic,
+    Power,
+    PowerSeen,
+    Stored,
+    Wanted,
+)
+from pileus.image.errors import NoSuchImage
 from pileus.ports.plug import PortPlug
 
 
@@ -107,3 +119,53 @@ async def test_copies_are_disks_that_tools_take() -> None:
     assert (b"QFI\xfb", 2**30) == (disk[:4], int.from_bytes(disk[24:32], "big"))
     await fake.close()
     assert not Path(seen.snapshot.file).exists()
+
+
+class Unlooked:
+    """ImageFiles of an image service that does not look at what is uploaded."""
+
+    def __init__(self) -> None:
+        self.content: bytes | None = None
+        self.fetched = 0
+
+    async def fetch(self, image_id: str, destination: Path) -> None:
+        self.fetched += 1
+        if self.content is None:
+            raise NoSuchImage(image=image_id)
+        destination.write_bytes(self.content)
+
+
+def an_image(format: str, id: str) -> Image:
+    over = ImageFormat.QCOW2 if format == "qcow2" else ImageFormat.RAW
+    return Image(id, over, stored=Stored(format) if format in set(Stored) else None)
+
+
+async def test_a_pretended_host_refuses_what_a_real_one_refuses() -> None:
+    images = Unlooked()
+    fake = Fake(images=images)
+    for at, one in enumerate(hostile("/etc/canary")):
+        images.content = one.content
+        server = a_server(root=Disk(1, an_image(one.format, str(at))))
+        with pytest.raises(DriverError, match=f"Image {at} is refused by this host"):
+            await fake.ensure(server)
+        with pytest.raises(DriverError, match="refused"):
+            await fake.ensure(msgspec.structs.replace(a_server(), rescue=an_image(one.format, str(at))))
+    assert {} == await fake.observe()
+
+
+async def test_a_pretended_host_looks_at_an_image_once_and_at_what_it_is_given_next() -> None:
+    images = Unlooked()
+    fake = Fake(images=images)
+    for at, (format, content) in enumerate(disks().items()):
+        images.content = content
+        for _ in range(2):
+            server = a_server(root=Disk(1, an_image(format, str(at))))
+            await fake.ensure(server)
+            assert (await fake.look(server.id)).power is PowerSeen.ON
+        assert at + 1 == images.fetched
+    images.content = qcow2(size=2 << 30)
+    another = msgspec.structs.replace(server, root=Disk(1, an_image("qcow2", "large")), disk_generation=1)
+    with pytest.raises(DriverError, match=f"has {1 << 30} bytes, and the image {2 << 30}"):
+        await fake.ensure(another)
+    images.content = None
+    await fake.ensure(a_server(root=Disk(1, an_image("qcow2", "deleted"))))

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from pileus.compute.drivers.interface import Consoles, Disk, Image, ImageFormat, Nic, Wanted
+from pileus.compute.drivers.interface import Bus, Consoles, Disk, Image, ImageFormat, Nic, Stored, Wanted
 from pileus.compute.drivers.qemu.argv import Accel, Descriptors, argv
 from pileus.compute.drivers.qemu.cards import placed
 
@@ -52,3 +53,21 @@ def test_holds_nothing_a_user_can_write_freely() -> None:
     assert not [
         word for word in argv(SMALL, "tcg", Descriptors(5, 6, {"port-a": 7}), {"port-a": 0}) if SMALL.name in word
     ]
+
+
+@pytest.mark.parametrize(
+    ("bus", "devices"),
+    [
+        (Bus.IDE, ["ide-cd,id=disk0,drive=disk0,bus=ide.0,bootindex=1"]),
+        (Bus.SATA, ["ich9-ahci,id=drives0,addr=0xb", "ide-cd,id=disk0,drive=disk0,bus=drives0.0,bootindex=1"]),
+        (Bus.SCSI, ["virtio-scsi-pci,id=drives0,addr=0xb", "scsi-cd,id=disk0,drive=disk0,bus=drives0.0,bootindex=1"]),
+    ],
+)
+def test_a_disc_is_in_a_drive_and_booted_from_before_disks(bus: Bus, devices: list[str]) -> None:
+    disc = Disk(20, Image("i", ImageFormat.RAW, stored=Stored.ISO, drive=bus))
+    server = msgspec.structs.replace(SMALL, root=disc, disks=(Disk(5),))
+    words = argv(server, "tcg", Descriptors(5, 6, {"port-a": 7}), {"port-a": 0})
+    own = "virtio-blk-pci,id=disk1,drive=disk1,addr=0xc,bootindex=2"
+    of_disks = [word for word in words if any(part in word for part in ("id=disk", "id=drives"))]
+    assert [*devices, own] == of_disks
+    assert (0, 20 << 30) == (disc.octets, disc.room)

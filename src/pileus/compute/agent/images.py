@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pileus.compute.drivers.interface import ImageShelf
+from pileus.compute.drivers.interface import Image, ImageFormat, ImageShelf, Stored
 from pileus.kit.hosts.exchange import Body
 
 ERRAND = "image_fetch"  # the kind of the documents; each is named after the operation that sends the host
 
 
 class Errand(msgspec.Struct, frozen=True):
-    """What to fetch."""
+    """What to fetch, and what its bytes are if a raw disk is to be made of them."""
 
     image: str
+    stored: Stored | None = None
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -48,9 +49,9 @@ class ErrandHandler:
 
     async def ensure(self, id: str, body: Body, generation: int) -> Fetched:
         """The image is here, or on its way."""
-        image = msgspec.convert(body, Errand).image
-        self._waiting[image].add(id)
-        return Fetched(here=await self._shelf.keep(image))
+        errand = msgspec.convert(body, Errand)
+        self._waiting[errand.image].add(id)
+        return Fetched(here=await self._shelf.keep(Image(errand.image, ImageFormat.RAW, stored=errand.stored)))
 
     async def ensure_gone(self, id: str) -> None:
         """Nobody waits for the errand any more."""

@@ -108,7 +108,7 @@ class ServerView(Wire, kw_only=True):
     launch_index: Annotated[int, F("OS-EXT-SRV-ATTR:launch_index", since="2.3", rule=ATTRIBUTES)]
     kernel_id: Annotated[str, F("OS-EXT-SRV-ATTR:kernel_id", since="2.3", rule=ATTRIBUTES)] = ""
     ramdisk_id: Annotated[str, F("OS-EXT-SRV-ATTR:ramdisk_id", since="2.3", rule=ATTRIBUTES)] = ""
-    root_device: Annotated[str, F("OS-EXT-SRV-ATTR:root_device_name", since="2.3", rule=ATTRIBUTES)] = "/dev/vda"
+    root_device: Annotated[str, F("OS-EXT-SRV-ATTR:root_device_name", since="2.3", rule=ATTRIBUTES)]
     user_data: Annotated[str | None, F("OS-EXT-SRV-ATTR:user_data", since="2.3", rule=ATTRIBUTES)]
     hostname_seen: Annotated[str, F("OS-EXT-SRV-ATTR:hostname", since="2.3", until="2.89", rule=ATTRIBUTES)]
     hostname: Annotated[str, F("OS-EXT-SRV-ATTR:hostname", since="2.90")]
@@ -154,7 +154,7 @@ class ServerChanged(ServerView, kw_only=True):
     launch_index: Annotated[int, F("OS-EXT-SRV-ATTR:launch_index", since=FULL, rule=ATTRIBUTES)]
     kernel_id: Annotated[str, F("OS-EXT-SRV-ATTR:kernel_id", since=FULL, rule=ATTRIBUTES)] = ""
     ramdisk_id: Annotated[str, F("OS-EXT-SRV-ATTR:ramdisk_id", since=FULL, rule=ATTRIBUTES)] = ""
-    root_device: Annotated[str, F("OS-EXT-SRV-ATTR:root_device_name", since=FULL, rule=ATTRIBUTES)] = "/dev/vda"
+    root_device: Annotated[str, F("OS-EXT-SRV-ATTR:root_device_name", since=FULL, rule=ATTRIBUTES)]
     user_data: Annotated[str | None, F("OS-EXT-SRV-ATTR:user_data", since=FULL, rule=ATTRIBUTES)]
     hostname_seen: Annotated[str, F("OS-EXT-SRV-ATTR:hostname", since=FULL, until="2.89", rule=ATTRIBUTES)]
     host_status: Annotated[str, F(since=FULL, rule=HOST_STATUS)]
@@ -258,6 +258,7 @@ def _place(shown: Shown, server: Server) -> dict[str, Any]:
         "instance_name": f"instance-{server.id[:8]}",
         "reservation_id": server.reservation_id,
         "launch_index": server.launch_index,
+        "root_device": f"/dev/{server.root_device}",
         "user_data": server.user_data,
         "hostname_seen": server.hostname,
         "hostname": server.hostname,

@@ -19,7 +19,18 @@ from pileus.compute.commands.passwords import give_password
 from pileus.compute.models.block_devices import DeviceAsked, devices_of, disks_asked, merged
 from pileus.compute.models.flavors import GIB, Flavor, Size, size_of
 from pileus.compute.models.quotas import Usage
-from pileus.compute.models.servers import BootImage, GivenFile, Server, ServerKey, hostname_of, name_of_many
+from pileus.compute.models.servers import (
+    BOOTABLE,
+    DISC,
+    DRIVES,
+    USUAL_DRIVE,
+    BootImage,
+    GivenFile,
+    Server,
+    ServerKey,
+    hostname_of,
+    name_of_many,
+)
 from pileus.compute.store.flavors import flavor_find
 from pileus.compute.store.keypairs import keypair_find
 from pileus.compute.store.servers import server_change, server_create
@@ -28,7 +39,6 @@ from pileus.kit.errors import NotFound
 from pileus.ports.image import ImageFacts
 from pileus.ports.network import NicRequest
 
-BOOTABLE = ("raw", "qcow2")
 MOST_USER_DATA = 65535
 
 
@@ -209,7 +219,11 @@ async def boot_image(
 def _check_room(image: ImageFacts, flavor: Size, *, may_have_no_disk: bool) -> None:
     if image.disk_format not in BOOTABLE:
         raise errors.BadRequest(
-            why=f"Image {image.id} has disk format {image.disk_format}; servers boot from {' and '.join(BOOTABLE)}."
+            why=f"Image {image.id} has disk format {image.disk_format}; servers boot from {', '.join(sorted(BOOTABLE))}."
+        )
+    if image.disk_format == DISC and image.properties.get("hw_cdrom_bus", USUAL_DRIVE) not in DRIVES:
+        raise errors.BadRequest(
+            why=f"Invalid image metadata. Field hw_cdrom_bus of image {image.id} must be one of {', '.join(DRIVES)}."
         )
     if flavor.ram < image.min_ram:
         raise errors.BadRequest(why="Flavor's memory is too small for requested image.")

@@ -44,6 +44,7 @@ from pileus.compute.drivers.interface import (
     lasting,
 )
 from pileus.kit.clock import Clock, SystemClock
+from pileus.ports.image_files import ImageFiles
 from pileus.ports.plug import Plug, PortPlug
 from pileus.ports.server_files import ServerFiles
 from pileus.ports.server_streams import ServerStreams
@@ -74,7 +75,8 @@ class Fake(Script):
     """Hypervisor, ShowsConsoleLog, OpensConsole, GivesFiles and MovesLive, of servers that do not exist."""
 
     def __init__(self, *, clock: Clock | None = None, facts: Facts | None = None, plug: Plug | None = None,
-                 files: ServerFiles | None = None, streams: ServerStreams | None = None) -> None:  # fmt: skip
+                 files: ServerFiles | None = None, streams: ServerStreams | None = None,
+                 images: ImageFiles | None = None) -> None:  # fmt: skip
         super().__init__()
         self._streams = streams
         self._clock = clock or SystemClock()
@@ -85,7 +87,7 @@ class Fake(Script):
             arch="x86_64", hypervisor="fake", hypervisor_version="1.0", accel="none", abilities=ABILITIES,
         )  # fmt: skip
         self._servers: dict[str, Pretence] = {}
-        self.images = FakeShelf()
+        self.images = FakeShelf(images)
         self._pids = iter(range(100_000, 2**31))
         self._copies: Path | None = None
         self._consoles: set[asyncio.Task[None]] = set()
@@ -133,9 +135,12 @@ class Fake(Script):
         if pretence is None:
             # A process that was killed has forgotten its servers, and only what ran is ever to be suspended.
             power = PowerSeen.SUSPENDED if server.power is Power.SUSPENDED else PowerSeen.OFF
+            await self._judge(server)
             disk = b"" if server.arrival is not None else await self._arrived(server)
             pretence = Pretence(server, Seen(power, disks_ready=True), disk=disk)
             self._servers[server.id] = pretence
+        elif server.shape != pretence.wanted.shape:
+            await self._judge(server)
         kept, kept_volumes = self._kept_cards(pretence, server), self._kept_volumes(pretence, server)
         await self._plug_in(pretence.wanted.nics, (*server.nics, *kept))
         pretence.wanted = server
@@ -236,6 +241,15 @@ class Fake(Script):
         talk.add_done_callback(self._consoles.discard)
 
     # Pretending.
+
+    async def _judge(self, server: Wanted) -> None:
+        """The images of which disks would be made here now are such as a host takes; raises DriverError."""
+        if server.origin is None and server.arrival is None:
+            for disk in server.own_disks:
+                if disk.image is not None:
+                    await self.images.judge(disk.image, disk.room)
+        if server.rescue is not None:
+            await self.images.judge(server.rescue, 0)
 
     async def _move(self, pretence: Pretence) -> None:
         """The server has gone on on its way to another host, or here, if it is on one; else it is as wanted."""

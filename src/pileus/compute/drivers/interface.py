@@ -58,18 +58,50 @@ class ImageFormat(enum.StrEnum):
     QCOW2 = "qcow2"
 
 
+class Stored(enum.StrEnum):
+    """Formats of images that hosts make raw disks of; and discs, whose bytes are as those of raw disks."""
+
+    VMDK = "vmdk"
+    VDI = "vdi"
+    VHD = "vhd"
+    VHDX = "vhdx"
+    ISO = "iso"
+
+
+class Bus(enum.StrEnum):
+    """What the drive of a disc can be at."""
+
+    IDE = "ide"
+    SATA = "sata"
+    SCSI = "scsi"
+
+
 class Image(msgspec.Struct, frozen=True):
-    """What is needed to boot from an image. `size` is that of the stored file, in bytes; the image's owner verified
-    `format`, so a host never guesses it."""
+    """What is needed to boot from an image. `size` is that of the stored file, in bytes. A host never guesses what the bytes are: they
+    are `stored`, or else what disks are laid over, `format`, and are refused if they are not. `drive`: it is a disc, in a drive
+    at that bus."""
 
     id: str
     format: ImageFormat
     size: int = 0
     checksum: str = ""
+    stored: Stored | None = None
+    drive: Bus | None = None
+
+    @property
+    def claim(self) -> str:
+        """What its bytes are said to be."""
+        return self.stored or self.format
+
+    @property
+    def converted(self) -> bool:
+        """Whether it has to be made a raw disk before disks can be laid over it."""
+        return self.stored not in (None, Stored.ISO)
 
 
 class Disk(msgspec.Struct, frozen=True):
-    """A disk of the server's own. It is made at least as large as its image; one without an image is formatted as said.
+    """A disk of the server's own. One of no size is as large as its image, and any other at least as large; one without an
+    image is formatted as said.
 
     `size_mib` comes on top of `size_gib`.
     """
@@ -81,7 +113,12 @@ class Disk(msgspec.Struct, frozen=True):
 
     @property
     def octets(self) -> int:
-        """How large it is."""
+        """How large it is, at least; a disc is as large as it is, whatever room there is for it."""
+        return self.room if self.image is None or self.image.drive is None else 0
+
+    @property
+    def room(self) -> int:
+        """How many bytes there is room for; 0: as many as its image has."""
         return self.size_gib * 2**30 + self.size_mib * 2**20
 
     @property
@@ -338,7 +375,8 @@ LIVE = "live"  # hands servers that run to another host, and takes them
 ENCRYPTED = "encrypted"  # opens encrypted volumes
 RBD = "rbd"  # reads volumes from Ceph
 SWAP = "swap"  # puts one volume in another's place while the guest goes on
-ABILITIES = (CARDS, DISKS, VOLUMES, LIVE, ENCRYPTED, RBD, SWAP)
+FORMATS = "formats"  # boots from images of every format, and from discs
+ABILITIES = (CARDS, DISKS, VOLUMES, LIVE, ENCRYPTED, RBD, SWAP, FORMATS)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -465,8 +503,11 @@ class ImageShelf(Protocol):
         """From now on `came(image)` is called when an image that was on its way is here, or could not come."""
         ...
 
-    async def keep(self, image: str) -> bool:
-        """The image is on this host (True), or on its way; raises DriverError, once, with why it did not come."""
+    async def keep(self, image: Image) -> bool:
+        """The image is on this host (True), or on its way; raises DriverError, once, with why it did not come.
+
+        How disks are laid over it does not matter yet.
+        """
         ...
 
 

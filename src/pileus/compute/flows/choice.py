@@ -7,7 +7,9 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from pileus.compute.app import Compute
+from pileus.compute.drivers.interface import FORMATS
 from pileus.compute.flows.disks import places, reach
+from pileus.compute.flows.hosts import lacking
 from pileus.compute.models.aggregates import unfit_by_specs, zones_of
 from pileus.compute.models.groups import ServerGroup, preferred, unfit_for
 from pileus.compute.models.servers import Server
@@ -94,6 +96,7 @@ async def _unfit(app: Compute, server: Server, names: Sequence[str]) -> dict[str
     return {
         **await _unfit_by_hints(app, server, names),
         **unfit_by_specs(aggregates, server.flavor.extra_specs, names),
+        **await _unfit_by_image(app, server),
         **await _unfit_by_volumes(app, server, names),
         **_unfit_by_zone(app, server, zones_of(aggregates), names),
         **silent,
@@ -107,6 +110,14 @@ def _unfit_by_zone(app: Compute, server: Server, zones: Mapping[str, str], hosts
         return {}
     places = {host: zones.get(host, app.config.zone) for host in hosts}
     return {host: f"is in zone {zone}" for host, zone in places.items() if zone != server.zone_wanted}
+
+
+async def _unfit_by_image(app: Compute, server: Server) -> dict[str, str]:
+    """Hosts that cannot boot from what the server's image is stored as."""
+    image = server.image
+    if image is None or not (image.is_disc or (image.is_made_raw and server.shelf is None)):
+        return {}
+    return await lacking(app, FORMATS)
 
 
 async def _unfit_by_volumes(app: Compute, server: Server, hosts: Sequence[str]) -> dict[str, str]:

@@ -38,7 +38,9 @@ def document(
     """All a host is told about a server."""
     image = _image(server.image)
     if server.shelf is not None:
-        image = interface.Image(server.shelf, interface.ImageFormat.QCOW2)
+        image = interface.Image(
+            server.shelf, interface.ImageFormat.QCOW2, drive=image.drive if image is not None else None
+        )
     size = server.flavor
     extra = tuple(_own(disk) for disk in server.further_disks)
     return interface.Wanted(
@@ -112,7 +114,16 @@ def restarts_of(server: Server) -> interface.Restarts:
 def _image(image: BootImage | None) -> interface.Image | None:
     if image is None:
         return None
-    return interface.Image(image.id, interface.ImageFormat(image.disk_format), image.size, image.checksum or "")
+    # An earlier release's host knows but the first of the two, and refuses what is stored as something else.
+    over = interface.ImageFormat.QCOW2 if image.disk_format == "qcow2" else interface.ImageFormat.RAW
+    return interface.Image(
+        image.id,
+        over,
+        image.size,
+        image.checksum or "",
+        stored=interface.Stored(image.disk_format) if image.is_made_raw or image.is_disc else None,
+        drive=interface.Bus(image.drive) if image.is_disc else None,
+    )
 
 
 async def want(

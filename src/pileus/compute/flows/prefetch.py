@@ -9,6 +9,7 @@ import msgspec
 
 from pileus.compute.agent.images import ERRAND, Errand, Fetched
 from pileus.compute.app import Compute
+from pileus.compute.drivers.interface import Stored
 from pileus.compute.flows.document import LOOK_AGAIN_S
 from pileus.kit.flow.operation import Operation
 from pileus.kit.flow.step import Done, Flow, Outcome, Step, Wait
@@ -24,10 +25,11 @@ def subject_of(errand: str) -> str:
 async def fetch(app: Compute, op: Operation) -> Outcome:
     """Every host that is up has the image, or has said why it has not."""
     waiting, failed = [], {}
+    stored = Stored(op.args["stored"]) if op.args.get("stored") else None
     for host in op.args["hosts"]:
         if not await app.hosts.is_up(host):
             continue
-        await app.hosts.want(host, ERRAND, op.id, Errand(op.args["image"]))
+        await app.hosts.want(host, ERRAND, op.id, Errand(op.args["image"], stored))
         report = await app.hosts.answer(host, ERRAND, op.id)
         if report is None or (report.failure is None and not msgspec.convert(report.body, Fetched).here):
             waiting.append(host)

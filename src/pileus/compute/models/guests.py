@@ -170,7 +170,7 @@ def ec2_tree(guest: Guest) -> dict[str, Any]:
         "ami-id": f"ami-{server.image.id[:8]}" if server.image else "",
         "ami-launch-index": str(server.launch_index),
         "ami-manifest-path": "FIXME",
-        "block-device-mapping": {"ami": "vda", "root": "/dev/vda", **_own_disks(guest)},
+        "block-device-mapping": {"ami": server.root_device, "root": f"/dev/{server.root_device}", **_own_disks(guest)},
         "hostname": server.hostname,
         "instance-action": "none",
         "instance-id": f"i-{number:08x}",

@@ -46,6 +46,16 @@ def _says_yes(value: str | None) -> bool:
     return value is not None and value.lower() in {"yes", "true", "1", "on", "y", "t"}
 
 
+AS_THEY_ARE = frozenset(
+    {"raw", "gpt", "ami", "qcow2"}
+)  # disks are laid over images of these; those but the last are raw
+MADE_RAW = frozenset({"vmdk", "vdi", "vhd", "vhdx"})
+DISC = "iso"
+BOOTABLE = AS_THEY_ARE | MADE_RAW | {DISC}
+DRIVES = {"ide": "hda", "sata": "sda", "scsi": "sda"}  # where a disc can be, and what it is called there
+USUAL_DRIVE, USUAL_ROOT = "ide", "vda"
+
+
 class BootImage(msgspec.Struct, frozen=True, kw_only=True):
     """The image a server was made from, as it was then."""
 
@@ -57,6 +67,21 @@ class BootImage(msgspec.Struct, frozen=True, kw_only=True):
     min_disk: int = 0
     min_ram: int = 0
     properties: dict[str, str] = {}
+
+    @property
+    def is_made_raw(self) -> bool:
+        """Whether hosts make a raw disk of it first."""
+        return self.disk_format in MADE_RAW
+
+    @property
+    def is_disc(self) -> bool:
+        """Whether the server has it as a disc in a drive, and not as a disk."""
+        return self.disk_format == DISC
+
+    @property
+    def drive(self) -> str:
+        """What the drive is at, if it is a disc."""
+        return self.properties.get("hw_cdrom_bus", USUAL_DRIVE)
 
     @property
     def has_agent(self) -> bool:
@@ -221,6 +246,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     def volume_backed(self) -> bool:
         """Whether it boots from a volume, so that no disk of its own holds its system."""
         return self.image is None
+
+    @property
+    def root_device(self) -> str:
+        """What the device it boots from is usually called."""
+        image = self.image
+        return DRIVES.get(image.drive, USUAL_ROOT) if image is not None and image.is_disc else USUAL_ROOT
 
     @property
     def resources(self) -> dict[str, int]:

@@ -20,8 +20,9 @@ from pileus.compute.drivers.qemu.arrivals import Arrivals
 from pileus.compute.drivers.qemu.attached import Attached
 from pileus.compute.drivers.qemu.cgroup import Groups
 from pileus.compute.drivers.qemu.console import tail
-from pileus.compute.drivers.qemu.disks import Disks, ImageCache
+from pileus.compute.drivers.qemu.disks import Disks
 from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.images import ImageCache
 from pileus.compute.drivers.qemu.means import Means
 from pileus.compute.drivers.qemu.process import dial
 from pileus.compute.drivers.qemu.server import Server

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from pileus.compute.drivers.interface import Disk, Nic, Volume, Wanted
+from pileus.compute.drivers.interface import Bus, Disk, Nic, Volume, Wanted
 from pileus.compute.drivers.qemu import blocks
 from pileus.compute.drivers.qemu.blocks import DISKS_SLOT
 
@@ -35,6 +35,9 @@ MAX_DISKS = CONFIG_SLOT - DISKS_SLOT - 1  # volumes too, and one more to rescue 
 CONFIG_FILE = "config.iso"
 
 NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
+
+# What a machine needs for drives at a bus that it does not have by itself, and the drive there.
+DRIVES = {Bus.SATA: ("ich9-ahci", "ide-cd"), Bus.SCSI: ("virtio-scsi-pci", "scsi-cd")}
 
 # Userspace Open vSwitch does not complete checksums: with offload on, ping works and TCP does not.
 OFFLOADS = (
@@ -65,13 +68,19 @@ class Descriptors(msgspec.Struct, frozen=True):
 class DiskFile(msgspec.Struct, frozen=True):
     """A disk of a server as files in its directory: its own, and if it is laid over an image a link to that.
 
-    `at`: its place among the server's disks.
+    `at`: its place among the server's disks. `rescues`: it is as large as it needs to be, whatever room the server has.
     """
 
     file: str
     base: str
     disk: Disk
     at: int
+    rescues: bool = False
+
+    @property
+    def room(self) -> int:
+        """How many bytes its image may have; 0: any number."""
+        return 0 if self.rescues else self.disk.room
 
 
 def disk_files(server: Wanted) -> tuple[DiskFile, ...]:
@@ -85,7 +94,7 @@ def disk_files(server: Wanted) -> tuple[DiskFile, ...]:
     if server.rescue is None:
         return own
     name, size = f"rescue-{server.rescue.id}", server.root.size_gib if server.root is not None else 0
-    return (DiskFile(f"{name}.qcow2", f"{name}.base", Disk(size, server.rescue), 0), *own)
+    return (DiskFile(f"{name}.qcow2", f"{name}.base", Disk(size, server.rescue), 0, rescues=True), *own)
 
 
 def argv(server: Wanted, accel: Accel, fds: Descriptors, slots: Mapping[str, int]) -> list[str]:
@@ -223,12 +232,23 @@ def _disk(disk: DiskFile) -> list[str]:
     name = f"disk{at}"
     words += _blockdev(driver="file", node_name=f"{name}-file", filename=disk.file, discard="unmap")
     words += _blockdev(driver="qcow2", node_name=name, file=f"{name}-file", backing=base, discard="unmap")
-    words += ["-device", f"virtio-blk-pci,id={name},drive={name},addr={DISKS_SLOT + at:#x},bootindex={at + 1}"]
-    return words
+    drive = image.drive if image is not None else None
+    return [*words, *_device(drive, f"id={name},drive={name}", at, f"addr={DISKS_SLOT + at:#x}")]
+
+
+def _device(drive: Bus | None, of: str, at: int, slot: str) -> list[str]:
+    """The disk as the guest has it; a disc is in a drive, whose bus is at the disk's slot unless the machine has it anyway."""
+    boots = f"bootindex={at + 1}"
+    if drive is None:
+        return ["-device", f"virtio-blk-pci,{of},{slot},{boots}"]
+    if drive is Bus.IDE:
+        return ["-device", f"ide-cd,{of},bus=ide.{at},{boots}"]
+    bus, kind = DRIVES[drive]
+    return ["-device", f"{bus},id=drives{at},{slot}", "-device", f"{kind},{of},bus=drives{at}.0,{boots}"]
 
 
 def _config() -> list[str]:
-    """The disc the guest reads what it is from, as a disk: this machine has no drive for discs."""
+    """The disc the guest reads what it is from, as a disk: every guest can read those."""
     words = _blockdev(driver="file", node_name="config-file", filename=CONFIG_FILE, read_only=True)
     words += _blockdev(driver="raw", node_name="config", file="config-file", read_only=True)
     return [*words, "-device", f"virtio-blk-pci,id=config,drive=config,addr={CONFIG_SLOT:#x}"]

@@ -1,9 +1,9 @@
 """Disks of servers: an overlay of their own above an image all servers share.
 
-    fetch image -> cache/images/<id> -> link into the server's directory -> overlay above the link
+    image in the cache -> link into the server's directory -> overlay above the link
 
-An image is fetched once however many servers wait for it, and appears under its name only when whole. The link keeps
-it there for its servers when the cache drops it. Formats are always said, never guessed: a guest writes its own disk.
+The link keeps the image there for its servers when the cache drops it. Formats are always said, never guessed: a guest writes
+its own disk.
 """
 
 import asyncio
@@ -15,119 +15,25 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.compute.drivers.interface import DriverError, Image, Wanted
+from pileus.compute.drivers.interface import DriverError, Wanted
+from pileus.compute.drivers.judging import check_fit
 from pileus.compute.drivers.qemu.argv import CONFIG_FILE, DiskFile, disk_files
 from pileus.compute.drivers.qemu.arrivals import Arrivals
 from pileus.compute.drivers.qemu.home import Home
+from pileus.compute.drivers.qemu.images import ImageCache
 from pileus.compute.drivers.qemu.iso import iso
 from pileus.compute.drivers.qemu.jail import IMAGE_TOOL, Jail
 from pileus.compute.drivers.qemu.scratch import format_file
-from pileus.kit.disk_formats import Mismatch, Unsafe, check_file
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.observe.log import log_of
 from pileus.kit.run import ProgramFailed, run
 from pileus.ports.given_passwords import GivenPasswords
-from pileus.ports.image_files import ImageFiles
 
 log = log_of(__name__)
 
 CONFIG_LABEL = "config-2"
 QEMU_IMG_S = 300.0
-
-
-class ImageCache:
-    """Copies of images on this host."""
-
-    def __init__(self, path: Path, images: ImageFiles) -> None:
-        self._path = path
-        self._images = images
-        self._fetches: dict[str, asyncio.Task[None]] = {}
-        self._came: Callable[[str], None] = lambda image: None
-        self._checked: set[Image] = set()
-
-    def here(self, image: Image) -> Path | None:
-        """The image's file, if it was fetched before."""
-        file = self._path / image.id
-        return file if file.exists() else None
-
-    def ready(self, image: str, then: Callable[[], None]) -> Path | None:
-        """The image's file; or None, and it is being fetched, and `then` is called when that ended.
-
-        Raises what the last fetch failed with, once; to ask again is to try again.
-        """
-        file = self._path / image
-        task = self._fetches.get(image)
-        if task is not None and task.done():
-            del self._fetches[image]
-            failed = task.exception()
-            if failed is not None and not file.exists():
-                raise DriverError(f"Image {image} cannot be fetched", str(failed) or type(failed).__name__)
-            task = None  # what it fetched may have been taken away since
-        if file.exists():
-            return file
-        if task is None:
-            task = self._fetches[image] = asyncio.create_task(self._fetch(image, file), name=f"fetch {image}")
-            # Told to whoever asks next; if nobody does any more, asyncio need not complain of it.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        task.add_done_callback(lambda _: then())
-        return None
-
-    async def check(self, image: Image) -> None:
-        """The image's file is a disk in the format it is said to be in, and reads no other file; raises DriverError.
-
-        The image service looks at what is uploaded, unless its operator told it not to; a host opens nothing on its word.
-        """
-        if image in self._checked:
-            return
-        try:
-            await asyncio.to_thread(check_file, self._path / image.id, image.format)
-        except (Mismatch, Unsafe, OSError) as refused:
-            raise DriverError(f"Image {image.id} is refused by this host", str(refused)) from refused
-        self._checked.add(image)
-
-    def on_arrival(self, came: Callable[[str], None]) -> None:
-        """From now on `came(image)` is called when an image that was asked for by `keep` is here, or could not come."""
-        self._came = came
-
-    async def keep(self, image: str) -> bool:
-        """The image is here (True), or on its way."""
-        return self.ready(image, lambda: self._came(image)) is not None
-
-    async def close(self) -> None:
-        """No fetch goes on."""
-        tasks = [task for task in self._fetches.values() if not task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _fetch(self, id: str, file: Path) -> None:
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = file.with_name(f".{id}.part")
-        part.unlink(missing_ok=True)
-        self._checked = {one for one in self._checked if one.id != id}
-        try:
-            failpoint("image.fetch", "begun")
-            await self._images.fetch(id, part)
-            failpoint("image.fetch", "fetched")
-            await asyncio.to_thread(_settle, part, file)
-            failpoint("image.fetch", "kept")
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _settle(part: Path, file: Path) -> None:
-    """The whole file has its name, on the disk too."""
-    # Readable by every server's user; only who may search a directory with a link to it can reach it.
-    part.chmod(0o444)
-    with part.open("rb") as whole:
-        os.fsync(whole.fileno())
-    part.rename(file)
-    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 class Disks:
@@ -178,10 +84,10 @@ class Disks:
         if file.exists():
             return True
         if disk.image is not None and not base.exists():
-            cached = self._cache.ready(disk.image.id, then)
+            cached = self._cache.ready(disk.image, files.room, then)
             if cached is None:
                 return False
-            await self._cache.check(disk.image)
+            check_fit(await self._cache.holds(disk.image), files.room)
             os.link(cached, base)
         jail = Jail(home.uid)
         size = disk.octets
