@@ -22,6 +22,7 @@ import msgspec
 
 from pileus.kit.errors import Problem
 from pileus.main import packages
+from pileus.main.judged_images import served_images
 from pileus.main.judged_storage import NEEDED as STORAGE
 from pileus.main.judged_storage import copying, sharing
 from pileus.main.second_controller import NEEDED as DATABASE
@@ -69,6 +70,7 @@ class Suite(msgspec.Struct, frozen=True):
     at_once: int = 2
     gate: str = "gate"  # whose configuration the cloud has
     two_controllers: bool = False
+    hostile_images: bool = False  # among those that are uploaded
 
     @property
     def real(self) -> bool:
@@ -92,10 +94,11 @@ SUITES = {
         ),
         Suite(
             "other",
-            r"^tempest\.api\.(image\.v2\.test_images\.(ListUserImagesTest\.|.*_do_secure_hash_false)"
-            r"|compute\.admin\.test_networks\.)",
+            r"^tempest\.api\.(image\.v2\.(test_images\.(ListUserImagesTest\.|.*_do_secure_hash_false)"
+            r"|test_images_formats\.ImagesFormatTest\.test_compute_)|compute\.admin\.test_networks\.)",
             FAKES,
             gate="other",
+            hostile_images=True,
         ),
         Suite(
             "workers",
@@ -181,7 +184,7 @@ def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list
         stack.callback(_pileus, "destroy", "--yes", "--state", str(state), check=False)
         url = _up(state, suite, config)
         stack.enter_context(_second(state, suite))
-        served = stack.enter_context(_served(_workspace(state) / "served"))
+        served = stack.enter_context(served_images(_workspace(state) / "served", hostile=suite.hostile_images))
         other = stack.enter_context(_another(state, config, url)) if suite.two_controllers else ""
         _configure(state, suite, served, other)
         return _tempest(python, state, suite, only)
@@ -237,38 +240,6 @@ def _join(state: Path, second: Path, laid: Cable | None) -> None:
     if found is None:
         raise NoToken(said=said)
     _pileus("join", found[1], "--token", found[2], "--name", "second", "--state", str(second), laid=laid)
-
-
-@contextlib.contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    """A web server has images that the cloud may be told to fetch; its address."""
-    from pileus.kit.http.server import free_port
-
-    folder.mkdir(parents=True)
-    (folder / "image.raw").write_bytes(os.urandom(1 << 16))
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(folder / "image.qcow2"), "1M"], check=True)
-    _formats(folder)
-    port = str(free_port())
-    argv = [sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", str(folder)]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _formats(folder: Path) -> None:
-    """The folder has a small image of each format that is told by its bytes, and the list of them as Tempest reads it."""
-    (folder / "usable.raw").write_bytes(os.urandom(1 << 16))
-    (folder / "usable.iso").write_bytes(bytes(1 << 15) + b"\1CD001\1".ljust(1 << 12, b"\0"))
-    for format, tool_name in (("qcow2", "qcow2"), ("vmdk", "vmdk"), ("vdi", "vdi"), ("vhd", "vpc"), ("vhdx", "vhdx")):
-        file = str(folder / f"usable.{format}")
-        subprocess.run(["qemu-img", "create", "-q", "-f", tool_name, file, "1M"], check=True)
-    images = [
-        {"name": file.suffix[1:], "format": file.suffix[1:], "filename": file.name, "usable": True}
-        for file in sorted(folder.glob("usable.*"))
-    ]
-    (folder / "manifest.yml").write_bytes(msgspec.json.encode({"images": images}))
 
 
 def _configure(state: Path, suite: Suite, served: str, other: str) -> None:
