@@ -40,6 +40,18 @@ async def test_another_program_does_not_open_what_was_lent_before(tmp_path: Path
             await run(two.around(["cat", str(tmp_path / "one")]), pass_fds=two.descriptors)
 
 
+@pytest.mark.host
+async def test_what_is_lent_to_be_read_is_not_written(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    async with lent(tmp_path / "one", tmp_path / "two", to_read=1) as them:
+        first, second = them.names
+        await run(them.around(["sh", "-c", f"cat {first} >{second}"]), pass_fds=them.descriptors)
+        with pytest.raises(ProgramFailed, match="Permission denied"):
+            await run(them.around(["sh", "-c", f"echo more >{first}"]), pass_fds=them.descriptors)
+    assert ("one", "one") == ((tmp_path / "one").read_text(), (tmp_path / "two").read_text())
+
+
 async def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("real")
     (tmp_path / "link").symlink_to(tmp_path / "real")

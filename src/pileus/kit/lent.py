@@ -30,12 +30,13 @@ class Lent(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def lent(*files: Path, secret: bytes | None = None) -> AsyncIterator[Lent]:
-    """The files, which have to be there, for one program; the secret lies in memory alone. Raises OSError."""
+async def lent(*files: Path, secret: bytes | None = None, to_read: int = 0) -> AsyncIterator[Lent]:
+    """The files, which have to be there, for one program, the first so many only to be read; the secret lies in memory alone.
+    Raises OSError."""
     with contextlib.ExitStack() as stack:
         opened = []
-        for file in files:
-            opened.append(await asyncio.to_thread(_opened, file))
+        for at, file in enumerate(files):
+            opened.append(await asyncio.to_thread(_opened, file, 0o640 if at < to_read else 0o660))
             stack.callback(os.close, opened[-1])
         if secret is not None:
             opened.append(os.memfd_create("secret", os.MFD_CLOEXEC))
@@ -45,12 +46,12 @@ async def lent(*files: Path, secret: bytes | None = None) -> AsyncIterator[Lent]
         yield Lent(names, tuple(opened), str(files[0]), tuple(uid_of(str(file)) for file in files))
 
 
-def _opened(file: Path) -> int:
+def _opened(file: Path, mode: int) -> int:
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.geteuid() == 0:
             os.fchown(descriptor, -1, uid_of(str(file)))
-            os.fchmod(descriptor, 0o660)
+            os.fchmod(descriptor, mode)
     except OSError:
         os.close(descriptor)
         raise

@@ -6,7 +6,7 @@ import msgspec
 
 from pileus.block_storage import errors
 from pileus.block_storage.app import BlockStorage
-from pileus.block_storage.commands.create import TOOL_NAMES, origin_of, remembered, usable_image
+from pileus.block_storage.commands.create import origin_of, remembered, usable_image
 from pileus.block_storage.commands.volumes import begin, busy, held
 from pileus.block_storage.models.volumes import (
     AVAILABLE,
@@ -24,6 +24,7 @@ from pileus.block_storage.models.volumes import (
 )
 from pileus.block_storage.store.volumes import attachments_of, snapshot_count, snapshots
 from pileus.kit.auth import Caller
+from pileus.kit.disk_images import TOOL_NAMES
 from pileus.ports import image as ports
 
 # What the image service says of an image itself.

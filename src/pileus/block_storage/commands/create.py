@@ -23,13 +23,12 @@ from pileus.block_storage.store.groups import groups
 from pileus.block_storage.store.types import types
 from pileus.block_storage.store.volumes import snapshots, volumes
 from pileus.kit.auth import Caller
+from pileus.kit.disk_images import TOOL_NAMES
 from pileus.ports.image import ImageFacts, ImageQuery
 
 # What a volume remembers of the image it was made of, besides the image's own properties.
 REMEMBERED = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
 FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhdx", "vhd", "ploop", "iso", "gpt", "ami")
-# As qemu-img calls what images call otherwise.
-TOOL_NAMES = {"vhd": "vpc", "iso": "raw", "gpt": "raw", "ami": "raw", "ploop": "parallels"}
 
 
 class NewVolume(msgspec.Struct, kw_only=True):

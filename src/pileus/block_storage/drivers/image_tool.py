@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pileus.block_storage.drivers.interface import DriverError
 from pileus.kit.disk_formats import Mismatch, Unsafe, check_file
-from pileus.kit.disk_images import TOOL_NAMES, NotConverted, make_raw, ours_alone
+from pileus.kit.disk_images import NotConverted, make_raw, ours_alone
 from pileus.kit.jail import IMAGE_TOOL
 from pileus.kit.lent import lent
 from pileus.kit.run import ProgramFailed, run
@@ -15,7 +15,7 @@ from pileus.kit.run import ProgramFailed, run
 COPY_S = 7200.0
 SECTOR = 512
 AS_THEY_ARE = frozenset({"raw", "gpt", "ami", "iso"})  # images whose bytes are those of the disk
-IMAGE_NAMES = {tool: image for image, tool in TOOL_NAMES.items()}  # controllers name formats as qemu-img does
+IMAGE_NAMES = {"vpc": "vhd", "parallels": "ploop"}  # earlier controllers name formats only as qemu-img does
 
 
 async def tool_on(files: Sequence[Path], words: Callable[..., Sequence[str]], *, secret: bytes | None = None) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from pileus.image.app import ImageApp
 from pileus.image.drivers.content import Content, look_at
-from pileus.image.drivers.convert import NAMES, NotConverted, converted
+from pileus.image.drivers.convert import NotConverted, converted
 from pileus.image.drivers.interface import StoreIsFull, Unreadable, closing
 from pileus.image.drivers.packed import NotPacked, unpacked
 from pileus.image.flows.intake import drop, take_in
@@ -19,6 +19,7 @@ from pileus.image.models.images import Findings, Head
 from pileus.image.models.imports import Import, Plugin
 from pileus.image.store import images as store
 from pileus.kit.disk_formats import Mismatch, Unsafe
+from pileus.kit.disk_images import TOOL_NAMES
 from pileus.kit.errors import Problem
 from pileus.kit.flow.failpoint import failpoint
 from pileus.kit.flow.operation import Operation
@@ -115,7 +116,9 @@ def _most(app: ImageApp) -> int:
 
 def _convertible(image: Head, becomes: str) -> bool:
     was = image.disk_format or ""
-    return image.container_format == BARE and was in DISKS and NAMES.get(was, was) != NAMES.get(becomes, becomes)
+    return (
+        image.container_format == BARE and was in DISKS and TOOL_NAMES.get(was, was) != TOOL_NAMES.get(becomes, becomes)
+    )
 
 
 async def _judged(app: ImageApp, image: Head) -> None:
