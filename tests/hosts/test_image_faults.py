@@ -11,16 +11,19 @@ from tests.image.faulty import unreadable
 from tests.image.harness import Service, build
 from tests.image.hostile import hostile
 
-from pileus.compute.drivers.interface import Disk, DriverError, Image, ImageFormat, PowerSeen, Wanted
+from pileus.compute.drivers.interface import Bus, Disk, DriverError, Image, ImageFormat, PowerSeen, Stored, Wanted
 from pileus.image.manifest import port
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(240)]
 BYTES = random.Random(25).randbytes(1 << 20)
 
 
-def booted_from(image: str, format: ImageFormat) -> Wanted:
+def booted_from(image: str, format: str) -> Wanted:
     """A server with a disk above the image."""
-    return a_server(root=Disk(1, Image(image, format)))
+    over = ImageFormat.QCOW2 if format == "qcow2" else ImageFormat.RAW
+    stored = Stored(format) if format in set(Stored) else None
+    drive = Bus.IDE if stored is Stored.ISO else None
+    return a_server(root=Disk(1, Image(image, over, stored=stored, drive=drive)))
 
 
 async def test_a_boot_from_an_image_that_cannot_be_read_says_so(tmp_path: Path) -> None:
@@ -33,7 +36,7 @@ async def test_a_boot_from_an_image_that_cannot_be_read_says_so(tmp_path: Path) 
         with unreadable(file, len(BYTES) // 2):
             async with qemu_world(tmp_path / "host", images=port(app)) as world:
                 with pytest.raises(DriverError, match=r"Image store read error: .* Input/output error"):
-                    await Watcher(world.hypervisor).make(booted_from(id, ImageFormat.RAW), has(PowerSeen.ON))
+                    await Watcher(world.hypervisor).make(booted_from(id, "raw"), has(PowerSeen.ON))
     finally:
         await app.db.close()
 
@@ -51,13 +54,14 @@ class Unlooked:
 async def test_no_host_opens_what_is_not_what_it_is_said_to_be_or_reads_other_files(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     canary.write_bytes(b"the canary sings of the host's files" * 30000)
-    cases = [(one, ImageFormat.QCOW2 if one.format == "qcow2" else ImageFormat.RAW) for one in hostile(str(canary))]
-    cases = [(one, format) for one, format in cases if one.format in {"raw", "qcow2"}]
-    assert {ImageFormat.RAW, ImageFormat.QCOW2} == {format for _, format in cases}
-    for number, (one, format) in enumerate(cases):
+    canary.chmod(0o644)
+    cases = list(hostile(str(canary)))
+    assert {"raw", "qcow2", *Stored} == {one.format for one in cases}
+    for number, one in enumerate(cases):
         async with qemu_world(tmp_path / str(number), images=Unlooked(one.content)) as world:
-            wanted = booted_from(f"{number:08}-0000-0000-0000-000000000000", format)
+            wanted = booted_from(f"{number:08}-0000-0000-0000-000000000000", one.format)
             with pytest.raises(DriverError, match="is refused by this host"):
                 await Watcher(world.hypervisor).make(wanted, has(PowerSeen.ON))
             made = [path for path in (tmp_path / str(number)).rglob("*") if path.is_file() and wanted.id in str(path)]
             assert [] == [path for path in made if b"canary" in path.read_bytes()], one.name
+            assert [] == list((tmp_path / str(number) / "cache" / "images").glob("*.raw")), one.name

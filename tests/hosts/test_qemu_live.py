@@ -12,6 +12,7 @@ from tests.hosts.qemu_world import QemuWorld, qemus_in
 
 from pileus.compute.drivers.interface import Wanted
 from pileus.compute.drivers.qemu import Qemu
+from pileus.ports.image_files import ImageFiles
 
 pytestmark = pytest.mark.host
 
@@ -31,9 +32,9 @@ class Files:
 class TwoQemus:
     """Two state directories on one machine."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, images: ImageFiles | None = None) -> None:
         self.streams, files = Streams(), Files()
-        self.first = QemuWorld(path / "here", streams=self.streams)
+        self.first = QemuWorld(path / "here", streams=self.streams, images=images)
         self.second = QemuWorld(path / "there", files=files)
         self.streams.to, files.of = self.there, self.here
 
@@ -57,13 +58,17 @@ class TwoQemus:
         return b"remembered"
 
 
+@contextlib.asynccontextmanager
+async def two_of(world: TwoQemus, path: Path) -> AsyncIterator[TwoQemus]:
+    """The two, of which nothing is left in the end."""
+    try:
+        yield world
+    finally:
+        await world.first.close()
+        await world.second.close()
+    assert [] == qemus_in(path)
+
+
 class TestQemuLive(LiveContract):
-    @contextlib.asynccontextmanager
-    async def two(self, tmp_path: Path) -> AsyncIterator[TwoQemus]:
-        world = TwoQemus(tmp_path)
-        try:
-            yield world
-        finally:
-            await world.first.close()
-            await world.second.close()
-        assert [] == qemus_in(tmp_path)
+    def two(self, tmp_path: Path) -> contextlib.AbstractAsyncContextManager[TwoQemus]:
+        return two_of(TwoQemus(tmp_path), tmp_path)
