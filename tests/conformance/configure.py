@@ -50,6 +50,8 @@ def main() -> None:
         state, settings, set(features["later-extensions"]), real=args.real, beside=args.other
     ).items():
         sections.setdefault(name, {}).update(found)
+    if "fixed_network_name" in sections["compute"]:
+        _network_of_all(_admin(state, settings), str(sections["compute"]["fixed_network_name"]))
     if args.real:
         sections["volume"]["build_timeout"] = PATIENCE_S
     if args.served:
@@ -64,6 +66,19 @@ def main() -> None:
         _ini(sections).write(out)
 
 
+def _network_of_all(admin: Client, name: str) -> None:
+    """There is a network that every project may have its servers on."""
+    if admin.by_name("network", "/v2.0/networks", "networks", name) is None:
+        network = admin.post("network", "/v2.0/networks", {"network": {"name": name, "shared": True}})["network"]
+        subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.80.0.0/20"}
+        admin.post("network", "/v2.0/subnets", {"subnet": subnet})
+
+
+def _admin(state: State, settings: Settings) -> Client:
+    password = state.credentials().passwords["admin"]
+    return Client(f"{settings.url}/identity/v3", "admin", password, "admin", authority_of(state, settings))
+
+
 def _shared_type(admin: Client) -> None:
     """There is a type of volumes that several servers may have."""
     if admin.by_name("block-storage", "/types", "volume_types", SHARED_TYPE) is None:
@@ -76,7 +91,7 @@ def _found(state: State, settings: Settings, later: set[str], *, real: bool, bes
     password = state.credentials().passwords["admin"]
     identity = f"{settings.url}/identity/v3"
     authority = authority_of(state, settings)
-    admin = Client(identity, "admin", password, "admin", authority)
+    admin = _admin(state, settings)
     public = admin.by_name("network", "/v2.0/networks", "networks", settings.external.name)
     if admin.by_name("identity", "/roles", "roles", "ResellerAdmin") is None:
         admin.post("identity", "/roles", {"role": {"name": "ResellerAdmin"}})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.image.hostile import hostile, qcow2
 
-from pileus.kit.disk_formats import Unsafe, check_file
+from pileus.kit.disk_formats import Judge, Unsafe, check_file
 from pileus.kit.disk_images import NotConverted, make_raw
 from pileus.kit.run import run
 
@@ -43,6 +43,16 @@ async def test_a_raw_disk_is_made_of_it(name: str, tmp_path: Path) -> None:
     assert content == target.read_bytes()
     assert target.stat().st_blocks * 512 < 3 * MIB
     assert target.stat().st_uid == os.geteuid()
+
+
+@pytest.mark.parametrize("name", MADE)
+async def test_it_is_judged_alike_however_its_bytes_come(name: str, tmp_path: Path) -> None:
+    content = (await an_image(tmp_path, name, bytes(MIB))).read_bytes()
+    for piece in (4096, 1 << 16, 4 << 20, len(content)):
+        judge = Judge(name.partition(" ")[0])
+        for start in range(0, len(content), piece):
+            judge.feed(content[start : start + piece])
+        assert MIB == judge.size(len(content))
 
 
 @pytest.mark.parametrize("name", MADE)

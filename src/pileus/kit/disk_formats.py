@@ -22,6 +22,9 @@ TOLD_BY_HEAD = frozenset({"raw", "gpt", "qcow2", "iso"})
 
 HEAD = 8 << 20
 CHUNK = 1 << 20
+PIECE = (
+    1 << 16
+)  # of a head, what inspectors look at together: where one thing tells of the next, they follow it once in each
 VMDK_DESCRIPTOR = 0x200 + (1 << 20)  # block/vmdk.c reads that much at most
 VHD_DIFFERENCING = b"\0\0\0\4"
 VDI_DIFFERENCING = b"\4\0\0\0"
@@ -59,6 +62,7 @@ class Judge:
         """The chunk is next; raises Mismatch as soon as that is certain."""
         if self._format in OPAQUE:
             return
+        size = PIECE if len(self._head) < HEAD else CHUNK
         if len(self._head) < HEAD:
             self._head += chunk[: HEAD - len(self._head)]
         from oslo_utils.imageutils.format_inspector import ALL_FORMATS, ImageFormatError, InspectWrapper
@@ -67,9 +71,11 @@ class Judge:
             # The one that is expected may end it early; raw is expected by nobody.
             expected = self._format if self._format in ALL_FORMATS.keys() - RAW_LIKE - ALSO.keys() else None
             self._wrapper = InspectWrapper(self._tap, expected_format=expected)  # type: ignore[arg-type]
-        self._tap.chunk = chunk
+        whole = memoryview(chunk)
         try:
-            self._wrapper.read(len(chunk))
+            for start in range(0, len(chunk), size):
+                self._tap.chunk = bytes(whole[start : start + size])
+                self._wrapper.read(size)
         except ImageFormatError as wrong:
             raise Mismatch(f"it should be {self._format}, and is not") from wrong
 

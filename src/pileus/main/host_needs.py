@@ -22,7 +22,7 @@ from pileus.kit.errors import NotFound, Problem
 from pileus.kit.hosts.asks import Puts, Stream
 from pileus.kit.hosts.channel import Asked, Route, Told
 from pileus.kit.hosts.control import Hosts
-from pileus.kit.hosts.dial import Dialler
+from pileus.kit.hosts.dial import Dialler, Refused
 from pileus.kit.hosts.exchange import Body
 from pileus.kit.observe.log import log_of
 from pileus.main.state import State
@@ -123,16 +123,25 @@ class FarImages:
         part = self._folder / image_id
         have = part.stat().st_size if part.exists() else 0
         headers = {"range": f"bytes={have}-"} if have else {}
-        async with self._dialler.stream(f"{IMAGES}/{image_id}", headers, deadline_s=FETCH_S) as (response, parts):
-            with part.open("ab" if response.status == 206 else "wb") as file:
-                async for piece in parts:
-                    await asyncio.to_thread(file.write, piece)
-            wanted = response.headers.get(DIGEST, "")
+        try:
+            wanted = await self._arrived(image_id, headers, part)
+        except Refused as refused:
+            if refused.answered == NotFound.status:
+                raise NotFound(refused.message) from refused
+            raise
         found = await asyncio.to_thread(_sha512, part)
         if found != wanted:
             part.unlink()
             raise Damaged(image=image_id, wanted=wanted, found=found)
         part.replace(destination)
+
+    async def _arrived(self, image_id: str, headers: Mapping[str, str], part: Path) -> str:
+        """All of the image is there; what its digest should be."""
+        async with self._dialler.stream(f"{IMAGES}/{image_id}", headers, deadline_s=FETCH_S) as (response, parts):
+            with part.open("ab" if response.status == 206 else "wb") as file:
+                async for piece in parts:
+                    await asyncio.to_thread(file.write, piece)
+            return response.headers.get(DIGEST, "")
 
 
 def _range_start(asked: str, size: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pileus.compute.drivers.interface import Changed, DriverError, Image
 from pileus.compute.drivers.judging import check_fit, judged
-from pileus.kit.errors import Problem
+from pileus.kit.errors import NotFound, Problem
 from pileus.kit.observe.log import log_of
 from pileus.ports.image_files import ImageFiles
 
@@ -54,7 +54,9 @@ class FakeShelf:
             file = Path(folder.name) / image.id
             try:
                 await images.fetch(image.id, file)
-            except Problem as failed:
-                log.info("an image is not looked at", image=image.id, why=failed.message)
+            except NotFound as gone:
+                log.info("an image is not looked at", image=image.id, why=gone.message)
                 return None
+            except Problem as failed:
+                raise DriverError(f"Image {image.id} cannot be fetched", failed.message) from failed
             return await asyncio.to_thread(judged, file, image)
