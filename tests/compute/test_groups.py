@@ -129,6 +129,14 @@ async def test_hints_name_servers_to_be_with_or_away_from() -> None:
         assert await host_of(world, first) != await host_of(world, far)
 
 
+async def test_hints_name_servers_of_other_projects_too() -> None:
+    async with a_world("h1", "h2") as world:
+        first = await boot(world)
+        apart = {await host_of(world, await boot(world, by="bob", different_host=[first])) for _ in range(3)}
+        assert len(apart) == 1
+        assert await host_of(world, first) not in apart
+
+
 async def test_refuses_a_group_that_does_not_exist_and_hints_that_are_no_ids() -> None:
     async with a_world() as world:
         server = {"name": "one", "flavorRef": "small", "imageRef": "11111111-1111-4111-8111-111111111111"}

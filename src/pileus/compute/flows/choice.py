@@ -136,8 +136,8 @@ async def _unfit_by_hints(app: Compute, server: Server, hosts: Sequence[str]) ->
     for hint, together in (("same_host", True), ("different_host", False)):
         ids = hinted(server.hints.get(hint))
         if ids:
-            known = [each for each in await server_get_many(app, ids) if each.project_id == server.project_id]
-            places = set(await _places(app, [(each.id, each.host) for each in known]))
+            # Of whatever project: who knows the id of another's server may want to be with it, or away from it.
+            places = set(await _places(app, [(each.id, each.host) for each in await server_get_many(app, ids)]))
             what = "does not have" if together else "has"
             found |= {host: f"{what} a server that {hint} names" for host in hosts if (host in places) is not together}
     return found
