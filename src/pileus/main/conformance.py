@@ -131,15 +131,14 @@ def run(rest: Sequence[str]) -> int:
     parser.add_argument("suite", nargs="*", choices=[[], *SUITES], default=[], help="which suites; without it all")
     parser.add_argument("--regex", default="", help="only tests whose name this regular expression finds")
     parser.add_argument("--shrink", action="store_true", help="take what passes off the list of expected failures")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl, and logs")
     args = parser.parse_args(rest)
     python = environment()
     packages.ensure(NEEDED, _say)
     codes = []
     for name in args.suite or SUITES:
-        listed, results = _judged(python, SUITES[name], args.regex)
+        listed, results = _judged(python, SUITES[name], args.regex, args.results)
         if args.results is not None:
-            args.results.mkdir(parents=True, exist_ok=True)
             (args.results / f"{name}.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in results))
         codes.append(judge(SUITES[name], listed, results, shrink=args.shrink))
     return max(codes)
@@ -162,19 +161,21 @@ def environment() -> Path:
     return python
 
 
-def _judged(python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
-    """What a suite makes of a new cloud, which is destroyed afterwards."""
+def _judged(python: Path, suite: Suite, only: str, logs: Path | None) -> tuple[list[str], list[Result]]:
+    """What a suite makes of a new cloud, which is destroyed afterwards; its logs are kept, if there is somewhere to keep them."""
     # Short: the paths of sockets below it are limited to 107 bytes. Servers run as users of their own and look inside.
     home = Path(tempfile.mkdtemp(prefix="plc-", dir="/tmp"))
     home.chmod(0o755)
     try:
         with copying(home) if suite.real else contextlib.nullcontext():
-            return _judged_in(home / "s", python, suite, only)
+            return _judged_in(home / "s", python, suite, only, logs)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list[str], list[Result]]:
+def _judged_in(
+    state: Path, python: Path, suite: Suite, only: str, logs: Path | None
+) -> tuple[list[str], list[Result]]:
     with contextlib.ExitStack() as stack:
         config = HOME / f"{suite.gate}.toml"
         if suite.real:
@@ -184,6 +185,7 @@ def _judged_in(state: Path, python: Path, suite: Suite, only: str) -> tuple[list
         stack.callback(_pileus, "destroy", "--yes", "--state", str(state), check=False)
         url = _up(state, suite, config)
         stack.enter_context(_second(state, suite))
+        stack.callback(_keep_logs, state, suite, logs)
         served = stack.enter_context(served_images(_workspace(state) / "served", hostile=suite.hostile_images))
         other = stack.enter_context(_another(state, config, url)) if suite.two_controllers else ""
         _configure(state, suite, served, other)
@@ -262,6 +264,17 @@ def _environment() -> dict[str, str]:
 
 def _second_home(state: Path) -> Path:
     return state.with_name("second")
+
+
+def _keep_logs(state: Path, suite: Suite, logs: Path | None) -> None:
+    """The folder has what the cloud and its second host have told, and what Tempest asked them."""
+    if logs is None:
+        return
+    logs.mkdir(parents=True, exist_ok=True)
+    told = {"first": State(state).log, "second": State(_second_home(state)).log, "tempest": _workspace(state) / "tempest.log"}
+    for name, file in told.items():
+        if file.exists():
+            shutil.copyfile(file, logs / f"{suite.name}-{name}.log")
 
 
 def _workspace(state: Path) -> Path:
