@@ -131,7 +131,9 @@ def run(rest: Sequence[str]) -> int:
     parser.add_argument("suite", nargs="*", choices=[[], *SUITES], default=[], help="which suites; without it all")
     parser.add_argument("--regex", default="", help="only tests whose name this regular expression finds")
     parser.add_argument("--shrink", action="store_true", help="take what passes off the list of expected failures")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl, and logs")
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="leave there what Tempest told, as SUITE.jsonl, and logs"
+    )
     args = parser.parse_args(rest)
     python = environment()
     packages.ensure(NEEDED, _say)
@@ -173,9 +175,7 @@ def _judged(python: Path, suite: Suite, only: str, logs: Path | None) -> tuple[l
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _judged_in(
-    state: Path, python: Path, suite: Suite, only: str, logs: Path | None
-) -> tuple[list[str], list[Result]]:
+def _judged_in(state: Path, python: Path, suite: Suite, only: str, logs: Path | None) -> tuple[list[str], list[Result]]:
     with contextlib.ExitStack() as stack:
         config = HOME / f"{suite.gate}.toml"
         if suite.real:
@@ -271,7 +271,11 @@ def _keep_logs(state: Path, suite: Suite, logs: Path | None) -> None:
     if logs is None:
         return
     logs.mkdir(parents=True, exist_ok=True)
-    told = {"first": State(state).log, "second": State(_second_home(state)).log, "tempest": _workspace(state) / "tempest.log"}
+    told = {
+        "first": State(state).log,
+        "second": State(_second_home(state)).log,
+        "tempest": _workspace(state) / "tempest.log",
+    }
     for name, file in told.items():
         if file.exists():
             shutil.copyfile(file, logs / f"{suite.name}-{name}.log")
