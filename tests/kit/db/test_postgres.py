@@ -20,7 +20,7 @@ from pileus.kit.db import (
     create_all,
     scalar,
 )
-from pileus.kit.db.postgres import PostgresEngine
+from pileus.kit.db.postgres import PostgresEngine, PostgresUnit
 
 from .tables import (
     DISK_CREATE,
@@ -166,6 +166,42 @@ async def test_one_that_stalls_in_a_transaction_is_ended_by_the_server(postgres:
                 await unit.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'", [])
                 await create(works, "2")  # waits for the writers' lock until then
         assert await works.one(SERVER_COUNT) == 1
+
+
+async def test_one_that_freezes_between_the_halves_of_a_statement_is_ended_by_who_waits(postgres: str) -> None:
+    works = Database(PostgresEngine(postgres, stalled_s=0.2))
+    async with controllers(postgres, 1) as (freezes,):
+        try:
+            with pytest.raises(DatabaseUnavailable):
+                async with freezes.transaction():
+                    await create(freezes, "1")
+                    unit = next(iter(freezes._ambient.values())).unit
+                    assert isinstance(unit, PostgresUnit)
+                    frozen = unit._connection._transport  # type: ignore[attr-defined]
+                    frozen.pause_reading()  # so the server's answer to the first half stays unread
+                    halves = asyncio.create_task(unit.fetch("SELECT 1 + $1::int", [1]))
+                    await create(works, "2")  # waits for the writers' lock until then
+                    frozen.resume_reading()
+                    await halves
+            assert [server.id for server in await works.page(SERVERS_LISTED)] == ["2"]
+            await create(freezes, "3")
+        finally:
+            await works.close()
+
+
+async def test_one_that_is_slow_but_at_work_is_not_ended(postgres: str) -> None:
+    waits = Database(PostgresEngine(postgres, stalled_s=0.05))
+    async with controllers(postgres, 1) as (slow,):
+        try:
+            async with slow.transaction():
+                await create(slow, "1")
+                waiting = asyncio.create_task(create(waits, "2"))
+                unit = next(iter(slow._ambient.values())).unit
+                await unit.fetch("SELECT pg_sleep(0.4)", [])
+            await waiting
+            assert await slow.one(SERVER_COUNT) == 2
+        finally:
+            await waits.close()
 
 
 async def test_cancelling_in_the_midst_of_anything_leaves_the_database_usable(postgres: str) -> None:

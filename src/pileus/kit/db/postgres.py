@@ -16,6 +16,7 @@ from pileus.kit.db.engine import Hook, Rows, Values, run_hooks
 from pileus.kit.db.errors import DatabaseUnavailable
 from pileus.kit.db.pool import Connection, Pool
 from pileus.kit.db.refusals import DRIVER_ERRORS, is_lost, translated
+from pileus.kit.db.stalled import STALLED_S, Stalled
 
 CONNECTIONS = 16
 WRITERS_LOCK = 0x70696C657573  # "pileus"; advisory locks are each database's own
@@ -40,10 +41,11 @@ def translating(connection: Connection) -> Iterator[None]:
 class PostgresEngine:
     """An open PostgreSQL database."""
 
-    def __init__(self, address: str, connections: int = CONNECTIONS) -> None:
+    def __init__(self, address: str, connections: int = CONNECTIONS, stalled_s: float = STALLED_S) -> None:
         self.dialect: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
         self.commits = 0
         self.pool = Pool(address, connections)
+        self._stalled = Stalled(self.fetch, WRITERS_LOCK, stalled_s)
         self._turn = asyncio.Lock()
         self._closed = False
 
@@ -110,7 +112,8 @@ class PostgresEngine:
     async def _begun(self) -> Connection:
         connection = await self.pool.take()
         try:
-            await connection.execute(BEGIN)
+            async with self._stalled.ended():
+                await connection.execute(BEGIN)
         except BaseException as failed:
             # It may or may not have begun.
             self.pool.drop(connection)
