@@ -132,6 +132,12 @@ class Server:
         found = subprocess.run([str(PROGRAMS / "psql"), *argv], check=True, capture_output=True, text=True).stdout
         return [tuple(line.split("|")) for line in found.splitlines()]
 
+    def held(self, address: str) -> str:
+        """Who is connected, what each does, and what each holds or waits for; for what a failed test says."""
+        sessions = "SELECT pid, state, wait_event, now() - state_change, query FROM pg_stat_activity WHERE datname = current_database()"
+        locks = "SELECT pid, locktype, mode, granted FROM pg_locks WHERE locktype IN ('advisory', 'transactionid')"
+        return "\n".join("|".join(row) for text in (sessions, locks) for row in self.sql(text, address))
+
     def _answers(self) -> bool:
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as trying:
             try:

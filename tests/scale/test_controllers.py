@@ -56,7 +56,9 @@ async def _kill_them(controllers: list[Controller], load: Load, address: str, se
         await load.heard(BETWEEN)
         alive = "SELECT place, beat FROM controllers ORDER BY place"
         with controllers[1].hung():
-            await _until(lambda: len(server.sql(alive, address)) < len(controllers), lambda: server.sql(alive, address))
+            await _until(
+                lambda: len(server.sql(alive, address)) < len(controllers), lambda: _told(server, alive, address)
+            )
         await _until(lambda: "given up by the others" in controllers[1].log(), controllers[1].log)
         await load.heard(BETWEEN)
     finally:
@@ -73,6 +75,10 @@ async def _until(true: Callable[[], bool], seen: Callable[[], object]) -> None:
     while not await asyncio.to_thread(true):
         assert time.monotonic() < end, seen()
         await asyncio.sleep(0.2)
+
+
+def _told(server: Server, alive: str, address: str) -> str:
+    return f"{server.sql(alive, address)}\n{server.held(address)}"
 
 
 async def _count(most: dict[str, int], address: str, server: Server) -> None:
