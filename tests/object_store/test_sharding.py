@@ -223,7 +223,9 @@ def test_small_shards_are_joined(tmp_path: Path) -> None:
         for _ in range(8):
             await work.run()
             await service.app.workers.ledgers.run()
-            await agree(service, names, 5 * len(names))
+            # What is listed holds at each moment; what is counted, once it is told of everywhere.
+            assert names == await service.listing("c")
+        await agree(service, names, 5 * len(names))
         for replica in range(3):
             alive = [one for one in (await shape(service, replica=replica)).shards if not one.deleted]
             assert [("", "o019"), ("o019", "")] == [(one.lower, one.upper) for one in alive], replica
