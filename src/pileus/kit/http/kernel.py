@@ -199,9 +199,10 @@ class Kernel:
         if call.method != "GET":
             failpoint("http.answer", f"{call.method} {call.path}")
         self._mark(mounted.api, call, reply)
-        await send_reply(reply, send, receive, head=call.method == "HEAD", pace=self._pace)
-        if self.saw is not None:
-            self.saw(parts[0], call.method, reply.status, time.perf_counter() - began)
+        try:
+            await send_reply(reply, send, receive, head=call.method == "HEAD", pace=self._pace)
+        finally:
+            self._tell(parts[0], call.method, reply.status, began)
 
     async def _by_itself(self, scope: Mapping[str, Any], receive: Receive, send: Send, began: float) -> bool:
         """Whether somebody answers all below the first segment of this path; then it has been answered."""
@@ -211,12 +212,19 @@ class Kernel:
         if first in self.raw:
             ways.append(self.raw[first])
         for own_way in ways:
-            status = await own_way(scope, receive, send)
+            try:
+                status = await own_way(scope, receive, send)
+            except TooSlow:
+                self._tell(first, scope["method"], TookTooLong.status, began)
+                raise
             if status is not None:
-                if self.saw is not None:
-                    self.saw(first, scope["method"], status, time.perf_counter() - began)
+                self._tell(first, scope["method"], status, began)
                 return True
         return False
+
+    def _tell(self, service: str, method: str, status: int, began: float) -> None:
+        if self.saw is not None:
+            self.saw(service, method, status, time.perf_counter() - began)
 
     async def _outside(self, path: str, address: str, query: bytes) -> Reply:
         answer, page = self.plain.get(path), self.pages.get(path)

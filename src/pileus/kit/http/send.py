@@ -15,7 +15,7 @@ _PRINTED = "".join(map(chr, range(0x20, 0x7F)))
 
 
 async def send_reply(reply: Reply, send: Send, receive: Receive, *, head: bool, pace: Pace) -> None:
-    """Send an answer; for a HEAD, its head alone. Who takes it too slowly gets no more of it."""
+    """Send an answer; for a HEAD, its head alone. Who takes it too slowly gets no more of it; raises TooSlow then."""
     body = reply.body
     whole = isinstance(body, bytes)
     headers = [(name.lower().encode("latin-1"), _spelled(value)) for name, value in reply.headers.items()]
@@ -39,7 +39,7 @@ async def send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receive
 
     A server may swallow what is sent to a client that left, so a watcher on `receive` is what stops the reading.
     """
-    gone = asyncio.create_task(_until_gone(receive))
+    gone = asyncio.create_task(until_gone(receive))
     try:
         async for chunk in chunks:
             if gone.done():
@@ -48,6 +48,7 @@ async def send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receive
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     except TooSlow as slow:
         log.info("a client does not take what it asked for", why=str(slow))
+        raise
     finally:
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -57,6 +58,7 @@ async def send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receive
             await close()
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """The client has gone; whatever it still says is dropped."""
     while (await receive())["type"] != "http.disconnect":
         pass

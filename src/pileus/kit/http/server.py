@@ -4,17 +4,21 @@ Both serve the same plain ASGI application; which one runs is a matter of config
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from pileus.kit.http.call import Receive
 from pileus.kit.http.kernel import Kernel
-from pileus.kit.http.send import Send
+from pileus.kit.http.pace import TooSlow
+from pileus.kit.http.peers import Unwanted, way_of
+from pileus.kit.http.send import Send, until_gone
 from pileus.kit.http.socket import Socket, SocketHandler
 
 Asgi = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 HEADERS_S = 30.0
+GONE_S = 10.0  # for a listener to see that a connection has been reset
 
 
 class Tls(Protocol):
@@ -60,6 +64,30 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
+def impatient(app: Asgi) -> Asgi:
+    """The same application; a client that takes its answers too slowly is disconnected.
+
+    A listener writes what it has before it closes a connection. It would wait for such a client for ever, and so would whoever stops it.
+    Behind a proxy the client is the proxy, which then knows that the answer is not whole.
+    """
+    unwanted = Unwanted()
+
+    async def answered(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except TooSlow:
+            client, server = scope.get("client"), scope.get("server")
+            if client and server:
+                # granian spells ports as strings.
+                await unwanted.hang_up(way_of(client[0], int(client[1]), int(server[1])))
+                # A listener complains of answers that end before they are whole while it believes that there is a client.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(GONE_S):
+                        await until_gone(receive)
+
+    return answered
+
+
 class Listener(Protocol):
     """Serves until it is told to stop."""
 
@@ -83,7 +111,7 @@ class Granian:
         from granian.server.embed import Server
 
         self._server = Server(
-            app,
+            impatient(app),
             address=host,
             port=port,
             interface=Interfaces.ASGI,
@@ -112,11 +140,13 @@ class Uvicorn:
 
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                impatient(app),
                 host=host,
                 port=port,
                 log_config=None,
                 access_log=False,
+                # Whoever is at the other end is asked for here; whom a proxy speaks for, only who trusts that proxy decides.
+                proxy_headers=False,
                 ssl_certfile=tls.certificate if tls else None,
                 ssl_keyfile=tls.key if tls else None,
             )

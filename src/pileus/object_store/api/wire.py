@@ -139,6 +139,7 @@ async def _send_chunks(chunks: AsyncIterator[bytes], send: Send, receive: Receiv
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     except TooSlow as slow:
         log.info("a client does not take what it asked for", why=str(slow))
+        raise
     finally:
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
