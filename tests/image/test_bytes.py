@@ -9,17 +9,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.image.harness import CALLERS, OCTETS, RAW, Service, over, run
+from tests.image.harness import CALLERS, OCTETS, RAW, Service, Tokens, over, run
 
 from pileus.image.config import StoreConfig
 from pileus.image.drivers.file import FileStore
 from pileus.image.drivers.interface import Incoming
 from pileus.image.errors import NoSuchImage, ReadError
 from pileus.image.flows.sweep import sweep
-from pileus.image.manifest import ensure_image
+from pileus.image.manifest import API, ensure_image
 from pileus.image.port import ImagePort
 from pileus.image.store.images import upload_begin
 from pileus.kit.clock import FakeClock
+from pileus.kit.http import Kernel
+from pileus.kit.http.pace import Pace, TooSlow
 from pileus.ports.image import NewImage
 
 
@@ -394,5 +396,45 @@ def test_who_uploads_again_need_not_wait_for_the_sweep(tmp_path: Path) -> None:
             clock.move(31)
             assert 204 == (await cloud.ask("PUT", f"/v2/images/{id}/{path}", RAW, headers=OCTETS))[0]
             assert becomes == (await cloud.show(id))["status"]
+
+    run(tmp_path, test)
+
+
+def test_who_sends_or_takes_bytes_too_slowly_is_given_up(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        ready = (await cloud.create())["id"]
+        await cloud.upload(ready, RAW * 4)
+        cloud.kernel = Kernel(Tokens(), pace=Pace(idle_s=0.05))
+        cloud.kernel.mount("image", API, cloud.app)
+        waiting = (await cloud.create())["id"]
+        begun = [{"type": "http.request", "body": RAW, "more_body": True}]
+        for path in ("file", "stage"):
+            answer = await cloud.ask("PUT", f"/v2/images/{waiting}/{path}", headers=OCTETS, messages=begun)
+            assert (408, "close") == (answer[0], answer[2]["connection"])
+            assert "queued" == (await cloud.show(waiting))["status"]
+        assert 1 == len(cloud.stored())  # that of the other one
+
+        async def never(*_: object) -> dict[str, object]:
+            await asyncio.Event().wait()
+            return {}
+
+        sent: list[object] = []
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message["type"])
+            if len(sent) > 2:
+                await never()
+
+        headers = [(b"x-auth-token", b"alice")]
+        scope = {"type": "http", "method": "GET", "path": f"/image/v2/images/{ready}/file", "query_string": b"",
+                 "scheme": "http", "headers": headers}  # fmt: skip
+        told: list[tuple[object, ...]] = []
+        cloud.kernel.saw = lambda *about: told.append(about[:3])
+        with pytest.raises(TooSlow):
+            await cloud.kernel.http(scope, never, send)  # type: ignore[arg-type]
+        assert ["http.response.start", "http.response.body", "http.response.body"] == sent
+        assert [("image", "GET", 200)] == told
+        held = [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.exists()]
+        assert not [name for name in held if str(cloud.folder) in name]
 
     run(tmp_path, test)
