@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from tests.block_storage.world import IMAGE, World, a_world
+from tests.compute.fakes import an_image
 
 from pileus.block_storage.drivers.interface import Kind
+
+OF_SERVER = "22222222-2222-4222-8222-222222222222"
 
 
 async def a_snapshot(world: World, volume: str, **more: Any) -> str:
@@ -26,6 +29,34 @@ def written(world: World, volume: str, content: bytes | None = None) -> bytes:
     if content is not None:
         world.backends["h1"].write(Kind.VOLUME, volume, content)
     return world.backends["h1"].read(Kind.VOLUME, volume)
+
+
+async def test_an_image_that_boots_from_a_snapshot_stands_for_that_since_3_46() -> None:
+    async with a_world() as world:
+        volume = await world.volume(imageRef=IMAGE)
+        written(world, volume, b"then")
+        snapshot = await a_snapshot(world, volume)
+        disks = [{"source_type": "blank"}, {"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot}]
+        says = {"block_device_mapping": json.dumps(disks), "bdm_v2": "True"}
+        world.images.images[OF_SERVER] = an_image(
+            id=OF_SERVER, name="of a server", size=0, disk_format="raw", properties=says
+        )
+        asked = {"volume": {"size": 1, "imageRef": OF_SERVER}}
+        made = (await world.got("POST", "/volumes", asked, at="3.46"))["volume"]
+        sizeless = (await world.got("POST", "/volumes", {"volume": {"imageRef": OF_SERVER}}))["volume"]
+        blank = (await world.got("POST", "/volumes", asked, at="3.45"))["volume"]
+        await world.settle()
+        assert (snapshot, snapshot, None) == (made["snapshot_id"], sizeless["snapshot_id"], blank["snapshot_id"])
+        assert 2 * [b"then"] == [written(world, each["id"]) for each in (made, sizeless)]
+        for each in (made, sizeless):
+            await world.ask("DELETE", f"/volumes/{each['id']}")
+        await world.ask("DELETE", f"/snapshots/{snapshot}")
+        await world.settle()
+        gone = await world.ask("POST", "/volumes", asked)
+        assert (404, True) == (gone.status, f"boot volume snapshot id:{snapshot}" in str(gone.body))
+        for odd in ("no list", '[{"source_type": "volume", "boot_index": 0}]', '[{"boot_index": "x"}]'):
+            world.images.images[OF_SERVER] = an_image(id=OF_SERVER, properties={"block_device_mapping": odd})
+            assert (await world.got("POST", "/volumes", asked))["volume"]["snapshot_id"] is None
 
 
 async def test_a_volume_made_of_a_snapshot_holds_what_was_there_then() -> None:

@@ -11,6 +11,10 @@ class SnapshotNotFound(NotFound):
     """Snapshot {snapshot} could not be found."""
 
 
+class NoSnapshotOfImage(NotFound):
+    """Nova specific image is found, but boot volume snapshot id:{snapshot} not found."""
+
+
 class AttachmentNotFound(NotFound):
     """Volume attachment could not be found with filter: attachment_id = {attachment}."""
 

@@ -148,6 +148,7 @@ async def create(call: Call[BlockStorage], body: VolumeBody) -> VolumeMade:
         metadata=asked.metadata or {},
         multiattach=shared,
         image_id=image or None,
+        follows_images=call.version >= (3, 46),
         snapshot_id=asked.snapshot_id,
         source_volid=asked.source_volid,
         backup_id=asked.backup_id,

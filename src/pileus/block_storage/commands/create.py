@@ -43,6 +43,7 @@ class NewVolume(msgspec.Struct, kw_only=True):
     metadata: Mapping[str, str] = {}
     multiattach: bool = False
     image_id: str | None = None
+    follows_images: bool = False  # one that only says which snapshot to boot from stands for that
     snapshot_id: str | None = None
     source_volid: str | None = None
     backup_id: str | None = None
@@ -50,6 +51,14 @@ class NewVolume(msgspec.Struct, kw_only=True):
     host: str | None = None
     hints: Mapping[str, Any] | None = None
     status: str | None = None  # otherwise than creating, for backups that are restored
+
+
+class DiskOfImage(msgspec.Struct, frozen=True):
+    """A disk that an image says to boot with, as compute writes them down; of no interest here are its other words."""
+
+    source_type: str | None = None
+    boot_index: int | None = None
+    snapshot_id: str | None = None
 
 
 class Source(msgspec.Struct, kw_only=True):
@@ -69,6 +78,8 @@ async def create_volume(app: BlockStorage, caller: Caller, new: NewVolume, reque
     """The volume exists and is made in the background; raises what speaks against it."""
     project_id = caller.project_id or ""
     async with app.db.transaction():
+        if new.image_id and new.follows_images and (snapshot_id := await _boots_from(app, caller, new.image_id)):
+            new = msgspec.structs.replace(new, image_id=None, snapshot_id=snapshot_id)
         source = await _source(app, caller, new)
         # Of an image nobody knows yet how large it is when it is unpacked, so whoever asks says how large the volume is.
         size = new.size or (0 if new.image_id else source.size)
@@ -149,6 +160,22 @@ async def _of_image(app: BlockStorage, caller: Caller, image_id: str) -> Source:
         bootable=True,
         image_metadata=remembered(image),
     )
+
+
+async def _boots_from(app: BlockStorage, caller: Caller, image_id: str) -> str | None:
+    """The snapshot that the image of a server on a volume says to boot from; raises NoSnapshotOfImage if the caller has it not."""
+    image = _usable(await _image_meant(app, caller, image_id), image_id)
+    try:
+        disks = msgspec.json.decode(image.properties.get("block_device_mapping", "[]"), type=list[DiskOfImage])
+    except msgspec.DecodeError:
+        return None
+    said = next((disk for disk in disks if disk.source_type == "snapshot" and disk.boot_index == 0), None)
+    if said is None or said.snapshot_id is None:
+        return None
+    snapshot = await snapshots.find(app, said.snapshot_id)
+    if snapshot is None or not mine(snapshot.project_id, caller):
+        raise errors.NoSnapshotOfImage(snapshot=said.snapshot_id)
+    return said.snapshot_id
 
 
 async def _image_meant(app: BlockStorage, caller: Caller, said: str) -> ImageFacts | None:
