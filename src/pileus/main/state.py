@@ -6,10 +6,11 @@ Two clouds with different state directories share nothing. Whoever runs the clou
 one refuses, whatever became of the first.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -90,6 +91,17 @@ class State:
             except BlockingIOError:
                 return int(self.pid_file.read_text() or 0) or None
         return None
+
+    @contextlib.contextmanager
+    def coming_up(self, say: Callable[[str], None]) -> Iterator[None]:
+        """In the block nobody else brings the cloud up: whoever does is waited for, since each would make passwords."""
+        with (self.path / "run" / "up").open("a+") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("another `pileus up` is bringing this cloud up: waiting for it")
+                fcntl.flock(held, fcntl.LOCK_EX)
+            yield
 
     def credentials(self) -> Credentials:
         """What is known of the first users; empty before the first start."""

@@ -14,7 +14,7 @@ from pileus.main.certificates import authority_of
 from pileus.main.client import Client, until
 from pileus.main.commands.options import add_settings, add_state, given_settings, state_of
 from pileus.main.credentials import ensure_credentials
-from pileus.main.launch import ensure_free, start, wait
+from pileus.main.launch import CannotListen, ensure_free, start, wait
 from pileus.main.settings import Settings, remember, settings_of
 from pileus.main.state import State, guest_cache
 
@@ -52,31 +52,48 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     state = state_of(args)
     given = given_settings(args)
+    if _is_real(_checked(state, given, args)):
+        _packages()
+    state.create()
+    with state.coming_up(_say):
+        # Another `pileus up` may have been here since.
+        settings = _checked(state, given, args)
+        running = state.pid()
+        settings = remember(state, settings, given)
+        ensure_credentials(state, settings)
+        image = _guest() if settings.compute_driver == "qemu" else None
+        pid = running or _start(state, settings, args)
+        admin = _client(state, settings, "admin")
+        _furnish(state, settings, admin, image)
+        _await_host(state, settings, admin)
+        took = f"up in {time.monotonic() - began:.1f} s" if running is None else "it ran already"
+        _tell(state, settings, args, f"process {pid}, {took}")
+        if args.demo:
+            _demo(state, settings, args)
+    return wait(pid) if args.foreground and running is None else 0
+
+
+def _checked(state: State, given: dict[str, object], args: argparse.Namespace) -> Settings:
+    """The cloud may come up with these options, or runs with them; raises Problem."""
     settings = settings_of(state, given).options
     pid = state.pid()
     if pid is not None:
         _unchanged(state, given, pid)
     if args.demo and (settings.compute_driver, settings.network_driver) != ("qemu", "ovn"):
         raise NeedsGuest
-    real = settings.compute_driver == "qemu" or settings.network_driver == "ovn"
-    if real and os.geteuid() != 0:
+    if _is_real(settings) and os.geteuid() != 0:
         raise NeedsRoot
     if pid is None:
-        ensure_free(settings)
-    if real:
-        _packages()
-    state.create()
-    settings = remember(state, settings, given)
-    ensure_credentials(state, settings)
-    image = _guest() if settings.compute_driver == "qemu" else None
-    pid = state.pid() or _start(state, settings, args)
-    admin = _client(state, settings, "admin")
-    _furnish(state, settings, admin, image)
-    _await_host(state, settings, admin)
-    _tell(state, settings, args, f"process {pid}, up in {time.monotonic() - began:.1f} s")
-    if args.demo:
-        _demo(state, settings, args)
-    return wait(pid) if args.foreground else 0
+        try:
+            ensure_free(settings)
+        except CannotListen:
+            if state.pid() is None:  # else it is this cloud that listens there, since just now
+                raise
+    return settings
+
+
+def _is_real(settings: Settings) -> bool:
+    return settings.compute_driver == "qemu" or settings.network_driver == "ovn"
 
 
 def _start(state: State, settings: Settings, args: argparse.Namespace) -> int:
