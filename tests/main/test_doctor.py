@@ -5,13 +5,16 @@ import dataclasses
 import os
 import shutil
 import sqlite3
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.main.assembled import SETTINGS, assembled
 
-from pileus.main.doctor import Finding, Patient, examine, mend
+from pileus.main import doctor_servers
+from pileus.main.doctor import LOOK_AGAIN_S, Finding, Patient, examine, examine_settled, mend
 from pileus.main.doctor_machine import Sight, ThisMachine, damage_of
 from pileus.main.doctor_visit import CHECKS, patient
 from pileus.main.opened import opened
@@ -484,3 +487,67 @@ async def test_a_check_that_breaks_is_a_finding_and_the_others_are_made(tmp_path
 
     found = await examine(None, [broken, fine])  # type: ignore[arg-type]
     assert ["check.failed", "x"] == [one.code for one in found]
+
+
+async def test_only_what_is_wrong_at_every_look_is_told(tmp_path: Path) -> None:
+    looks = iter([("going", "stays"), ("stays", "coming"), ("coming", "stays", "going")])
+    tables = iter([{"a", "b"}, {"b", "c"}, {"c"}])
+    fine, paused = 0, []
+
+    async def moves(patient: Patient) -> list[Finding]:
+        return [Finding("x", subject, "z", "c", "r") for subject in next(looks)]
+
+    async def sums_up(patient: Patient) -> list[Finding]:
+        return [Finding("y", "all", "z", "c", "r", parts=frozenset(next(tables)))]
+
+    async def is_fine(patient: Patient) -> list[Finding]:
+        nonlocal fine
+        fine += 1
+        return []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    found = await examine_settled(None, [is_fine, sums_up, moves], pause)  # type: ignore[arg-type]
+    assert [("y", "all"), ("x", "stays")] == [(one.code, one.subject) for one in found]
+    assert (1, list(LOOK_AGAIN_S)) == (fine, paused)
+
+
+class Meanwhile:
+    """Hosts of a cloud at work: a server comes into being while somebody reads what is wanted of them, and what they report."""
+
+    def __init__(self, ward: Ward) -> None:
+        self._ward = ward
+        self._hosts = ward.patient.hosts
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._hosts, name)
+
+    async def wanted_list(self, **which: object) -> object:
+        self._one_more()
+        return await self._hosts.wanted_list(**which)  # type: ignore[arg-type]
+
+    async def seen_list(self, **which: object) -> object:
+        self._one_more()
+        return await self._hosts.seen_list(**which)  # type: ignore[arg-type]
+
+    def _one_more(self) -> None:
+        id = str(uuid.uuid4())
+        for table in ("servers", "wanted", "seen"):
+            columns = [str(row[1]) for row in self._ward.sql(f"pragma table_info({table})")]
+            kept = ", ".join("?1" if name == "id" else name for name in columns if name != "generation")
+            named = ", ".join(name for name in columns if name != "generation")
+            if "generation" in columns:
+                kept, named = f"{kept}, (select max(generation) + 1 from {table})", f"{named}, generation"
+            self._ward.sql(
+                f"insert into {table} ({named}) select {kept} from {table} where id = ?2", id, self._ward.one
+            )
+
+
+@pytest.mark.slow
+async def test_a_server_that_is_made_between_two_readings_is_not_told_to_go(tmp_path: Path) -> None:
+    async with ward(tmp_path) as made:
+        busy = msgspec.structs.replace(made.patient, hosts=Meanwhile(made))  # type: ignore[arg-type]
+        for check in (doctor_servers.wishes, doctor_servers.reports):
+            found = {one.code for one in await check(busy)}
+            assert not found & {"wish.without_server", "server.stranger"}

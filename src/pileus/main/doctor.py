@@ -4,6 +4,7 @@ Every check is a question with no effect; a finding says what is wrong, where th
 mended here: by the very commands and ensures the cloud itself would use, so that mending twice does no harm.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -27,6 +28,9 @@ from pileus.placement.app import PlacementApp
 log = log_of(__name__)
 
 Mend = Callable[[], Awaitable[object]]
+# A look reads tables, hosts and the machine one after the other, and a cloud at work moves on between them. What is only
+# on its way is elsewhere at the next look, and mending it would harm it.
+LOOK_AGAIN_S = (1.0, 3.0)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -38,6 +42,15 @@ class Finding(msgspec.Struct, frozen=True):
     cause: str
     remedy: str
     mend: Mend | None = None
+    parts: frozenset[str] = frozenset()  # of one that sums up several: those that are wrong
+
+    def was_in(self, earlier: Sequence["Finding"]) -> bool:
+        """Whether the same was wrong at an earlier look."""
+        return any(
+            (self.code, self.subject) == (other.code, other.subject)
+            and (not self.parts or bool(self.parts & other.parts))
+            for other in earlier
+        )
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -123,6 +136,21 @@ async def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
                 Finding("check.failed", check.__name__, "cannot be looked at", why, "Mend the cause and look again.")
             )
     return found
+
+
+async def examine_settled(
+    patient: Patient, checks: Sequence[Check], pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+) -> list[Finding]:
+    """What is wrong at every one of several looks, in the order of the checks; only those that found something look again."""
+    lasting = {check: await examine(patient, [check]) for check in checks}
+    for pause_s in LOOK_AGAIN_S:
+        if not any(lasting.values()):
+            break
+        await pause(pause_s)
+        for check, before in lasting.items():
+            if before:
+                lasting[check] = [one for one in await examine(patient, [check]) if one.was_in(before)]
+    return [finding for check in checks for finding in lasting[check]]
 
 
 async def mend(findings: Sequence[Finding]) -> dict[Finding, str | None]:

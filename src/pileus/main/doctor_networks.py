@@ -82,7 +82,7 @@ async def fabric(patient: Patient) -> Sequence[Finding]:
         Finding(
             "network.differs", "fabric", f"is not as the tables say; to do: {shown}",
             "Somebody changed it, or the cloud has not caught up; while it runs it does so within a minute.", AGAIN,
-            lambda: network.fabric.sync(wanted),
+            lambda: network.fabric.sync(wanted), frozenset(changes.lines),
         )
     ]  # fmt: skip
 

@@ -16,8 +16,9 @@ START = "Start it with `openstack server start`, or stop it with `openstack serv
 
 async def wishes(patient: Patient) -> Sequence[Finding]:
     """Hosts are told of exactly the servers that are on them, and of their power."""
-    servers = await servers_known(patient)
+    # The wishes first: for a server that is made between the two readings, its host would be told to remove it.
     there = {(wish.host, wish.id): wish for wish in await patient.hosts.wanted_list(kind=KIND) if not wish.gone}
+    servers = await servers_known(patient)
     found = []
     for server in servers.values():
         if not server.settled or server.host is None:
@@ -57,8 +58,9 @@ def _untold(patient: Patient, server: Known, what: str) -> Finding:
 
 async def reports(patient: Patient) -> Sequence[Finding]:
     """Hosts report nothing that nobody wants of them."""
-    servers = await servers_known(patient)
+    there = await patient.hosts.seen_list(kind=KIND)  # first, as above
     wanted = {(wish.host, wish.id) for wish in await patient.hosts.wanted_list(kind=KIND)}
+    servers = await servers_known(patient)
     return [
         Finding(
             "server.stranger", seen.id, f"host {seen.host} has it, but there is no such server",
@@ -66,7 +68,7 @@ async def reports(patient: Patient) -> Sequence[Finding]:
             f"Look at it, then {AGAIN[0].lower()}{AGAIN[1:-1]}: its host removes it.",
             partial(patient.hosts.unwant, seen.host, KIND, seen.id),
         )
-        for seen in await patient.hosts.seen_list(kind=KIND)
+        for seen in there
         if seen.present and (seen.host, seen.id) not in wanted and seen.id not in servers
     ]  # fmt: skip
 

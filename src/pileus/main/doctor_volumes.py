@@ -44,10 +44,12 @@ async def attachments(patient: Patient) -> Sequence[Finding]:
     """What block storage keeps for servers they have, or had nothing to do with; what servers have is kept for them."""
     if patient.storage is None or patient.compute is None:
         return []
-    servers, deleted = await servers_known(patient), await servers_deleted(patient)
-    busy = {id for id, server in servers.items() if server.busy}
-    had = {held.id: held for held in await patient.db.all(HAD)}
+    # Servers before and after: what is attached or made between the readings is nobody's orphan, and releasing it would harm.
+    busy = {id for id, server in (await servers_known(patient)).items() if server.busy}
     kept = {held.id: held for held in await patient.db.all(ATTACHED)}
+    had = {held.id: held for held in await patient.db.all(HAD)}
+    servers, deleted = await servers_known(patient), await servers_deleted(patient)
+    busy |= {id for id, server in servers.items() if server.busy}
     release = port(patient.storage).release
     found = [
         _orphan(held, partial(release, held.id))

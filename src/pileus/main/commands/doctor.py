@@ -22,11 +22,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(state: State, settings: Settings, *, fix: bool) -> int:
-    from pileus.main.doctor import examine, mend
+    from pileus.main.doctor import examine_settled, mend
     from pileus.main.doctor_visit import visit
 
     async with visit(state, settings) as (patient, checks):
-        findings = await examine(patient, checks)
+        findings = await examine_settled(patient, checks)
         if not findings:
             print(f"All is well in {state.path}.")
             return 0
