@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CA_YEARS = 10
 LEAF_DAYS = 397  # what clients accept of a server's certificate
 RENEW_DAYS = 30
+# Machines whose clocks differ understand one another: one that was just installed may have its clock in another time zone.
+SKEW = dt.timedelta(days=1)
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ def ensure_leaf(state: State, role: str, names: list[str]) -> Certificate:
     key = ensure_authority(state)
     found = Certificate(str(key.with_name(f"{role}.pem")), str(key.with_name(f"{role}.key")), str(state / "ca.pem"))
     if is_stale(Path(found.certificate), names):
-        _make_leaf(found, key, names)
+        make_leaf(found, key, names)
     return found
 
 
@@ -117,7 +119,7 @@ def make_authority(file: Path, key_file: Path) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_before(now - SKEW)
         .not_valid_after(now + dt.timedelta(days=365 * CA_YEARS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -128,7 +130,10 @@ def make_authority(file: Path, key_file: Path) -> None:
     write_whole(file, made.public_bytes(Encoding.PEM).decode())
 
 
-def _make_leaf(found: Certificate, ca_key: Path, names: list[str]) -> None:
+def make_leaf(
+    found: Certificate, ca_key: Path, names: list[str], lives: dt.timedelta = dt.timedelta(days=LEAF_DAYS)
+) -> None:
+    """There is a new certificate of the authority for those names, and a new key, in the files."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -146,8 +151,8 @@ def _make_leaf(found: Certificate, ca_key: Path, names: list[str]) -> None:
         .issuer_name(authority.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=LEAF_DAYS))
+        .not_valid_before(now - SKEW)
+        .not_valid_after(now + lives)
         .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pileus.kit.errors import Invalid
 from pileus.kit.hosts.channel import CONTROLLER
 from pileus.kit.hosts.members import Signed
-from pileus.main.certificates import LEAF_DAYS, Certificate, ensure_authority, is_stale, write_key
+from pileus.main.certificates import LEAF_DAYS, SKEW, Certificate, ensure_authority, is_stale, write_key
 from pileus.main.state import State, write_whole
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def key_of(request: str) -> bytes:
     return _loaded(request).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def sign(state: State, request: str, host: str) -> Signed:
+def sign(state: State, request: str, host: str, lives: dt.timedelta = dt.timedelta(days=LEAF_DAYS)) -> Signed:
     """A certificate that says its owner is that host, whatever name the request holds; raises BadRequest."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -73,14 +73,14 @@ def sign(state: State, request: str, host: str) -> Signed:
     key = _loaded(request).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     now = dt.datetime.now(dt.UTC)
-    expires = now + dt.timedelta(days=LEAF_DAYS)
+    expires = now + lives
     made = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]))
         .issuer_name(authority.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_before(now - SKEW)
         .not_valid_after(expires)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)

@@ -6,6 +6,7 @@ What is known afterwards stands in joined.json and keys/ of the state directory;
 got lost, gives the same host.
 """
 
+import datetime as dt
 import socket
 import ssl
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pileus.kit.errors import Conflict, Invalid
+from pileus.kit.errors import Conflict, Invalid, Problem
 from pileus.kit.hosts.dial import Address, Dialler
 from pileus.main.certificates import Certificate
 from pileus.main.gate import AUTHORITY, CERTIFICATE, CLOUD, JOIN, CloudFacts, Joined, Joins, Renews
@@ -38,6 +39,11 @@ class AnotherCloud(Conflict):
 
 class JoinedAlready(Conflict):
     """{state} belongs to host {host} of the cloud at {url}; `pileus destroy --state {state}` ends that."""
+
+
+class Expired(Problem):
+    """This host's certificate is no longer good, and cannot be renewed by itself; here it is {now}. If that is right, remove the
+    host there (`pileus host remove {host}`), destroy what is here (`pileus destroy --state {state}`), and join anew."""
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -115,10 +121,13 @@ async def refreshed(state: State, member: Membership) -> Membership:
 
 
 async def renew_if_due(state: State, asks: Dialler, member: Membership) -> bool:
-    """The certificate is good for a while yet; True if it had to be renewed."""
+    """The certificate is good for a while yet; True if it had to be renewed. Raises Expired when that is too late."""
     own = own_certificate(state)
-    if days_left(Path(own.certificate)) > RENEW_DAYS:
+    left = days_left(Path(own.certificate))
+    if left > RENEW_DAYS:
         return False
+    if left <= 0:
+        raise Expired(now=f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC", host=member.host, state=state.path)
     request = Renews(request_for(member.host, Path(own.key)))
     fresh = msgspec.json.decode(await asks.ask("POST", CERTIFICATE, request), type=Joined)
     write_whole(Path(own.certificate), fresh.certificate, mode=0o600)

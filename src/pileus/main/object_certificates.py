@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pileus.main.certificates import LEAF_DAYS, Certificate, is_stale, make_authority
+from pileus.main.certificates import LEAF_DAYS, SKEW, Certificate, is_stale, make_authority
 from pileus.main.host_certificates import ensure_key, key_of, request_for
 from pileus.main.state import State, write_whole
 from pileus.object_store.storage.published import CONTROLLER, server_name
@@ -129,7 +129,7 @@ def _signed(state: State, request: str, subject: str, name: str) -> str:
         .issuer_name(authority.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_before(now - SKEW)
         .not_valid_after(now + dt.timedelta(days=LEAF_DAYS))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -5,6 +5,7 @@ Every question is safe to repeat, so one whose kept connection turns out to be c
 
 import asyncio
 import contextlib
+import datetime as dt
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -187,6 +188,10 @@ class Dialler:
                 )
         except TimeoutError as failed:
             raise Unreachable(where=self.address, why=f"no connection in {CONNECT_S:g} s") from failed
+        except ssl.SSLCertVerificationError as failed:
+            now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+            why = f"its certificate is not good here, where it is {now}: {failed.verify_message}"
+            raise Unreachable(where=self.address, why=why) from failed
         except OSError as failed:
             raise Unreachable(where=self.address, why=failed) from failed
         return Wire(h11.CLIENT, reader, writer)

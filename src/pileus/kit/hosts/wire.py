@@ -59,9 +59,12 @@ class Wire:
             if found is not h11.NEED_DATA:
                 return found  # type: ignore[return-value]
             try:
-                self.state.receive_data(await self.reader.read(CHUNK))
+                came = await self.reader.read(CHUNK)
             except OSError as failed:
                 raise BadMessage(str(failed)) from failed
+            if not came and self.state.our_role is h11.CLIENT and self.state.their_state is h11.SEND_RESPONSE:
+                raise BadMessage("the connection was closed without an answer")
+            self.state.receive_data(came)
 
     async def send(self, *events: h11.Event) -> None:
         """The events are on their way; raises BadMessage when the other side is gone."""
