@@ -34,7 +34,7 @@ __all__ = ["guest"]
 pytestmark = [pytest.mark.host, pytest.mark.scale, pytest.mark.timeout(900)]
 
 GIB = 2**30
-STEP = 1 if os.environ.get("PILEUS_DRILL") == "whole" else 4  # of the places a backup passes one in so many is tried
+STEP = 1 if os.environ.get("PILEUS_DRILL") == "whole" else 7  # of the places a backup passes one in so many is tried
 SLOT = 12  # of a volume in place 1
 NOISE = "dd if=/dev/urandom of=/dev/vdb bs={size} seek={at} count=1 oflag=direct conv=notrunc,fsync 2>/dev/null; sync"
 WRITTEN = 8  # pieces at the beginning, and one where there was nothing before

@@ -17,7 +17,7 @@ from tests.hosts.test_qemu_changes import UNTIL, Files, a_guest, guest, shell
 from pileus.block_storage.agent import meet
 from pileus.block_storage.drivers.interface import Backup, Export, Kind, Origin
 from pileus.block_storage.drivers.marks import MARK
-from pileus.block_storage.drivers.qcow2 import Format
+from pileus.block_storage.drivers.qcow2 import QCOW2, Format
 from pileus.block_storage.drivers.shared import SharedBackend
 from pileus.compute.drivers.interface import ImageFormat, PowerSeen, Volume
 from pileus.guest import Guest
@@ -50,8 +50,8 @@ async def digest_of(file: Path, format: str) -> str:
     return digest(raw)
 
 
-@pytest.mark.parametrize("format", ["raw", "qcow2"])
-async def test_whoever_has_a_shared_volume_makes_its_copies(guest: Guest, tmp_path: Path, format: Format) -> None:
+async def test_whoever_has_a_shared_volume_makes_its_copies(guest: Guest, tmp_path: Path) -> None:
+    format = QCOW2  # a raw one: tests/hosts/test_held_volumes.py
     async with qemu_world(tmp_path / "state", images=Files(guest)) as world:
         answers = BytesAnswers("h2", {}, tmp_path / "leaving")
         answers.copy_attached(world.hypervisor)
