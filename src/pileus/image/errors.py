@@ -25,6 +25,14 @@ class NoSuchDefinition(NotFound):
     """The metadata definition {kind} with name={name} was not found in namespace={namespace}."""
 
 
+class NoSuchTie(NotFound):
+    """The metadata definition resource-type association of resource-type={name} to namespace={namespace}, was not found."""
+
+
+class OtherPrefix(NotFound):
+    """Property {name} does not start with the expected resource type association prefix of '{prefix}'."""
+
+
 class NamespaceExists(Conflict):
     """The metadata definition namespace={namespace} already exists."""
 
@@ -33,8 +41,24 @@ class DefinitionExists(Conflict):
     """A metadata definition {kind} with name={name} already exists in namespace={namespace}."""
 
 
+class PropertyDefined(Conflict):
+    """A property with name={name} already exists in namespace={namespace}."""
+
+
+class TagDefined(Conflict):
+    """A metadata tag with name={name} already exists in namespace={namespace}."""
+
+
+class TieExists(Conflict):
+    """The metadata definition resource-type association of resource-type={name} to namespace={namespace} already exists."""
+
+
 class NamespaceProtected(Denied):
-    """Metadata definition namespace {namespace} is protected, so nothing of it can be deleted."""
+    """Metadata definition namespace {namespace} is protected and cannot be deleted."""
+
+
+class DefinitionProtected(Denied):
+    """Metadata definition {kind} {name} is protected and cannot be deleted."""
 
 
 class ImageExists(Conflict):

@@ -7,7 +7,6 @@ from msgspec import UnsetType
 from pileus.image.api.metadefs import (
     READ,
     SPACE,
-    SPACES,
     Described,
     ForType,
     Tag,
@@ -22,7 +21,7 @@ from pileus.image.api.metadefs import (
 from pileus.image.api.service import api, moment
 from pileus.image.app import ImageApp
 from pileus.image.commands import metadefs as commands
-from pileus.image.errors import NoSuchDefinition, WrongValue
+from pileus.image.errors import WrongValue
 from pileus.image.models import metadef_forms as forms
 from pileus.image.models.metadefs import Definition, Kind, Namespace
 from pileus.image.store import metadefs as store
@@ -47,18 +46,24 @@ def _tag_view(tag: Definition) -> dict[str, Any]:
     return {"name": tag.name, "created_at": moment(tag.created_at), "updated_at": moment(tag.updated_at)}
 
 
+async def _page(call: Call[ImageApp], space: Namespace, kind: Kind, page: Page) -> list[Definition]:
+    ordered(page)
+    try:
+        return await store.definitions_page(call.app, space, kind, page.sort, page.marker, page.limit)
+    except UnknownMarker as unknown:
+        raise commands.missing(space, kind, str(unknown.marker)) from unknown
+
+
 # -- objects ------------------------------------------------------------------------------------------------------------
 
 
 @api.get(OBJECTS, Rule("get_metadef_objects", READ), find=namespace_find)
-async def object_index(call: Call[ImageApp], space: Namespace) -> dict[str, Any]:
-    """List objects."""
-    found = await store.definitions_of(call.app, space.id, Kind.OBJECT)
-    return {
-        "objects": [object_view(space, one) for one in found],
-        "first": f"/v2{SPACES}/{space.namespace}/objects",
-        "schema": "/v2/schemas/metadefs/objects",
-    }
+async def object_index(call: Call[ImageApp], space: Namespace, page: Page) -> dict[str, Any]:
+    """List objects; the newest come first."""
+    found = await _page(call, space, Kind.OBJECT, page)
+    shown = [object_view(space, one) for one in found]
+    links = around(call, [one.name for one in found])
+    return {"objects": shown, **links, "schema": "/v2/schemas/metadefs/objects"}
 
 
 @api.post(OBJECTS, Rule("add_metadef_object", "admin"), find=namespace_find)
@@ -116,11 +121,10 @@ async def property_create(call: Call[ImageApp], space: Namespace, body: Describe
 
 @api.get(PROPERTY, Rule("get_metadef_property", READ), find=namespace_find)
 async def property_show(call: Call[ImageApp], space: Namespace, property_name: str, query: ForType) -> dict[str, Any]:
-    """Show a property; for a type of resource, by the name it has there."""
+    """Show a property; for a type of resource, asked for by the name it has there."""
     if isinstance(query.resource_type, UnsetType):
         return described(await commands.definition_get(call.app, space, Kind.PROPERTY, property_name))
-    found = await commands.property_for(call.app, space, property_name, query.resource_type)
-    return {**described(found), "name": property_name}
+    return described(await commands.property_for(call.app, space, property_name, query.resource_type))
 
 
 @api.put(PROPERTY, Rule("modify_metadef_property", "admin"), find=namespace_find, on="c")
@@ -152,12 +156,7 @@ async def property_delete_all(call: Call[ImageApp], space: Namespace) -> None:
 @api.get(TAGS, Rule("get_metadef_tags", READ), find=namespace_find)
 async def tag_index(call: Call[ImageApp], space: Namespace, page: Page) -> dict[str, Any]:
     """List tags; the newest come first."""
-    sort = ordered(page)
-    try:
-        found = await store.tags_page(call.app, space.id, sort, page.marker, page.limit)
-    except UnknownMarker as unknown:
-        raise NoSuchDefinition(kind=Kind.TAG.value, name=unknown.marker, namespace=space.namespace) from unknown
-    names = [one.name for one in found]
+    names = [one.name for one in await _page(call, space, Kind.TAG, page)]
     shown = [{"name": name} for name in names]
     return {"tags": shown, **around(call, names), "schema": "/v2/schemas/metadefs/tags"}
 

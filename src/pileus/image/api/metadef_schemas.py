@@ -28,6 +28,7 @@ _PROPERTY: Schema = {
     "uniqueItems": {"type": "boolean"},
     "additionalItems": {"type": "boolean"},
     "readonly": {"type": "boolean"},
+    "required": {"type": "array", "items": {"type": "string"}},
 }
 _OBJECT: Schema = {
     "name": _NAME,

@@ -24,7 +24,9 @@ from pileus.kit.policy import PROJECT_READER, Rule
 READ = "admin or project reader or reader[visibility=public]"
 SPACES = "/metadefs/namespaces"
 SPACE = "/metadefs/namespaces/{namespace}"
-PAGE = 25
+PAGE = 1000  # what a list holds where nothing is said: Glance's clients do not ask for what follows everywhere
+# What a namespace is of which nothing is said.
+WITHOUT = {"display_name": None, "description": None, "visibility": "private", "protected": False}
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Owner = Annotated[str, msgspec.Meta(max_length=255)]
 
@@ -184,9 +186,9 @@ async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict
         where["visibility"] = query.visibility
     if not isinstance(query.resource_types, UnsetType):
         where["resource_type"] = In(tuple(query.resource_types.split(",")))
-    sort = ordered(page)
+    ordered(page)
     try:
-        found = await call.app.db.page(store.SPACES, where=where, sort=sort, marker=page.marker, limit=page.limit)
+        found = await call.app.db.page(store.SPACES, where=where, sort=page.sort, marker=page.marker, limit=page.limit)
     except UnknownMarker as unknown:
         raise NoSuchNamespace(namespace=unknown.marker) from unknown
     tied = await store.ties_of(call.app, [space.id for space in found])
@@ -198,12 +200,12 @@ async def index(call: Call[ImageApp], query: NamespaceQuery, page: Page) -> dict
     return {"namespaces": shown, **around(call, names), "schema": "/v2/schemas/metadefs/namespaces"}
 
 
-def ordered(page: Page) -> list[tuple[str, str]]:
-    """The page has a size, and this is its order: the newest first unless asked otherwise; raises BadPaging."""
+def ordered(page: Page) -> None:
+    """The page has a size and an order: the newest first unless asked otherwise; raises BadPaging."""
     if page.limit == 0:
         raise BadPaging("limit param must be positive.")
-    page.limit = page.limit or PAGE
-    return page.sort or [("created_at", "desc")]
+    page.limit = min(page.limit or PAGE, PAGE)
+    page.sort = page.sort or [("created_at", "desc")]
 
 
 def around(call: Call[ImageApp], names: Sequence[str]) -> dict[str, str]:
@@ -239,13 +241,17 @@ async def show(call: Call[ImageApp], space: Namespace, query: ForType) -> dict[s
         for part in (shown, *shown.get("objects", ())):
             if "properties" in part:
                 part["properties"] = {before + name: body for name, body in part["properties"].items()}
+            if "required" in part:
+                part["required"] = [before + name for name in part["required"]]
     return shown
 
 
 @api.put(SPACE, Rule("modify_metadef_namespace", "admin"), find=namespace_find, on="c")
 async def update(call: Call[ImageApp], space: Namespace, body: NamespaceGiven) -> dict[str, Any]:
-    """Change a namespace."""
-    return view(await commands.change_namespace(call.app, space, _columns(body)))
+    """Put another description in a namespace's place; what is not given is as in a new one. What it holds stays."""
+    given = _columns(body)
+    columns = {**WITHOUT, "owner": call.caller.project_id, **given}
+    return view(await commands.change_namespace(call.app, space, columns))
 
 
 @api.delete(SPACE, Rule("delete_metadef_namespace", "admin"), find=namespace_find)
@@ -261,8 +267,11 @@ async def delete(call: Call[ImageApp], space: Namespace) -> None:
 async def types(call: Call[ImageApp]) -> dict[str, Any]:
     """List the types of resources namespaces can be about."""
     call.require("list_metadef_resource_types", {"project_id": call.caller.project_id})
-    names = sorted({*RESOURCE_TYPES, *await store.types_used(call.app)})
-    return {"resource_types": [{"name": name} for name in names], "schema": "/v2/schemas/metadefs/resource_types"}
+    shown: dict[str, dict[str, str | None]] = {name: {"name": name} for name in RESOURCE_TYPES}
+    for used in await store.types_used(call.app):
+        dates = {"created_at": moment(used.created_at), "updated_at": moment(used.updated_at)}
+        shown[used.name] = {"name": used.name, **dates}
+    return {"resource_types": [shown[name] for name in sorted(shown)], "schema": "/v2/schemas/metadefs/resource_types"}
 
 
 @api.get(f"{SPACE}/resource_types", Rule("get_metadef_resource_type", READ), find=namespace_find)

@@ -4,13 +4,42 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from pileus.image.app import ImageApp
-from pileus.image.errors import DefinitionExists, NamespaceExists, NamespaceProtected, NoSuchDefinition, NoSuchNamespace
+from pileus.image.errors import (
+    DefinitionExists,
+    DefinitionProtected,
+    NamespaceExists,
+    NamespaceProtected,
+    NoSuchDefinition,
+    NoSuchNamespace,
+    NoSuchTie,
+    OtherPrefix,
+    PropertyDefined,
+    TagDefined,
+    TieExists,
+)
 from pileus.image.models.metadefs import Body, Definition, Kind, Namespace
 from pileus.image.store import metadefs as store
 from pileus.kit.auth import Caller
 from pileus.kit.db import UniqueViolation
+from pileus.kit.errors import Conflict, NotFound
 
 Held = Mapping[Kind, Iterable[tuple[str, Body]]]
+EXISTS: Mapping[Kind, type[Conflict]] = {
+    Kind.PROPERTY: PropertyDefined,
+    Kind.TAG: TagDefined,
+    Kind.RESOURCE_TYPE: TieExists,
+}
+
+
+def missing(space: Namespace, kind: Kind, name: str) -> NotFound:
+    """That the namespace says nothing of it."""
+    wrong = NoSuchTie if kind is Kind.RESOURCE_TYPE else NoSuchDefinition
+    return wrong(kind=kind.value, name=name, namespace=space.namespace)
+
+
+def existing(space: Namespace, kind: Kind, name: str) -> Conflict:
+    """That the namespace says something of it already."""
+    return EXISTS.get(kind, DefinitionExists)(kind=kind.value, name=name, namespace=space.namespace)
 
 
 async def namespace_get(app: ImageApp, caller: Caller, namespace: str) -> Namespace:
@@ -63,16 +92,16 @@ async def definition_get(app: ImageApp, space: Namespace, kind: Kind, name: str)
     """What the namespace says of it; raises NoSuchDefinition."""
     found = await store.definition_find(app, space.id, kind, name)
     if found is None:
-        raise NoSuchDefinition(kind=kind.value, name=name, namespace=space.namespace)
+        raise missing(space, kind, name)
     return found
 
 
 async def property_for(app: ImageApp, space: Namespace, name: str, resource_type: str) -> Definition:
-    """The property that has this name, prefix and all, on resources of the type; raises NoSuchDefinition."""
+    """The property that has this name, prefix and all, on resources of the type; raises what `missing` makes, and OtherPrefix."""
     tie = await definition_get(app, space, Kind.RESOURCE_TYPE, resource_type)
     before = str(tie.body.get("prefix", ""))
     if not name.startswith(before):
-        raise NoSuchDefinition(kind=Kind.PROPERTY.value, name=name, namespace=space.namespace)
+        raise OtherPrefix(name=name, prefix=before)
     return await definition_get(app, space, Kind.PROPERTY, name.removeprefix(before))
 
 
@@ -84,7 +113,7 @@ async def add_definition(app: ImageApp, space: Namespace, kind: Kind, name: str,
         async with app.db.transaction():
             await store.definition_create(app, definition)
     except UniqueViolation:
-        raise DefinitionExists(kind=kind.value, name=name, namespace=space.namespace) from None
+        raise existing(space, kind, name) from None
     return definition
 
 
@@ -93,7 +122,7 @@ async def change_definition(app: ImageApp, space: Namespace, old: Definition, na
     try:
         await store.definition_change(app, old, name=name, body=body, updated_at=app.clock.now())
     except UniqueViolation:
-        raise DefinitionExists(kind=old.kind.value, name=name, namespace=space.namespace) from None
+        raise existing(space, old.kind, name) from None
     return await definition_get(app, space, old.kind, name)
 
 
@@ -109,9 +138,12 @@ async def replace_tags(app: ImageApp, space: Namespace, names: Iterable[str], *,
 
 async def remove_definition(app: ImageApp, space: Namespace, kind: Kind, name: str) -> None:
     """The namespace, which is not protected, holds it no more."""
-    refuse_protected(space)
+    if space.protected:
+        await definition_get(app, space, kind, name)
+        what = "resource-type-association" if kind is Kind.RESOURCE_TYPE else kind.value
+        raise DefinitionProtected(kind=what, name=name)
     if not await store.definition_delete(app, space.id, kind, name):
-        raise NoSuchDefinition(kind=kind.value, name=name, namespace=space.namespace)
+        raise missing(space, kind, name)
 
 
 async def remove_definitions(app: ImageApp, space: Namespace, kind: Kind) -> None:

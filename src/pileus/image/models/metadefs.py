@@ -55,6 +55,14 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
         return caller.admin or self.visibility == "public" or self.owner == caller.project_id
 
 
+class UsedType(msgspec.Struct, frozen=True, kw_only=True):
+    """A type of resource some namespace is about, and since when."""
+
+    name: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """One object, property, tag or tie to a resource type; `body` is what its maker said of it, beside the name."""
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from pileus.image.app import ImageApp
-from pileus.image.models.metadefs import Definition, Kind, Namespace
+from pileus.image.models.metadefs import Definition, Kind, Namespace, UsedType
 from pileus.image.tables import DEFINITIONS, NAMESPACES
-from pileus.kit.db import Listing, command, query, scalar
+from pileus.kit.db import Listing, command, query
 
 _N = NAMESPACES.c
 _D = DEFINITIONS.c
@@ -36,7 +36,7 @@ SPACES = Listing(
     sorts={name: _N[name] for name in ("namespace", "created_at", "updated_at")},
 )
 
-TAGS = Listing(
+HELD = Listing(
     DEFINITIONS,
     Definition,
     key=_D.name,
@@ -59,8 +59,12 @@ DEFINITION_CREATE = command(sa.insert(DEFINITIONS))
 DEFINITION_CHANGE = command(sa.update(DEFINITIONS).where(_ONE))
 DEFINITION_DELETE = command(sa.delete(DEFINITIONS).where(_ONE))
 DEFINITIONS_DELETE = command(sa.delete(DEFINITIONS).where(_OF))
-TYPES_USED = scalar(
-    sa.select(_D.name).where(_D.kind == sa.literal_column("'resource_type'")).distinct().order_by(_D.name), str
+TYPES_USED = query(
+    sa.select(_D.name, sa.func.min(_D.created_at).label("created_at"), sa.func.min(_D.updated_at).label("updated_at"))
+    .where(_D.kind == sa.literal_column("'resource_type'"))
+    .group_by(_D.name)
+    .order_by(_D.name),
+    UsedType,
 )
 
 
@@ -102,12 +106,12 @@ async def ties_of(app: ImageApp, spaces: Sequence[str]) -> dict[str, list[Defini
     return found
 
 
-async def tags_page(
-    app: ImageApp, space_id: str, sort: Sequence[tuple[str, str]], marker: str | None, limit: int | None
+async def definitions_page(
+    app: ImageApp, space: Namespace, kind: Kind, sort: Sequence[tuple[str, str]], marker: str | None, limit: int | None
 ) -> list[Definition]:
-    """A page of a namespace's tags; raises UnknownMarker."""
-    where = {"space": space_id, "kind": Kind.TAG}
-    return await app.db.page(TAGS, where=where, sort=sort, marker=marker, limit=limit)
+    """A page of what a namespace says of one kind; raises UnknownMarker."""
+    where = {"space": space.id, "kind": kind}
+    return await app.db.page(HELD, where=where, sort=sort, marker=marker, limit=limit)
 
 
 async def definition_create(app: ImageApp, definition: Definition) -> None:
@@ -130,6 +134,6 @@ async def definitions_delete(app: ImageApp, space_id: str, kind: Kind) -> None:
     await app.db.run(DEFINITIONS_DELETE, at=space_id, of=kind)
 
 
-async def types_used(app: ImageApp) -> list[str]:
-    """The resource types namespaces are tied to."""
+async def types_used(app: ImageApp) -> list[UsedType]:
+    """The resource types namespaces are tied to, by name."""
     return await app.db.all(TYPES_USED)
