@@ -14,6 +14,7 @@ from pileus.image.config import StoreConfig, WebConfig
 from pileus.image.drivers.file import FileStore
 from pileus.image.drivers.interface import Incoming, StoreIsFull, Unreadable
 from pileus.image.flows.sweep import sweep
+from pileus.image.port import ImagePort
 
 HERE = WebConfig(networks=("127.0.0.0/8",), ports=())
 TWO = {"file": StoreConfig(path="images"), "cold": StoreConfig(path="cold"), "web": StoreConfig(kind="http")}
@@ -255,7 +256,13 @@ def test_old_tasks_import_too_and_are_forgotten(tmp_path: Path) -> None:
             given = {
                 "import_from": web.serve("/disk", RAW),
                 "import_from_format": "raw",
-                "image_properties": {"name": "n", "disk_format": "raw", "container_format": "bare", "colour": "red"},
+                "image_properties": {
+                    "name": "n",
+                    "disk_format": "raw",
+                    "container_format": "bare",
+                    "colour": "red",
+                    "tags": ["t"],
+                },
             }
             body = {"type": "import", "input": given}
             assert 403 == (await cloud.ask("POST", "/v2/tasks", body))[0]
@@ -263,9 +270,16 @@ def test_old_tasks_import_too_and_are_forgotten(tmp_path: Path) -> None:
             status, task, _ = await cloud.ask("POST", "/v2/tasks", body, token="root")
             assert (201, "pending", given) == (status, task["status"], task["input"])
             await cloud.settle()
+            for odd, status in (
+                ({"status": "active"}, 403), ({"id": "x"}, 403), ({"os_glance_importing_to_stores": "x"}, 403), ({"size": 5}, 403),
+                ({"colour": 5}, 400), ({"tags": "x"}, 400), ({"visibility": "x"}, 400), ({"disk_format": "x"}, 400),
+            ):  # fmt: skip
+                wrong = {"type": "import", "input": {**given, "image_properties": {**given["image_properties"], **odd}}}
+                assert status == (await cloud.ask("POST", "/v2/tasks", wrong, token="root"))[0], odd
         task = (await cloud.ask("GET", f"/v2/tasks/{task['id']}", token="root"))[1]
         image = await cloud.show(task["result"]["image_id"], token="root")
         assert ("success", "active", "n", "red") == (task["status"], image["status"], image["name"], image["colour"])
+        assert ["t"] == image["tags"]
         listed = (await cloud.ask("GET", "/v2/tasks?status=success", token="root"))[1]["tasks"]
         assert [task["id"]] == [one["id"] for one in listed]
         assert "input" not in listed[0]
@@ -437,3 +451,41 @@ def test_locations_of_a_patch_agree_with_one_another(tmp_path: Path) -> None:
             assert 400 == (await cloud.patch(id, {**replace, "value": [places[0], {**places[1], "url": url}]}))[0]
 
     run(tmp_path, test, web=HERE, stores=TWO, show_locations=True)
+
+
+@pytest.mark.parametrize("told", [len(RAW) + 1, 1 << 63, 10**20 - 1])
+def test_no_image_is_larger_than_images_may_be_where_others_keep_it(tmp_path: Path, told: int) -> None:
+    async def test(cloud: Service) -> None:
+        async with a_web() as web:
+            web.pages["/disk"] = (200, {"content-length": str(told)}, RAW)
+            status, image, end = await located(cloud, web.url("/disk"))
+            assert (413, "queued", None, "") == (status, image["status"], image["size"], end)
+            url = web.serve("/disk", RAW)
+            assert (202, "success") == (await located(cloud, url))[::2]
+
+    run(tmp_path, test, web=HERE, stores=TWO, size_cap=len(RAW))
+
+
+def test_who_keeps_an_image_cannot_send_more_of_it_than_he_told(tmp_path: Path) -> None:
+    async def test(cloud: Service) -> None:
+        async with a_web() as web:
+
+            def twice(_head: str) -> tuple[int, dict[str, str], bytes]:
+                # The first who asks is told of fewer bytes than the others are given.
+                return 200, {}, RAW if len(web.asked) == 1 else RAW * 4
+
+            web.pages["/disk"] = twice
+            status, image, end = await located(cloud, web.url("/disk"))
+            assert (202, "failure") == (status, end)
+            (task,) = await tasks(cloud, image["id"])
+            assert f"more than the {len(RAW)} bytes" in task["message"]
+            web.asked.clear()
+            url = web.serve("/honest", RAW)
+            status, image, end = await located(cloud, url)
+            assert (202, "success") == (status, end)
+            web.serve("/honest", RAW * 4)
+            brought = tmp_path / "brought"
+            await ImagePort(cloud.app).fetch(image["id"], brought)
+            assert RAW == brought.read_bytes()
+
+    run(tmp_path, test, web=HERE, stores=TWO)

@@ -66,7 +66,7 @@ async def add_location(app: ImageApp, image: Image, new: Location, at: str = "-"
     if at != "-" and not _is_number(at):
         raise errors.WrongValue(why="Invalid position for adding a location: it is a number, or - for the end.")
     id = await _checked(app, image, new, errors.OddValidation)
-    size = await _size(app, new.url)
+    size = await _size(app, image, new.url)
     async with app.db.transaction():
         if image.status is Status.QUEUED:
             said = msgspec.structs.replace(new.said, size=size)
@@ -80,7 +80,7 @@ async def locate(app: ImageApp, caller: Caller, image: Image, new: Location) -> 
     if image.status is not Status.QUEUED:
         raise errors.NotActiveYet(image=image.id, status=image.status)
     id = await _checked(app, image, new, errors.WrongValue)
-    size = await _size(app, new.url)
+    size = await _size(app, image, new.url)
     sure = not new.said.says
     hashed = HASH if sure and app.config.secure_hash else None
     async with app.db.transaction():
@@ -107,11 +107,15 @@ async def _checked(app: ImageApp, image: Image, new: Location, wrong: type[Probl
     return id
 
 
-async def _size(app: ImageApp, url: str) -> int:
+async def _size(app: ImageApp, image: Image, url: str) -> int:
+    """How many bytes are there, as who has them says; raises AddressRefused, and TooBig if no image may have so many."""
     try:
-        return await app.web.size(url)
+        size = await app.web.size(url)
     except Unreadable as failed:
         raise errors.AddressRefused(what="a location", url=url[:256], why=failed) from failed
+    if size > app.config.size_cap:
+        raise errors.TooBig(image=image.id, cap=app.config.size_cap)
+    return size
 
 
 def said_of(given: Mapping[str, str | None]) -> Said:

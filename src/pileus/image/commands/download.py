@@ -13,11 +13,11 @@ import msgspec
 from pileus.image import errors
 from pileus.image.app import ImageApp
 from pileus.image.drivers.content import Content, look_at
-from pileus.image.drivers.interface import Unreadable
+from pileus.image.drivers.interface import Unreadable, closing
 from pileus.image.flows.cache import read_through
 from pileus.image.flows.intake import PACKED, file_chunks, readable
 from pileus.image.flows.signed import Seal, is_signed
-from pileus.image.models.images import Image, Status
+from pileus.image.models.images import Copy, Image, Status
 from pileus.image.store import images as store
 from pileus.kit.auth import Caller
 from pileus.kit.disk_formats import Mismatch, Unsafe
@@ -92,7 +92,7 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
     why = "no store there is has it"
     for copy in readable(app, image.copies):
         try:
-            await app.stores.all[copy.store].source.copy(copy.place, part)
+            await _bring(app, image, copy, part)
         except Unreadable as failed:
             why = f"store {copy.store}: {failed}"
             continue
@@ -107,6 +107,18 @@ async def _fetch(app: ImageApp, image: Image, part: Path) -> None:
         why = f"in store {copy.store} its {image.hash_algo} should be {image.hash_value} and is {digest}"
         log.error("image damaged", image=image.id, store=copy.store)
     raise errors.ReadError(image=image.id, why=why)
+
+
+async def _bring(app: ImageApp, image: Image, copy: Copy, part: Path) -> None:
+    """The file is what the store has; of what others keep never more than the image is known to be: they may send without end."""
+    source, target = app.stores.all[copy.store].source, app.stores.all[copy.store].target
+    if target is not None:
+        await target.copy(copy.place, part)
+        return
+    with await asyncio.to_thread(part.open, "wb") as file:
+        async with closing(source.read(copy.place, 0, image.size or 0)) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
 
 
 async def _look(image: Image, part: Path) -> None:

@@ -8,7 +8,8 @@ from pileus.image.commands import imports
 from pileus.image.commands.images import checked_columns, create_image
 from pileus.image.models.images import Image
 from pileus.image.models.imports import Method, Task
-from pileus.image.models.patch import COLUMNS
+from pileus.image.models.patch import COLUMNS, check_name, check_property, tags_of
+from pileus.image.models.protections import Action
 from pileus.image.store import tasks as store
 from pileus.kit.auth import Caller
 from pileus.kit.http import Page
@@ -48,8 +49,14 @@ async def begin_task(app: ImageApp, caller: Caller, kind: str, given: Mapping[st
     columns = checked_columns({name: value for name, value in named.items() if name in COLUMNS})
     columns.setdefault("owner", caller.project_id)
     properties = {name: value for name, value in named.items() if name not in COLUMNS and name != "tags"}
+    for name, value in properties.items():
+        check_name(name)
+        if not app.guard.allows(caller, name, Action.CREATE):
+            raise errors.Reserved(name=name)
+        check_property(name, value)
+    tags = list(tags_of(named.get("tags", [])))
     async with app.db.transaction():
-        image = await create_image(app, None, columns, properties, [])
+        image = await create_image(app, None, columns, properties, tags)
         wish = imports.Wish(method=Method.WEB, uri=url)
         asked = imports.decided(app, caller, image, wish)
         id = await imports.begin(app, caller, image, asked, kind=IMPORT, given=given)

@@ -1,8 +1,6 @@
 """Image bytes that others serve over HTTP: read from where they are, never written."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 from pileus.image.config import WebConfig
 from pileus.image.drivers.interface import Unreadable
@@ -38,12 +36,6 @@ class HttpSource:
             raise Unreadable(str(failed)) from failed
         if left:
             raise Unreadable(f"{left} bytes are missing at the end")
-
-    async def copy(self, name: str, destination: Path) -> None:
-        """The bytes are in `destination`."""
-        with await asyncio.to_thread(destination.open, "wb") as file:
-            async for chunk in self.read(name, 0):
-                await asyncio.to_thread(file.write, chunk)
 
     async def exists(self, name: str) -> bool:
         """Whether the server answers for it."""

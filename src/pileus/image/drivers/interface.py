@@ -55,10 +55,6 @@ class ByteSource(Protocol):
         """The bytes from `start`, chunk by chunk, exactly `length` unless that is None; raises Unreadable."""
         ...
 
-    async def copy(self, name: str, destination: Path) -> None:
-        """The bytes are in `destination`, sharing blocks where the file system can; raises Unreadable."""
-        ...
-
     async def exists(self, name: str) -> bool:
         """Whether the bytes can be had."""
         ...
@@ -88,6 +84,10 @@ class ByteStore(ByteSource, Protocol):
 
     async def create(self, name: str) -> Incoming:
         """A new file that nobody sees until it is kept; what an earlier try left under the name is gone."""
+        ...
+
+    async def copy(self, name: str, destination: Path) -> None:
+        """The bytes are in `destination`, sharing blocks where the file system can; raises Unreadable."""
         ...
 
     async def remove(self, name: str) -> None:

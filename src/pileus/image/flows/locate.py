@@ -36,6 +36,7 @@ async def look(app: ImageApp, op: Operation) -> Outcome:
         believed = msgspec.structs.replace(asked.said, size=asked.size)
         return Done(also=lambda: store.located(app, asked.image, Status.ACTIVE, believed))
     algorithm = asked.said.hash_algo or HASH
+    most = app.config.size_cap if asked.size is None else asked.size
     md5, sha, size = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm), 0
     try:
         async with closing(batches(app.web.read(asked.url, 0))) as pieces:
@@ -43,6 +44,8 @@ async def look(app: ImageApp, op: Operation) -> Outcome:
                 await asyncio.to_thread(md5.update, batch)
                 await asyncio.to_thread(sha.update, batch)
                 size += len(batch)
+                if size > most:
+                    return Fail(f"more than the {most} bytes came that were told of")
                 if await store.head_find(app, asked.image) is None:
                     return Fail(GONE)
     except Unreadable as failed:
