@@ -34,6 +34,7 @@ class Maker:
     def __init__(self, port: int) -> None:
         self.pages: dict[str, bytes] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.most = 1 << 40  # bytes of an answer; then the connection is closed
         self.url = f"http://127.0.0.1:{port}"
         self.image = CloudImage(title="a disk", url=f"{self.url}/disk.qcow2", sums=".SHA256")
 
@@ -51,7 +52,7 @@ def maker() -> Iterator[Maker]:
             self.send_response(status)
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
-            self.wfile.write(sent)
+            self.wfile.write(sent[: known.most])
 
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""
@@ -118,6 +119,17 @@ def test_what_broke_off_goes_on_where_it_was(maker: Maker, tmp_path: Path) -> No
     assert ("/disk.qcow2", "bytes=1000-") in maker.asked
     (tmp_path / f"{SHA[:16]}-disk.qcow2").rename(tmp_path / f"{SHA[:16]}-disk.qcow2.part")
     assert DISK == fetch("disk", maker.image, quiet, tmp_path)[0].read_bytes()
+
+
+def test_what_ends_too_early_is_kept_and_gone_on_with(maker: Maker, tmp_path: Path) -> None:
+    maker.pages = {"/disk.qcow2": DISK, "/disk.qcow2.SHA256": SHA.encode()}
+    maker.most = 300_000
+    tries = len(DISK) // maker.most
+    for at in range(1, tries + 1):
+        with pytest.raises(NotFetched, match=f"broke off {len(DISK) - at * maker.most} bytes before its end"):
+            fetch("disk", maker.image, quiet, tmp_path)
+    assert DISK == fetch("disk", maker.image, quiet, tmp_path)[0].read_bytes()
+    assert ("/disk.qcow2", f"bytes={tries * maker.most}-") in maker.asked
 
 
 def test_what_is_not_what_its_maker_says_is_not_kept(maker: Maker, tmp_path: Path) -> None:

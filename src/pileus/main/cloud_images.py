@@ -255,6 +255,10 @@ def _bring(name: str, image: CloudImage, part: Path) -> None:
                     file.write(chunk)
             except OSError as failed:
                 raise NotFetched(url=image.url, why=failed, name=name, format=image.disk_format) from failed
+        # A connection that is closed too early ends what is read, and nothing is raised (http.client).
+        if missing := getattr(answer, "length", None):
+            why = f"it broke off {missing} bytes before its end; what has come is kept, and the next try goes on there"
+            raise NotFetched(url=image.url, why=why, name=name, format=image.disk_format)
 
 
 def _opened(name: str, image: CloudImage, url: str, start: int = 0) -> IO[bytes]:
