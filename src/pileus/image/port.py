@@ -120,6 +120,11 @@ class ImagePort:
         """The bytes of the image, verified against its checksum, are in `destination`."""
         await download.fetch(self._app, image_id, destination)
 
+    async def sha512(self, image_id: str) -> str | None:
+        """The SHA-512 of the image's bytes, if that is the hash it has."""
+        image = await store.head_find(self._app, image_id)
+        return image.hash_value if image is not None and image.hash_algo == "sha512" else None
+
 
 def shared_at(app: ImageApp, image: Image) -> str | None:
     """Where volumes of the same cluster can be cloned of the image: only of what is a disk as it stands, and not signed."""

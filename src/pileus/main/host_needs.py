@@ -27,7 +27,7 @@ from pileus.kit.hosts.exchange import Body
 from pileus.kit.observe.log import log_of
 from pileus.main.state import State
 from pileus.ports.consoles import ConsoleName, Consoles
-from pileus.ports.image_files import ImageFiles
+from pileus.ports.image_files import KnownImageFiles
 from pileus.ports.metadata import Answer, MetadataAnswers
 
 log = log_of(__name__)
@@ -54,7 +54,7 @@ class Damaged(Problem):
 class ImageRoutes:
     """Serves the images that servers of the asking host boot from, from this machine's own cache of them."""
 
-    def __init__(self, state: State, hosts: Hosts, images: ImageFiles) -> None:
+    def __init__(self, state: State, hosts: Hosts, images: KnownImageFiles) -> None:
         self._folder = state / "cache" / "images"
         self._hosts = hosts
         self._images = images
@@ -96,18 +96,30 @@ class ImageRoutes:
         """The image, open, for this machine's own host takes away what it has made a raw disk of; and its digest."""
         file = self._folder / id
         async with self._locks.setdefault(id, asyncio.Lock()):
+            # Files that lay here when this process began may have decayed since they were fetched.
+            known = None if id in self._digests else await self._images.sha512(id)
             opened = await asyncio.to_thread(_open, file)
+            if opened is not None and id not in self._digests:
+                self._digests[id] = await asyncio.to_thread(_sha512_of, opened)
+                if known not in {None, self._digests[id]}:
+                    log.error("an image of the cache is damaged; it is fetched again", image=id, wanted=known)
+                    opened.close()
+                    opened = None
             if opened is None:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                part = self._folder / f".{id}.sent"
-                await self._images.fetch(id, part)
-                part.chmod(0o444)
-                opened = await asyncio.to_thread(part.open, "rb")
-                part.rename(file)
-                self._digests.pop(id, None)
-            if id not in self._digests:
+                opened = await self._brought(id, file)
                 self._digests[id] = await asyncio.to_thread(_sha512_of, opened)
         return opened, self._digests[id]
+
+    async def _brought(self, id: str, file: Path) -> BufferedReader:
+        """The image, open, anew from the image service. Who reads the file that was here reads on."""
+        self._digests.pop(id, None)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = self._folder / f".{id}.sent"
+        await self._images.fetch(id, part)
+        part.chmod(0o444)
+        opened = await asyncio.to_thread(part.open, "rb")
+        part.rename(file)
+        return opened
 
 
 class FarImages:
