@@ -9,7 +9,7 @@ from pileus.kit.flow.settle import settle
 from pileus.kit.flow.step import Done, Fail, Flow, Step, Wait
 from pileus.kit.hosts.agent import Agent
 from pileus.kit.hosts.control import SEEN, WANTED
-from pileus.kit.hosts.exchange import Batch, Report
+from pileus.kit.hosts.exchange import Batch, Document, Report
 from pileus.kit.hosts.registry import NoSuchHost
 
 
@@ -271,6 +271,47 @@ async def test_what_is_unwanted_while_it_is_being_made_is_made_no_further(kit):
                 await told.next(1)
         assert handler.did[-1] == ("gone", "1")
         await agent.stop()
+
+
+class Told:
+    """An exchange in which the host hears of documents at the very moment at which the test says so."""
+
+    def __init__(self) -> None:
+        self.says = asyncio.Queue()
+        self.reports = []
+
+    async def register(self, host, facts):
+        return
+
+    async def wanted(self, host, after, timeout_s):
+        return await self.says.get()
+
+    async def report(self, host, report):
+        self.reports.append(report)
+
+
+async def test_what_is_unwanted_before_work_on_it_has_begun_goes(kit):
+    async with kit() as k:
+        handler, told = Fakes(), Told()
+        agent = agent_of(k, handler, told)
+        await agent.start()
+        try:
+            told.says.put_nowait(Batch((Document("server", "1", 2, {}, gone=False),), 2, whole=True))
+            async with asyncio.timeout(60):
+                while not told.reports:
+                    await asyncio.sleep(0)
+                for _ in range(10):
+                    await asyncio.sleep(0)  # everybody waits
+            # Both wake up in one turn of the loop: work on the thing is set off, and before it begins comes the news.
+            agent.look_again("server", "1")
+            told.says.put_nowait(Batch((Document("server", "1", 3, {}, gone=True),), 3, whole=False))
+            async with asyncio.timeout(60):
+                while told.reports[-1].present:
+                    await asyncio.sleep(0)
+        finally:
+            await agent.stop()
+        assert handler.did == [("ensure", "1", 2), ("gone", "1")]
+        assert told.reports[-1] == Report("server", "1", 3, {}, present=False)
 
 
 async def test_a_running_agent_hears_of_wishes_at_once_and_works_on_several_things_at_a_time(kit):

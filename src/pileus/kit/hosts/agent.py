@@ -56,7 +56,7 @@ class Work(msgspec.Struct):
     failures: int = 0
     answered: int = 0  # the generation last ensured
     told: Report | None = None
-    task: "asyncio.Task[None] | None" = None
+    task: "asyncio.Task[bool] | None" = None
 
 
 class Agent:
@@ -230,23 +230,26 @@ class Agent:
             self._changed.clear()
             self._resync()
             for work in self._due():
-                work.due = None
-                work.task = asyncio.create_task(self._toil_at(work))
+                self._set_to_work(work)
             try:
                 async with asyncio.timeout(self._pause_s()):
                     await self._changed.wait()
             except TimeoutError:
                 continue
 
-    async def _toil_at(self, work: Work) -> None:
-        try:
-            await self._ensure(work)
-        except asyncio.CancelledError:
-            if not work.document.gone:
-                raise
-        finally:
-            work.task = None
-            self._changed.set()
+    def _set_to_work(self, work: Work) -> None:
+        work.due = None
+        work.task = asyncio.create_task(self._ensure(work), name=f"{work.document.kind} {work.document.id}")
+        # Not by a `finally` within: a task that is cancelled before it has begun never comes to any.
+        work.task.add_done_callback(lambda task: self._ended(work, task))
+
+    def _ended(self, work: Work, task: "asyncio.Task[bool]") -> None:
+        work.task = None
+        self._changed.set()
+        if not task.cancelled() and (broke := task.exception()) is not None:
+            log.broke("work broke off", broke, host=self.host, kind=work.document.kind, id=work.document.id)
+        if work.due is None and (task.cancelled() or task.exception() is not None):
+            self._try_later(work)
 
     async def _ensure(self, work: Work) -> bool:
         """Bring one thing to its document and report it; True when there was something new to tell."""
