@@ -327,4 +327,4 @@ async def test_how_far_a_snapshot_is_ends_at_a_hundred() -> None:
             said = {"status": "creating", "progress": progress}
             answered = await world.act(snapshot, of="snapshot", os__update_snapshot_status=said)
             assert status == answered.status, progress
-        await refused(world, 400, "volume_id", "POST", "/snapshots", {"snapshot": {"volume_id": None}})
+        await refused(world, 404, "Volume None", "POST", "/snapshots", {"snapshot": {"volume_id": None}})

@@ -162,7 +162,7 @@ def test_images_live_in_ceph(ceph: Ceph, tmp_path: Path) -> None:
         assert hashlib.sha512((tmp_path / "disk").read_bytes()).hexdigest() == image["os_hash_value"]
         assert 202 == await imported(cloud, id, asks("copy-image", stores=["file"]), "root")
         assert "ceph,file" == (await cloud.show(id))["stores"]
-        assert 204 == (await cloud.ask("DELETE", f"/v2/stores/ceph/{id}"))[0]
+        assert 204 == (await cloud.ask("DELETE", f"/v2/stores/ceph/{id}", token="root"))[0]
         assert [] == listed(ceph, pool)
         assert 202 == await imported(cloud, id, asks("copy-image", stores=["ceph"]), "root")
         assert await sweep(cloud.app) is None

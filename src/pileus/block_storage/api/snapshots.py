@@ -86,7 +86,7 @@ class SnapshotCreate(Wire, kw_only=True):
 
     __loose__ = True
 
-    volume_id: Uuid
+    volume_id: Uuid | None  # null is a volume that is not there
     name: Name | None = None
     display_name: Name | None = None
     description: Name | None = None
@@ -183,7 +183,7 @@ async def detail(call: Call[BlockStorage], query: SnapshotsQuery, page: Page) ->
 @api.post("/snapshots", CREATE, key="snapshot", status=202, late=True)
 async def create(call: Call[BlockStorage], body: SnapshotCreate) -> SnapshotView:
     """Make a snapshot of a volume; it is made in the background."""
-    volume = await volume_get(call.app, call.caller, body.volume_id)
+    volume = await volume_get(call.app, call.caller, str(body.volume_id))
     call.require(CREATE.name, {"project_id": volume.project_id, "user_id": volume.user_id})
     given = flag(body.force, "force") if body.force is not UNSET and body.force is not None else None
     if call.version >= (3, 66):
