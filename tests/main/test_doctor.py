@@ -426,6 +426,15 @@ def an_operation_is_forgotten(ward: Ward) -> Iterator[None]:
     ward.sql("update operations set state = 'done' where subject = ?", f"server:{ward.one}")
 
 
+@plants("operation.waits", mended=False)
+def a_deletion_waits_for_its_host(ward: Ward) -> Iterator[None]:
+    ward.sql("update operations set state = 'running', flow = 'server.delete', step = 'remove from host', begun = '2020-01-01T00:00:00.000000Z', "
+             "waiting_why = 'waiting for host vm to remove the server' where subject = ? and flow = 'server.boot'",
+             f"server:{ward.one}")  # fmt: skip
+    yield
+    ward.sql("update operations set state = 'done', flow = 'server.boot' where subject = ?", f"server:{ward.one}")
+
+
 @plants("cloud.down", mended=False)
 def the_cloud_is_down(ward: Ward) -> Iterator[None]:
     ward.machine.pid = None

@@ -16,6 +16,8 @@ from pileus.main.doctor import Finding, Patient
 
 AGAIN = "Run `pileus doctor --fix`."
 FORGOTTEN = dt.timedelta(minutes=5)
+PROMPT = "server.delete"  # which takes seconds, where nothing is amiss; whatever copies something may take hours
+WAITS = dt.timedelta(minutes=2)
 LEAST_FREE = 1 << 30
 
 RUNNING = query(
@@ -65,6 +67,16 @@ async def work(patient: Patient) -> Sequence[Finding]:
         )
         for op in await engine.stuck()
     ]  # fmt: skip
+    running = await patient.db.all(RUNNING)
+    since = patient.clock.now() - WAITS
+    found += [
+        Finding(
+            "operation.waits", op.id, f"{op.flow} of {op.subject} has stood at {op.step!r} since {op.begun:%Y-%m-%d %H:%M:%S} UTC",
+            f"It is {op.waiting_why}.",
+            "The host's log tells why (`not as wanted`, `work takes long`); an agent that is restarted begins it anew.",
+        )
+        for op in running if op.flow == PROMPT and op.begun < since and op.waiting_why is not None
+    ]  # fmt: skip
     late = patient.clock.now() - FORGOTTEN
     if patient.machine.controller() is not None:
         found += [
@@ -72,7 +84,7 @@ async def work(patient: Patient) -> Sequence[Finding]:
                 "operation.forgotten", op.id, f"{op.flow} of {op.subject} was due {op.look_again_at:%Y-%m-%d %H:%M:%S} UTC",
                 "The cloud's process hangs, or has a step that does not end.", "Restart it: `pileus down`, `pileus up`.",
             )
-            for op in await patient.db.all(RUNNING) if op.look_again_at < late and op.updated < late
+            for op in running if op.look_again_at < late and op.updated < late
         ]  # fmt: skip
     return found
 

@@ -314,6 +314,28 @@ async def test_what_is_unwanted_before_work_on_it_has_begun_goes(kit):
         assert told.reports[-1] == Report("server", "1", 3, {}, present=False)
 
 
+async def test_work_that_takes_long_is_told_with_what_it_waits_for(kit, caplog):
+    async with kit() as k:
+        handler, told = Fakes(), Told()
+        handler.hang = asyncio.Event()
+        agent = agent_of(k, handler, told)
+        await agent.start()
+        try:
+            told.says.put_nowait(Batch((Document("server", "1", 2, {}, gone=False),), 2, whole=True))
+            async with asyncio.timeout(60):
+                while not handler.did:
+                    await asyncio.sleep(0)
+                k.clock.move(61)
+                agent.look_again("server", "1")
+                while not caplog.records:
+                    await asyncio.sleep(0)
+        finally:
+            await agent.stop()
+        (said,) = [record.fields for record in caplog.records if record.message == "work takes long"]
+        assert (said["kind"], said["id"], said["for_s"]) == ("server", "1", 61)
+        assert "test_exchange.py" in said["at"] and "ensure" in said["at"]
+
+
 async def test_a_running_agent_hears_of_wishes_at_once_and_works_on_several_things_at_a_time(kit):
     async with kit() as k:
         handler = Fakes()

@@ -253,7 +253,9 @@ async def gone(app: Compute, server_id: str, host: str) -> Wait | None:
     await app.hosts.unwant(host, KIND, server_id)
     if await app.hosts.settled_gone(host, KIND, server_id) or not await app.hosts.is_up(host):
         return None
-    return Wait(LOOK_AGAIN_S, f"waiting for host {host} to remove the server")
+    report = await app.hosts.seen(host, KIND, server_id)
+    said = f": {report.failure}" if report is not None and report.failure is not None else ""
+    return Wait(LOOK_AGAIN_S, f"waiting for host {host} to remove the server{said}")
 
 
 async def clean(app: Compute, server_id: str, host: str) -> Wait | None:

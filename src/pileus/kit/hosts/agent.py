@@ -15,11 +15,13 @@ import msgspec
 from pileus.kit.clock import Clock
 from pileus.kit.hosts.exchange import Batch, Body, Document, Exchange, Report
 from pileus.kit.observe.log import log_of
+from pileus.kit.observe.whereabouts import whereabouts
 
 log = log_of(__name__)
 
 POLL_S = 5.0
 RESYNC_S = 60.0
+LONG_S = 60.0  # work on one thing that takes longer is told, each time that everything is looked at again
 LONGEST_PAUSE_S = 60.0
 # Between two tries to reach a controller; a host that is not heard for 15 s is down.
 SILENCE_STEP_S = 0.5
@@ -57,6 +59,7 @@ class Work(msgspec.Struct):
     answered: int = 0  # the generation last ensured
     told: Report | None = None
     task: "asyncio.Task[bool] | None" = None
+    began: float = 0.0
 
 
 class Agent:
@@ -238,7 +241,7 @@ class Agent:
                 continue
 
     def _set_to_work(self, work: Work) -> None:
-        work.due = None
+        work.due, work.began = None, self._clock.monotonic()
         work.task = asyncio.create_task(self._ensure(work), name=f"{work.document.kind} {work.document.id}")
         # Not by a `finally` within: a task that is cancelled before it has begun never comes to any.
         work.task.add_done_callback(lambda task: self._ended(work, task))
@@ -321,6 +324,14 @@ class Agent:
             self._resync_at = now + self._resync_s
             for work in self._work.values():
                 work.due = now if work.due is None else min(work.due, now)
+                if work.task is not None and now - work.began >= LONG_S:
+                    self._tell_long(work, work.task, now)
+
+    def _tell_long(self, work: Work, task: "asyncio.Task[bool]", now: float) -> None:
+        log.warning(
+            "work takes long", host=self.host, kind=work.document.kind, id=work.document.id, gone=work.document.gone,
+            for_s=round(now - work.began), at=whereabouts(task),
+        )  # fmt: skip
 
     def _pause_s(self) -> float:
         """How long there is nothing to do. What is due but still at work wakes the loop when it ends."""
