@@ -7,6 +7,7 @@ question that nobody comes for fails soon.
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import defaultdict
@@ -151,7 +152,8 @@ class Asks:
         async def hand_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._asker(asked).set_result((reader, writer))
             # The connection ends with its task; so it lasts until whoever got it has closed it.
-            await writer.wait_closed()
+            with contextlib.suppress(OSError):  # An end of TLS that is not quite in order is an end as well.
+                await writer.wait_closed()
 
         return hand_over
 
