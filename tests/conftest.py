@@ -30,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the run choose the database of tests that care for none."""
     kinds = ("sqlite", "postgresql")
     parser.addoption("--database", choices=kinds, default="sqlite", help="what services' tests keep their rows in")
+    told = "of so many points at which flows may be killed, one is tried"
+    parser.addoption("--every-death", type=int, default=1, metavar="N", help=told)
     parser.addoption("--shuffle", type=int, metavar="SEED", help="the tests of each file in this random order")
     told = "first the files with tests that may take longest; what tests print is told when they pass, too"
     parser.addoption("--long", action="store_true", help=told)
@@ -101,6 +103,13 @@ def leaks_are_told_where_they_are() -> Iterator[None]:
     """What a module leaves to the garbage collector fails in that module, not in whichever test runs later."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+def every(request: pytest.FixtureRequest) -> int:
+    """Of so many points at which flows may be killed, one is to be tried."""
+    chosen: int = request.config.getoption("--every-death")
+    return chosen
 
 
 @pytest.fixture

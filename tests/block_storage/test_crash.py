@@ -310,8 +310,9 @@ def scene(begin: Begin):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
-async def test_killed_at_any_point_it_ends_as_if_undisturbed(name: str) -> None:
-    assert await survives_crashes(scene(SCENES[name]), FLOWS[PASSES[name]] if name in PASSES else None) >= 3
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(name: str, every: int) -> None:
+    passes = FLOWS[PASSES[name]] if name in PASSES else None
+    assert await survives_crashes(scene(SCENES[name]), passes, every=every) >= 3
 
 
 MOVES = ("migrate", "migrate fails", "delete while migrating", "retype with a move")

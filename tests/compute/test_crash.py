@@ -313,8 +313,8 @@ def scene(verb: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
-async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str) -> None:
-    assert await survives_crashes(scene(verb), FLOWS[PASSES[verb]] if verb in PASSES else None) >= 3
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, every: int) -> None:
+    assert await survives_crashes(scene(verb), FLOWS[PASSES[verb]] if verb in PASSES else None, every=every) >= 3
 
 
 async def test_the_undisturbed_ends_are_the_right_ones() -> None:

@@ -163,8 +163,9 @@ def scene(verb: str, folder: Path) -> MakeScene:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
-async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, tmp_path: Path) -> None:
-    assert await survives_crashes(scene(verb, tmp_path), FLOWS[PASSES[verb]] if verb in PASSES else None) >= 3
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(verb: str, tmp_path: Path, every: int) -> None:
+    passes = FLOWS[PASSES[verb]] if verb in PASSES else None
+    assert await survives_crashes(scene(verb, tmp_path), passes, every=every) >= 3
 
 
 async def test_the_undisturbed_ends_are_the_right_ones(tmp_path: Path) -> None:

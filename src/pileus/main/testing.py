@@ -30,6 +30,7 @@ BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 # Each long test is named as it ends: they take an hour. The longest come first, so that nobody waits in the end for who began late.
 LONG = ("-n", "2", *BY_FILE, "--long", "-vv")
 ON_EITHER = ("kit", "every", "guest", "main")  # folders whose tests choose their database themselves, or need none
+SAMPLED = 4  # of so many points at which flows die, one is tried on the other database in the daily run
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes for "some failed" and "nothing was selected"
 AGAIN = 3  # more files than that do not fail by chance
 USAGE = 2
@@ -109,7 +110,9 @@ def checks() -> list[Step]:
 def _steps(what: str, rest: Sequence[str], results: Path) -> list[Step]:
     unit = _pytest("unit", UNIT, ["-n", "2", *rest], results)
     ignored = [f"--ignore=tests/{folder}" for folder in ON_EITHER]
-    again = _pytest("postgresql", UNIT, ["-n", "2", "--database=postgresql", *ignored, *rest], results)
+    # Where a flow dies at each point on the one database, on the other it dies here and there; at each in the run of all.
+    sample = [] if what == "all" else [f"--every-death={SAMPLED}"]
+    again = _pytest("postgresql", UNIT, ["-n", "2", "--database=postgresql", *sample, *ignored, *rest], results)
     real = _pytest("real", REAL, ["-n", "3", *BY_FILE, *rest], results)
     match what:
         case "rules":

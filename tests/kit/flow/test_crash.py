@@ -150,9 +150,9 @@ def scenes(fresh_database):
 
 
 @pytest.mark.parametrize("trouble", [None, "no room", "copy fails", "start fails"])
-async def test_killed_at_any_point_it_ends_as_if_undisturbed(scenes, trouble):
+async def test_killed_at_any_point_it_ends_as_if_undisturbed(scenes, trouble, every):
     async with scenes() as scene_with:
-        assert await survives_crashes(scene_with(trouble)) >= 6
+        assert await survives_crashes(scene_with(trouble), every=every) >= 6
 
 
 async def test_success_leaves_the_server_there_with_both_claims(scenes):
